@@ -1,0 +1,1 @@
+"""The defenses that EarlyRobust is compared with, and what every defense is made of."""

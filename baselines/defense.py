@@ -1,0 +1,174 @@
+"""What a defense is: a frozen set of hyperparameters that yields stages of training.
+
+The loop that runs the stages is `baselines.training.fit`; a defense never sees an optimiser or a clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from abc import ABC
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from baselines.batch import Batch
+
+Step = Callable[[Batch], Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a stage stands after an update.
+
+    Attributes:
+        update: updates done in this stage, from 1.
+        updates_per_epoch: updates in one pass over the training set.
+        total_updates: updates this stage takes if nothing ends it.
+        learning_rate: the rate the update was made with.
+    """
+
+    update: int
+    updates_per_epoch: int
+    total_updates: int
+    learning_rate: float
+
+    @property
+    def epoch(self) -> float:
+        """Epochs done in this stage, fractions included."""
+        return self.update / self.updates_per_epoch
+
+
+@dataclass
+class Stage:
+    """A stretch of training with one objective, one optimiser and one schedule.
+
+    Attributes:
+        name: what the stage is called in logs and time tables ("search", "fine_tune").
+        step: takes a batch, leaves d objective / d parameters in `.grad` and returns the detached loss, shape ().
+        parameters: what the optimiser updates. Matrices decay; vectors (biases, LayerNorm weights) do not.
+        epochs: length of the stage if nothing ends it.
+        learning_rate: peak rate of AdamW; linear to 0 over the schedule.
+        weight_decay: decoupled decay of the matrices.
+        warmup_ratio: share of the schedule in which the rate rises linearly from 0, in [0, 1).
+        max_grad_norm: bound on the global L2 norm of the gradient, or None for no clipping.
+        schedule_epochs: horizon of the schedule; None means `epochs`. Beyond it the rate stays 0.
+        shuffle: whether the texts come in a seeded random order or as stored.
+        after_update: hears the progress after each update; returning True ends the stage.
+        trace: what the method wants in the log (numbers, strings and lists of them), filled while the stage runs.
+    """
+
+    name: str
+    step: Step
+    parameters: list[nn.Parameter]
+    epochs: float
+    learning_rate: float
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    max_grad_norm: float | None = 1.0
+    schedule_epochs: float | None = None
+    shuffle: bool = True
+    after_update: Callable[[Progress], bool | None] | None = None
+    trace: dict[str, Any] = field(default_factory=dict)
+
+
+def require(condition: bool, name: str, allowed: str, received: object) -> None:
+    """Refuses a setting with one sentence.
+
+    Raises:
+        ValueError: when `condition` is false.
+    """
+    if not condition:
+        raise ValueError(f"{name} must be {allowed}, got {received!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defense(ABC):
+    """A training method, given by its hyperparameters; printing one is its configuration.
+
+    A subclass is declared `class FreeLB(Defense, key="freelb")`, is a frozen dataclass, and writes either
+    `step(model, batch)` or `stages(model)`.
+
+    Attributes:
+        epochs: fine-tuning epochs. Source: EarlyRobust trains every method for 10.
+        learning_rate: peak rate of AdamW. Source: 2e-5 in every release used here.
+        weight_decay: decoupled decay of weight matrices; biases and LayerNorm weights never decay.
+        warmup_ratio: share of the schedule with a rising rate, in [0, 1).
+        max_grad_norm: bound on the gradient's global L2 norm, or None for no clipping.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    epochs: float = 10
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    max_grad_norm: float | None = 1.0
+
+    def __init_subclass__(cls, key: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if key is not None:
+            cls.key = key
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        require(self.epochs > 0, f"{name}.epochs", "positive", self.epochs)
+        require(self.learning_rate > 0, f"{name}.learning_rate", "positive", self.learning_rate)
+        require(self.weight_decay >= 0, f"{name}.weight_decay", "0 or more", self.weight_decay)
+        require(0 <= self.warmup_ratio < 1, f"{name}.warmup_ratio", "in [0, 1)", self.warmup_ratio)
+        bound = self.max_grad_norm
+        require(bound is None or bound > 0, f"{name}.max_grad_norm", "positive, or None for no clipping", bound)
+
+    def step(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Leaves the objective's gradient in `.grad` and returns the detached loss, shape ()."""
+        raise NotImplementedError(f"{type(self).__name__} writes neither step() nor stages()")
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        """The stages in the paper's order; by default one, over all parameters of `model`, with `step`."""
+        yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()))
+
+    def stage(self, name: str, step: Step, parameters: list[nn.Parameter], **changes: Any) -> Stage:
+        """A stage with this defense's own schedule; `changes` replace single settings of it."""
+        settings: dict[str, Any] = {
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "warmup_ratio": self.warmup_ratio,
+            "max_grad_norm": self.max_grad_norm,
+        }
+        return Stage(name, step, parameters, **(settings | changes))
+
+    def settings(self) -> dict[str, Any]:
+        """The hyperparameters as plain JSON values; nested dataclasses become dictionaries."""
+        return dataclasses.asdict(self)
+
+
+def discover(*packages: ModuleType) -> dict[str, type[Defense]]:
+    """Every defense defined in the modules directly inside `packages`, by key, in alphabetical order.
+
+    Raises:
+        ValueError: when two classes claim one key.
+    """
+    found: dict[str, type[Defense]] = {}
+    for package in packages:
+        for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            if not module_info.ispkg:
+                collect(importlib.import_module(module_info.name), found)
+    return dict(sorted(found.items()))
+
+
+def collect(module: ModuleType, found: dict[str, type[Defense]]) -> None:
+    """Adds to `found` the defenses that `module` itself defines and gives a key."""
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Defense) and value.__module__ == module.__name__:
+            if "key" not in vars(value):
+                continue
+            if found.setdefault(value.key, value) is not value:
+                raise ValueError(f"two defenses claim the key {value.key!r}: {found[value.key]} and {value}")

@@ -1,0 +1,1 @@
+"""The harness: data, clock, results, victims, attacks and runs."""

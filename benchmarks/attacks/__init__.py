@@ -1,0 +1,1 @@
+"""Attacks on text: recipes, resources, and what runs them."""

@@ -1,0 +1,1 @@
+"""The clock: what training costs, in seconds and in passes."""

@@ -1,0 +1,1 @@
+"""Tasks, their texts, and the batches made of them."""

@@ -1,0 +1,127 @@
+"""The typed records a run leaves behind. Percentages are not stored: they are derived when a table is made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Status = Literal["skipped", "failed", "successful", "error"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attack did to one text.
+
+    Attributes:
+        example_id: the attacked example.
+        status: "skipped" when misread before any change, "failed" when attacked and still right, "successful" when
+            attacked and misread, "error" when the attack itself broke.
+        queries: victim queries as TextAttack counts them; 0 when skipped.
+        label: the gold label.
+        original, perturbed: the texts, one or two columns.
+        words: words in the original that the attack could see.
+        words_changed: words that differ at the end.
+        similarity: the recipe's own sentence similarity of the final text to the original, where it computed one.
+        error: the traceback of a broken attack.
+    """
+
+    example_id: str
+    status: Status
+    queries: int
+    label: int
+    original: tuple[str, ...]
+    perturbed: tuple[str, ...]
+    words: int
+    words_changed: int
+    similarity: float | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, one JSON line."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Outcome:
+        """The outcome that `as_json` wrote."""
+        texts = {name: tuple(values[name]) for name in ("original", "perturbed")}
+        return cls(**(values | texts))
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """One run of one defense.
+
+    Attributes:
+        key: SHA-256 of `identity`; the record's name in the store.
+        identity: everything that decides the trained weights: task and data fingerprint, backbone, defense and
+            settings, seed, batch size, lengths, precision, schema.
+        task, defense, title, seed: the parts of the identity that tables group by.
+        status: "finished", or "diverged" where the loss was not finite.
+        stages: a `StageLog` per stage as plain values.
+        seconds: clock readings: "gpu", "h2d", "wall", and "spans" by name.
+        clock: "cuda" or "host": which clock `seconds["gpu"]` was read from.
+        parameters_before, parameters_kept: parameters of the model before training and of the trained model.
+        clean_correct: one "1" or "0" per test example, in order.
+        weights_sha256: hash of the trained weights' file.
+        peak_memory_bytes: peak device memory, or None on a CPU.
+        flags: validity flags declared beforehand that were raised.
+        machine, versions: what it ran on.
+        started_at: UTC, ISO 8601.
+        error: what ended a run that did not finish.
+    """
+
+    key: str
+    identity: dict[str, Any]
+    task: str
+    defense: str
+    title: str
+    seed: int
+    status: Literal["finished", "diverged"]
+    stages: list[dict[str, Any]]
+    seconds: dict[str, Any]
+    clock: Literal["cuda", "host"]
+    parameters_before: int
+    parameters_kept: int
+    clean_correct: str
+    weights_sha256: str | None
+    peak_memory_bytes: int | None
+    flags: list[str]
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    started_at: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class AttackRecord:
+    """One recipe run against one trained model; its outcomes lie beside it, a line each.
+
+    Attributes:
+        key: SHA-256 of `identity`.
+        identity: the training's key, the recipe with its profile, the attacked subset, the attack's seed, schema.
+        training_key: the victim's record.
+        task, defense, seed: as in the victim's record.
+        recipe: the recipe's key.
+        recipe_title: the recipe's name in tables.
+        profile: which resources the recipe ran with, in words for captions.
+        example_ids: the planned examples, in order.
+        seconds: wall time of the attack, off every training clock.
+        engine: what ran it.
+        machine, versions, started_at: as in a training record.
+    """
+
+    key: str
+    identity: dict[str, Any]
+    training_key: str
+    task: str
+    defense: str
+    seed: int
+    recipe: str
+    recipe_title: str
+    profile: str
+    example_ids: list[str]
+    seconds: float
+    engine: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    started_at: str

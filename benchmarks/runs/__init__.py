@@ -1,0 +1,1 @@
+"""Presets, experiments, plans and the runner."""

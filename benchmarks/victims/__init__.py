@@ -1,0 +1,1 @@
+"""Backbones, and trained models asked for probabilities."""

@@ -1,0 +1,1 @@
+"""EarlyRobust: robust early-bird tickets."""

@@ -1,0 +1,76 @@
+"""Fixtures shared by the whole suite: one torch thread, no network, tiny random encoders, real data where it lies near."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from baselines.batch import Batch
+
+torch.set_num_threads(1)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; tests that need it are skipped where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("real data sets are not at hand")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_resources() -> Path:
+    """The folder of attack resources (neighbour lists, NLTK data)."""
+    folder = SHARED / "resources"
+    if not folder.is_dir():
+        pytest.skip("attack resources are not at hand")
+    return folder
+
+
+def make_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int = 2) -> BertForSequenceClassification:
+    """A random two-layer BERT: 4 heads of width 8, 64 neurons a layer, 100 words."""
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=100,
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        num_labels=labels,
+    )
+    return BertForSequenceClassification(config)
+
+
+def make_batch(lengths: tuple[int, ...] = (9, 5, 7, 3), labels: int = 2, seed: int = 0, pad_to: int | None = None) -> Batch:
+    """Random texts of the given lengths, padded on the right with token 0."""
+    generator = torch.Generator().manual_seed(seed)
+    width = pad_to or max(lengths)
+    ids = torch.randint(5, 100, (len(lengths), width), generator=generator)
+    mask = (torch.arange(width)[None] < torch.tensor(lengths)[:, None]).long()
+    targets = torch.randint(0, labels, (len(lengths),), generator=generator)
+    return Batch(ids * mask, mask, targets, torch.zeros_like(ids))
+
+
+@pytest.fixture
+def bert():
+    """`make_bert` as a factory."""
+    return make_bert
+
+
+@pytest.fixture
+def batch():
+    """`make_batch` as a factory."""
+    return make_batch
