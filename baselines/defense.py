@@ -17,6 +17,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from baselines.batch import Batch
+from baselines.refusal import require
+
+__all__ = ["Defense", "Progress", "Stage", "Step", "discover", "require"]
 
 Step = Callable[[Batch], Tensor]
 
@@ -74,16 +77,6 @@ class Stage:
     shuffle: bool = True
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
-
-
-def require(condition: bool, name: str, allowed: str, received: object) -> None:
-    """Refuses a setting with one sentence.
-
-    Raises:
-        ValueError: when `condition` is false.
-    """
-    if not condition:
-        raise ValueError(f"{name} must be {allowed}, got {received!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

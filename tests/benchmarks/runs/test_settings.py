@@ -1,0 +1,75 @@
+"""Hyperparameters from text and JSON."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from benchmarks.runs.settings import parse_assignments, with_settings
+
+
+@dataclass(frozen=True)
+class Inner:
+    steps: int = 5
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"Inner.steps must be 1 or more, got {self.steps}")
+
+
+@dataclass(frozen=True)
+class Outer:
+    rate: float = 0.1
+    bound: float | None = None
+    norm: Literal["l2", "linf"] = "l2"
+    shuffle: bool = True
+    search: Inner = field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("rate=0.5", "rate", 0.5),
+        ("rate=1", "rate", 1.0),
+        ("bound=2e-5", "bound", 2e-5),
+        ("bound=none", "bound", None),
+        ("norm=linf", "norm", "linf"),
+        ("shuffle=false", "shuffle", False),
+    ],
+)
+def test_text_becomes_the_field_s_type(text: str, name: str, value: object) -> None:
+    changed = with_settings(Outer(bound=1.0), parse_assignments([text]))
+    assert getattr(changed, name) == value
+    assert type(getattr(changed, name)) is type(value)
+
+
+def test_dots_and_dictionaries_reach_into_nested_settings() -> None:
+    assert with_settings(Outer(), {"search.steps": "2"}).search.steps == 2
+    assert with_settings(Outer(), {"search": {"steps": 3}, "rate": 1}).search.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"rte": "1"}, "unknown setting of Outer 'rte'; did you mean 'rate'?"),
+        ({"rate": "fast"}, "Outer.rate must be a number, got 'fast'"),
+        ({"search.steps": "2.5"}, "Inner.steps must be a whole number, got '2.5'"),
+        ({"search.steps": "0"}, "Inner.steps must be 1 or more, got 0"),
+        ({"bound": "wide"}, "Outer.bound must be a number, or none, got 'wide'"),
+        ({"norm": "l1"}, "Outer.norm must be one of 'l2', 'linf', got 'l1'"),
+        ({"shuffle": "maybe"}, "Outer.shuffle must be true or false, got 'maybe'"),
+        ({"rate.x": "1"}, "Outer.rate is 0.1 and has no field 'x' of its own"),
+    ],
+)
+def test_bad_settings_are_refused_with_one_sentence(changes: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        with_settings(Outer(), changes)
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_assignments_need_an_equals_sign_and_come_once() -> None:
+    with pytest.raises(ValueError, match="written FIELD=VALUE, got 'steps'"):
+        parse_assignments(["steps"])
+    with pytest.raises(ValueError, match="given twice"):
+        parse_assignments(["steps=1", "steps=2"])
