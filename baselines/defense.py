@@ -9,7 +9,7 @@ import dataclasses
 import importlib
 import pkgutil
 from abc import ABC
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar
@@ -98,6 +98,7 @@ class Defense(ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    task_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     epochs: float = 10
     learning_rate: float = 2e-5
@@ -118,6 +119,11 @@ class Defense(ABC):
         require(0 <= self.warmup_ratio < 1, f"{name}.warmup_ratio", "in [0, 1)", self.warmup_ratio)
         bound = self.max_grad_norm
         require(bound is None or bound > 0, f"{name}.max_grad_norm", "positive, or None for no clipping", bound)
+
+    @classmethod
+    def for_task(cls, task: str) -> Defense:
+        """The defense as its source sets it for `task`; a task without settings of its own gets the defaults."""
+        return cls(**cls.task_settings.get(task, {}))
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """Leaves the objective's gradient in `.grad` and returns the detached loss, shape ()."""

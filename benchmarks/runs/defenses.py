@@ -1,0 +1,105 @@
+"""Every defense the suite knows: those in the tree, installed plugins, and a file given by path."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import baselines
+import method
+from baselines.defense import Defense, collect, discover
+from baselines.refusal import unknown
+from benchmarks.runs.settings import with_settings
+
+ENTRY_POINT_GROUP = "earlyrobust.defenses"
+
+TABLE_ORDER = ("fine_tune", "early_bert", "pgd", "freelb", "info_bert", "robust_ticket", "early_robust")
+
+
+@cache
+def known_defenses() -> dict[str, type[Defense]]:
+    """Defenses of the tree and of installed packages, by key: those of Table 1 first, then by name.
+
+    Raises:
+        ValueError: when two claim one key.
+    """
+    found = dict(discover(baselines, method))
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        defense = entry.load()
+        if found.setdefault(defense.key, defense) is not defense:
+            raise ValueError(f"the plugin {entry.value!r} claims the key {defense.key!r}, which is taken")
+    return dict(sorted(found.items(), key=lambda item: (_position(item[0]), item[0])))
+
+
+def _position(key: str) -> int:
+    return TABLE_ORDER.index(key) if key in TABLE_ORDER else len(TABLE_ORDER)
+
+
+def find_defense(name: str) -> type[Defense]:
+    """The defense called `name`, or the one defined in the file `name` when that ends in `.py`.
+
+    A file is code and is run. Raises:
+        ValueError: for an unknown name, a file that is absent, or one that defines no defense or several.
+    """
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    known = known_defenses()
+    if name not in known:
+        raise unknown("defense", name, known)
+    return known[name]
+
+
+def _from_file(path: Path) -> type[Defense]:
+    if not path.is_file():
+        raise ValueError(f"the defense file {str(path)!r} does not exist; give the path of a Python file or a known name")
+    module_name = f"plugin_{path.stem}_{file_hash(path)[:12]}"
+    if module_name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        if spec is None or spec.loader is None:
+            raise ValueError(f"the defense file {str(path)!r} is not a Python module")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[module_name]
+            raise ValueError(f"the defense file {str(path)!r} fails to import: {type(error).__name__}: {error}") from error
+    found: dict[str, type[Defense]] = {}
+    collect(sys.modules[module_name], found)
+    if len(found) != 1:
+        names = ", ".join(found) or "none"
+        raise ValueError(f"the defense file {str(path)!r} must define one Defense with a key, found {names}")
+    return next(iter(found.values()))
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def source_of(defense: type[Defense]) -> dict[str, str]:
+    """For a defense from a file, the file's path and hash, as its record keeps them; empty for one of the tree."""
+    module = sys.modules[defense.__module__]
+    if not defense.__module__.startswith("plugin_"):
+        return {}
+    path = Path(str(module.__file__)).resolve()
+    return {"path": str(path), "sha256": file_hash(path)}
+
+
+def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
+    """A defense with its own settings for `task`, then each of `changes` in turn.
+
+    Raises:
+        ValueError: for an unknown defense or a setting it refuses.
+    """
+    defense_type = find_defense(name)
+    defense = defense_type.for_task(task)
+    for change in changes:
+        defense = with_settings(defense, change)
+    return defense
