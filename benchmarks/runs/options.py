@@ -1,0 +1,72 @@
+"""What a user asks for on the command line. Imports nothing heavy, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run, on which data, how large, and where the results go.
+
+    Attributes:
+        preset: demo (generated texts, minutes on two CPU cores), small, paper, or auto (paper where there is a CUDA
+            device, else demo).
+        tasks: tasks, separated by commas; the preset's own when left out.
+        defenses: defenses by name or as paths of Python files, separated by commas; Table 1's when left out.
+        runs: runs of each defense, with seeds 42, 43, ...; the preset's own when left out.
+        data: folder with the data sets; left out, they come from the hub (the demo's are generated).
+        backbone: minilm, a hub id, or a folder; the preset's own when left out.
+        out: folder for records, models and tables; the same command with the same folder continues there.
+        train_texts: training texts to use; the preset's own when left out.
+        test_texts: test texts to use; the preset's own when left out.
+        attacked: texts to attack in each run; the preset's own when left out.
+        max_length: longest text in tokens; the task's or the preset's own when left out.
+        batch_size: texts in a batch; the task's or the preset's own when left out.
+        recipes: attacks, separated by commas; the preset's own when left out.
+        synonyms: file with a word's neighbours (JSON, word to list, may be gzipped), for the offline profile.
+        nltk_data: folder with NLTK's tagger and stop words, for the offline profile.
+        device: cpu, cuda, or auto.
+        precision: fp32, tf32 or bf16.
+        threads: CPU threads for training; all cores when left out.
+        offline: fetch nothing; what is missing is named.
+        json: file for the printed table as JSON.
+    """
+
+    preset: str = "auto"
+    tasks: str | None = None
+    defenses: str | None = None
+    runs: int | None = None
+    data: Path | None = None
+    backbone: str | None = None
+    out: Path = Path("results")
+    train_texts: int | None = None
+    test_texts: int | None = None
+    attacked: int | None = None
+    max_length: int | None = None
+    batch_size: int | None = None
+    recipes: str | None = None
+    synonyms: Path | None = None
+    nltk_data: Path | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+    threads: int | None = None
+    offline: bool = False
+    json: Path | None = None
+
+
+def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """`"a, b"` as `("a", "b")`; `default` for None.
+
+    Raises:
+        ValueError: where a name is empty or given twice.
+    """
+    if text is None:
+        return default
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ValueError(f"names are separated by single commas, got {text!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"a name is given twice in {text!r}")
+    return names

@@ -1,0 +1,111 @@
+"""How large a run is: demo (a newcomer's laptop), small (one machine), paper (the reproduction)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from baselines.refusal import unknown
+
+ALL_RECIPES = ("textfooler", "textbugger", "bertattack_official")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The size of an experiment.
+
+    Attributes:
+        key: the preset's name.
+        tasks: tasks it covers when none are asked for.
+        backbone: what is fine-tuned when none is asked for.
+        runs: seeds 42, 43, ...
+        train_texts, test_texts: texts taken from each split, or None for all.
+        attacked: texts attacked per run, or None for the task's own number.
+        batch_size, max_length: None means the task's own, as in the paper.
+        settings: hyperparameters for every defense.
+        defense_settings: hyperparameters for single defenses, by key; they come after `settings`.
+        recipes: the attacks of the table.
+        profile: "offline" needs no download; "full" needs what `prepare` fetches.
+        comparable: whether its numbers may be set beside the paper's.
+    """
+
+    key: str
+    tasks: tuple[str, ...]
+    backbone: str
+    runs: int
+    train_texts: int | None
+    test_texts: int | None
+    attacked: int | None
+    batch_size: int | None = None
+    max_length: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    defense_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recipes: tuple[str, ...] = ALL_RECIPES
+    profile: Literal["offline", "full"] = "offline"
+    comparable: bool = False
+
+
+# A few dozen updates an epoch: RobusT's twenty epochs of mask learning and the five ascent steps are cut so that the
+# whole table fits a quarter of an hour on two cores; every method keeps its own objective.
+DEMO = Preset(
+    key="demo",
+    tasks=("demo",),
+    backbone="minilm",
+    runs=2,
+    train_texts=600,
+    test_texts=300,
+    attacked=40,
+    batch_size=16,
+    max_length=64,
+    settings={"epochs": 2, "learning_rate": 1e-4},
+    defense_settings={
+        "pgd": {"steps": 3},
+        "freelb": {"steps": 3},
+        "info_bert": {"steps": 2},
+        "robust_ticket": {"first_epochs": 1, "search_epochs": 2, "steps": 2},
+        "early_robust": {"search.steps": 3},
+    },
+)
+
+SMALL = Preset(
+    key="small",
+    tasks=("sst2", "ag_news", "imdb"),
+    backbone="minilm",
+    runs=5,
+    train_texts=4000,
+    test_texts=None,
+    attacked=200,
+    batch_size=32,
+    settings={"epochs": 3, "learning_rate": 5e-5},
+    defense_settings={"robust_ticket": {"search_epochs": 3}},
+)
+
+PAPER = Preset(
+    key="paper",
+    tasks=("imdb", "sst2", "ag_news"),
+    backbone="bert-base-uncased",
+    runs=5,
+    train_texts=None,
+    test_texts=None,
+    attacked=None,
+    profile="full",
+    comparable=True,
+)
+
+PRESETS = {preset.key: preset for preset in (DEMO, SMALL, PAPER)}
+
+
+def find_preset(name: str, *, has_cuda: bool) -> tuple[Preset, str]:
+    """The preset called `name` and a sentence on how it was chosen; `auto` is paper on CUDA and demo elsewhere.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if name == "auto":
+        if has_cuda:
+            return PAPER, "preset paper, chosen because a CUDA device is present"
+        return DEMO, "preset demo, chosen because no CUDA device is present"
+    if name not in PRESETS:
+        raise unknown("preset", name, [*PRESETS, "auto"])
+    return PRESETS[name], f"preset {name}, as asked"

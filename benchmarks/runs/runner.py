@@ -1,0 +1,164 @@
+"""Runs one cell: a training into a record and a model, an attack into outcomes and a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import torch
+
+from baselines.training import Diverged, fit
+from benchmarks.attacks.engine import ENGINE, attack
+from benchmarks.attacks.recipes import Recipe
+from benchmarks.clock.timing import timer_for
+from benchmarks.data.batches import BucketedBatches
+from benchmarks.data.encoding import encode
+from benchmarks.data.examples import Example
+from benchmarks.results.records import AttackRecord, TrainingRecord
+from benchmarks.results.store import content_key
+from benchmarks.runs.experiments import Cell
+from benchmarks.runs.setup import Setup, TaskSetup
+from benchmarks.victims.saved import load_classifier, save_classifier
+from benchmarks.victims.victim import Victim
+
+ATTACK_SEED = 42
+
+OnUpdate = Callable[[Any, Any], None]
+
+
+def training_key(setup: Setup, cell: Cell) -> str:
+    """The name of the cell's record in the store."""
+    return content_key(setup.training_identity(cell))
+
+
+def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
+    """Trains one model, measures its Clean% on the whole test split, and stores model and record.
+
+    A diverged run is a record too.
+    """
+    task = setup.tasks[cell.task]
+    identity = setup.training_identity(cell)
+    key = content_key(identity)
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
+    before = _parameters(model)
+    batches = training_batches(setup, task, cell.seed)
+    timer = timer_for(setup.device)
+    torch.manual_seed(cell.seed)
+    logs, error = [], None
+    try:
+        logs = fit(cell.defense, model, batches, timer=timer, precision=setup.precision, on_update=on_update)
+    except Diverged as divergence:
+        error = str(divergence)
+    readings = timer.readings()
+    clean, weights_hash = "", None
+    if error is None:
+        clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
+        weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
+    record = TrainingRecord(
+        key=key,
+        identity=identity,
+        task=cell.task,
+        defense=cell.defense.key,
+        title=cell.defense.title,
+        seed=cell.seed,
+        status="finished" if error is None else "diverged",
+        stages=[log.as_json() for log in logs],
+        seconds=readings,
+        clock=timer.clock,
+        parameters_before=before,
+        parameters_kept=_parameters(model),
+        clean_correct=clean,
+        weights_sha256=weights_hash,
+        peak_memory_bytes=torch.cuda.max_memory_allocated() if setup.device == "cuda" else None,
+        flags=list(readings.get("flags", [])),
+        machine=setup.machine,
+        versions=setup.versions,
+        started_at=started,
+        error=error,
+    )
+    setup.store.put_training(record)
+    return record
+
+
+def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:
+    """The training batches of one seed: the same, in the same order, for every method."""
+    cache = setup.store.root / "tokens"
+    encoded = encode(setup.tokenizer, task.dataset.train, task.max_length, cache)
+    return BucketedBatches(encoded, task.batch_size, seed)
+
+
+def victim_of(setup: Setup, task: TaskSetup, model: torch.nn.Module) -> Victim:
+    """The model as attacks and evaluation see it: texts in, probabilities out."""
+    return Victim(model, setup.tokenizer, max_length=task.max_length, device=setup.device)
+
+
+def _parameters(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _clean_correct(victim: Victim, examples: Any) -> str:
+    predicted = victim([example.texts for example in examples]).argmax(axis=1)
+    return "".join("1" if guess == example.label else "0" for guess, example in zip(predicted, examples, strict=True))
+
+
+def attack_key(setup: Setup, task: str, trained_key: str, recipe: Recipe) -> str:
+    """The name of an attack's record in the store."""
+    return content_key(setup.attack_identity(trained_key, task, recipe, ATTACK_SEED, ENGINE))
+
+
+def attack_model(
+    setup: Setup, training: TrainingRecord, recipe: Recipe, on_outcome: Callable[[], None] | None = None
+) -> AttackRecord:
+    """Attacks a stored model; every outcome is stored as it comes, and those stored already are not redone."""
+    task = setup.tasks[training.task]
+    identity = setup.attack_identity(training.key, training.task, recipe, ATTACK_SEED, ENGINE)
+    key = content_key(identity)
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    model = load_classifier(setup.store.model_folder(training.key)).to(setup.device)
+    victim = victim_of(setup, task, model)
+    clock = time.perf_counter()
+    for outcome in attack(
+        victim,
+        remaining(setup, key, task),
+        recipe,
+        task.resources,
+        seed=ATTACK_SEED,
+        columns=task.dataset.columns,
+    ):
+        setup.store.append_outcome(key, outcome)
+        if on_outcome is not None:
+            on_outcome()
+    record = AttackRecord(
+        key=key,
+        identity=identity,
+        training_key=training.key,
+        task=training.task,
+        defense=training.defense,
+        seed=training.seed,
+        recipe=recipe.key,
+        recipe_title=recipe.title,
+        profile=task.resources.describe(),
+        example_ids=[example.id for example in task.attacked],
+        seconds=time.perf_counter() - clock,
+        engine=ENGINE,
+        machine=setup.machine,
+        versions=setup.versions,
+        started_at=started,
+    )
+    setup.store.put_attack(record)
+    return record
+
+
+def remaining(setup: Setup, key: str, task: TaskSetup) -> list[Example]:
+    """The attacked texts without a stored outcome."""
+    done = {outcome.example_id for outcome in setup.store.outcomes(key)}
+    return [example for example in task.attacked if example.id not in done]
+
+
+def stored_attacks(setup: Setup, training: TrainingRecord) -> Iterator[tuple[Recipe, AttackRecord | None]]:
+    """Each recipe with the record of its attack on this model, or None."""
+    for recipe in setup.recipes:
+        yield recipe, setup.store.attack(attack_key(setup, training.task, training.key, recipe))

@@ -1,0 +1,182 @@
+"""Everything a run needs, resolved and checked before the first update: a user's mistake is found here or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from baselines.refusal import require, unknown
+from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.resources import Resources, offline_resources
+from benchmarks.clock.machine import git_state, machine_description, versions
+from benchmarks.data.examples import Dataset, Example
+from benchmarks.data.loading import load
+from benchmarks.data.tasks import Task, find_task
+from benchmarks.results.store import Store, content_key
+from benchmarks.runs.experiments import Cell
+from benchmarks.runs.options import Options, split_names
+from benchmarks.runs.presets import Preset, find_preset
+from benchmarks.runs.defenses import source_of
+from benchmarks.victims.backbones import Backbone, find_backbone
+
+SCHEMA = 1
+SUBSET_SEED = 0
+
+
+@dataclass(frozen=True)
+class TaskSetup:
+    """One task, loaded, with the sizes this run uses.
+
+    Attributes:
+        task: the task's definition.
+        dataset: its texts.
+        batch_size: texts in a training batch.
+        max_length: longest text in tokens, in training and under attack.
+        attacked: the texts to attack, one list for every method and run.
+        resources: what the recipes draw on.
+    """
+
+    task: Task
+    dataset: Dataset
+    batch_size: int
+    max_length: int
+    attacked: tuple[Example, ...]
+    resources: Resources
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run's resolved surroundings.
+
+    Attributes:
+        preset, chosen: the preset, and a sentence on how it was chosen.
+        tasks: the tasks by name.
+        backbone, tokenizer: what is fine-tuned.
+        recipes: the attacks.
+        store: where records go.
+        device: "cpu" or "cuda".
+        precision: of training.
+        machine, versions: what this runs on.
+    """
+
+    preset: Preset
+    chosen: str
+    tasks: dict[str, TaskSetup]
+    backbone: Backbone
+    tokenizer: PreTrainedTokenizerBase
+    recipes: tuple[Recipe, ...]
+    store: Store
+    device: str
+    precision: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+
+    def training_identity(self, cell: Cell) -> dict[str, Any]:
+        """All that decides the trained weights; its hash is the training's key."""
+        task = self.tasks[cell.task]
+        return {
+            "schema": SCHEMA,
+            "task": cell.task,
+            "data": task.dataset.fingerprint,
+            "backbone": self.backbone.identity(),
+            "defense": cell.defense.key,
+            "defense_source": source_of(type(cell.defense)).get("sha256"),
+            "settings": cell.defense.settings(),
+            "seed": cell.seed,
+            "batch_size": task.batch_size,
+            "max_length": task.max_length,
+            "precision": self.precision,
+            "device": self.device,
+        }
+
+    def attack_identity(self, training_key: str, task: str, recipe: Recipe, seed: int, engine: str) -> dict[str, Any]:
+        """All that decides an attack's outcomes; its hash is the attack's key."""
+        setup = self.tasks[task]
+        return {
+            "schema": SCHEMA,
+            "training": training_key,
+            "recipe": recipe.identity(),
+            "resources": setup.resources.identity(),
+            "examples": content_key({"ids": [example.id for example in setup.attacked]}),
+            "seed": seed,
+            "engine": engine,
+        }
+
+
+def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
+    """Checks and loads what `options` ask for.
+
+    Args:
+        tasks: the tasks, where the caller names them itself.
+    Raises:
+        ValueError: with one sentence, for anything the user can mend.
+    """
+    device = _device(options.device)
+    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda")
+    for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads"):
+        value = getattr(options, name)
+        require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
+    if options.precision not in ("fp32", "tf32", "bf16"):
+        raise unknown("precision", options.precision, ("fp32", "tf32", "bf16"))
+    names = tasks or split_names(options.tasks, preset.tasks)
+    definitions = [find_task(name) for name in names]
+    recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes))
+    store = Store(options.out)
+    backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
+    threads = options.threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    tokenizer = backbone.load_tokenizer()
+    loaded = {task.key: _task_setup(task, options, preset, backbone) for task in definitions}
+    machine = machine_description() | {"threads": threads}
+    return Setup(
+        preset, chosen, loaded, backbone, tokenizer, recipes, store, device, options.precision, machine, versions() | git_state()
+    )
+
+
+def _device(name: str) -> str:
+    """`cuda` or `cpu`.
+
+    Raises:
+        ValueError: for CUDA where there is none.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("the device 'cuda' is not present on this machine; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone) -> TaskSetup:
+    dataset = load(
+        task,
+        data_dir=options.data,
+        offline=options.offline,
+        train_limit=options.train_texts or preset.train_texts,
+        test_limit=options.test_texts or preset.test_texts,
+        seed=SUBSET_SEED,
+    )
+    resources = offline_resources(task, backbone, synonyms=options.synonyms, nltk_data=options.nltk_data)
+    count = options.attacked or preset.attacked or task.attacked
+    return TaskSetup(
+        task=task,
+        dataset=dataset,
+        batch_size=options.batch_size or preset.batch_size or task.batch_size,
+        max_length=options.max_length or preset.max_length or task.max_length,
+        attacked=random_subset(dataset.test, count),
+        resources=resources,
+    )
+
+
+def random_subset(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
+    """`count` examples drawn with a fixed seed, in stored order; all of them where there are no more."""
+    if count >= len(examples):
+        return tuple(examples)
+    drawn = np.random.default_rng(SUBSET_SEED).choice(len(examples), size=count, replace=False)
+    return tuple(examples[index] for index in sorted(drawn))
