@@ -1,0 +1,64 @@
+"""Live progress: a bar on a terminal, a plain line every thirty seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+PLAIN_INTERVAL_SECONDS = 30
+
+
+class Bar(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, amount: int = 1) -> None:
+        """Says that `amount` of the work was done."""
+
+
+class Reporter:
+    """Shows pieces of work on a console, one at a time."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.last_line = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Prints one line."""
+        self.console.print(line, highlight=False, markup=False)
+
+    @contextmanager
+    def work(self, label: str, total: int | None) -> Iterator[Bar]:
+        """Shows `label` until the block ends; `total` is None where the length is not known."""
+        if not self.console.is_terminal:
+            yield _PlainBar(self, label, total)
+            return
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            yield _RichBar(progress, progress.add_task(label, total=total))
+
+
+class _RichBar:
+    def __init__(self, progress: Progress, task: object):
+        self.progress, self.task = progress, task
+
+    def advance(self, amount: int = 1) -> None:
+        self.progress.advance(self.task, amount)  # type: ignore[arg-type]
+
+
+class _PlainBar:
+    """Prints at most one line per interval, over all the work of a reporter."""
+
+    def __init__(self, reporter: Reporter, label: str, total: int | None):
+        self.reporter, self.label, self.total, self.done = reporter, label, total, 0
+
+    def advance(self, amount: int = 1) -> None:
+        self.done += amount
+        now = time.monotonic()
+        if now - self.reporter.last_line >= PLAIN_INTERVAL_SECONDS:
+            self.reporter.last_line = now
+            self.reporter.say(f"  {self.label}: {self.done}" + (f" of {self.total}" if self.total else ""))

@@ -1,0 +1,193 @@
+"""The suite's one command: a verb to a function.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete (a run diverged or an attack broke), 75 interrupted and resumable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from benchmarks.runs.options import Options, split_names
+
+FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
+
+Positional = tyro.conf.Positional
+Flat = tyro.conf.OmitArgPrefixes
+
+
+def reproduce(experiment: Positional[str], options: Flat[Options] = Options()) -> int:
+    """Reproduces a table or figure of the paper: trains, attacks, prints the table and writes it to files.
+
+    Args:
+        experiment: table1.
+        options: what to run it on.
+    """
+    from benchmarks.runs.experiments import TABLE_ORDER, cells, find_experiment
+    from benchmarks.runs.setup import resolve
+
+    find_experiment(experiment)
+    setup = resolve(options)
+    planned = cells(setup.preset, list(setup.tasks), split_names(options.defenses, TABLE_ORDER), runs=options.runs)
+    return _run_and_report(setup, planned, experiment, options.json)
+
+
+def run(
+    options: Flat[Options] = Options(),
+    defense: str = "early_robust",
+    set: tuple[str, ...] = (),
+    name: str = "run",
+) -> int:
+    """Runs one defense, any number of seeds, into the same records and tables.
+
+    Args:
+        options: what to run it on.
+        defense: a known defense, or the path of a Python file that defines one. Such a file is code and is run.
+        set: hyperparameters as FIELD=VALUE, such as steps=3 or search.steps=2.
+        name: the table's file name.
+    """
+    from benchmarks.runs.experiments import cells
+    from benchmarks.runs.settings import parse_assignments
+    from benchmarks.runs.setup import resolve
+
+    changes = parse_assignments(set)
+    setup = resolve(options)
+    planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
+    return _run_and_report(setup, planned, name, options.json)
+
+
+def plan(experiment: Positional[str], options: Flat[Options] = Options()) -> int:
+    """Prints what `reproduce` would do, what is stored already, and how long the rest is likely to take.
+
+    Args:
+        experiment: table1.
+        options: what to run it on.
+    """
+    from benchmarks.runs.experiments import TABLE_ORDER, cells, find_experiment
+    from benchmarks.runs.plan import make_plan
+    from benchmarks.runs.setup import resolve
+
+    find_experiment(experiment)
+    setup = resolve(options)
+    planned = cells(setup.preset, list(setup.tasks), split_names(options.defenses, TABLE_ORDER), runs=options.runs)
+    _say(setup.chosen, *make_plan(setup, planned).lines())
+    return 0
+
+
+def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
+    """Lists what the suite knows.
+
+    Args:
+        what: defenses, tasks, recipes, presets or experiments.
+        json: file for the same content as JSON.
+    """
+    from reports.listings import listing
+
+    return _print_listing(listing(what), json)
+
+
+def show(name: Positional[str], task: str | None = None, json: Path | None = None) -> int:
+    """Shows one defense with its hyperparameters, or one recipe with its parts.
+
+    Args:
+        name: a defense or a recipe.
+        task: a task, for the settings the defense has there.
+        json: file for the same content as JSON.
+    """
+    from reports.listings import details
+
+    return _print_listing(details(name, task), json)
+
+
+def diff_recipes(first: Positional[str], second: Positional[str], json: Path | None = None) -> int:
+    """Prints the parts in which two recipes differ.
+
+    Args:
+        first: a recipe.
+        second: another recipe.
+        json: file for the same content as JSON.
+    """
+    from reports.listings import recipe_differences
+
+    return _print_listing(recipe_differences(first, second), json)
+
+
+def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
+    """Plans, executes, prints the table and names its files."""
+    from benchmarks.runs.execute import execute
+    from benchmarks.runs.plan import make_plan
+    from benchmarks.runs.progress import Reporter
+    from reports.table1 import table_of_run
+    from reports.tables import write_json, write_table
+
+    reporter = Reporter(Console())
+    reporter.say(setup.chosen)
+    work = make_plan(setup, planned)
+    for line in work.lines():
+        reporter.say(line)
+    trained = execute(setup, work, reporter)
+    table = table_of_run(setup, trained)
+    reporter.console.print()
+    table.print(reporter.console)
+    for path in write_table(table, setup.store.root, name):
+        reporter.say(str(path))
+    if json is not None:
+        write_json(table, json)
+    return INCOMPLETE if table.incomplete else 0
+
+
+def _print_listing(table, json: Path | None) -> int:
+    from reports.tables import write_json
+
+    table.print(Console())
+    if json is not None:
+        write_json(table, json)
+    return 0
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line)
+
+
+VERBS = {
+    "reproduce": reproduce,
+    "run": run,
+    "plan": plan,
+    "ls": ls,
+    "show": show,
+    "diff-recipes": diff_recipes,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command's entry: runs a verb and ends the process with its exit code."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        code = tyro.extras.subcommand_cli_from_dict(
+            VERBS, args=arguments, prog="earlyrobust", description=__doc__, config=(tyro.conf.HelptextFromCommentsOff,)
+        )
+    except ValueError as mistake:
+        _say_error(mistake)
+        code = USAGE
+    except RuntimeError as failure:
+        _say_error(failure)
+        code = FAILED
+    except KeyboardInterrupt:
+        print("earlyrobust: interrupted; the same command continues where it stopped", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _say_error(error: Exception) -> None:
+    print(f"earlyrobust: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
