@@ -1,0 +1,118 @@
+"""Texts as token ids, cached by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_tensors
+from safetensors.numpy import save as tensor_bytes
+from transformers import PreTrainedTokenizerBase
+
+from benchmarks.data.examples import Example
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of N texts, end to end in one array, so that a data set is three arrays whatever its lengths.
+
+    Attributes:
+        ids, type_ids: (sum of lengths,) int32; `type_ids` is empty where the tokenizer makes none.
+        offsets: (N + 1,) int64; text i is `ids[offsets[i]:offsets[i + 1]]`.
+        labels: (N,) int64.
+        pad_id: the token that fills a batch.
+    """
+
+    ids: np.ndarray
+    type_ids: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) tokens per text."""
+        return np.diff(self.offsets)
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, cache: Path | None = None
+) -> Encoded:
+    """Tokenises texts, or reads them from `cache`, where a file is named by all that decides its content.
+
+    A cached file whose checksum does not fit is made again, and the log says so.
+    """
+    if cache is None:
+        return _tokenise(tokenizer, examples, max_length)
+    path = cache / f"{_content_key(tokenizer, examples, max_length)}.safetensors"
+    if path.exists():
+        try:
+            return _read(path)
+        except (SafetensorError, ValueError, KeyError) as error:
+            log.warning("the token cache %s is corrupted (%s) and is made again", path.name, error)
+    encoded = _tokenise(tokenizer, examples, max_length)
+    _write(path, encoded)
+    return encoded
+
+
+def _content_key(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> str:
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(json.dumps([max_length, [[example.texts, example.label] for example in examples]]).encode())
+    return digest.hexdigest()
+
+
+def _tokenise(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> Encoded:
+    columns = list(zip(*(example.texts for example in examples), strict=True))
+    output = tokenizer(*(list(column) for column in columns), truncation=True, max_length=max_length)
+    ids = output["input_ids"]
+    types = output.get("token_type_ids", [])
+    return Encoded(
+        ids=np.concatenate([np.asarray(text, np.int32) for text in ids]),
+        type_ids=np.concatenate([np.asarray(text, np.int32) for text in types]) if types else np.empty(0, np.int32),
+        offsets=np.cumsum([0, *map(len, ids)]),
+        labels=np.array([example.label for example in examples]),
+        pad_id=tokenizer.pad_token_id,
+    )
+
+
+def _arrays(encoded: Encoded) -> dict[str, np.ndarray]:
+    arrays = {name: value for name, value in vars(encoded).items() if name != "pad_id"}
+    return arrays | {"pad_id": np.array([encoded.pad_id])}
+
+
+def _checksum(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _write(path: Path, encoded: Encoded) -> None:
+    """Writes beside the place and renames, so that no reader ever sees half a file."""
+    arrays = _arrays(encoded)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tokens-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
+    os.replace(name, path)
+
+
+def _read(path: Path) -> Encoded:
+    arrays = dict(read_tensors(path.read_bytes()))
+    checksum = arrays.pop("checksum")
+    if not np.array_equal(checksum, _checksum(arrays)):
+        raise ValueError("its checksum does not fit")
+    return Encoded(**(arrays | {"pad_id": int(arrays["pad_id"][0])}))

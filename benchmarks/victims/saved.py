@@ -1,0 +1,56 @@
+"""Saves and loads a classifier, pruned or not: safetensors and JSON, kept indices in the configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+
+from baselines.primitives.encoders import ARCHITECTURES
+from baselines.primitives.pruning import Kept, reshape_
+from baselines.refusal import unknown
+from benchmarks.victims.backbones import WEIGHTS, sha256_of
+
+
+def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """Writes weights, configuration and tokenizer into `folder` and returns the weights' SHA-256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.architectures = [type(model).__name__]  # type: ignore[union-attr]
+    model.config.save_pretrained(folder)  # type: ignore[union-attr]
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    unfinished = folder / f".{WEIGHTS}.part"
+    save_file(tensors, unfinished, metadata={"format": "pt"})
+    os.replace(unfinished, folder / WEIGHTS)
+    return sha256_of(folder / WEIGHTS)
+
+
+def load_classifier(folder: Path) -> nn.Module:
+    """The classifier that `save_classifier` wrote, in eval mode, with the shapes its ticket left.
+
+    Raises:
+        ValueError: for a folder without weights or configuration, an unknown architecture, or weights that do not fit.
+    """
+    missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}")
+    kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+    if kind not in ARCHITECTURES:
+        raise unknown("architecture", str(kind), ARCHITECTURES)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    kept = Kept(getattr(config, "kept_heads", None) or [], getattr(config, "kept_neurons", None) or [])
+    config.kept_heads = config.kept_neurons = None
+    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    if kept.heads:
+        reshape_(model, kept)
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}") from error
+    return model.eval()
