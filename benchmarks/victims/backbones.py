@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
 from baselines.refusal import unknown
@@ -64,14 +65,19 @@ class Backbone:
         torch.manual_seed(seed)
         config = type(self.config).from_dict(self.config.to_dict() | {"num_labels": labels})
         config.num_labels = labels
-        return self._load(
-            AutoModelForSequenceClassification,
-            "weights",
-            config=config,
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
+        verbosity = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()  # that the head is new is what is asked for
+        try:
+            return self._load(
+                AutoModelForSequenceClassification,
+                "weights",
+                config=config,
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
+        finally:
+            transformers_logging.set_verbosity(verbosity)
 
     def identity(self) -> dict[str, Any]:
         """What decides the backbone's weights: their hash, or the hub's pinned revision."""

@@ -1,0 +1,175 @@
+"""The clock: seconds of training from CUDA event pairs, or from the host's clock where there is no GPU.
+
+On the clock is what a span encloses: every update with its forwards, backwards, clipping and optimiser step, and the
+method's own code between stages. Off it: reading, tokenising, collating, copying, evaluation, saving.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+TIMING_RULES = "1"
+
+DRIFT_SLOPE = 0.01
+SPREAD_RATIO = 1.5
+SHORTEST_SERIES = 20
+
+
+class HostTimer:
+    """Spans on the host's monotonic clock, for a CPU, where nothing runs asynchronously."""
+
+    clock: Literal["host", "cuda"] = "host"
+
+    def __init__(self) -> None:
+        self.series: dict[str, list[float]] = defaultdict(list)
+        self.copies: list[float] = []
+        self.started = time.perf_counter()
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Adds the block's seconds to the span `name`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.series[name].append(time.perf_counter() - started)
+
+    @contextmanager
+    def copy(self) -> Iterator[None]:
+        """Adds the block's seconds to the copies."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.copies.append(time.perf_counter() - started)
+
+    def readings(self) -> dict[str, Any]:
+        """Seconds so far; see `summarise`."""
+        return summarise(self.series, self.copies, time.perf_counter() - self.started)
+
+
+class CudaTimer:
+    """Spans as pairs of CUDA events, read in blocks after the queue has drained; no span synchronises.
+
+    Args:
+        make_event: makes an event with `record()` and `elapsed_time(other)` in milliseconds.
+        synchronize: waits until all recorded events are done.
+        block: pairs recorded between two readings; events are reused.
+    """
+
+    clock: Literal["host", "cuda"] = "cuda"
+
+    def __init__(
+        self,
+        make_event: Callable[[], Any] = lambda: torch.cuda.Event(enable_timing=True),
+        synchronize: Callable[[], None] = torch.cuda.synchronize,
+        block: int = 4096,
+    ) -> None:
+        self.series: dict[str, list[float]] = defaultdict(list)
+        self.copies: list[float] = []
+        self._make_event, self._synchronize, self._block = make_event, synchronize, block
+        self._pending: list[tuple[list[float], Any, Any]] = []
+        self._pool: list[Any] = []
+        synchronize()
+        self.started = time.perf_counter()
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Adds the device's seconds between two events to the span `name`."""
+        with self._pair(self.series[name]):
+            yield
+
+    @contextmanager
+    def copy(self) -> Iterator[None]:
+        """Adds the device's seconds between two events to the copies."""
+        with self._pair(self.copies):
+            yield
+
+    @contextmanager
+    def _pair(self, target: list[float]) -> Iterator[None]:
+        first, last = self._event(), self._event()
+        first.record()
+        try:
+            yield
+        finally:
+            last.record()
+            self._pending.append((target, first, last))
+            if len(self._pending) >= self._block:
+                self._read()
+
+    def _event(self) -> Any:
+        return self._pool.pop() if self._pool else self._make_event()
+
+    def _read(self) -> None:
+        self._synchronize()
+        for target, first, last in self._pending:
+            target.append(first.elapsed_time(last) / 1000)
+            self._pool += [first, last]
+        self._pending.clear()
+
+    def readings(self) -> dict[str, Any]:
+        """Seconds so far, after one synchronisation; see `summarise`."""
+        self._read()
+        return summarise(self.series, self.copies, time.perf_counter() - self.started)
+
+
+def timer_for(device: str) -> HostTimer | CudaTimer:
+    """CUDA events on a CUDA device, the host's clock elsewhere."""
+    return CudaTimer() if device.startswith("cuda") else HostTimer()
+
+
+def summarise(series: dict[str, list[float]], copies: list[float], wall: float) -> dict[str, Any]:
+    """The four numbers of a run, its spans and its step series.
+
+    Returns:
+        `gpu`: seconds on the clock, the sum over all spans (host seconds where the clock is the host's); `h2d`: copies;
+        `wall`: from the first to the last reading; `gpu_busy_fraction`: the first over the third; `spans`: seconds by
+        name; `steps`: per repeated span, its count, median, 5th and 95th percentile, and relative slope per series;
+        `flags`: "drift" or "spread" with the span's name, where declared bounds are crossed.
+    """
+    spans = {name: float(sum(values)) for name, values in series.items()}
+    steps = {name: _statistics(values) for name, values in series.items() if len(values) > 1}
+    flags = [flag for name, step in steps.items() for flag in _flags(name, step)]
+    total = sum(spans.values())
+    return {
+        "rules": TIMING_RULES,
+        "gpu": total,
+        "h2d": float(sum(copies)),
+        "wall": wall,
+        "gpu_busy_fraction": total / wall if wall > 0 else 0.0,
+        "spans": spans,
+        "steps": steps,
+        "flags": flags,
+    }
+
+
+def _statistics(values: list[float]) -> dict[str, float]:
+    seconds = np.asarray(values)
+    low, median, high = np.percentile(seconds, [5, 50, 95])
+    slope = np.polyfit(np.linspace(0, 1, len(seconds)), seconds, 1)[0] / seconds.mean() if seconds.mean() > 0 else 0.0
+    return {
+        "count": len(values),
+        "median_seconds": float(median),
+        "p5_seconds": float(low),
+        "p95_seconds": float(high),
+        "slope": float(slope),
+    }
+
+
+def _flags(name: str, step: dict[str, float]) -> list[str]:
+    """Only series long enough to speak are flagged."""
+    if step["count"] < SHORTEST_SERIES:
+        return []
+    flags = []
+    if abs(step["slope"]) > DRIFT_SLOPE:
+        flags.append(f"drift: {name}")
+    if step["p95_seconds"] > SPREAD_RATIO * step["median_seconds"]:
+        flags.append(f"spread: {name}")
+    return flags
