@@ -1,0 +1,197 @@
+"""The attack recipes as values: what each changes, what it must keep, and where the paper and the code part."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from baselines.refusal import unknown
+
+
+@dataclass(frozen=True)
+class Substitute:
+    """Replaces a word by one of its nearest neighbours.
+
+    Attributes:
+        neighbours: how many neighbours are tried.
+    """
+
+    neighbours: int
+
+
+@dataclass(frozen=True)
+class MaskedSubstitute:
+    """Replaces a word by what a masked language model proposes, BERT-Attack's way.
+
+    Attributes:
+        candidates: K, proposals for each word piece.
+    """
+
+    candidates: int
+
+
+@dataclass(frozen=True)
+class InsertSpace:
+    """Inserts a space at a random place inside the word."""
+
+
+@dataclass(frozen=True)
+class DeleteInner:
+    """Deletes a random inner letter of the word."""
+
+
+@dataclass(frozen=True)
+class SwapInner:
+    """Swaps a random inner letter with its inner neighbour."""
+
+
+@dataclass(frozen=True)
+class Homoglyph:
+    """Replaces one letter by a look-alike, each position a candidate."""
+
+
+Transformation = Substitute | MaskedSubstitute | InsertSpace | DeleteInner | SwapInner | Homoglyph
+
+
+@dataclass(frozen=True)
+class SentenceBound:
+    """A lower bound on the similarity of sentence encodings.
+
+    Attributes:
+        metric: "cosine", or "angular" = 1 - acos(cosine) / pi.
+        threshold: the least similarity kept, inclusive.
+        window: words around the changed one that are encoded; None for all.
+        against: whether candidates are compared with the current or with the original text.
+        skip_short: whether texts of fewer words than the window pass unmeasured.
+    """
+
+    metric: Literal["angular", "cosine"]
+    threshold: float
+    window: int | None = None
+    against: Literal["current", "original"] = "original"
+    skip_short: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """Columns left alone where the text has exactly these columns.
+
+    Attributes:
+        columns: the columns the rule is for, in order.
+        kept: those whose words are not changed.
+    """
+
+    columns: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An attack. All change no word twice, change no stop word, and search greedily along a word ranking.
+
+    Attributes:
+        key, title: its name in commands and in tables.
+        source: the paper and the code it follows.
+        note: where paper and code part.
+        ranking: how a word's importance is read: with the word deleted, or replaced by "[UNK]".
+        transformations: the ways a word is changed, in order.
+        min_word_similarity: least cosine between a word and its substitute.
+        part_of_speech: whether the substitute must share the word's part of speech (nouns and verbs count as one).
+        sentence: the bound on sentence similarity.
+        stop_words: which list is never changed.
+        max_words_changed: largest share of words changed, in [0, 1].
+        column_rules: columns left alone in pair tasks.
+    """
+
+    key: str
+    title: str
+    source: str
+    note: str
+    ranking: Literal["delete", "unk"]
+    transformations: tuple[Transformation, ...]
+    min_word_similarity: float | None = None
+    part_of_speech: bool = False
+    sentence: SentenceBound | None = None
+    stop_words: Literal["textfooler", "nltk"] = "nltk"
+    max_words_changed: float | None = None
+    column_rules: tuple[ColumnRule, ...] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """All parts that decide outcomes, as plain values; prose left out."""
+        values = asdict(self)
+        values["transformations"] = [{"kind": type(part).__name__, **asdict(part)} for part in self.transformations]
+        return {name: value for name, value in values.items() if name not in ("title", "source", "note")}
+
+    @property
+    def needs_masked_model(self) -> bool:
+        """Whether a masked language model proposes the substitutes."""
+        return any(isinstance(part, MaskedSubstitute) for part in self.transformations)
+
+
+TEXTFOOLER = Recipe(
+    key="textfooler",
+    title="TextFooler",
+    source="Jin et al. 2020; TextAttack 0.3.11, TextFoolerJin2019",
+    note="the paper says word cosine 0.7, the authors' code and TextAttack use 0.5; the code forgets to divide the "
+    "angle by pi, so its 0.5 is 1 - 0.5 / pi here",
+    ranking="delete",
+    transformations=(Substitute(50),),
+    min_word_similarity=0.5,
+    part_of_speech=True,
+    sentence=SentenceBound("angular", 0.840845057, window=15, against="current", skip_short=True),
+    stop_words="textfooler",
+    column_rules=(ColumnRule(("premise", "hypothesis"), ("premise",)),),
+)
+
+TEXTBUGGER = Recipe(
+    key="textbugger",
+    title="TextBugger",
+    source="Li et al. 2019; TextAttack 0.3.11, TextBuggerLi2018",
+    note="TextAttack tries every look-alike position and one random place of each other bug",
+    ranking="delete",
+    transformations=(InsertSpace(), DeleteInner(), SwapInner(), Homoglyph(), Substitute(5)),
+    sentence=SentenceBound("angular", 0.8),
+)
+
+
+def _bert_attack(key: str, title: str, source: str, candidates: int) -> Recipe:
+    return Recipe(
+        key=key,
+        title=title,
+        source=source,
+        note="TextAttack discards the sort of its word-piece combinations, so the first K in product order are tried",
+        ranking="unk",
+        transformations=(MaskedSubstitute(candidates),),
+        sentence=SentenceBound("cosine", 0.2),
+        max_words_changed=0.4,
+    )
+
+
+BERT_ATTACK = _bert_attack("bertattack", "BERT-Attack", "Li et al. 2020; TextAttack 0.3.4, BERTAttackLi2020", 48)
+BERT_ATTACK_8 = _bert_attack(
+    "bertattack@0.3.11", "BERT-Attack (K=8)", "Li et al. 2020; TextAttack 0.3.11, BERTAttackLi2020", 8
+)
+
+BERT_ATTACK_OFFICIAL = Recipe(
+    key="bertattack_official",
+    title="BERT-Attack (as released)",
+    source="the EarlyRobust and RobusT releases, on BAE (Garg and Ramakrishnan 2020)",
+    note="what the releases run under BERT-Attack's name: 50 embedding neighbours in place of a masked language model",
+    ranking="delete",
+    transformations=(Substitute(50),),
+    part_of_speech=True,
+    sentence=SentenceBound("cosine", 0.2, window=15, skip_short=True),
+)
+
+RECIPES = {recipe.key: recipe for recipe in (TEXTFOOLER, TEXTBUGGER, BERT_ATTACK_OFFICIAL, BERT_ATTACK, BERT_ATTACK_8)}
+
+
+def find_recipe(key: str) -> Recipe:
+    """The recipe called `key`.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    if key not in RECIPES:
+        raise unknown("recipe", key, RECIPES)
+    return RECIPES[key]
