@@ -60,6 +60,8 @@ class Stage:
         warmup_ratio: share of the schedule in which the rate rises linearly from 0, in [0, 1).
         max_grad_norm: bound on the global L2 norm of the gradient, or None for no clipping.
         schedule_epochs: horizon of the schedule; None means `epochs`. Beyond it the rate stays 0.
+        least_updates: the stage and its schedule are no shorter than this, however small the data.
+        not_decayed: matrices among `parameters` that do not decay.
         shuffle: whether the texts come in a seeded random order or as stored.
         after_update: hears the progress after each update; returning True ends the stage.
         trace: what the method wants in the log (numbers, strings and lists of them), filled while the stage runs.
@@ -74,6 +76,8 @@ class Stage:
     warmup_ratio: float = 0.1
     max_grad_norm: float | None = 1.0
     schedule_epochs: float | None = None
+    least_updates: int = 0
+    not_decayed: tuple[nn.Parameter, ...] = ()
     shuffle: bool = True
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)

@@ -136,8 +136,9 @@ def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> 
 
 
 def _run(stage: Stage, model: nn.Module, batches: Batches, timer: Timer, precision: Precision, on_update) -> StageLog:
-    total = max(1, math.floor(stage.epochs * batches.updates_per_epoch))
-    horizon = max(1, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
+    least = max(1, stage.least_updates)
+    total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
+    horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
     optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio))
     device = stage.parameters[0].device
@@ -190,9 +191,10 @@ def warmup_then_linear(done: int, horizon: int, warmup_ratio: float) -> float:
 
 def _decay_groups(stage: Stage) -> list[dict[str, Any]]:
     """Matrices decay; vectors (biases and LayerNorm weights) do not."""
-    matrices = [parameter for parameter in stage.parameters if parameter.ndim > 1]
-    vectors = [parameter for parameter in stage.parameters if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": stage.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    kept_out = {id(parameter) for parameter in stage.not_decayed}
+    decayed = [parameter for parameter in stage.parameters if parameter.ndim > 1 and id(parameter) not in kept_out]
+    others = [parameter for parameter in stage.parameters if parameter.ndim <= 1 or id(parameter) in kept_out]
+    groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 

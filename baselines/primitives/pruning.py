@@ -128,6 +128,30 @@ def _keep_with_survivors(values: np.ndarray, sparsity: float, rule: MaskRule) ->
     return kept
 
 
+def draw_ticket(
+    heads: Tensor,
+    neurons: Tensor,
+    *,
+    head_sparsity: float,
+    neuron_sparsity: float,
+    head_scope: Scope = "global",
+    neuron_scope: Scope = "global",
+    rule: MaskRule = "rank",
+) -> Ticket:
+    """The ticket of importance scores (layers, H) and (layers, F); every layer keeps a head, but may lose all neurons."""
+    return Ticket(
+        keep_top(heads, head_sparsity, scope=head_scope, rule=rule, at_least_one=True),
+        keep_top(neurons, neuron_sparsity, scope=neuron_scope, rule=rule),
+    )
+
+
+def random_coefficients(model: nn.Module, seed: int) -> tuple[Tensor, Tensor]:
+    """Scores drawn from U(0, 1), (layers, H) and (layers, F), for a random ticket."""
+    layers, heads, neurons = shape_of(model)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(layers, heads, generator=generator), torch.rand(layers, neurons, generator=generator)
+
+
 def tied_at_threshold(scores: Tensor, kept: Tensor) -> int:
     """Kept scores that equal the largest pruned one: how many places only the order of entries decided."""
     if bool(kept.all()):

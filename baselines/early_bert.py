@@ -1,0 +1,127 @@
+"""EarlyBERT: structured early-bird tickets drawn from a short clean search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from baselines.batch import Batch
+from baselines.defense import Defense, Stage
+from baselines.fine_tune import FineTune
+from baselines.primitives.importance import Importance
+from baselines.primitives.pruning import MaskRule, Scope, Ticket, draw_ticket, prune_, random_coefficients
+from baselines.refusal import require
+
+SPARSITIES = {
+    "imdb": {"neuron_sparsity": 0.4},
+    "ag_news": {"neuron_sparsity": 0.2},
+    "sst2": {"neuron_sparsity": 0.3},
+    "qnli": {"neuron_sparsity": 0.3},
+    "qqp": {"neuron_sparsity": 0.3},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyBert(Defense, key="early_bert"):
+    """Learn importance coefficients on clean text, prune early, fine-tune the rewound ticket.
+
+    Attributes:
+        lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients.
+        head_sparsity, neuron_sparsity: shares to prune, in [0, 1); those of EarlyRobust on the same data.
+        head_scope, neuron_scope: rank structures over all layers or within each.
+        mask_rule: how equal coefficients are treated; see `keep_top`.
+        search_learning_rate: peak rate of the search; it has no warm-up and no decay of weights.
+        draw_epoch: when the ticket is drawn; the search ends there.
+        schedule_epochs: horizon of the search's falling rate.
+        keep_coefficients_trainable: keep training coefficients beside the pruned weights, as the release does, and
+            fold them into the weights at the end.
+        ticket: "searched", or "random" with `ticket_seed`.
+
+    Source: Chen et al., ACL-IJCNLP 2021; VITA-Group/EarlyBERT, finetune.
+    Departures: ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search
+    ends where the ticket is drawn, while the released script runs on to one epoch; coefficients are read after an
+    update, the release reads them before.
+    """
+
+    title = "EarlyBERT"
+    paper = "Chen et al., ACL-IJCNLP 2021, arXiv:2101.00063"
+    task_settings = SPARSITIES
+
+    lambda_heads: float = 1e-4
+    lambda_neurons: float = 1e-4
+    head_sparsity: float = 1 / 6
+    neuron_sparsity: float = 0.3
+    head_scope: Scope = "layerwise"
+    neuron_scope: Scope = "global"
+    mask_rule: MaskRule = "rank"
+    search_learning_rate: float = 2e-5
+    draw_epoch: float = 0.2
+    schedule_epochs: float = 3
+    keep_coefficients_trainable: bool = False
+    ticket: Literal["searched", "random"] = "searched"
+    ticket_seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("lambda_heads", "lambda_neurons"):
+            require(getattr(self, name) >= 0, f"EarlyBert.{name}", "0 or more", getattr(self, name))
+        for name in ("head_sparsity", "neuron_sparsity"):
+            require(0 <= getattr(self, name) < 1, f"EarlyBert.{name}", "in [0, 1)", getattr(self, name))
+        for name in ("search_learning_rate", "draw_epoch", "schedule_epochs"):
+            require(getattr(self, name) > 0, f"EarlyBert.{name}", "positive", getattr(self, name))
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        """Search, draw, rewind, prune, fine-tune."""
+        if self.ticket == "random":
+            ticket = self._draw(*random_coefficients(model, self.ticket_seed))
+        else:
+            initial = {name: value.clone() for name, value in model.state_dict().items()}
+            importance = Importance(model)
+            trace: dict[str, object] = {}
+            yield self.stage(
+                "search",
+                lambda batch: self._search_step(model, importance, batch),
+                [*model.parameters(), *importance.parameters()],
+                epochs=self.draw_epoch,
+                schedule_epochs=self.schedule_epochs,
+                learning_rate=self.search_learning_rate,
+                weight_decay=0.0,
+                warmup_ratio=0.0,
+                after_update=lambda progress: trace.update(draw_epoch=progress.epoch, draw_update=progress.update),
+                trace=trace,
+            )
+            coefficients = importance.snapshot()
+            importance.remove()
+            ticket = self._draw(coefficients.heads, coefficients.neurons)
+            trace["kept"] = ticket.kept_counts()
+            model.load_state_dict(initial)
+        prune_(model, ticket)
+        fine_tune = FineTune(epochs=self.epochs, learning_rate=self.learning_rate)
+        if not self.keep_coefficients_trainable:
+            yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), list(model.parameters()))
+            return
+        importance = Importance(model)
+        parameters = [*model.parameters(), *importance.parameters()]
+        yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), parameters)
+        importance.fold_()
+
+    def _search_step(self, model: nn.Module, importance: Importance, batch: Batch) -> Tensor:
+        """The clean loss plus the L1 penalty."""
+        loss = cross_entropy(model(**batch.inputs()).logits, batch.labels)
+        (loss + importance.l1(self.lambda_heads, self.lambda_neurons)).backward()
+        return loss.detach()
+
+    def _draw(self, heads: Tensor, neurons: Tensor) -> Ticket:
+        return draw_ticket(
+            heads,
+            neurons,
+            head_sparsity=self.head_sparsity,
+            neuron_sparsity=self.neuron_sparsity,
+            head_scope=self.head_scope,
+            neuron_scope=self.neuron_scope,
+            rule=self.mask_rule,
+        )

@@ -1,0 +1,96 @@
+"""The information terms of InfoBERT: an upper bound on what tokens say, a lower bound on what anchors share with [CLS]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+CRITIC_WIDTH = 300
+
+
+def bottleneck_bound(features: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+    """Upper bound on I(X; T): half the mean squared distance between tokens paired at random, shape ().
+
+    Args:
+        features: (B, L, D) output of the embedding layer. mask: (B, L), 1 on real tokens.
+        generator: draws the partners, with replacement; a token may meet itself.
+    Source: AI-secure/InfoBERT, CLUB in "version 6": a Gaussian of unit variance, nothing trained. Its mean over draws
+    is the trace of the rows' biased covariance.
+    """
+    rows = features[mask.bool()]  # (N, D)
+    partners = torch.randint(len(rows), (len(rows),), generator=generator).to(rows.device)
+    return 0.5 * (rows - rows[partners]).square().sum(-1).mean()
+
+
+def anchors(grad: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
+    """Tokens whose gradient is neither useless nor fragile.
+
+    Args:
+        grad: (B, L, D), gradient by the perturbation. mask: (B, L), 1 on real tokens.
+        low, high: keep the ranks ceil(low * n) .. ceil(high * n) - 1 of a text's n tokens, by rising gradient norm.
+    Returns:
+        (B, L) bool; a text with a gradient that is not finite has no anchors.
+    """
+    real = mask.bool()
+    norms = grad.float().norm(dim=-1)  # (B, L)
+    finite = torch.isfinite(norms).all(dim=1, keepdim=True)
+    order = norms.masked_fill(~real, float("inf")).argsort(dim=1, stable=True)
+    ranks = order.argsort(dim=1, stable=True)  # (B, L)
+    lengths = real.sum(1, keepdim=True).double()
+    return real & finite & (ranks >= (low * lengths).ceil()) & (ranks < (high * lengths).ceil())
+
+
+class Critic(nn.Module):
+    """Scores pairs of a token feature and a text feature: Softplus(Linear(ReLU(Linear([token; text]))))."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.hidden = nn.Linear(2 * width, CRITIC_WIDTH)
+        self.score = nn.Linear(CRITIC_WIDTH, 1)
+
+    def forward(self, local: Tensor, whole: Tensor) -> Tensor:
+        """Scores (..., N, N) of all pairs of `local` (..., N, D) and `whole` (..., N, D): [a, b] is whole a with local b.
+
+        The first layer is applied to each half once and added, not to every concatenation.
+        """
+        width = local.shape[-1]
+        from_local = nn.functional.linear(local, self.hidden.weight[:, :width])
+        from_whole = nn.functional.linear(whole, self.hidden.weight[:, width:], self.hidden.bias)
+        hidden = (from_whole.unsqueeze(-2) + from_local.unsqueeze(-3)).relu()  # (..., N, N, 300)
+        return softplus(self.score(hidden).squeeze(-1))
+
+
+def nce_bound(scores: Tensor) -> Tensor:
+    """Lower bound on mutual information from scores (..., N, N), diagonal pairs being true; shape (...), at most log N.
+
+    The log-sum runs over the token features of a fixed text feature (the last dimension).
+    """
+    pairs = scores.shape[-1]
+    true = scores.diagonal(dim1=-2, dim2=-1).mean(-1)
+    return true - (scores.logsumexp(-1) - torch.log(torch.tensor(float(pairs)))).mean(-1)
+
+
+def anchored_bound(
+    critic: Critic, local: Tensor, whole: Tensor, chosen: Tensor, chunk: int, generator: torch.Generator
+) -> Tensor:
+    """Mean of `nce_bound` over chunks of anchored tokens in a random order, shape (); 0 where there are none.
+
+    Args:
+        local: (B, L, D) token features. whole: (B, D) text features. chosen: (B, L) bool.
+        chunk: pairs compared with each other; the last chunk may be smaller and counts as much as the others.
+    """
+    texts, positions = chosen.nonzero(as_tuple=True)  # (P,)
+    count = len(texts)
+    if count == 0:
+        return local.sum() * 0
+    order = torch.randperm(count, generator=generator).to(texts.device)
+    tokens, globals_ = local[texts, positions][order], whole[texts][order]  # (P, D)
+    full = count - count % chunk
+    bounds = []
+    if full:
+        shape = (full // chunk, chunk, -1)
+        bounds.append(nce_bound(critic(tokens[:full].reshape(shape), globals_[:full].reshape(shape))))
+    if full < count:
+        bounds.append(nce_bound(critic(tokens[full:], globals_[full:])).unsqueeze(0))
+    return torch.cat(bounds).mean()

@@ -1,0 +1,132 @@
+"""Perturbations of word embeddings: where they start, how they climb, and the forward pass that takes them.
+
+The perturbation is added to the word embeddings, before positions, segments, LayerNorm and dropout, on every real
+token, [CLS] and [SEP] included. Norms are per text over all its tokens and dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from baselines.batch import Batch
+from baselines.refusal import require
+
+Norm = Literal["l2", "linf"]
+DropoutMode = Literal["shared", "fresh"]
+
+SMALLEST_NORM = 1e-8
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How a perturbation is found.
+
+    Attributes:
+        steps: the method's K, 0 or more; what it counts is the method's own to say.
+        step_size: length of one normalised ascent step.
+        init_magnitude: scale of the random start; 0 starts at the clean text exactly.
+        max_norm: radius of the ball around the clean text, or None for no bound. The start is not projected.
+        norm: "l2" over a text, or "linf" over its entries.
+
+    Source: Zhu et al. 2020 (FreeLB), Algorithm 1 and the released code.
+    """
+
+    steps: int
+    step_size: float
+    init_magnitude: float
+    max_norm: float | None = None
+    norm: Norm = "l2"
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 0, "Ascent.steps", "0 or more", self.steps)
+        require(self.step_size >= 0, "Ascent.step_size", "0 or more", self.step_size)
+        require(self.init_magnitude >= 0, "Ascent.init_magnitude", "0 or more", self.init_magnitude)
+        bound = self.max_norm
+        require(bound is None or bound > 0, "Ascent.max_norm", "positive, or None for no bound", bound)
+
+    def start(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """The first perturbation, uniform noise on real tokens.
+
+        Args:
+            embedded: (B, L, D) word embeddings, for their shape, type and device.
+            mask: (B, L), 1 on real tokens.
+        Returns:
+            (B, L, D) float32, detached, zero on padding; under l2 its expected norm is about 0.577 `init_magnitude`.
+        """
+        real = mask.unsqueeze(-1).float()
+        if self.init_magnitude == 0:
+            return torch.zeros_like(embedded, dtype=torch.float32)
+        noise = torch.empty_like(embedded, dtype=torch.float32).uniform_(-1, 1) * real
+        if self.norm == "linf":
+            return noise * self.init_magnitude
+        entries = mask.sum(1).clamp(min=1).float() * embedded.shape[-1]  # (B,)
+        return noise * (self.init_magnitude / entries.sqrt()).view(-1, 1, 1)
+
+    def climb(self, delta: Tensor, grad: Tensor, mask: Tensor) -> Tensor:
+        """One normalised ascent step, projected back into the ball.
+
+        A text whose gradient is zero or not finite keeps its perturbation.
+
+        Args:
+            delta: (B, L, D). grad: (B, L, D), gradient of the loss by `delta`, of any positive scale.
+            mask: (B, L), 1 on real tokens.
+        Returns:
+            (B, L, D) float32, detached, zero on padding.
+        """
+        grad = grad.float().masked_fill(mask.unsqueeze(-1) == 0, 0.0)
+        size = self._size(grad)
+        usable = torch.isfinite(size) & (size > 0)
+        direction = torch.where(usable, grad / size.clamp(min=SMALLEST_NORM), 0.0)
+        moved = delta.detach() + self.step_size * direction
+        if self.max_norm is None:
+            return moved
+        if self.norm == "linf":
+            projected = moved.clamp(-self.max_norm, self.max_norm)
+        else:
+            length = self._size(moved)
+            projected = moved * (self.max_norm / length.clamp(min=SMALLEST_NORM)).clamp(max=1)
+        return torch.where(usable, projected, delta.detach())
+
+    def _size(self, values: Tensor) -> Tensor:
+        """Norm per text, (B, 1, 1)."""
+        flat = values.flatten(1)
+        size = flat.norm(dim=1) if self.norm == "l2" else flat.abs().amax(dim=1)
+        return size.view(-1, 1, 1)
+
+
+def embed(model: nn.Module, batch: Batch) -> Tensor:
+    """Word embeddings of a batch, (B, L, D), with a fresh graph to the embedding table."""
+    return model.get_input_embeddings()(batch.input_ids)  # type: ignore[operator]
+
+
+def forward(model: nn.Module, embedded: Tensor, batch: Batch, **options: Any) -> Any:
+    """The model's output on (perturbed) word embeddings (B, L, D), with the batch's mask and segments."""
+    return model(inputs_embeds=embedded, **batch.context(), **options)
+
+
+class DropoutReplay:
+    """Makes every forward pass of one update draw the same dropout masks, or leaves each its own.
+
+    "shared" keeps the random state of the moment it is made; `rewind` before each pass restores it. After the last
+    pass the state is left advanced. Source: Zhu et al. 2020, section 3.3.
+    """
+
+    def __init__(self, mode: DropoutMode, device: torch.device):
+        self._on_cuda = device.type == "cuda"
+        self._device = device
+        self._shared = mode == "shared"
+        if self._shared:
+            self._host = torch.get_rng_state()
+            self._cuda = torch.cuda.get_rng_state(device) if self._on_cuda else None
+
+    def rewind(self) -> None:
+        """To be called before each forward pass."""
+        if not self._shared:
+            return
+        torch.set_rng_state(self._host)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state(self._cuda, self._device)
