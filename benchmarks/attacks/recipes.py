@@ -180,7 +180,11 @@ BERT_ATTACK_OFFICIAL = Recipe(
     ranking="delete",
     transformations=(Substitute(50),),
     part_of_speech=True,
-    sentence=SentenceBound("cosine", 0.2, window=15, skip_short=True),
+    sentence=SentenceBound("cosine", 0.2, window=15),
+    column_rules=(
+        ColumnRule(("sentence1", "sentence2"), ("sentence1",)),
+        ColumnRule(("sentence", "question"), ("sentence",)),
+    ),
 )
 
 RECIPES = {recipe.key: recipe for recipe in (TEXTFOOLER, TEXTBUGGER, BERT_ATTACK_OFFICIAL, BERT_ATTACK, BERT_ATTACK_8)}

@@ -1,0 +1,140 @@
+"""What the recipes draw on, collected: synonyms, sentence encoder, parts of speech, stop words, masked language model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from benchmarks.attacks.part_of_speech import DictionaryTagger, PerceptronTagger, Tagger
+from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncoder
+from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
+from benchmarks.attacks.synonyms import NeighbourList, Synonyms, WordVectors
+from benchmarks.data.demo_corpus import synonym_groups
+from benchmarks.data.tasks import Task
+from benchmarks.victims.backbones import Backbone, find_backbone
+
+
+class MaskedModel(Protocol):
+    """A masked language model with its tokenizer, as transformers loads them."""
+
+    model: Any
+    tokenizer: Any
+
+    def describe(self) -> str:
+        """The model, in words for captions."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides its proposals."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Resources:
+    """One profile of resources; outcomes under different profiles are not compared.
+
+    Attributes:
+        profile: "offline" or "full".
+        synonyms: neighbours of words.
+        encoder: sentences to vectors.
+        part_of_speech: the tagger.
+        textfooler_stop_words, nltk_stop_words: the two lists that recipes name.
+        masked_model: what BERT-Attack asks for substitutes.
+    """
+
+    profile: Literal["offline", "full"]
+    synonyms: Synonyms
+    encoder: SentenceEncoder
+    part_of_speech: Tagger
+    textfooler_stop_words: StopWords
+    nltk_stop_words: StopWords
+    masked_model: MaskedModel | None = None
+
+    def stop_words_for(self, recipe: Recipe) -> frozenset[str]:
+        """The words that `recipe` never changes."""
+        return (self.textfooler_stop_words if recipe.stop_words == "textfooler" else self.nltk_stop_words).words
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuses a recipe that needs what this profile lacks.
+
+        Raises:
+            ValueError: for a recipe with a masked language model where there is none.
+        """
+        if recipe.needs_masked_model and self.masked_model is None:
+            raise ValueError(
+                f"the recipe {recipe.key!r} needs a masked language model, which the {self.profile} profile lacks; "
+                f"fetch it with 'earlyrobust prepare', or use 'bertattack_official'"
+            )
+
+    def describe(self) -> str:
+        """The profile in one sentence, for captions."""
+        parts = [self.synonyms.describe(), self.encoder.describe(), self.part_of_speech.describe()]
+        origins = dict.fromkeys((self.textfooler_stop_words.origin, self.nltk_stop_words.origin))
+        parts.append("stop words from " + " and ".join(origins))
+        if self.masked_model is not None:
+            parts.append(self.masked_model.describe())
+        return f"{self.profile} profile: {'; '.join(parts)}"
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides outcomes, for the hash of an attack."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "synonyms": self.synonyms.identity(),
+            "encoder": self.encoder.identity(),
+            "part_of_speech": self.part_of_speech.identity(),
+            "textfooler_stop_words": self.textfooler_stop_words.identity(),
+            "nltk_stop_words": self.nltk_stop_words.identity(),
+            "masked_model": None if self.masked_model is None else self.masked_model.identity(),
+        }
+
+
+def offline_resources(
+    task: Task, backbone: Backbone, *, synonyms: Path | None = None, nltk_data: Path | None = None
+) -> Resources:
+    """The profile that downloads nothing.
+
+    Synonyms are the demo corpus's own groups for that task, else the list given by file, else the backbone's word
+    vectors.
+
+    Args:
+        task: what is attacked.
+        backbone: whose word vectors serve where nothing better is given.
+        synonyms: a neighbour list, JSON.
+        nltk_data: a folder of NLTK data, for its tagger and stop words.
+    Raises:
+        ValueError: where a given file or folder does not hold what it was given for.
+    """
+    tagger: Tagger = DictionaryTagger()
+    textfooler = textfooler_stop_words()
+    default = None
+    if nltk_data is not None:
+        default = nltk_stop_words(nltk_data)
+        has_tagger = PerceptronTagger.is_in(nltk_data)
+        if default is None and not has_tagger:
+            raise ValueError(
+                f"the folder {str(nltk_data)!r} holds neither NLTK's tagger (taggers/averaged_perceptron_tagger_eng "
+                f"with taggers/universal_tagset) nor its stop words (corpora/stopwords/english)"
+            )
+        if has_tagger:
+            tagger = PerceptronTagger(nltk_data)
+    return Resources(
+        profile="offline",
+        synonyms=_offline_synonyms(task, backbone, synonyms),
+        encoder=MeanPooledEncoder(find_backbone("minilm")),
+        part_of_speech=tagger,
+        textfooler_stop_words=textfooler,
+        nltk_stop_words=default or textfooler,
+    )
+
+
+def _offline_synonyms(task: Task, backbone: Backbone, path: Path | None) -> Synonyms:
+    if task.key == "demo":
+        return NeighbourList.from_groups(synonym_groups())
+    return NeighbourList.from_file(path) if path is not None else WordVectors.of_backbone(backbone)

@@ -1,0 +1,90 @@
+"""Sentences to vectors, for the recipes' bound on similarity."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from benchmarks.victims.backbones import Backbone
+
+MAX_TOKENS = 256
+BATCH = 64
+REMEMBERED = 1 << 15
+
+
+class SentenceEncoder(Protocol):
+    """Texts to vectors."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) float32 for N texts."""
+        ...
+
+    def describe(self) -> str:
+        """The encoder, in words for captions."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the vectors."""
+        ...
+
+
+class MeanPooledEncoder:
+    """A sentence encoder by mean pooling and L2 norm, as MiniLM was trained to be read.
+
+    Vectors are remembered by text, and each is computed beside texts of its own length only, without padding.
+
+    Args:
+        backbone: the encoder; loaded at first use.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    @cached_property
+    def _model(self) -> torch.nn.Module:
+        return self._backbone.new_classifier(2, 0).base_model.eval()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return self._backbone.load_tokenizer()
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) float32 of length 1, for N texts of which at most 256 tokens are read."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        vectors = {text: self._known[text] for text in texts if text in self._known}
+        if new:
+            ids = self._tokenizer(new, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+            by_length: dict[int, list[int]] = {}
+            for index, row in enumerate(ids):
+                by_length.setdefault(len(row), []).append(index)
+            for indices in by_length.values():
+                for start in range(0, len(indices), BATCH):
+                    chosen = indices[start : start + BATCH]
+                    hidden = self._model(input_ids=torch.tensor([ids[index] for index in chosen])).last_hidden_state
+                    pooled = torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).numpy()
+                    vectors.update((new[index], vector) for index, vector in zip(chosen, pooled, strict=True))
+        for text, vector in vectors.items():
+            self._known[text] = vector
+            self._known.move_to_end(text)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self._width), np.float32)
+
+    @property
+    def _width(self) -> int:
+        return self._backbone.config.hidden_size
+
+    def describe(self) -> str:
+        """The encoder, in words for captions."""
+        return f"sentence similarity by {self._backbone.name}, mean pooled"
+
+    def identity(self) -> dict[str, Any]:
+        """The backbone's identity and the pooling."""
+        return {"kind": "mean_pooled", "max_tokens": MAX_TOKENS, **self._backbone.identity()}

@@ -1,0 +1,165 @@
+"""Where substitutes come from: synonym groups, a neighbour list, or word vectors."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from benchmarks.victims.backbones import Backbone
+
+
+class Synonyms(Protocol):
+    """Neighbours of lower-cased words."""
+
+    def neighbours(self, word: str, k: int) -> list[str]:
+        """At most `k` neighbours of `word`, nearest first; none for an unknown word."""
+        ...
+
+    def similarity(self, word: str, other: str) -> float | None:
+        """Cosine of two words, or None where it is not known."""
+        ...
+
+    def describe(self) -> str:
+        """The source, in words for captions."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the neighbours."""
+        ...
+
+
+class NeighbourList:
+    """Neighbours as listed; cosines are not known, so the list itself is the recipe's bound on word similarity.
+
+    Args:
+        neighbours: word to neighbours, nearest first.
+        origin: the source, in words for captions.
+    """
+
+    def __init__(self, neighbours: dict[str, list[str]], origin: str) -> None:
+        self._neighbours = neighbours
+        self._origin = origin
+
+    @classmethod
+    def from_groups(cls, groups: Iterable[Sequence[str]]) -> NeighbourList:
+        """Words of one group are each other's neighbours, in the group's order.
+
+        A word of several groups has the neighbours of all of them.
+        """
+        neighbours: dict[str, list[str]] = {}
+        for group in groups:
+            for word in group:
+                known = neighbours.setdefault(word, [])
+                known.extend(other for other in group if other != word and other not in known)
+        return cls(neighbours, "the task's own synonym groups")
+
+    @classmethod
+    def from_file(cls, path: Path) -> NeighbourList:
+        """Reads JSON, gzipped or not: word to list of neighbours, nearest first.
+
+        Raises:
+            ValueError: where the file is missing or has another layout.
+        """
+        try:
+            content = path.read_bytes()
+            text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            neighbours = json.loads(text)
+        except (OSError, EOFError, ValueError) as error:
+            raise ValueError(f"the neighbour list {str(path)!r} cannot be read: {error}") from error
+        if not isinstance(neighbours, dict) or not all(
+            isinstance(words, list) and all(isinstance(word, str) for word in words) for words in neighbours.values()
+        ):
+            raise ValueError(f"the neighbour list {str(path)!r} must be a JSON object of words to lists of words")
+        return cls(neighbours, f"the neighbour list {path.name}, without cosines")
+
+    def neighbours(self, word: str, k: int) -> list[str]:
+        """At most `k` neighbours of `word`, nearest first."""
+        return self._neighbours.get(word, [])[:k]
+
+    def similarity(self, word: str, other: str) -> float | None:
+        """None: the list carries no cosines."""
+        return None
+
+    def describe(self) -> str:
+        """The source, in words for captions."""
+        return f"synonyms from {self._origin}"
+
+    def identity(self) -> dict[str, Any]:
+        """Hash of the list."""
+        return {"kind": "list", "sha256": self._sha256}
+
+    @cached_property
+    def _sha256(self) -> str:
+        return hashlib.sha256(json.dumps(self._neighbours, sort_keys=True).encode()).hexdigest()
+
+
+class WordVectors:
+    """Neighbours by cosine of centred word vectors.
+
+    Antonyms are among such neighbours, so attacks with them are overstated; captions say so.
+
+    Args:
+        words: V words.
+        vectors: (V, D), one per word.
+        origin: the source, in words for captions.
+        floor: least cosine of a neighbour.
+    """
+
+    def __init__(self, words: Sequence[str], vectors: np.ndarray, origin: str, floor: float = 0.3) -> None:
+        centred = vectors.astype(np.float32) - vectors.astype(np.float32).mean(axis=0)
+        lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+        self._words = list(words)
+        self._index = {word: index for index, word in enumerate(words)}
+        self._vectors = centred / np.maximum(lengths, 1e-12)
+        self._origin = origin
+        self._floor = floor
+        self._found: dict[str, list[str]] = {}
+
+    @classmethod
+    def of_backbone(cls, backbone: Backbone) -> WordVectors:
+        """The input vectors of the backbone's whole words: letters only, two or more, in lower case."""
+        vectors = backbone.new_classifier(2, 0).get_input_embeddings().weight.detach().numpy()
+        tokenizer = backbone.load_tokenizer()
+        # Byte-level vocabularies mark the start of a word; in word-piece ones an unmarked piece is a whole word.
+        tokens = tokenizer.get_vocab()
+        marked = any(token.startswith("\u0120") for token in tokens)
+        found = {}
+        for token, index in sorted(tokens.items(), key=lambda item: item[1]):
+            word = token.removeprefix("\u0120")
+            if marked == (word != token) and len(word) > 1 and word.isascii() and word.isalpha() and word.islower():
+                found[word] = index
+        return cls(list(found), vectors[list(found.values())], f"the input word vectors of {backbone.name}")
+
+    def neighbours(self, word: str, k: int) -> list[str]:
+        """At most `k` words whose cosine with `word` is at least the floor, nearest first."""
+        if word not in self._index:
+            return []
+        if word not in self._found:
+            cosines = self._vectors @ self._vectors[self._index[word]]
+            near = np.flatnonzero(cosines >= self._floor)
+            ranked = near[np.argsort(-cosines[near], kind="stable")]
+            self._found[word] = [self._words[index] for index in ranked if index != self._index[word]]
+        return self._found[word][:k]
+
+    def similarity(self, word: str, other: str) -> float | None:
+        """Cosine in [-1, 1], or None where a word has no vector."""
+        if word not in self._index or other not in self._index:
+            return None
+        return float(self._vectors[self._index[word]] @ self._vectors[self._index[other]])
+
+    def describe(self) -> str:
+        """The source, in words for captions."""
+        return f"synonyms from {self._origin}, antonyms among them"
+
+    def identity(self) -> dict[str, Any]:
+        """Hash of words and vectors, and the floor."""
+        digest = hashlib.sha256("\n".join(self._words).encode())
+        digest.update(self._vectors.tobytes())
+        return {"kind": "vectors", "sha256": digest.hexdigest(), "floor": self._floor}
