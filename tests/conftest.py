@@ -49,6 +49,7 @@ def make_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int 
         max_position_embeddings=64,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
+        initializer_range=0.1,
         num_labels=labels,
     )
     return BertForSequenceClassification(config)

@@ -52,12 +52,13 @@ class SmallSet:
 
 def short(defense_type: type[Defense]) -> Defense:
     """The defense with a few epochs in every stage and a rate that moves a random model."""
-    lengths = {
-        field.name: 2
-        for field in dataclasses.fields(defense_type)
-        if field.name.endswith("epochs") and not field.name.startswith("max_")
-    }
-    return with_settings(defense_type(), lengths | {"epochs": 4, "learning_rate": 2e-3})
+    changes: dict[str, object] = {"epochs": 8, "learning_rate": 2e-3}
+    for field in dataclasses.fields(defense_type):
+        if field.name.endswith("_epochs") and not field.name.startswith("max_"):
+            changes[field.name] = 2
+        if isinstance(getattr(defense_type(), field.name), Defense):
+            changes[f"{field.name}.epochs"] = 2
+    return with_settings(defense_type(), changes)
 
 
 def without_noise(defense: Defense) -> Defense:

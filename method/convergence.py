@@ -1,0 +1,78 @@
+"""When the ticket has settled: three rules over the masks at the boundaries of mini-epochs."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, Protocol, TypeVar
+
+from baselines.refusal import require
+
+StopRule = Literal["consecutive", "anchor", "fifo"]
+DrawAt = Literal["last", "first"]
+
+
+class Distant(Protocol):
+    """What a rule compares."""
+
+    def distance(self, other: object, /) -> tuple[float, float]:
+        """Distances of heads and of neurons."""
+
+
+Mask = TypeVar("Mask", bound=Distant)
+
+
+class Convergence(Generic[Mask]):
+    """Hears the mask at every boundary, from the first on, and says when it has settled.
+
+    "consecutive": `patience` times in a row the mask is within gamma of the one before it (Xi et al. 2022).
+    "anchor": some mask has the next `patience` masks all within gamma (WooooDyy/EarlyRobust).
+    "fifo": the newest of `patience` masks is within gamma of the older ones (You et al. 2020).
+    Heads and neurons must both be within, strictly. The mask of boundary 0, before training, is never heard.
+
+    Attributes:
+        settled_at: the boundary, from 1, at which it was settled, or None.
+        drawn: the boundary whose mask is drawn: the last heard, or with `draw_at` "first" the one that opened the run.
+            By default "anchor" draws the first, the others the last.
+        distances: of each mask to the one before it, (heads, neurons), from the second boundary on.
+    """
+
+    def __init__(self, rule: StopRule, gamma: float, patience: int, draw_at: DrawAt | None = None):
+        require(gamma > 0, "gamma", "positive", gamma)
+        require(patience >= 1, "patience", "1 or more", patience)
+        self.rule, self.gamma, self.patience = rule, gamma, patience
+        self.draw_at = draw_at or ("first" if rule == "anchor" else "last")
+        self.masks: list[Mask] = []
+        self.distances: list[tuple[float, float]] = []
+        self.settled_at: int | None = None
+
+    def hear(self, mask: Mask) -> bool:
+        """Takes the next boundary's mask; True from the boundary on at which the rule is met."""
+        if self.masks:
+            self.distances.append(self.masks[-1].distance(mask))
+        self.masks.append(mask)
+        if self.settled_at is None and self._met():
+            self.settled_at = len(self.masks)
+        return self.settled_at is not None
+
+    @property
+    def drawn(self) -> int | None:
+        """The boundary to draw from once settled."""
+        if self.settled_at is None or self.draw_at == "last":
+            return self.settled_at
+        return self.settled_at - self._reach
+
+    @property
+    def _reach(self) -> int:
+        """Boundaries between the mask that opens a run and the one that ends it."""
+        return self.patience - 1 if self.rule == "fifo" else self.patience
+
+    def _met(self) -> bool:
+        if len(self.masks) <= self._reach:
+            return False
+        if self.rule == "consecutive":
+            return all(self._near(distance) for distance in self.distances[-self.patience :])
+        window = self.masks[-self._reach - 1 :]
+        fixed = window[0] if self.rule == "anchor" else window[-1]
+        return all(self._near(fixed.distance(other)) for other in window if other is not fixed)
+
+    def _near(self, distance: tuple[float, float]) -> bool:
+        return max(distance) < self.gamma

@@ -1,0 +1,257 @@
+"""EarlyRobust: robust early-bird tickets. Search under FreeLB until the masks settle, draw, rewind, prune, fine-tune."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from baselines.batch import Batch
+from baselines.defense import Defense, Progress, Stage
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.primitives.importance import Coefficients, Importance
+from baselines.primitives.pruning import (
+    MaskRule,
+    Scope,
+    Ticket,
+    draw_ticket,
+    prune_,
+    random_coefficients,
+    tied_at_threshold,
+)
+from baselines.refusal import require
+from method.convergence import Convergence, DrawAt, StopRule
+
+LEAST_MINI_EPOCH_UPDATES = 10
+
+
+def _search() -> FreeLB:
+    """FreeLB as the search runs it: K = 5, small steps, fresh dropout, one epoch's schedule."""
+    return FreeLB(epochs=1, steps=5, step_size=0.01, init_magnitude=0.05, dropout="fresh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyRobust(Defense, key="early_robust"):
+    """Learn importance coefficients under an adversarial loss for a fraction of an epoch, then fine-tune the ticket.
+
+    Attributes:
+        search: the adversarial loss of the search, with its own learning rate, decay and warm-up; its `epochs` is the
+            horizon of the search's schedule, which stays one epoch however early the search stops.
+        lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients, added once per update.
+        head_sparsity, neuron_sparsity: shares to prune, in [0, 1).
+        head_scope, neuron_scope: rank structures over all layers or within each.
+        mask_rule: how equal coefficients are treated; see `keep_top`.
+        mini_epoch: the masks are compared every so many epochs.
+        gamma: bound on the distance of masks, for heads and for neurons.
+        patience: how many comparisons must pass.
+        stop_rule, draw_at: see `Convergence`.
+        max_search_epochs: the search ends here at the latest and draws what it has, reported as not converged.
+        search_to_cap: search on to `max_search_epochs` although the masks have settled, as the release does.
+        draw_epoch: draw at this epoch of the search by hand, whatever the masks do; None leaves it to the rule.
+        decay_coefficients: whether the search's weight decay acts on the coefficients too, as in the release.
+        search_shuffle: False searches the texts in stored order, as the release does.
+        search_token_types: False searches without segment ids, as the release does.
+        ticket: "searched", or "random" with `ticket_seed`, which needs no search.
+
+    Source: Xi et al., EMNLP 2022, sections 3 and 4; WooooDyy/EarlyRobust. Known for IMDB alone: learning rate, K, step
+    size, start and both lambdas (run_first_stage.sh); the same values stand in here for the other tasks.
+    Fine-tuning: no decay, no warm-up, ten epochs.
+    Departures: where a mini-epoch would be shorter than ten updates it is ten updates, and the search may then take
+    several epochs; learnt coefficients are dropped after drawing, which equals freezing them at 1.
+    """
+
+    title = "EarlyRobust"
+    paper = "Xi et al., EMNLP 2022, arXiv:2211.07263"
+    task_settings = {
+        "imdb": {"neuron_sparsity": 0.4},
+        "ag_news": {"neuron_sparsity": 0.2},
+        "sst2": {"neuron_sparsity": 0.3},
+        "qnli": {"neuron_sparsity": 0.3},
+        "qqp": {"neuron_sparsity": 0.3},
+    }
+
+    weight_decay: float = 0.0
+    warmup_ratio: float = 0.0
+    search: FreeLB = field(default_factory=_search)
+    lambda_heads: float = 1e-5
+    lambda_neurons: float = 2e-4
+    head_sparsity: float = 1 / 6
+    neuron_sparsity: float = 0.3
+    head_scope: Scope = "global"
+    neuron_scope: Scope = "global"
+    mask_rule: MaskRule = "rank"
+    mini_epoch: float = 0.05
+    gamma: float = 0.1
+    patience: int = 5
+    stop_rule: StopRule = "consecutive"
+    draw_at: DrawAt | None = None
+    max_search_epochs: float = 1.0
+    search_to_cap: bool = False
+    draw_epoch: float | None = None
+    decay_coefficients: bool = True
+    search_shuffle: bool = True
+    search_token_types: bool = True
+    ticket: Literal["searched", "random"] = "searched"
+    ticket_seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("lambda_heads", "lambda_neurons"):
+            require(getattr(self, name) >= 0, f"EarlyRobust.{name}", "0 or more", getattr(self, name))
+        for name in ("head_sparsity", "neuron_sparsity"):
+            require(0 <= getattr(self, name) < 1, f"EarlyRobust.{name}", "in [0, 1)", getattr(self, name))
+        for name in ("max_search_epochs", "gamma"):
+            require(getattr(self, name) > 0, f"EarlyRobust.{name}", "positive", getattr(self, name))
+        require(self.patience >= 1, "EarlyRobust.patience", "1 or more", self.patience)
+        require(0 < self.mini_epoch <= self.max_search_epochs, "EarlyRobust.mini_epoch", "in (0, max_search_epochs]", self.mini_epoch)
+        drawn = self.draw_epoch
+        allowed = "in (0, max_search_epochs], or None for the rule"
+        require(drawn is None or 0 < drawn <= self.max_search_epochs, "EarlyRobust.draw_epoch", allowed, drawn)
+
+    @classmethod
+    def released(cls, **changes: Any) -> EarlyRobust:
+        """The settings the released scripts run with: a whole epoch of search, unshuffled and without segment ids, the
+        ticket drawn by hand at 0.20 epoch from quantile masks."""
+        settings = {
+            "stop_rule": "anchor",
+            "mask_rule": "quantile",
+            "draw_epoch": 0.2,
+            "search_to_cap": True,
+            "search_shuffle": False,
+            "search_token_types": False,
+        }
+        return cls(**(settings | changes))
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        """Search, draw, rewind, prune, fine-tune."""
+        if self.ticket == "random":
+            ticket = self.draw(Coefficients(*random_coefficients(model, self.ticket_seed)))
+        else:
+            initial = {name: value.clone() for name, value in model.state_dict().items()}
+            importance = Importance(model)
+            search = _TicketSearch(self, model, importance)
+            yield self.search.stage(
+                "search",
+                search.step,
+                [*model.parameters(), *importance.parameters()],
+                epochs=self.max_search_epochs,
+                schedule_epochs=self.search.epochs,
+                least_updates=LEAST_MINI_EPOCH_UPDATES * math.ceil(self.max_search_epochs / self.mini_epoch),
+                not_decayed=() if self.decay_coefficients else tuple(importance.parameters()),
+                shuffle=self.search_shuffle,
+                after_update=search.hear,
+                trace=search.trace,
+            )
+            importance.remove()
+            ticket = search.ticket()
+            model.load_state_dict(initial)
+        prune_(model, ticket)
+        plain = FineTune()
+        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()))
+
+    def draw(self, coefficients: Coefficients) -> Ticket:
+        """The ticket of some coefficients at this defense's sparsities, scopes and rule."""
+        return draw_ticket(
+            coefficients.heads,
+            coefficients.neurons,
+            head_sparsity=self.head_sparsity,
+            neuron_sparsity=self.neuron_sparsity,
+            head_scope=self.head_scope,
+            neuron_scope=self.neuron_scope,
+            rule=self.mask_rule,
+        )
+
+
+class _TicketSearch:
+    """The search's step, its boundaries and what becomes of the masks there."""
+
+    def __init__(self, defense: EarlyRobust, model: nn.Module, importance: Importance):
+        self.defense, self.model, self.importance = defense, model, importance
+        self.convergence: Convergence[Ticket] = Convergence(
+            defense.stop_rule, defense.gamma, defense.patience, defense.draw_at
+        )
+        self.boundaries: list[int] = []
+        self.by_hand: Ticket | None = None
+        self.trace: dict[str, Any] = {"boundaries": []}
+
+    def step(self, batch: Batch) -> Tensor:
+        """The adversarial gradient, then the penalty's once and undivided."""
+        defense = self.defense
+        if not defense.search_token_types:
+            batch = replace(batch, token_type_ids=None)
+        loss = defense.search.step(self.model, batch)
+        self.importance.l1(defense.lambda_heads, defense.lambda_neurons).backward()
+        return loss
+
+    def hear(self, progress: Progress) -> bool:
+        """At a boundary, builds the masks and asks the rule; True ends the search."""
+        at_end = progress.update == progress.total_updates
+        if progress.update == self._next_boundary(progress):
+            self._compare(progress)
+        if self.defense.draw_epoch is not None and self.by_hand is None:
+            wanted = max(1, math.floor(self.defense.draw_epoch * self._epoch_updates(progress)))
+            if progress.update >= wanted:
+                self.by_hand = self.defense.draw(self.importance.snapshot())
+                self.trace["draw_update"] = progress.update
+        if at_end or self._may_stop():
+            self._conclude(progress)
+            return True
+        return False
+
+    def _may_stop(self) -> bool:
+        if self.defense.search_to_cap:
+            return False
+        return self.by_hand is not None or (self.defense.draw_epoch is None and self.convergence.settled_at is not None)
+
+    def _epoch_updates(self, progress: Progress) -> float:
+        """Updates of the epoch that mini-epochs are shares of; longer than the data's where that is too short."""
+        return max(progress.updates_per_epoch, LEAST_MINI_EPOCH_UPDATES / self.defense.mini_epoch)
+
+    def _next_boundary(self, progress: Progress) -> int:
+        number = len(self.boundaries) + 1
+        return math.floor(self._epoch_updates(progress) * self.defense.mini_epoch * number + 1e-9)
+
+    def _compare(self, progress: Progress) -> None:
+        coefficients = self.importance.snapshot()
+        ticket = self.defense.draw(coefficients)
+        self.boundaries.append(progress.update)
+        self.convergence.hear(ticket)
+        distances = self.convergence.distances
+        self.trace["boundaries"].append(
+            {
+                "update": progress.update,
+                "learning_rate": progress.learning_rate,
+                "head_distance": distances[-1][0] if distances else None,
+                "neuron_distance": distances[-1][1] if distances else None,
+                "tied_heads": tied_at_threshold(coefficients.heads, ticket.heads),
+                "tied_neurons": tied_at_threshold(coefficients.neurons, ticket.neurons),
+            }
+        )
+
+    def _conclude(self, progress: Progress) -> None:
+        """Writes down when the search stopped, where it draws and whether the masks had settled."""
+        drawn = self.convergence.drawn
+        if self.by_hand is None:
+            self.trace["draw_update"] = self.boundaries[drawn - 1] if drawn else progress.update
+            if drawn is None:
+                self.by_hand = self.defense.draw(self.importance.snapshot())
+        epoch_updates = self._epoch_updates(progress)
+        self.trace |= {
+            "converged": self.convergence.settled_at is not None,
+            "stop_update": progress.update,
+            "stop_epoch": progress.update / progress.updates_per_epoch,
+            "draw_epoch": self.trace["draw_update"] / progress.updates_per_epoch,
+            "mini_epoch_updates": epoch_updates * self.defense.mini_epoch,
+            "kept": self.ticket().kept_counts(),
+        }
+
+    def ticket(self) -> Ticket:
+        """The ticket drawn: by hand, by the rule, or at the cap."""
+        drawn = self.convergence.drawn
+        if self.by_hand is not None or drawn is None:
+            return self.by_hand  # type: ignore[return-value]
+        return self.convergence.masks[drawn - 1]
