@@ -1,0 +1,89 @@
+"""The cost model: what a method should cost in passes, before any clock has run.
+
+The unit of a pass is one forward; an input backward is 1, a full backward 2. A method's units are counted in epochs of
+plain fine-tuning (forward and full backward, 3 passes) over the same texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baselines.defense import Defense
+from baselines.early_bert import EarlyBert
+from baselines.freelb import FreeLB
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
+from baselines.robust_ticket import RobustTicket
+from baselines.training import Passes
+from method.early_robust import EarlyRobust
+
+FORWARD, BACKWARD_INPUT, BACKWARD_FULL = 1.0, 1.0, 2.0
+FINE_TUNING_UPDATE = FORWARD + BACKWARD_FULL
+
+
+@dataclass(frozen=True)
+class EncoderShape:
+    """The size of an encoder: layers L, hidden D, heads H, neurons F per layer."""
+
+    layers: int = 12
+    hidden: int = 768
+    heads: int = 12
+    neurons: int = 3072
+
+
+def layer_flops(shape: EncoderShape, tokens: int, heads: float, neurons: float) -> float:
+    """Forward FLOPs of one layer on one text of `tokens` tokens that keeps so many heads and neurons."""
+    width = heads * shape.hidden / shape.heads
+    return 8 * tokens * shape.hidden * width + 4 * tokens**2 * width + 4 * tokens * shape.hidden * neurons
+
+
+def share_left(shape: EncoderShape, tokens: int, head_sparsity: float, neuron_sparsity: float) -> float:
+    """phi: forward FLOPs of the pruned encoder over the dense one's; how layers share the loss does not matter."""
+    heads, neurons = shape.heads * (1 - head_sparsity), shape.neurons * (1 - neuron_sparsity)
+    return layer_flops(shape, tokens, heads, neurons) / layer_flops(shape, tokens, shape.heads, shape.neurons)
+
+
+def update_units(passes: Passes) -> float:
+    """Cost of counted passes in fine-tuning updates."""
+    total = FORWARD * passes.forward + BACKWARD_INPUT * passes.backward_input + BACKWARD_FULL * passes.backward_full
+    return total / FINE_TUNING_UPDATE
+
+
+def update_passes(defense: Defense) -> Passes:
+    """The passes of one update of a method that has one objective throughout; plain fine-tuning for any other."""
+    if isinstance(defense, PGD):
+        ascent = Passes(defense.steps + 1, 1, defense.steps)
+        if defense.ascent_backward == "full":
+            ascent = Passes(defense.steps + 1, defense.steps + 1, 0)
+        return ascent
+    if isinstance(defense, FreeLB):
+        return Passes(defense.steps, defense.steps, 0)
+    if isinstance(defense, InfoBert):
+        steps = defense.steps
+        return Passes(steps, steps, steps) if defense.fused else Passes(steps, 2 * steps, 0)
+    return Passes(1, 1, 0)
+
+
+def epoch_units(
+    defense: Defense, *, shape: EncoderShape = EncoderShape(), tokens: int = 128, search_epochs: float | None = None
+) -> float:
+    """Predicted cost of a whole training in epochs of fine-tuning.
+
+    Args:
+        tokens: length the share of a pruned encoder is reckoned at.
+        search_epochs: how long EarlyRobust's search ran, where that is known; else its cap.
+    Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E.
+    """
+    own = defense.epochs * update_units(update_passes(defense))
+    if isinstance(defense, RobustTicket):
+        search = defense.search
+        return defense.first_epochs + search.epochs * update_units(update_passes(search)) + own
+    if isinstance(defense, EarlyBert | EarlyRobust):
+        pruned = defense.epochs * share_left(shape, tokens, defense.head_sparsity, defense.neuron_sparsity)
+        if defense.ticket == "random":
+            return pruned
+        if isinstance(defense, EarlyBert):
+            return defense.draw_epoch + pruned
+        spent = defense.max_search_epochs if search_epochs is None else search_epochs
+        return spent * update_units(update_passes(defense.search)) + pruned
+    return own

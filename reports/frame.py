@@ -1,0 +1,79 @@
+"""Records as tables of numbers: one row per run, one row per attacked run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """An attack's record with its outcomes."""
+
+    record: AttackRecord
+    outcomes: Sequence[Outcome]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned text has exactly one outcome."""
+        return sorted(outcome.example_id for outcome in self.outcomes) == sorted(self.record.example_ids)
+
+
+def footing(record: TrainingRecord) -> dict[str, Any]:
+    """What two runs must share for their times to be compared."""
+    identity = record.identity
+    shared = {name: identity.get(name) for name in ("data", "backbone", "batch_size", "max_length", "precision", "device")}
+    machine = {name: record.machine.get(name) for name in ("processor", "gpus", "threads")}
+    return {"clock": record.clock, "torch": record.versions.get("torch")} | shared | machine
+
+
+def training_frame(records: Iterable[TrainingRecord]) -> pd.DataFrame:
+    """One row per run: task, defense, title, seed, status, clean_percent, seconds, wall_seconds, kept_percent."""
+    rows = [
+        {
+            "task": record.task,
+            "defense": record.defense,
+            "title": record.title,
+            "seed": record.seed,
+            "status": record.status,
+            "clean_percent": _share(record.clean_correct),
+            "seconds": record.seconds["gpu"] if record.status == "finished" else math.nan,
+            "wall_seconds": record.seconds["wall"],
+            "kept_percent": 100 * record.parameters_kept / record.parameters_before,
+        }
+        for record in records
+    ]
+    columns = ["task", "defense", "title", "seed", "status", "clean_percent", "seconds", "wall_seconds", "kept_percent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _share(bits: str) -> float:
+    return 100 * bits.count("1") / len(bits) if bits else math.nan
+
+
+def attack_frame(results: Iterable[AttackResult]) -> pd.DataFrame:
+    """One row per complete attack: task, defense, seed, recipe and its percentages; partial ones are left out."""
+    rows = [
+        {
+            "task": result.record.task,
+            "defense": result.record.defense,
+            "seed": result.record.seed,
+            "recipe": result.record.recipe,
+            "subset_clean_percent": clean_percent(result.outcomes),
+            "aua_percent": aua_percent(result.outcomes),
+            "asr_percent": asr_percent(result.outcomes),
+            "queries": mean_queries(result.outcomes),
+            "errors": sum(outcome.status == "error" for outcome in result.outcomes),
+        }
+        for result in results
+        if result.complete
+    ]
+    columns = ["task", "defense", "seed", "recipe", "subset_clean_percent", "aua_percent", "asr_percent", "queries", "errors"]
+    return pd.DataFrame(rows, columns=columns)

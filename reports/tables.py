@@ -1,0 +1,253 @@
+"""A table as a value, and its renderings: screen, Markdown, CSV, LaTeX, JSON, HTML."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+from tabulate import tabulate
+
+from benchmarks.results.store import write_atomically
+
+BLANK = "–"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "×": r"$\times$",
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A measured quantity in a cell.
+
+    Attributes:
+        mean: NaN where nothing was measured; the cell is then blank.
+        std: NaN where there was one run.
+        digits: decimals shown.
+        suffix: put behind the number.
+    """
+
+    mean: float
+    std: float = math.nan
+    digits: int = 1
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        if not math.isfinite(self.mean):
+            return BLANK
+        spread = f" ± {self.std:.{self.digits}f}" if math.isfinite(self.std) else ""
+        return f"{self.mean:.{self.digits}f}{spread}{self.suffix}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, the key of its values in JSON (with the unit), and whether it holds numbers."""
+
+    heading: str
+    key: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under columns, with a title and a caption that says what the numbers rest on.
+
+    Attributes:
+        rows: one tuple per row, a `Number` or text per column.
+        caption: sentences, one a line.
+        incomplete: whether a run behind the table diverged, broke or is missing.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Number | str, ...], ...]
+    caption: tuple[str, ...] = ()
+    incomplete: bool = False
+
+    def to_markdown(self) -> str:
+        """A pipe table under its title, the caption below."""
+        cells = [[_markdown(str(cell)) for cell in row] for row in self.rows]
+        headings = [_markdown(column.heading) for column in self.columns]
+        align = ["right" if column.numeric else "left" for column in self.columns]
+        body = tabulate(cells, headings, tablefmt="pipe", colalign=align if cells else None, disable_numparse=True)
+        caption = "".join(f"\n{_markdown(line)}\n" for line in self.caption)
+        return f"# {_markdown(self.title)}\n\n{body}\n{caption}"
+
+    def to_csv(self) -> str:
+        """Means and standard deviations in columns of their own; text is safe in a spreadsheet."""
+        output = io.StringIO()
+        writer = csv.writer(output, lineterminator="\n")
+        records = self.records()
+        keys = self._keys()
+        writer.writerow(keys)
+        for record in records:
+            writer.writerow([_formula_safe(record[key]) for key in keys])
+        return output.getvalue()
+
+    def to_latex(self) -> str:
+        """A `table` environment with booktabs rules."""
+        align = "".join("r" if column.numeric else "l" for column in self.columns)
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            r"\small",
+            rf"\begin{{tabular}}{{{align}}}",
+            r"\toprule",
+            " & ".join(_latex(column.heading) for column in self.columns) + r" \\",
+            r"\midrule",
+            *(" & ".join(_latex(str(cell)) for cell in row) + r" \\" for row in self.rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\caption{{{_latex(self.title)}. {_latex(' '.join(self.caption))}}}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> str:
+        """Title, caption, and one object per row with units in the key names."""
+        content = {"title": self.title, "caption": list(self.caption), "rows": self.records()}
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_html(self) -> str:
+        """One self-contained page."""
+        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
+        body = "".join(
+            "<tr>" + "".join(_html_cell(cell, column) for cell, column in zip(row, self.columns, strict=True)) + "</tr>\n"
+            for row in self.rows
+        )
+        caption = "".join(f"<p>{html.escape(_clean(line))}</p>\n" for line in self.caption)
+        title = html.escape(_clean(self.title))
+        return HTML_PAGE.format(title=title, head=head, body=body, caption=caption)
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dictionary per row; blank numbers are None, a spread is a key of its own."""
+        return [self._record(row) for row in self.rows]
+
+    def _record(self, row: Sequence[Number | str]) -> dict[str, Any]:
+        record: dict[str, Any] = {}
+        for column, cell in zip(self.columns, row, strict=True):
+            if not column.numeric:
+                record[column.key] = str(cell)
+                continue
+            number = cell if isinstance(cell, Number) else Number(math.nan)
+            record[column.key] = _finite(number.mean)
+            record[f"{column.key}_std"] = _finite(number.std)
+        return record
+
+    def _keys(self) -> list[str]:
+        keys = []
+        for column in self.columns:
+            keys += [column.key, f"{column.key}_std"] if column.numeric else [column.key]
+        return keys
+
+    def print(self, console: Console) -> None:
+        """Shows the table on a terminal, as wide as it needs where the output is a file."""
+        shown = RichTable(title=_clean(self.title), title_justify="left", show_lines=False)
+        for column in self.columns:
+            shown.add_column(_clean(column.heading), justify="right" if column.numeric else "left")
+        for row in self.rows:
+            shown.add_row(*(Text(_clean(str(cell))) for cell in row))
+        width = console.width if console.is_terminal else 240
+        console.print(shown, width=width, crop=False)
+        for line in self.caption:
+            console.print(Text(_clean(line)), soft_wrap=True)
+
+
+HTML_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; }}
+div {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .3rem .7rem; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }}
+th {{ text-align: left; vertical-align: bottom; }}
+td.n {{ text-align: right; white-space: nowrap; }}
+p {{ max-width: 60rem; }}
+</style>
+<h1>{title}</h1>
+<div><table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{body}</tbody>
+</table></div>
+{caption}</html>
+"""
+
+
+def _html_cell(cell: Number | str, column: Column) -> str:
+    css = ' class="n"' if column.numeric else ""
+    return f"<td{css}>{html.escape(_clean(str(cell)))}</td>"
+
+
+def _clean(text: str) -> str:
+    """Text without control characters, which could steer a terminal."""
+    return CONTROL.sub("", text)
+
+
+def _markdown(text: str) -> str:
+    return _clean(text).replace("|", r"\|").replace("<", "&lt;")
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX_SPECIAL.get(character, character) for character in _clean(text))
+
+
+def _formula_safe(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets a quote before it."""
+    if isinstance(value, str):
+        value = _clean(value)
+        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
+    return "" if value is None else value
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def write_table(table: Table, folder: Path, name: str) -> list[Path]:
+    """Writes the table as Markdown, CSV, LaTeX, JSON and HTML, each whole or not at all, and returns the paths."""
+    contents = {
+        "md": table.to_markdown(),
+        "csv": table.to_csv(),
+        "tex": table.to_latex(),
+        "json": table.to_json(),
+        "html": table.to_html(),
+    }
+    paths = []
+    for suffix, content in contents.items():
+        path = folder / f"{name}.{suffix}"
+        write_atomically(path, content)
+        paths.append(path)
+    return paths
+
+
+def write_json(table: Table, path: Path) -> None:
+    """Writes the table as JSON to a place of the user's."""
+    write_atomically(path, table.to_json())
