@@ -89,8 +89,11 @@ class PerceptronTagger:
 
     @cached_property
     def _perceptron(self) -> Any:
+        import nltk
         from nltk.tag.perceptron import PerceptronTagger as Averaged
 
+        if str(self._folder) not in nltk.data.path:  # NLTK reads from the folders on its path alone
+            nltk.data.path.append(str(self._folder))
         tagger = Averaged(load=False)
         tagger.load_from_json("eng", loc=str(self._folder / _TAGGER))
         return tagger

@@ -1,4 +1,4 @@
-"""What the recipes draw on, collected: synonyms, sentence encoder, parts of speech, stop words, masked language model."""
+"""What the recipes draw on: synonyms, sentence encoder, parts of speech, stop words, masked language model."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ def textfooler_stop_words() -> StopWords:
 def _list_in(source: str, path: Path) -> frozenset[str]:
     """The words in the assignment `stopwords = set([...])`."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "stopwords":
-            if isinstance(node.value, ast.Call) and len(node.value.args) == 1:
-                return frozenset(ast.literal_eval(node.value.args[0]))
+        is_list = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "stopwords"
+        if is_list and isinstance(node.value, ast.Call) and len(node.value.args) == 1:
+            return frozenset(ast.literal_eval(node.value.args[0]))
     raise RuntimeError(f"{path} holds no list of stop words; install textattack==0.3.11")
 
 

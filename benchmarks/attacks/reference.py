@@ -1,0 +1,96 @@
+"""The reference: TextAttack's own loop on our victim, one text after another."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.seeding import example_seed
+from benchmarks.attacks.textattack_import import import_textattack
+from benchmarks.data.examples import Example
+from benchmarks.results.records import Outcome
+from benchmarks.victims.victim import Victim
+
+ENGINE = "textattack"
+
+
+def attack_all(
+    victim: Victim,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    resources: Resources,
+    *,
+    seed: int,
+    columns: Sequence[str],
+) -> Iterator[Outcome]:
+    """Attacks each example and yields its outcome, in order; an attack that breaks is an outcome too.
+
+    Args:
+        seed: with the recipe and the example's id it decides all that is drawn.
+        columns: names of the text columns, as recipes' column rules know them.
+    Raises:
+        ValueError: where the recipe needs what the resources lack.
+        RuntimeError: where TextAttack cannot be imported.
+    """
+    resources.check(recipe)
+    import_textattack()
+    from benchmarks.attacks.textattack_parts import build_attack
+
+    attack = build_attack(recipe, resources, victim)
+    for example in examples:
+        yield attack_one(attack, example, seed=seed, recipe=recipe, columns=columns)
+
+
+def attack_one(attack: Any, example: Example, *, seed: int, recipe: Recipe, columns: Sequence[str]) -> Outcome:
+    """The outcome of TextAttack's `attack` on one example."""
+    try:
+        with _generators_seeded(example_seed(seed, recipe.key, example.id)):
+            texts = OrderedDict(zip(columns, example.texts, strict=True))
+            return _outcome(example, attack.attack(texts, example.label))
+    except Exception:
+        attack.clear_cache()
+        return Outcome(
+            example.id, "error", 0, example.label, example.texts, example.texts, 0, 0, error=traceback.format_exc()
+        )
+
+
+@contextmanager
+def _generators_seeded(seed: int) -> Iterator[None]:
+    """Python's and NumPy's global generators, which TextAttack draws from, seeded and put back after."""
+    python, numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _outcome(example: Example, result: Any) -> Outcome:
+    from textattack.attack_results import SkippedAttackResult, SuccessfulAttackResult
+
+    original, final = result.original_result.attacked_text, result.perturbed_result.attacked_text
+    words = len(original.words)
+    if isinstance(result, SkippedAttackResult):
+        return Outcome(example.id, "skipped", 0, example.label, example.texts, example.texts, words, 0)
+    similarity = final.attack_attrs.get("similarity_score")
+    return Outcome(
+        example_id=example.id,
+        status="successful" if isinstance(result, SuccessfulAttackResult) else "failed",
+        queries=result.num_queries,
+        label=example.label,
+        original=example.texts,
+        perturbed=(final.tokenizer_input,) if len(example.texts) == 1 else tuple(final.tokenizer_input),
+        words=words,
+        words_changed=len(original.all_words_diff(final)),
+        similarity=None if similarity is None else float(similarity),
+    )

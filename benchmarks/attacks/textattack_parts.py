@@ -1,0 +1,190 @@
+"""TextAttack's own attack built from our recipe, resources and victim; importing this module imports TextAttack.
+
+Its searches, constraints and transformations run as they are; only what they look words, vectors and tags up in is
+ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from textattack import Attack
+from textattack.constraints import Constraint
+from textattack.constraints.grammaticality import PartOfSpeech
+from textattack.constraints.overlap import MaxWordsPerturbed
+from textattack.constraints.pre_transformation import (
+    InputColumnModification,
+    RepeatModification,
+    StopwordModification,
+)
+from textattack.constraints.semantics import WordEmbeddingDistance
+from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
+from textattack.goal_functions import UntargetedClassification
+from textattack.models.wrappers import ModelWrapper
+from textattack.search_methods import GreedyWordSwapWIR
+from textattack.shared import AbstractWordEmbedding
+from textattack.transformations import (
+    CompositeTransformation,
+    Transformation,
+    WordSwapEmbedding,
+    WordSwapHomoglyphSwap,
+    WordSwapMaskedLM,
+    WordSwapNeighboringCharacterSwap,
+    WordSwapRandomCharacterDeletion,
+    WordSwapRandomCharacterInsertion,
+)
+from textattack.transformations.word_swaps.word_swap_differential_evolution import WordSwapDifferentialEvolution
+
+from benchmarks.attacks import recipes
+from benchmarks.attacks.homoglyphs import HOMOGLYPHS
+from benchmarks.attacks.part_of_speech import Tagger, may_replace
+from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.sentence_encoder import SentenceEncoder as Encoder
+from benchmarks.attacks.synonyms import Synonyms
+from benchmarks.victims.victim import Victim
+
+# One call of the victim answers a whole step; it makes its own batches.
+_QUERIES_A_CALL = 1 << 16
+
+
+class VictimWrapper(ModelWrapper):
+    """Our victim where TextAttack expects a model; no padding to 512."""
+
+    def __init__(self, victim: Victim) -> None:
+        self.model = victim.model
+        self._victim = victim
+
+    def __call__(self, text_input_list: Sequence[str | tuple[str, ...]], **kwargs: object) -> np.ndarray:
+        """Class probabilities (N, C)."""
+        return self._victim([(text,) if isinstance(text, str) else tuple(text) for text in text_input_list])
+
+
+class SynonymEmbedding(AbstractWordEmbedding):
+    """Our synonyms where TextAttack expects word vectors; a word is its own index."""
+
+    def __init__(self, synonyms: Synonyms) -> None:
+        self._synonyms = synonyms
+
+    def __getitem__(self, index: str) -> None:
+        """None, TextAttack's sign for a word without a vector: some of our sources have none."""
+
+    def __repr__(self) -> str:
+        """The source, for TextAttack's printed attack."""
+        return self._synonyms.describe()
+
+    def word2index(self, word: str) -> str:
+        """The word itself."""
+        return word
+
+    def index2word(self, index: str) -> str:
+        """The word itself."""
+        return index
+
+    def nearest_neighbours(self, index: str, topn: int) -> list[str]:
+        """At most `topn` neighbours, nearest first."""
+        return self._synonyms.neighbours(index, topn)
+
+    def get_cos_sim(self, a: str, b: str) -> float:
+        """Cosine of two words; 1 where it is not known, as TextAttack lets unknown words pass."""
+        similarity = self._synonyms.similarity(a, b)
+        return 1.0 if similarity is None else similarity
+
+    def get_mse_dist(self, a: str, b: str) -> float:
+        """The squared distance of two vectors of length 1."""
+        return 2 - 2 * self.get_cos_sim(a, b)
+
+
+class EncoderBound(SentenceEncoder):
+    """TextAttack's bound on sentence similarity, with our encoder."""
+
+    def __init__(self, encoder: Encoder, bound: recipes.SentenceBound) -> None:
+        super().__init__(
+            threshold=bound.threshold,
+            metric=bound.metric,
+            compare_against_original=bound.against == "original",
+            window_size=bound.window,
+            skip_text_shorter_than_window=bound.skip_short,
+        )
+        self.model = encoder
+
+    def encode(self, sentences: Sequence[str]) -> torch.Tensor:
+        """(N, D) for N texts."""
+        return torch.from_numpy(self.model.encode(sentences))
+
+
+class TaggerBound(PartOfSpeech):
+    """TextAttack's constraint on parts of speech, with our tagger."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        super().__init__(allow_verb_noun_swap=True)
+        self._tagger = tagger
+
+    def _can_replace_pos(self, pos_a: frozenset[str], pos_b: frozenset[str]) -> bool:
+        return may_replace(pos_a, pos_b)
+
+    def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> frozenset[str]:
+        return self._tagger.tags(before_ctx, word, after_ctx)
+
+
+class HomoglyphSwap(WordSwapHomoglyphSwap):
+    """TextAttack's look-alike swap without the file that its wheel lacks."""
+
+    def __init__(self) -> None:
+        WordSwapDifferentialEvolution.__init__(self)
+        self.homos = HOMOGLYPHS
+        self.random_one = False
+
+
+def build_attack(recipe: recipes.Recipe, resources: Resources, victim: Victim) -> Attack:
+    """TextAttack's attack for `recipe`; constraints in the order of its own recipes.
+
+    Raises:
+        ValueError: where the recipe needs what the resources lack.
+    """
+    resources.check(recipe)
+    transformations = [_transformation(part, resources) for part in recipe.transformations]
+    return Attack(
+        UntargetedClassification(VictimWrapper(victim), model_batch_size=_QUERIES_A_CALL),
+        _constraints(recipe, resources),
+        transformations[0] if len(transformations) == 1 else CompositeTransformation(transformations),
+        GreedyWordSwapWIR(wir_method=recipe.ranking),
+    )
+
+
+def _transformation(part: recipes.Transformation, resources: Resources) -> Transformation:
+    inner = {"random_one": True, "skip_first_char": True, "skip_last_char": True}
+    match part:
+        case recipes.Substitute(neighbours=neighbours):
+            return WordSwapEmbedding(max_candidates=neighbours, embedding=SynonymEmbedding(resources.synonyms))
+        case recipes.MaskedSubstitute(candidates=candidates):
+            return WordSwapMaskedLM(
+                method="bert-attack",
+                masked_language_model=resources.masked_model.model,
+                tokenizer=resources.masked_model.tokenizer,
+                max_candidates=candidates,
+            )
+        case recipes.InsertSpace():
+            return WordSwapRandomCharacterInsertion(letters_to_insert=" ", **inner)
+        case recipes.DeleteInner():
+            return WordSwapRandomCharacterDeletion(**inner)
+        case recipes.SwapInner():
+            return WordSwapNeighboringCharacterSwap(**inner)
+        case recipes.Homoglyph():
+            return HomoglyphSwap()
+
+
+def _constraints(recipe: recipes.Recipe, resources: Resources) -> list[Constraint]:
+    constraints = [RepeatModification(), StopwordModification(stopwords=resources.stop_words_for(recipe))]
+    constraints += [InputColumnModification(list(rule.columns), set(rule.kept)) for rule in recipe.column_rules]
+    if recipe.max_words_changed is not None:
+        constraints.append(MaxWordsPerturbed(max_percent=recipe.max_words_changed))
+    if recipe.min_word_similarity is not None:
+        embedding = SynonymEmbedding(resources.synonyms)
+        constraints.append(WordEmbeddingDistance(embedding=embedding, min_cos_sim=recipe.min_word_similarity))
+    if recipe.part_of_speech:
+        constraints.append(TaggerBound(resources.part_of_speech))
+    if recipe.sentence is not None:
+        constraints.append(EncoderBound(resources.encoder, recipe.sentence))
+    return constraints
