@@ -1,0 +1,63 @@
+"""The recipes' values and identities."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks.attacks.recipes import (
+    BERT_ATTACK,
+    BERT_ATTACK_8,
+    BERT_ATTACK_OFFICIAL,
+    RECIPES,
+    TEXTFOOLER,
+    ColumnRule,
+    MaskedSubstitute,
+    SentenceBound,
+    Substitute,
+    find_recipe,
+)
+
+
+def test_bertattack_official_is_what_the_releases_run() -> None:
+    recipe = BERT_ATTACK_OFFICIAL
+    assert recipe.transformations == (Substitute(50),)
+    assert recipe.part_of_speech and recipe.ranking == "delete" and recipe.stop_words == "nltk"
+    assert recipe.sentence == SentenceBound("cosine", 0.2, window=15, against="original", skip_short=False)
+    assert recipe.column_rules == (
+        ColumnRule(("sentence1", "sentence2"), ("sentence1",)),
+        ColumnRule(("sentence", "question"), ("sentence",)),
+    )
+    assert recipe.min_word_similarity is None and recipe.max_words_changed is None
+    assert not recipe.needs_masked_model
+
+
+def test_bertattack_differs_between_releases_by_k_alone() -> None:
+    assert BERT_ATTACK.transformations == (MaskedSubstitute(48),)
+    renamed = dataclasses.replace(
+        BERT_ATTACK_8, key=BERT_ATTACK.key, title=BERT_ATTACK.title, source=BERT_ATTACK.source
+    )
+    assert dataclasses.replace(renamed, transformations=(MaskedSubstitute(48),)) == BERT_ATTACK
+    assert BERT_ATTACK_8.transformations == (MaskedSubstitute(8),)
+
+
+def test_identities_are_plain_and_distinct() -> None:
+    written = [json.dumps(recipe.identity(), sort_keys=True) for recipe in RECIPES.values()]
+    assert len(set(written)) == len(RECIPES)
+
+
+def test_prose_does_not_change_the_identity_and_a_threshold_does() -> None:
+    assert dataclasses.replace(TEXTFOOLER, note="another", title="T").identity() == TEXTFOOLER.identity()
+    assert dataclasses.replace(TEXTFOOLER, min_word_similarity=0.6).identity() != TEXTFOOLER.identity()
+
+
+def test_the_kinds_of_empty_transformations_are_in_the_identity() -> None:
+    kinds = [part["kind"] for part in find_recipe("textbugger").identity()["transformations"]]
+    assert kinds == ["InsertSpace", "DeleteInner", "SwapInner", "Homoglyph", "Substitute"]
+
+
+def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"unknown recipe 'textfoler'; did you mean 'textfooler'\?"):
+        find_recipe("textfoler")

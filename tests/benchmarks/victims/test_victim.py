@@ -1,0 +1,102 @@
+"""A victim's probabilities and counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+from benchmarks.victims.victim import Victim
+
+TEXTS = [("a b c",), ("d",), ("e f g h i j",), ("a b c",), ("c b a",), ("b",)]
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    """One token a letter, between [CLS] and [SEP]."""
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
+    vocabulary |= {letter: 4 + place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
+    plain = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    plain.pre_tokenizer = Whitespace()
+    plain.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]", unk_token="[UNK]")
+
+
+def test_rows_are_probabilities_in_the_order_of_the_texts(bert, tokenizer) -> None:
+    victim = Victim(bert(labels=3), tokenizer, max_length=16)
+    rows = victim(TEXTS)
+    assert rows.shape == (6, 3) and rows.dtype == np.float32
+    # TextAttack takes another softmax where a row misses 1 by 1e-6.
+    assert np.abs(rows.sum(axis=1) - 1).max() < 1e-6
+    assert (rows[0] == rows[3]).all() and (rows[0] != rows[4]).any()
+    for text, row in zip(TEXTS, rows, strict=True):
+        encoded = tokenizer(text[0], return_tensors="pt")
+        with torch.no_grad():
+            expected = victim.model(**encoded).logits.softmax(dim=-1)[0].numpy()
+        assert row == pytest.approx(expected, abs=1e-6)  # single against double precision in the softmax
+
+
+def test_the_answer_depends_little_on_the_batch(bert, tokenizer) -> None:
+    victim = Victim(bert(), tokenizer, max_length=16)
+    together = victim(TEXTS)
+    alone = np.concatenate([victim([text]) for text in TEXTS])
+    # Matrix products of other heights may round apart in the last bits.
+    assert np.abs(together - alone).max() < 1e-6
+
+
+def test_padded_batches_agree_with_unpadded_ones(bert, tokenizer) -> None:
+    victim = Victim(bert(), tokenizer, max_length=16)
+    unpadded = victim(TEXTS)
+    victim.device = torch.device("cpu")  # not the string "cpu": batches fill the budget, as on an accelerator
+    assert len(list(victim._batches([3, 8, 5, 5]))) == 1
+    assert np.abs(victim(TEXTS) - unpadded).max() < 1e-6  # masked attention rounds apart
+
+
+def test_batches_keep_the_budget_and_hold_every_row_once(bert, tokenizer) -> None:
+    victim = Victim(bert(), tokenizer, max_length=16, batch_tokens=20)
+    lengths = [5, 3, 5, 5, 5, 5, 16, 3]
+    batches = list(victim._batches(lengths))
+    assert sorted(row for rows in batches for row in rows) == list(range(8))
+    assert all(sum(lengths[row] for row in rows) <= 20 for rows in batches)
+    assert all(len({lengths[row] for row in rows}) == 1 for rows in batches)
+
+
+def test_queries_count_every_text(bert, tokenizer) -> None:
+    victim = Victim(bert(), tokenizer, max_length=16)
+    victim(TEXTS)
+    victim(TEXTS[:2])
+    assert victim.queries == 8
+
+
+def test_no_texts_no_rows(bert, tokenizer) -> None:
+    assert Victim(bert(labels=3), tokenizer, max_length=16)([]).shape == (0, 3)
+
+
+def test_long_texts_are_cut(bert, tokenizer) -> None:
+    victim = Victim(bert(), tokenizer, max_length=5)
+    rows = victim([("a b c d e f g",), ("a b c",)])
+    assert (rows[0] == rows[1]).all()
+
+
+def test_pairs_are_read_as_pairs(bert, tokenizer) -> None:
+    rows = Victim(bert(), tokenizer, max_length=16)([("a b", "c d"), ("a b c d", "a"), ("c d", "a b")])
+    assert len(np.unique(rows[:, 0])) == 3
+
+
+def test_the_model_is_in_eval_mode(bert, tokenizer) -> None:
+    model = bert(dropout=0.5).train()
+    victim = Victim(model, tokenizer, max_length=16)
+    assert not model.training
+    assert (victim(TEXTS) == victim(TEXTS)).all()
+
+
+def test_a_budget_below_one_text_is_refused(bert, tokenizer) -> None:
+    with pytest.raises(ValueError, match="batch_tokens must be at least max_length"):
+        Victim(bert(), tokenizer, max_length=16, batch_tokens=8)
