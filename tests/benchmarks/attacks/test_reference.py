@@ -89,6 +89,15 @@ def test_a_subset_in_another_order_gives_the_same_outcomes(victim, examples, res
         assert outcome == whole[outcome.example_id]
 
 
+def test_the_seed_alone_decides_what_is_drawn(victim, examples, resources) -> None:
+    right = with_right_labels(victim, examples)
+    drawn = []
+    for state, seed in ((1, 7), (2, 7), (1, 8)):
+        np.random.seed(state)
+        drawn.append(run(victim, right, "textbugger", resources, seed=seed))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
 def test_the_global_generators_are_left_as_they_were(victim, examples, resources) -> None:
     random.seed(3)
     np.random.seed(3)
