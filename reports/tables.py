@@ -21,6 +21,7 @@ from tabulate import tabulate
 from benchmarks.results.store import write_atomically
 
 BLANK = "–"
+PLAIN_WIDTH = 120
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -164,16 +165,44 @@ class Table:
         return keys
 
     def print(self, console: Console) -> None:
-        """Shows the table on a terminal, as wide as it needs where the output is a file."""
-        shown = RichTable(title=_clean(self.title), title_justify="left", show_lines=False)
-        for column in self.columns:
-            shown.add_column(_clean(column.heading), justify="right" if column.numeric else "left")
-        for row in self.rows:
-            shown.add_row(*(Text(_clean(str(cell))) for cell in row))
-        width = console.width if console.is_terminal else 240
-        console.print(shown, width=width, crop=False)
+        """Shows the table, cut into blocks of columns where it is wider than the terminal; text columns stand in each."""
+        width = console.width if console.is_terminal else PLAIN_WIDTH
+        for block in self._blocks(width):
+            shown = RichTable(title=_clean(self.title), title_justify="left", width=None)
+            for column in block:
+                heading = self.columns[column]
+                justify = "right" if heading.numeric else "left"
+                shown.add_column(_clean(heading.heading), justify=justify, width=self._width(column))
+            for row in self.rows:
+                shown.add_row(*(Text(_clean(str(row[column]))) for column in block))
+            Console(file=console.file, width=max(width, 20), force_terminal=console.is_terminal).print(shown)
         for line in self.caption:
             console.print(Text(_clean(line)), soft_wrap=True)
+
+    def _width(self, column: int) -> int:
+        """Characters a column needs: its longest cell, or the longest word of its heading."""
+        words = self.columns[column].heading.split() or [""]
+        longest = max((len(line) for row in self.rows for line in str(row[column]).split()), default=0)
+        cells = max((len(str(row[column])) for row in self.rows), default=0) if self.columns[column].numeric else longest
+        return max(cells, *map(len, words))
+
+    def _blocks(self, width: int) -> list[list[int]]:
+        """Columns in groups no wider than `width`, each led by the text columns before the first number."""
+        numeric = [index for index, column in enumerate(self.columns) if column.numeric]
+        if not numeric:
+            return [list(range(len(self.columns)))]
+        lead = list(range(numeric[0]))
+        room = width - sum(self._width(index) + 3 for index in lead) - 1
+        blocks: list[list[int]] = []
+        left = 0
+        for index in range(numeric[0], len(self.columns)):
+            need = self._width(index) + 3
+            if not blocks or need > left:
+                blocks.append([*lead])
+                left = room
+            blocks[-1].append(index)
+            left -= need
+        return blocks
 
 
 HTML_PAGE = """<!DOCTYPE html>

@@ -50,6 +50,10 @@ class Store:
         """Where the weights of a training lie."""
         return self.root / "trainings" / key / "model"
 
+    def outcomes_path(self, key: str) -> Path:
+        """The file an attack's outcomes are appended to."""
+        return self.root / "attacks" / key / "outcomes.jsonl"
+
     def put_training(self, record: TrainingRecord) -> None:
         """Writes a training's record, once."""
         self._put("trainings", record)
@@ -76,7 +80,7 @@ class Store:
 
     def append_outcome(self, key: str, outcome: Outcome) -> None:
         """Adds one line to an attack's outcomes: the outcome and a checksum."""
-        path = self.root / "attacks" / key / "outcomes.jsonl"
+        path = self.outcomes_path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         body = canonical(outcome.as_json())
         line = canonical({"outcome": outcome.as_json(), "sha256": hashlib.sha256(body.encode()).hexdigest()}) + "\n"
@@ -91,7 +95,7 @@ class Store:
         Raises:
             RuntimeError: where a line before the last is damaged.
         """
-        path = self.root / "attacks" / key / "outcomes.jsonl"
+        path = self.outcomes_path(key)
         if not path.exists():
             return []
         return [outcome for outcome, _ in _sound_lines(path)]

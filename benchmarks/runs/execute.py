@@ -1,12 +1,24 @@
-"""Works through a plan: trains what is not trained, attacks what is not attacked."""
+"""Works through a plan: first trains what is not trained, alone on the machine, then attacks what is not attacked."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
-from benchmarks.runs.progress import Reporter
-from benchmarks.runs.runner import attack_model, stored_attacks, train
-from benchmarks.runs.setup import Setup
+from benchmarks.runs.progress import Bar, Reporter
+from benchmarks.runs.runner import attack_key, attack_model, stored_attacks, train
+from benchmarks.runs.setup import Setup, resolve
+
+POLL_SECONDS = 2.0
 
 
 def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord]:
@@ -17,12 +29,11 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord
         label = f"[{number}/{len(plan.cells)}] {cell.task} {cell.defense.title} seed {cell.seed}"
         record = planned.trained
         if record is None:
-            with reporter.work(f"{label}: training", None) as bar:
+            with reporter.work(f"{label}: training, updates", None) as bar:
                 record = train(setup, cell, on_update=lambda stage, progress, bar=bar: bar.advance())
             reporter.say(f"{label}: {_training_line(record)}")
         trained.append(record)
-        if record.status == "finished":
-            _attack(setup, record, label, reporter)
+    _attack_all(setup, _missing_attacks(setup, trained), reporter)
     return trained
 
 
@@ -33,11 +44,84 @@ def _training_line(record: TrainingRecord) -> str:
     return f"trained in {record.seconds['gpu']:.1f} s ({record.clock} clock), Clean {clean:.1f} %"
 
 
-def _attack(setup: Setup, record: TrainingRecord, label: str, reporter: Reporter) -> None:
-    for recipe, attacked in stored_attacks(setup, record):
-        if attacked is not None:
+@dataclass(frozen=True)
+class _Job:
+    """An attack to run, with its place in the store."""
+
+    training: TrainingRecord
+    recipe: Recipe
+    key: str
+    texts: int
+
+    def __str__(self) -> str:
+        return f"{self.training.task} {self.training.title} seed {self.training.seed}: {self.recipe.title}"
+
+
+def _missing_attacks(setup: Setup, trained: Sequence[TrainingRecord]) -> list[_Job]:
+    jobs = []
+    for record in trained:
+        if record.status != "finished":
             continue
-        total = len(setup.tasks[record.task].attacked)
-        with reporter.work(f"{label}: {recipe.title}", total) as bar:
-            done = attack_model(setup, record, recipe, on_outcome=bar.advance)
-        reporter.say(f"{label}: {recipe.title} in {done.seconds:.1f} s")
+        texts = len(setup.tasks[record.task].attacked)
+        for recipe, stored in stored_attacks(setup, record):
+            if stored is None:
+                jobs.append(_Job(record, recipe, attack_key(setup, record.task, record.key, recipe), texts))
+    return jobs
+
+
+def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
+    """On a CPU one process per core, each with one thread; on a GPU one attack after another."""
+    if not jobs:
+        return
+    with reporter.work("attacks, texts", sum(job.texts for job in jobs)) as bar:
+        workers = min(len(jobs), os.cpu_count() or 1)
+        if setup.device == "cuda" or workers == 1:
+            for job in jobs:
+                done = attack_model(setup, job.training, job.recipe, on_outcome=bar.advance)
+                reporter.say(f"{job} in {done.seconds:.1f} s")
+        else:
+            _attack_in_processes(setup, jobs, workers, bar, reporter)
+
+
+def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar, reporter: Reporter) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (setup.options, tuple(setup.tasks))) as pool:
+        running: dict[Future[float], _Job] = {
+            pool.submit(_attack_in_worker, job.training.key, job.recipe.key): job for job in jobs
+        }
+        shown = 0
+        try:
+            while running:
+                finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    reporter.say(f"{running.pop(future)} in {future.result():.1f} s")
+                done = sum(_lines(setup, job) for job in jobs)
+                bar.advance(done - shown)
+                shown = done
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _lines(setup: Setup, job: _Job) -> int:
+    """Outcomes stored so far."""
+    path = setup.store.outcomes_path(job.key)
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+_worker_setup: Setup | None = None
+
+
+def _start_worker(options: Options, tasks: tuple[str, ...]) -> None:
+    """A worker resolves the run's options once and keeps what it loaded."""
+    global _worker_setup
+    _worker_setup = resolve(options, tasks)
+    torch.set_num_threads(1)
+
+
+def _attack_in_worker(training_key: str, recipe: str) -> float:
+    """Runs one attack and returns its seconds; outcomes and record go to the store."""
+    assert _worker_setup is not None
+    training = _worker_setup.store.training(training_key)
+    assert training is not None
+    return attack_model(_worker_setup, training, find_recipe(recipe)).seconds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.clock.cost import units_of
+from benchmarks.clock.cost import epoch_units
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.runner import stored_attacks, training_batches, training_key, victim_of
@@ -96,7 +96,7 @@ def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
         update_seconds, text_seconds, model_bytes = speeds[task]
         if item.trained is None:
             batches = training_batches(setup, setup.tasks[task], item.cell.seed)
-            train_seconds += units_of(item.cell.defense) * batches.updates_per_epoch * update_seconds
+            train_seconds += epoch_units(item.cell.defense) * batches.updates_per_epoch * update_seconds
             disk_bytes += model_bytes
         attacked = setup.tasks[task].attacked
         words = sum(len(" ".join(example.texts).split()) for example in attacked)

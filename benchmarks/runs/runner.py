@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from baselines.training import Diverged, fit
-from benchmarks.attacks.engine import ENGINE, attack
 from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.reference import ENGINE, attack_all
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import encode
@@ -120,7 +120,7 @@ def attack_model(
     model = load_classifier(setup.store.model_folder(training.key)).to(setup.device)
     victim = victim_of(setup, task, model)
     clock = time.perf_counter()
-    for outcome in attack(
+    for outcome in attack_all(
         victim,
         remaining(setup, key, task),
         recipe,

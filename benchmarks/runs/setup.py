@@ -54,6 +54,7 @@ class Setup:
     """A run's resolved surroundings.
 
     Attributes:
+        options: what the user asked for.
         preset, chosen: the preset, and a sentence on how it was chosen.
         tasks: the tasks by name.
         backbone, tokenizer: what is fine-tuned.
@@ -64,6 +65,7 @@ class Setup:
         machine, versions: what this runs on.
     """
 
+    options: Options
     preset: Preset
     chosen: str
     tasks: dict[str, TaskSetup]
@@ -132,9 +134,22 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
     torch.set_num_threads(threads)
     tokenizer = backbone.load_tokenizer()
     loaded = {task.key: _task_setup(task, options, preset, backbone) for task in definitions}
-    machine = machine_description() | {"threads": threads}
+    for setup in loaded.values():
+        for recipe in recipes:
+            setup.resources.check(recipe)
     return Setup(
-        preset, chosen, loaded, backbone, tokenizer, recipes, store, device, options.precision, machine, versions() | git_state()
+        options=options,
+        preset=preset,
+        chosen=chosen,
+        tasks=loaded,
+        backbone=backbone,
+        tokenizer=tokenizer,
+        recipes=recipes,
+        store=store,
+        device=device,
+        precision=options.precision,
+        machine=machine_description() | {"threads": threads},
+        versions=versions() | git_state(),
     )
 
 

@@ -1,0 +1,85 @@
+"""Lists of what the suite knows, and the details of one defense or recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baselines.refusal import unknown
+from benchmarks.attacks.recipes import RECIPES, find_recipe
+from benchmarks.data.tasks import TASKS, find_task
+from benchmarks.runs.defenses import find_defense, known_defenses
+from benchmarks.runs.experiments import EXPERIMENTS
+from benchmarks.runs.presets import PRESETS
+from reports.tables import Column, Table
+
+
+def _text_table(title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    columns = tuple(Column(heading, heading.lower().replace(" ", "_"), False) for heading in headings)
+    return Table(title, columns, tuple(rows))
+
+
+def listing(what: str) -> Table:
+    """All defenses, tasks, recipes, presets or experiments.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if what == "defenses":
+        rows = [(key, defense.title, defense.paper) for key, defense in known_defenses().items()]
+        return _text_table("Defenses", ("Key", "Title", "Paper"), rows)
+    if what == "tasks":
+        rows = [(task.key, task.title, ", ".join(task.columns), ", ".join(task.label_names)) for task in TASKS.values()]
+        return _text_table("Tasks", ("Key", "Title", "Columns", "Labels"), rows)
+    if what == "recipes":
+        rows = [(recipe.key, recipe.title, recipe.source) for recipe in RECIPES.values()]
+        return _text_table("Recipes", ("Key", "Title", "Source"), rows)
+    if what == "presets":
+        rows = [
+            (preset.key, ", ".join(preset.tasks), preset.backbone, str(preset.runs), str(preset.train_texts or "all"))
+            for preset in PRESETS.values()
+        ]
+        return _text_table("Presets", ("Key", "Tasks", "Backbone", "Runs", "Training texts"), rows)
+    if what == "experiments":
+        return _text_table("Experiments", ("Key", "What it shows"), list(EXPERIMENTS.items()))
+    raise unknown("listing", what, ("defenses", "tasks", "recipes", "presets", "experiments"))
+
+
+def details(name: str, task: str | None = None) -> Table:
+    """A defense's hyperparameters (as set for `task`), or a recipe's parts.
+
+    Raises:
+        ValueError: for a name that is neither.
+    """
+    if name in RECIPES:
+        recipe = RECIPES[name]
+        rows = [("source", recipe.source), ("note", recipe.note), *_flat(recipe.identity())]
+        return _text_table(recipe.title, ("Part", "Value"), rows)
+    if name not in known_defenses() and not name.endswith(".py"):
+        raise unknown("defense or recipe", name, [*known_defenses(), *RECIPES])
+    defense = find_defense(name)
+    settings = defense() if task is None else defense.for_task(find_task(task).key)
+    return _text_table(f"{defense.title} ({defense.paper})", ("Setting", "Value"), _flat(settings.settings()))
+
+
+def recipe_differences(first: str, second: str) -> Table:
+    """The parts in which two recipes differ.
+
+    Raises:
+        ValueError: for an unknown recipe.
+    """
+    one, other = (dict(_flat(find_recipe(name).identity())) for name in (first, second))
+    parts = dict.fromkeys((*one, *other))
+    rows = [(part, one.get(part, ""), other.get(part, "")) for part in parts if one.get(part) != other.get(part)]
+    return _text_table(f"{first} and {second}", ("Part", first, second), rows)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested values as dotted names and text."""
+    rows = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            rows.append((f"{prefix}{name}", str(value)))
+    return rows

@@ -1,0 +1,196 @@
+"""Table 1: Clean%, Aua% and #Query per method and attack, with training time, speedups and what is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmarks.clock.cost import epoch_units
+from benchmarks.data.tasks import find_task
+from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.defenses import TABLE_ORDER, find_defense
+from benchmarks.runs.runner import stored_attacks
+from benchmarks.runs.setup import Setup
+from benchmarks.runs.settings import with_settings
+from reports.frame import AttackResult, attack_frame, footing, training_frame
+from reports.statistics import refuse_unlike, summarise, time_ratio
+from reports.tables import Column, Number, Table
+
+COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
+
+
+def table_of_run(setup: Setup, trained: Sequence[TrainingRecord]) -> Table:
+    """The table of some trainings and the attacks on them, as the store has them now."""
+    attacks = []
+    for record in trained:
+        for _, attacked in stored_attacks(setup, record):
+            if attacked is not None:
+                attacks.append(AttackResult(attacked, setup.store.outcomes(attacked.key)))
+    recipes = {recipe.key: recipe.title for recipe in setup.recipes}
+    return table1(trained, attacks, recipes, caption(setup, trained, attacks))
+
+
+def table1(
+    trained: Sequence[TrainingRecord],
+    attacks: Sequence[AttackResult],
+    recipes: dict[str, str],
+    caption: Sequence[str],
+) -> Table:
+    """One row per task and method; a cell without a complete measurement is blank.
+
+    Args:
+        recipes: titles by key, in the order of the columns.
+    """
+    runs, attacked = training_frame(trained), attack_frame(attacks)
+    shown = [key for key in COMPARED if key in set(runs.defense)]
+    titles = {record.defense: record.title for record in trained}
+    columns = [Column("Task", "task", False), Column("Method", "method", False), Column("Clean %", "clean_percent")]
+    for key, title in recipes.items():
+        columns += [Column(f"{title} Aua %", f"{key}_aua_percent"), Column(f"{title} #Query", f"{key}_queries")]
+    columns.append(Column("Training s", "training_seconds"))
+    for key in shown:
+        columns.append(Column(f"Speedup over {titles[key]}", f"speedup_over_{key}"))
+    columns += [Column("Predicted cost", "predicted_fine_tuning_costs"), Column("Measured cost", "measured_fine_tuning_costs")]
+    columns += [Column("Kept %", "parameters_kept_percent"), Column("Runs", "runs")]
+    rows = []
+    for task in dict.fromkeys(record.task for record in trained):
+        for defense in sorted(set(runs.defense[runs.task == task]), key=_order):
+            mine = [record for record in trained if (record.task, record.defense) == (task, defense)]
+            rows.append(_row(task, mine, trained, runs, attacked, list(recipes), shown))
+    planned = sum(record.status == "finished" for record in trained) * len(recipes)
+    complete = len(attacked) == planned and all(record.status == "finished" for record in trained)
+    broken = int(attacked.errors.sum()) if len(attacked) else 0
+    return Table(
+        "Table 1: clean accuracy, accuracy under attack, queries and training time",
+        tuple(columns),
+        tuple(rows),
+        tuple(caption),
+        incomplete=not complete or broken > 0,
+    )
+
+
+def _order(defense: str) -> tuple[int, str]:
+    return (TABLE_ORDER.index(defense) if defense in TABLE_ORDER else len(TABLE_ORDER), defense)
+
+
+def _row(
+    task: str,
+    mine: Sequence[TrainingRecord],
+    trained: Sequence[TrainingRecord],
+    runs: pd.DataFrame,
+    attacked: pd.DataFrame,
+    recipes: Sequence[str],
+    shown: Sequence[str],
+) -> tuple[Number | str, ...]:
+    first = mine[0]
+    own_runs = runs[(runs.task == task) & (runs.defense == first.defense)]
+    own_attacks = attacked[(attacked.task == task) & (attacked.defense == first.defense)]
+    cells: list[Number | str] = [find_task(task).title, first.title, _number(own_runs.clean_percent)]
+    for recipe in recipes:
+        under = own_attacks[own_attacks.recipe == recipe]
+        cells += [_number(under.aua_percent), _number(under.queries)]
+    cells.append(_number(own_runs.seconds))
+    for key in shown:
+        cells.append(_speedup(trained, task, key, mine))
+    cells += [Number(_predicted(first), digits=2), _measured_cost(trained, task, mine)]
+    return (*cells, _number(own_runs.kept_percent), Number(len(own_runs[own_runs.status == "finished"]), digits=0))
+
+
+def _number(values: Sequence[float]) -> Number:
+    summary = summarise(list(values))
+    return Number(summary.mean, summary.std)
+
+
+def _seconds(records: Sequence[TrainingRecord]) -> dict[int, float]:
+    return {record.seed: record.seconds["gpu"] for record in records if record.status == "finished"}
+
+
+def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> float:
+    """Seconds of the method `key` over those of `mine`, by paired seeds.
+
+    Raises:
+        ValueError: where the two ran on different footings.
+    """
+    baseline = [record for record in trained if (record.task, record.defense) == (task, key)]
+    for one in baseline:
+        for other in mine:
+            refuse_unlike(footing(one), footing(other))
+    return time_ratio(_seconds(baseline), _seconds(mine)).mean
+
+
+def _speedup(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> Number:
+    if mine[0].defense == key:
+        return Number(1.0, digits=2, suffix="×")
+    return Number(_ratio(trained, task, key, mine), digits=2, suffix="×")
+
+
+def _measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[TrainingRecord]) -> Number:
+    """Training time in trainings by plain fine-tuning on the same texts."""
+    if mine[0].defense == "fine_tune":
+        return Number(1.0, digits=2)
+    return Number(1 / _ratio(trained, task, "fine_tune", mine), digits=2)
+
+
+def _predicted(record: TrainingRecord) -> float:
+    """The cost model's training time in trainings by plain fine-tuning of as many epochs; NaN for a foreign method."""
+    if record.defense not in TABLE_ORDER:
+        return math.nan
+    defense = with_settings(find_defense(record.defense)(), record.identity["settings"])
+    searched = sum(stage["epochs"] for stage in record.stages if stage["name"] == "search")
+    return epoch_units(defense, search_epochs=searched) / defense.epochs
+
+
+def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
+    """What the numbers rest on, in sentences."""
+    tasks = setup.tasks.values()
+    machine = setup.machine
+    gpus = machine["gpus"] if isinstance(machine["gpus"], list) and machine["gpus"] else None
+    clock = "CUDA events" if setup.device == "cuda" else "the host's clock (no CUDA device)"
+    data = "; ".join(
+        f"{each.task.title}: {len(each.dataset.train)} training texts, {len(each.dataset.test)} test texts "
+        f"({each.dataset.origin}), {len(each.attacked)} attacked, batch {each.batch_size}, at most {each.max_length} tokens"
+        for each in tasks
+    )
+    lines = []
+    if not setup.preset.comparable:
+        lines.append(f"NOT COMPARABLE WITH THE PAPER: preset {setup.preset.key}.")
+    seeds = sorted({record.seed for record in trained})
+    lines += [
+        f"{setup.chosen[0].upper()}{setup.chosen[1:]}. Backbone {setup.backbone.name}, precision {setup.precision}.",
+        f"Data: {data}.",
+        f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts.",
+        f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.",
+        f"Time: {clock}, training alone, on {machine['processor']}"
+        + (f" with {', '.join(gpus)}" if gpus else f", {machine['threads']} threads")
+        + ". Speedup is the baseline's time over the method's, paired by seed. Cost is in trainings by fine-tuning: "
+        "predicted from passes (BERT-base shape, 128 tokens), and measured.",
+    ]
+    if not any(recipe.key == "bertattack" for recipe in setup.recipes):
+        lines.append(
+            "BERT-Attack (as released) is the embedding attack that the releases run under that name: no masked "
+            "language model is used."
+        )
+    lines += _troubles(trained, attacks)
+    return lines
+
+
+def _troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
+    """Diverged runs, search that did not settle, attacks that broke."""
+    lines = []
+    diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
+    if diverged:
+        lines.append(f"Diverged and blank: {', '.join(diverged)}.")
+    searches = [(record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]]
+    if searches:
+        parts = [
+            f"{record.task} seed {record.seed} drawn at {trace['draw_epoch']:.2f}, stopped at {trace['stop_epoch']:.2f}"
+            + ("" if trace["converged"] else " (not settled)")
+            for record, trace in searches
+        ]
+        lines.append(f"Tickets, in epochs of search: {'; '.join(parts)}.")
+    broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
+    if broken:
+        lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
+    return lines
