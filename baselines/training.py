@@ -230,7 +230,9 @@ class CountPasses:
         self.encoder: nn.Module = getattr(model, "base_model", model)
         inside = {id(parameter) for parameter in self.encoder.parameters()}
         below = [parameter for parameter in parameters if id(parameter) in inside and parameter.ndim > 1]
-        self.parameter = (below or parameters)[0]
+        # One from the middle lies in the layers, which every backward pass crosses; embeddings and pooler may be left out.
+        watched = below or parameters
+        self.parameter = watched[len(watched) // 2]
         self.passes = Passes()
         self.backward = 0
 

@@ -1,0 +1,109 @@
+"""InfoBERT's information terms, against the spec's hand-worked numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound, nce_bound
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_nce_sums_over_token_features_of_one_text_feature() -> None:
+    """[[1, 0], [2, 3]] gives 0.37989; the wrong axis would give 0.01222."""
+    scores = torch.tensor([[1.0, 0.0], [2.0, 3.0]])
+    assert nce_bound(scores).item() == pytest.approx(0.37989, abs=1e-5)
+    assert nce_bound(scores.T).item() == pytest.approx(0.01222, abs=1e-5)
+
+
+def test_nce_is_zero_for_a_constant_critic_and_at_most_log_n() -> None:
+    assert nce_bound(torch.full((4, 4), 2.5)).item() == pytest.approx(0, abs=1e-6)
+    for seed in range(5):
+        scores = torch.randn(6, 6, generator=generator(seed)) * 10
+        assert nce_bound(scores) <= math.log(6) + 1e-6
+
+
+def test_one_pair_says_nothing_and_teaches_nothing() -> None:
+    scores = torch.tensor([[1.7]], requires_grad=True)
+    bound = nce_bound(scores)
+    bound.backward()
+    assert bound.item() == pytest.approx(0, abs=1e-6)
+    assert scores.grad.item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("length", "count"), [(1, 0), (2, 1), (3, 1), (5, 2), (10, 4), (17, 7), (128, 52)])
+def test_how_many_tokens_are_anchored(length: int, count: int) -> None:
+    mask = torch.zeros(2, 130, dtype=torch.long)
+    mask[0, :length], mask[1, :7] = 1, 1
+    chosen = anchors(torch.randn(2, 130, 4), mask, 0.5, 0.9)
+    assert chosen[0].sum() == count
+    assert not (chosen & (mask == 0)).any()
+
+
+def test_anchors_are_the_middle_to_high_gradients() -> None:
+    grad = torch.arange(10.0).view(1, 10, 1)
+    chosen = anchors(grad, torch.ones(1, 10, dtype=torch.long), 0.5, 0.9)
+    assert chosen[0].nonzero().flatten().tolist() == [5, 6, 7, 8]
+    assert torch.equal(chosen, anchors(grad * 1e-3, torch.ones(1, 10, dtype=torch.long), 0.5, 0.9))
+
+
+def test_a_text_with_a_gradient_that_is_not_finite_has_no_anchors() -> None:
+    grad = torch.randn(2, 10, 4)
+    grad[0, 3, 1] = float("nan")
+    chosen = anchors(grad, torch.ones(2, 10, dtype=torch.long), 0.5, 0.9)
+    assert not chosen[0].any()
+    assert chosen[1].sum() == 4
+
+
+def test_bottleneck_of_two_rows_at_squared_distance_four_is_one_on_average() -> None:
+    """Each row meets the other with probability one half: E = 0.5 * 4 / 2; 4,000 draws leave a spread of 0.011."""
+    features, mask = torch.tensor([[[0.0], [2.0]]]), torch.ones(1, 2, dtype=torch.long)
+    draws = generator()
+    mean = sum(bottleneck_bound(features, mask, draws).item() for _ in range(4000)) / 4000
+    assert mean == pytest.approx(1.0, abs=0.05)
+
+
+def test_bottleneck_is_the_trace_of_the_covariance_on_average() -> None:
+    rows = torch.randn(40, 6, generator=generator())
+    mask = torch.ones(1, 40, dtype=torch.long)
+    draws = generator(1)
+    mean = sum(bottleneck_bound(rows[None], mask, draws).item() for _ in range(3000)) / 3000
+    assert mean == pytest.approx(torch.cov(rows.T, correction=0).trace().item(), rel=0.02)
+
+
+def test_padding_never_enters_the_terms() -> None:
+    features, mask = torch.randn(2, 5, 8), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    dirty = features.clone()
+    dirty[1, 3:] = float("nan")
+    assert torch.equal(bottleneck_bound(features, mask, generator()), bottleneck_bound(dirty, mask, generator()))
+    critic, chosen = Critic(8), mask.bool()
+    whole = features[:, 0]
+    first, second = (anchored_bound(critic, each, whole, chosen, 4, generator()) for each in (features, dirty))
+    assert torch.equal(first, second)
+
+
+def test_the_critic_scores_concatenated_pairs() -> None:
+    """The split first layer equals the layer on [token; text], pair by pair."""
+    critic, local, whole = Critic(6), torch.randn(3, 6), torch.randn(3, 6)
+    scores = critic(local, whole)
+    for text in range(3):
+        for token in range(3):
+            pair = torch.cat([local[token], whole[text]])
+            expected = torch.nn.functional.softplus(critic.score(critic.hidden(pair).relu()))
+            torch.testing.assert_close(scores[text, token], expected.squeeze(), rtol=1e-5, atol=1e-5)
+
+
+def test_the_bound_is_the_unweighted_mean_of_the_chunks_and_zero_without_anchors() -> None:
+    critic, local = Critic(4), torch.randn(1, 5, 4)
+    whole, chosen = local[:, 0], torch.ones(1, 5, dtype=torch.bool)
+    order = torch.randperm(5, generator=generator())
+    rows = local[0][order]
+    chunks = [rows[:2], rows[2:4], rows[4:]]
+    expected = torch.stack([nce_bound(critic(chunk, whole.expand(len(chunk), -1))) for chunk in chunks]).mean()
+    torch.testing.assert_close(anchored_bound(critic, local, whole, chosen, 2, generator()), expected)
+    assert anchored_bound(critic, local, whole, torch.zeros_like(chosen), 2, generator()).item() == 0

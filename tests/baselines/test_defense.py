@@ -1,0 +1,69 @@
+"""What a defense is, and how it is found."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+import baselines
+from baselines.defense import Defense, Progress, collect, discover
+from baselines.early_bert import EarlyBert
+from baselines.fine_tune import FineTune
+
+
+def test_discovery_finds_the_files_of_a_package() -> None:
+    found = discover(baselines)
+    assert found["fine_tune"] is FineTune
+    assert list(found) == sorted(found)
+    assert all(key == kind.key for key, kind in found.items())
+
+
+def test_a_file_put_into_a_package_is_found(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "more_defenses"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "mine.py").write_text(
+        "from dataclasses import dataclass\nfrom baselines.fine_tune import FineTune\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Mine(FineTune, key='mine'):\n    title = 'Mine'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import more_defenses
+
+    assert list(discover(more_defenses)) == ["mine"]
+
+
+def test_one_key_for_two_defenses_is_refused() -> None:
+    module = ModuleType("twice")
+    kinds = [type(f"D{number}", (Defense,), {"__module__": "twice", "key": "same"}) for number in range(2)]
+    vars(module).update({kind.__name__: kind for kind in kinds})
+    with pytest.raises(ValueError, match="two defenses claim the key 'same'"):
+        collect(module, {})
+
+
+def test_a_defense_with_neither_step_nor_stages_says_so(bert, batch) -> None:
+    with pytest.raises(NotImplementedError, match="writes neither"):
+        Defense().step(bert(), batch())
+
+
+def test_tasks_have_settings_of_their_own() -> None:
+    assert EarlyBert.for_task("imdb").neuron_sparsity == 0.4
+    assert EarlyBert.for_task("a task of the user's") == EarlyBert()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"epochs": 0}, "FineTune.epochs must be positive, got 0"),
+        ({"learning_rate": -1.0}, "FineTune.learning_rate must be positive, got -1.0"),
+        ({"warmup_ratio": 1.0}, r"FineTune.warmup_ratio must be in \[0, 1\), got 1.0"),
+        ({"max_grad_norm": 0}, "FineTune.max_grad_norm must be positive, or None for no clipping, got 0"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        FineTune(**settings)
+
+
+def test_progress_counts_epochs() -> None:
+    assert Progress(3, 4, 8, 1e-3).epoch == 0.75

@@ -1,0 +1,119 @@
+"""The loop: its schedule, its decay groups, its counters, its clock, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from baselines.defense import Defense, Stage
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.training import Diverged, _decay_groups, fit, warmup_then_linear
+
+
+class Few:
+    """Three batches an epoch."""
+
+    updates_per_epoch = 3
+
+    def __init__(self, batch):
+        self.batches = [batch(seed=seed) for seed in range(3)]
+        self.asked: list[tuple[int, bool]] = []
+
+    def epoch(self, number, shuffle=True):
+        self.asked.append((number, shuffle))
+        return iter(self.batches)
+
+
+def test_schedule_rises_then_falls_to_zero() -> None:
+    factors = [warmup_then_linear(done, 20, 0.1) for done in range(21)]
+    assert factors[:3] == [0.0, 0.5, 1.0]
+    assert factors[11] == 0.5
+    assert factors[20] == 0.0
+    assert warmup_then_linear(25, 20, 0.1) == 0.0
+    assert [warmup_then_linear(done, 4, 0.0) for done in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
+
+
+def test_matrices_decay_and_vectors_do_not(bert) -> None:
+    model = bert()
+    kept_out = model.classifier.weight
+    groups = _decay_groups(Stage("s", lambda batch: None, list(model.parameters()), 1, 1e-3, 0.01, not_decayed=(kept_out,)))
+    decayed = {id(parameter) for group in groups if group["weight_decay"] for parameter in group["params"]}
+    for name, parameter in model.named_parameters():
+        expected = "bias" not in name and "LayerNorm" not in name and parameter is not kept_out
+        assert (id(parameter) in decayed) == expected, name
+
+
+def test_counts_epochs_and_passes(bert, batch) -> None:
+    few = Few(batch)
+    (log,) = fit(FreeLB(epochs=2.5, steps=2), bert(), few)
+    assert (log.updates, len(log.losses), log.passes.forward, log.passes.backward_full) == (7, 7, 14, 14)
+    assert few.asked == [(0, True), (1, True), (2, True)]
+    assert not log.ended_early
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoStages(Defense):
+    title, paper, key = "Two", "none", "two"
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        plain = FineTune()
+        step = lambda batch: plain.step(model, batch)  # noqa: E731
+        yield self.stage("first", step, list(model.parameters()), after_update=lambda progress: progress.update == 2)
+        yield self.stage("second", step, list(model.parameters()), epochs=0.1, least_updates=4, shuffle=False)
+
+
+def test_after_update_ends_a_stage_and_least_updates_lengthen_one(bert, batch) -> None:
+    few = Few(batch)
+    first, second = fit(TwoStages(epochs=1), bert(), few)
+    assert (first.updates, first.ended_early) == (2, True)
+    assert (second.updates, second.ended_early) == (4, False)
+    assert few.asked == [(0, True), (0, False), (1, False)]
+
+
+def test_stages_and_the_code_between_them_are_on_the_clock(bert, batch) -> None:
+    spans: list[str] = []
+
+    class Clock:
+        @contextmanager
+        def span(self, name):
+            spans.append(name)
+            yield
+
+        @contextmanager
+        def copy(self):
+            spans.append("copy")
+            yield
+
+    fit(TwoStages(epochs=1), bert(), Few(batch), timer=Clock())
+    expected = ["set up", *["copy", "first"] * 2, "after first", *["copy", "second"] * 4, "after second"]
+    assert spans == expected
+
+
+def test_a_loss_that_is_not_finite_is_reported(bert, batch) -> None:
+    model = bert()
+    with torch.no_grad():
+        model.classifier.bias.fill_(float("nan"))
+    with pytest.raises(Diverged, match="loss of stage 'train' is nan at update 1"):
+        fit(FineTune(epochs=1), model, Few(batch))
+
+
+def test_the_gradient_is_clipped_before_the_update(bert, batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = []
+    update = torch.optim.AdamW.step
+
+    def watched(self, *arguments, **options):
+        gradients = [p.grad.flatten() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(torch.cat(gradients).norm())
+        return update(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    fit(FineTune(epochs=1, max_grad_norm=1e-3), bert(), Few(batch))
+    fit(FineTune(epochs=1, max_grad_norm=None), bert(), Few(batch))
+    assert all(norm <= 1e-3 * 1.001 for norm in norms[:3])
+    assert all(norm > 1e-2 for norm in norms[3:])
