@@ -235,6 +235,7 @@ class CountPasses:
         self.parameter = watched[len(watched) // 2]
         self.passes = Passes()
         self.backward = 0
+        self.under_way = False
 
     def __enter__(self) -> Passes:
         self.handles = [
@@ -256,6 +257,9 @@ class CountPasses:
 
     def _after_backward(self, gradient: Tensor) -> None:
         self.backward += 1
+        self.under_way = True
 
     def _after_full_backward(self, parameter: Tensor) -> None:
-        self.passes.backward_full += 1
+        # A penalty on the parameters alone reaches them without crossing the encoder: no pass.
+        self.passes.backward_full += self.under_way
+        self.under_way = False

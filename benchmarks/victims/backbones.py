@@ -72,7 +72,6 @@ class Backbone:
                 AutoModelForSequenceClassification,
                 "weights",
                 config=config,
-                attn_implementation="sdpa",
                 use_safetensors=True,
                 dtype=torch.float32,
             )

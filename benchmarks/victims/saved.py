@@ -46,7 +46,7 @@ def load_classifier(folder: Path) -> nn.Module:
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     kept = Kept(getattr(config, "kept_heads", None) or [], getattr(config, "kept_neurons", None) or [])
     config.kept_heads = config.kept_neurons = None
-    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa")
+    model = AutoModelForSequenceClassification.from_config(config)
     if kept.heads:
         reshape_(model, kept)
     try:

@@ -1,0 +1,63 @@
+"""Batches: the same for every method, little padding, nothing lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.data.batches import BucketedBatches
+from benchmarks.data.encoding import Encoded
+
+
+def encoded(count: int = 103, segments: bool = True) -> Encoded:
+    """Text i starts with token i + 10, which names it."""
+    lengths = np.random.default_rng(0).integers(3, 20, count)
+    ids = np.concatenate([np.full(length, number + 10, np.int32) for number, length in enumerate(lengths)])
+    types = np.ones_like(ids) if segments else np.empty(0, np.int32)
+    return Encoded(ids, types, np.cumsum([0, *lengths]), np.arange(count) % 2, pad_id=0)
+
+
+def names(batches) -> list[list[int]]:
+    return [(batch.input_ids[:, 0] - 10).tolist() for batch in batches]
+
+
+def test_an_epoch_holds_every_text_once_with_its_label() -> None:
+    data = BucketedBatches(encoded(), 8, seed=42)
+    batches = list(data.epoch(0))
+    assert len(batches) == data.updates_per_epoch == 13
+    assert sorted(name for batch in names(batches) for name in batch) == list(range(103))
+    for batch in batches:
+        assert ((batch.input_ids[:, 0] - 10) % 2 == batch.labels).all()
+        assert batch.attention_mask.sum(1).max() == batch.input_ids.shape[1], "padded to the longest, no further"
+        assert ((batch.input_ids == 0) == (batch.attention_mask == 0)).all()
+        assert (batch.token_type_ids == batch.attention_mask).all()
+
+
+def test_seed_and_epoch_alone_decide_the_order() -> None:
+    first, again, other = (BucketedBatches(encoded(), 8, seed) for seed in (42, 42, 43))
+    list(first.epoch(5))
+    assert names(first.epoch(1)) == names(again.epoch(1)) != names(other.epoch(1))
+    assert names(first.epoch(0)) != names(first.epoch(1))
+
+
+def test_unshuffled_batches_are_in_stored_order() -> None:
+    data = BucketedBatches(encoded(), 8, seed=1)
+    assert [name for batch in names(data.epoch(3, shuffle=False)) for name in batch] == list(range(103))
+
+
+def test_bucketing_saves_padding() -> None:
+    data = BucketedBatches(encoded(400), 8, seed=1)
+
+    def padding(batches) -> int:
+        return sum(int((batch.attention_mask == 0).sum()) for batch in batches)
+
+    assert padding(data.epoch(0)) < padding(data.epoch(0, shuffle=False)) / 3
+
+
+def test_no_segments_stay_absent() -> None:
+    assert next(BucketedBatches(encoded(segments=False), 8, 1).epoch(0)).token_type_ids is None
+
+
+def test_a_batch_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
+        BucketedBatches(encoded(), 0, 1)

@@ -1,0 +1,175 @@
+"""EarlyRobust: boundaries, stopping, drawing, rewinding, reporting."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from gradients import gradients
+from small_set import SmallSet
+
+from baselines.freelb import FreeLB
+from baselines.primitives.importance import Coefficients, Importance
+from baselines.primitives.pruning import kept_of
+from baselines.training import fit
+from method.early_robust import EarlyRobust, _TicketSearch
+
+
+def short(**changes) -> EarlyRobust:
+    search = FreeLB(epochs=1, steps=1, init_magnitude=0, dropout="fresh", learning_rate=1e-3)
+    return EarlyRobust(**({"epochs": 0.05, "head_sparsity": 0.25, "search": search} | changes))
+
+
+def search_log(defense: EarlyRobust, bert, batch, updates: int = 200, **options):
+    logs = fit(defense, bert(), SmallSet(batch, updates, lengths=(4, 3)), **options)
+    return logs[0]
+
+
+def test_boundaries_are_every_twentieth_of_an_epoch(bert, batch) -> None:
+    log = search_log(short(gamma=1e-9), bert, batch, updates=210)
+    assert [boundary["update"] for boundary in log.trace["boundaries"]] == [210 * j // 20 for j in range(1, 21)]
+    assert log.trace["converged"] is False
+    assert log.trace["stop_epoch"] == log.trace["draw_epoch"] == 1.0
+
+
+def test_small_data_takes_mini_epochs_of_ten_updates_over_several_epochs(bert, batch) -> None:
+    log = search_log(short(gamma=1e-9), bert, batch, updates=38)
+    assert [boundary["update"] for boundary in log.trace["boundaries"]] == list(range(10, 201, 10))
+    assert log.trace["mini_epoch_updates"] == 10
+    assert log.trace["stop_epoch"] == pytest.approx(200 / 38)
+
+
+def test_settled_masks_end_the_search_at_the_sixth_boundary(bert, batch) -> None:
+    log = search_log(short(gamma=1.1), bert, batch)
+    assert (log.updates, log.ended_early) == (60, True)
+    assert log.trace["converged"] is True
+    assert (log.trace["draw_update"], log.trace["stop_update"]) == (60, 60)
+    assert log.trace["stop_epoch"] == pytest.approx(0.3)
+
+
+def test_anchor_draws_earlier_than_it_stops(bert, batch) -> None:
+    log = search_log(short(gamma=1.1, stop_rule="anchor"), bert, batch)
+    assert (log.trace["draw_update"], log.trace["stop_update"]) == (10, 60)
+
+
+def test_the_first_update_has_rate_zero_and_the_horizon_is_one_epoch(bert, batch) -> None:
+    rates = []
+    search_log(short(gamma=1.1), bert, batch, on_update=lambda stage, p: rates.append((stage.name, p.learning_rate)))
+    found = [rate for name, rate in rates if name == "search"]
+    assert found[0] == 0.0
+    assert found[20] == pytest.approx(1e-3)
+    assert found[59] == pytest.approx(1e-3 * (200 - 59) / 180)
+
+
+def test_a_hand_given_draw_ignores_the_rule(bert, batch) -> None:
+    log = search_log(short(draw_epoch=0.2, gamma=1e-9), bert, batch)
+    assert (log.trace["draw_update"], log.trace["stop_update"]) == (40, 40)
+    to_cap = search_log(short(draw_epoch=0.2, search_to_cap=True), bert, batch)
+    assert (to_cap.trace["draw_update"], to_cap.trace["stop_update"]) == (40, 200)
+
+
+def test_the_released_settings_search_unshuffled_over_a_whole_epoch(bert, batch) -> None:
+    data = SmallSet(batch, 200, lengths=(4, 3))
+    fit(EarlyRobust.released(epochs=0.05, search=short().search, head_sparsity=0.25), bert(), data)
+    assert data.asked == [(0, False), (0, True)]
+
+
+def test_segments_are_passed_or_left_out(bert, batch) -> None:
+    seen = []
+
+    class Spy(FreeLB):
+        def step(self, model, batch):
+            seen.append(batch.token_type_ids is None)
+            return super().step(model, batch)
+
+    for passed in (True, False):
+        defense = EarlyRobust(search=Spy(), search_token_types=passed)
+        model = bert()
+        _TicketSearch(defense, model, Importance(model)).step(batch())
+    assert seen == [False, True]
+
+
+def test_the_search_s_gradient_is_freelb_s_plus_lambda_once(bert, batch) -> None:
+    model, one = bert(dropout=0.0), batch()
+    defense = EarlyRobust(lambda_heads=0.5, lambda_neurons=0.25)
+    importance = Importance(model)
+    torch.manual_seed(5)
+    defense.search.step(model, one)
+    alone = [parameter.grad.clone() for parameter in importance.parameters()]
+    weights = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+    for parameter in importance.parameters():
+        parameter.grad = None
+    search = _TicketSearch(defense, model, importance)
+    found = gradients(lambda model, batch: search.step(batch), model, one)
+    torch.testing.assert_close(importance.heads.grad, alone[0] + 0.5)
+    torch.testing.assert_close(importance.neurons.grad, alone[1] + 0.25)
+    assert all(torch.equal(found[name], weights[name]) for name in weights)
+
+
+def test_rewinding_gives_back_weights_and_the_same_classifier(bert, batch) -> None:
+    model, before = bert(), bert().state_dict()
+    fit(short(learning_rate=1e-30, gamma=1.1), model, SmallSet(batch, 200, lengths=(4, 3)))
+    after, kept = model.state_dict(), kept_of(model)
+    rows = torch.tensor(kept.neurons[1])
+    name = "bert.encoder.layer.1.intermediate.dense.weight"
+    assert torch.equal(after[name], before[name][rows])
+    assert torch.equal(after["classifier.weight"], before["classifier.weight"])
+    assert sum(map(len, kept.heads)) == 8 - 2
+
+
+def test_fine_tuning_trains_no_coefficient(bert, batch) -> None:
+    logs = fit(short(gamma=1.1), bert(), SmallSet(batch, 200, lengths=(4, 3)))
+    search, fine_tune = logs
+    assert search.parameters - sum(p.numel() for p in bert().parameters()) == 2 * 4 + 2 * 64
+    assert fine_tune.passes.forward == fine_tune.updates == 10
+
+
+def test_random_tickets_need_no_search_and_follow_their_seed(bert, batch) -> None:
+    kept = []
+    for seed in (1, 1, 2):
+        model = bert()
+        logs = fit(short(ticket="random", ticket_seed=seed), model, SmallSet(batch, 20))
+        assert [log.name for log in logs] == ["fine_tune"]
+        kept.append(kept_of(model).neurons)
+    assert kept[0] == kept[1] != kept[2]
+
+
+def test_coefficients_may_be_spared_from_decay(bert) -> None:
+    for decays in (True, False):
+        stage = next(EarlyRobust(decay_coefficients=decays).stages(bert()))
+        assert len(stage.not_decayed) == (0 if decays else 2)
+        assert (stage.weight_decay, stage.warmup_ratio, stage.schedule_epochs) == (0.01, 0.1, 1)
+
+
+def test_an_attack_free_search_is_a_setting() -> None:
+    """K = 1 from zero is the clean loss: the ablation without the adversarial loss."""
+    assert EarlyRobust(search=FreeLB(steps=1, init_magnitude=0)).search.ascent.init_magnitude == 0
+
+
+def test_defaults_are_the_published_ones() -> None:
+    imdb = EarlyRobust.for_task("imdb")
+    search = imdb.search
+    assert (search.steps, search.step_size, search.init_magnitude, search.max_norm) == (5, 0.01, 0.05, None)
+    assert (imdb.lambda_heads, imdb.lambda_neurons, imdb.neuron_sparsity) == (1e-5, 2e-4, 0.4)
+    assert (imdb.epochs, imdb.weight_decay, imdb.warmup_ratio, imdb.learning_rate) == (10, 0.0, 0.0, 2e-5)
+    assert EarlyRobust.for_task("ag_news").neuron_sparsity == 0.2
+
+
+def test_draw_uses_the_scopes() -> None:
+    scores = Coefficients(torch.rand(12, 12), torch.rand(12, 64))
+    layerwise = EarlyRobust(head_scope="layerwise", neuron_scope="layerwise").draw(scores)
+    assert set(layerwise.heads.sum(1).tolist()) == {10}
+    assert len(set(layerwise.neurons.sum(1).tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"gamma": 0}, "EarlyRobust.gamma must be positive, got 0"),
+        ({"draw_epoch": 2.0}, "EarlyRobust.draw_epoch must be in"),
+        ({"mini_epoch": 0}, "EarlyRobust.mini_epoch must be in"),
+        ({"patience": 0}, "EarlyRobust.patience must be 1 or more, got 0"),
+    ],
+)
+def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        EarlyRobust(**settings)
