@@ -69,7 +69,9 @@ def encode(
 
 
 def _content_key(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> str:
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    # Truncation and padding are what the last call left behind, not part of the tokenizer.
+    state = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+    digest = hashlib.sha256(json.dumps(state).encode())
     digest.update(json.dumps([max_length, [[example.texts, example.label] for example in examples]]).encode())
     return digest.hexdigest()
 

@@ -25,6 +25,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 HUB_REVISIONS = {"bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594"}
 
 WEIGHTS = "model.safetensors"
+HEAD_STD = 0.02
 
 
 @dataclass(frozen=True)
@@ -62,21 +63,23 @@ class Backbone:
 
     def new_classifier(self, labels: int, seed: int) -> nn.Module:
         """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head."""
-        torch.manual_seed(seed)
-        config = type(self.config).from_dict(self.config.to_dict() | {"num_labels": labels})
-        config.num_labels = labels
         verbosity = transformers_logging.get_verbosity()
         transformers_logging.set_verbosity_error()  # that the head is new is what is asked for
         try:
-            return self._load(
+            config = self._load(AutoConfig, "configuration", num_labels=labels)
+            config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
+            model = self._load(
                 AutoModelForSequenceClassification,
                 "weights",
                 config=config,
                 use_safetensors=True,
+                ignore_mismatched_sizes=True,
                 dtype=torch.float32,
             )
         finally:
             transformers_logging.set_verbosity(verbosity)
+        _draw_head(model, seed)
+        return model
 
     def identity(self) -> dict[str, Any]:
         """What decides the backbone's weights: their hash, or the hub's pinned revision."""
@@ -101,6 +104,17 @@ class Backbone:
             f"backbone {self.name!r} needs {where} from the hub, which is not in the local cache, and {why}; "
             f"give a folder with --backbone, or take 'minilm', which needs no download"
         )
+
+
+def _draw_head(model: nn.Module, seed: int) -> None:
+    """Draws all that is not the encoder anew: weights normal with std 0.02, biases zero."""
+    encoder = {id(parameter) for parameter in model.base_model.parameters()}  # type: ignore[union-attr]
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if id(parameter) not in encoder:
+                values = torch.randn(parameter.shape, generator=generator) * HEAD_STD
+                parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(values))
 
 
 def find_backbone(name: str, *, offline: bool = False) -> Backbone:
