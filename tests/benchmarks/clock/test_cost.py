@@ -1,0 +1,92 @@
+"""The cost model against the numbers of its sources."""
+
+from __future__ import annotations
+
+import pytest
+
+from baselines.early_bert import EarlyBert
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
+from baselines.robust_ticket import RobustTicket
+from benchmarks.clock.cost import EncoderShape, epoch_units, layer_flops, share_left, update_passes, update_units
+from method.early_robust import EarlyRobust
+
+BASE = EncoderShape()
+
+
+@pytest.mark.parametrize(("tokens", "gflop"), [(128, 22.35), (256, 45.90)])
+def test_dense_flops_of_bert_base(tokens: int, gflop: float) -> None:
+    assert 12 * layer_flops(BASE, tokens, 12, 3072) / 1e9 == pytest.approx(gflop, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "sparsity", "share"),
+    [(128, 0.2, 0.812), (128, 0.3, 0.747), (128, 0.4, 0.682), (256, 0.2, 0.812), (256, 0.3, 0.749), (256, 0.4, 0.686)],
+)
+def test_share_left(tokens: int, sparsity: float, share: float) -> None:
+    assert share_left(BASE, tokens, 1 / 6, sparsity) == pytest.approx(share, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("defense", "slowdown"),
+    [
+        (FineTune(), 1.0),
+        (PGD(steps=3), 3.0),
+        (PGD(steps=5), 13 / 3),
+        (PGD(steps=10), 23 / 3),
+        (PGD(steps=5, ascent_backward="full"), 6.0),
+        (FreeLB(steps=5), 5.0),
+        (FreeLB(steps=30), 30.0),
+        (InfoBert(steps=3), 4.0),
+        (InfoBert(steps=3, fused=False), 5.0),
+    ],
+    ids=repr,
+)
+def test_slowdowns_of_the_cost_table(defense, slowdown: float) -> None:
+    assert update_units(update_passes(defense)) == pytest.approx(slowdown)
+
+
+def early_robust(neurons: float) -> EarlyRobust:
+    return EarlyRobust(neuron_sparsity=neurons)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "neurons", "searched", "cost", "freelb", "pgd", "lean", "pgd10", "robust"),
+    [
+        (128, 0.3, 0.15, 8.22, 6.08, 7.30, 5.27, 13.4, 13.8),
+        (128, 0.3, 0.30, 8.97, 5.58, 6.69, 4.83, 12.3, 12.6),
+        (128, 0.3, 0.55, 10.22, 4.89, 5.87, 4.24, 10.8, 11.1),
+        (128, 0.3, 1.00, 12.47, 4.01, 4.81, 3.48, 8.8, 9.1),
+        (256, 0.4, 0.15, 7.61, 6.57, 7.88, 5.69, 14.5, 14.8),
+        (256, 0.4, 0.30, 8.36, 5.98, 7.18, 5.18, 13.2, 13.5),
+        (256, 0.2, 0.15, 8.87, 5.64, 6.76, 4.88, 12.4, 12.7),
+        (256, 0.2, 1.00, 13.12, 3.81, 4.57, 3.30, 8.4, 8.6),
+    ],
+)
+def test_predicted_speedups(tokens, neurons, searched, cost, freelb, pgd, lean, pgd10, robust) -> None:
+    own = epoch_units(early_robust(neurons), tokens=tokens, search_epochs=searched)
+    assert own == pytest.approx(cost, abs=0.006)
+    baselines = {
+        FreeLB(): freelb,
+        PGD(ascent_backward="full"): pgd,
+        PGD(): lean,
+        PGD(steps=10, ascent_backward="full"): pgd10,
+        RobustTicket(): robust,
+    }
+    for baseline, speedup in baselines.items():
+        assert epoch_units(baseline) / own == pytest.approx(speedup, abs=0.06 if speedup > 8 else 0.006)
+
+
+def test_robust_ticket_takes_113_epochs_and_73_on_pairs() -> None:
+    assert epoch_units(RobustTicket()) == 113
+    assert epoch_units(RobustTicket.for_task("qnli")) == 73
+
+
+def test_early_bert_searches_cheaply() -> None:
+    assert epoch_units(EarlyBert(neuron_sparsity=0.3)) == pytest.approx(0.2 + 7.47, abs=0.005)
+
+
+def test_random_tickets_cost_no_search() -> None:
+    assert epoch_units(EarlyRobust(ticket="random")) == pytest.approx(7.47, abs=0.005)
