@@ -1,0 +1,36 @@
+"""The whole of Table 1 on a tiny backbone, in processes, repeated from the store."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from benchmarks.runs.execute import execute
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.plan import make_plan
+from benchmarks.runs.progress import Reporter
+from benchmarks.runs.runner import attack_model, stored_attacks
+from benchmarks.runs.setup import resolve
+
+
+def test_processes_give_the_outcomes_of_one_process_and_nothing_is_redone(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = resolve(options)
+    planned = cells(setup.preset, ["demo"], ["fine_tune", "early_bert"], runs=1)
+    output = io.StringIO()
+    trained = execute(setup, make_plan(setup, planned), Reporter(Console(file=output, width=200)))
+    assert [record.defense for record in trained] == [cell.defense.key for cell in planned]
+    assert "trained in" in output.getvalue() and "TextFooler in" in output.getvalue()
+
+    for record in trained:
+        for recipe, stored in stored_attacks(setup, record):
+            parallel = [outcome.as_json() for outcome in setup.store.outcomes(stored.key)]
+            setup.store.outcomes_path(stored.key).unlink()
+            (setup.store.root / "attacks" / stored.key / "record.json").unlink()
+            serial = attack_model(setup, record, recipe)
+            assert [outcome.as_json() for outcome in setup.store.outcomes(serial.key)] == parallel
+
+    monkeypatch.setattr("benchmarks.runs.execute.train", lambda *a, **k: pytest.fail("was trained again"))
+    monkeypatch.setattr("benchmarks.runs.execute.attack_model", lambda *a, **k: pytest.fail("was attacked again"))
+    assert execute(setup, make_plan(setup, planned), Reporter(Console(file=io.StringIO()))) == trained

@@ -1,0 +1,32 @@
+"""Records as frames."""
+
+from __future__ import annotations
+
+import math
+
+from made_up import attack, outcome, training
+
+from reports.frame import AttackResult, attack_frame, footing, training_frame
+
+
+def test_percentages_are_derived() -> None:
+    frame = training_frame([training(), training("pgd", status="diverged", clean_correct="")])
+    assert frame.clean_percent[0] == 75
+    assert frame.kept_percent[0] == 80
+    assert math.isnan(frame.clean_percent[1]) and math.isnan(frame.seconds[1])
+
+
+def test_partial_attacks_are_left_out() -> None:
+    record = attack(training())
+    outcomes = [outcome(0, "skipped"), outcome(1, "successful", 20), outcome(2, "failed", 30), outcome(3, "failed", 40)]
+    whole, partial = AttackResult(record, outcomes), AttackResult(record, outcomes[:3])
+    twice = AttackResult(record, [*outcomes[:3], outcomes[2]])
+    frame = attack_frame([whole, partial, twice])
+    assert len(frame) == 1
+    assert (frame.subset_clean_percent[0], frame.aua_percent[0], frame.queries[0]) == (75, 50, 30)
+
+
+def test_footing_tells_clocks_and_machines_apart() -> None:
+    assert footing(training()) == footing(training("pgd", seed=43))
+    assert footing(training()) != footing(training(clock="cuda"))
+    assert footing(training()) != footing(training(machine={"processor": "y", "gpus": [], "threads": 2}))

@@ -1,0 +1,45 @@
+"""Listings and details."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.runs.defenses import TABLE_ORDER, known_defenses
+from reports.listings import details, listing, recipe_differences
+
+
+@pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments"])
+def test_everything_known_is_listed(what: str) -> None:
+    assert listing(what).rows
+
+
+def test_every_discovered_defense_is_listed_those_of_table_1_first() -> None:
+    keys = [row[0] for row in listing("defenses").rows]
+    assert keys == list(known_defenses())
+    assert tuple(keys[:7]) == TABLE_ORDER
+
+
+def test_a_defense_s_settings_are_those_of_the_task() -> None:
+    rows = dict(details("early_robust", "imdb").rows)
+    assert rows["neuron_sparsity"] == "0.4"
+    assert rows["search.steps"] == "5"
+
+
+def test_recipes_are_shown_and_compared() -> None:
+    assert "note" in dict(details("textfooler").rows)
+    parts = {row[0] for row in recipe_differences("textfooler", "bertattack_official").rows}
+    assert "sentence.threshold" in parts and "ranking" not in parts
+    assert recipe_differences("textfooler", "textfooler").rows == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: listing("defences"), "unknown listing 'defences'; did you mean 'defenses'"),
+        (lambda: details("textfoler"), "unknown defense or recipe 'textfoler'; did you mean 'textfooler'"),
+        (lambda: recipe_differences("textfooler", "pwws"), "unknown recipe 'pwws'"),
+    ],
+)
+def test_unknown_names_are_refused(call, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        call()

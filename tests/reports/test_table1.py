@@ -1,0 +1,93 @@
+"""Table 1 from made-up records: order, blanks, speedups, caption."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from made_up import attack, outcome, training
+
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from reports.frame import AttackResult
+from reports.table1 import _troubles, table1
+from reports.tables import Number
+
+RECIPES = {"textfooler": "TextFooler"}
+
+
+def runs() -> tuple[list, list[AttackResult]]:
+    trained = [
+        training("freelb", 42, 40.0, title="FreeLB", settings=FreeLB(steps=4).settings()),
+        training("fine_tune", 42, 10.0, title="Fine-tune", settings=FineTune().settings()),
+        training("fine_tune", 43, 12.0, title="Fine-tune", settings=FineTune().settings()),
+        training("freelb", 43, 48.0, title="FreeLB", settings=FreeLB(steps=4).settings()),
+    ]
+    outcomes = [outcome(0), outcome(1), outcome(2, "successful", 20), outcome(3, "skipped")]
+    return trained, [AttackResult(attack(record), outcomes) for record in trained]
+
+
+def cells(table, row: int) -> dict:
+    return {column.key: cell for column, cell in zip(table.columns, table.rows[row], strict=True)}
+
+
+def test_rows_are_in_the_paper_s_order_with_means_over_runs() -> None:
+    trained, attacks = runs()
+    table = table1(trained, attacks, RECIPES, ["caption"])
+    assert [row[1] for row in table.rows] == ["Fine-tune", "FreeLB"]
+    first, second = cells(table, 0), cells(table, 1)
+    assert first["training_seconds"].mean == 11
+    assert first["textfooler_aua_percent"].mean == 50
+    assert first["textfooler_queries"].mean == pytest.approx(40 / 3)
+    assert second["speedup_over_fine_tune"].mean == pytest.approx(0.25)
+    assert first["speedup_over_freelb"].mean == pytest.approx(4)
+    assert second["predicted_fine_tuning_costs"].mean == pytest.approx(4)
+    assert second["measured_fine_tuning_costs"].mean == pytest.approx(4)
+    assert second["runs"].mean == 2
+    assert not table.incomplete
+
+
+def test_a_partial_attack_leaves_a_blank_and_says_so() -> None:
+    trained, attacks = runs()
+    only = [AttackResult(each.record, each.outcomes[:2]) for each in attacks]
+    table = table1(trained, only, RECIPES, [])
+    assert table.incomplete
+    assert str(cells(table, 0)["textfooler_aua_percent"]) == "–"
+
+
+def test_a_diverged_run_is_counted_out_and_named() -> None:
+    trained, attacks = runs()
+    trained[0] = replace(trained[0], status="diverged", clean_correct="")
+    table = table1(trained, attacks, RECIPES, [])
+    assert table.incomplete
+    assert cells(table, 1)["runs"].mean == 1
+    assert "Diverged and blank: FreeLB seed 42." in _troubles(trained, attacks)
+
+
+def test_broken_attacks_are_counted_in_the_caption() -> None:
+    trained, attacks = runs()
+    broken = AttackResult(attacks[0].record, [outcome(0, "error"), *attacks[0].outcomes[1:]])
+    assert "1 attacks on single texts broke and count as neither withstood nor queried." in _troubles(trained, [broken])
+    assert table1(trained, [broken, *attacks[1:]], RECIPES, []).incomplete
+
+
+def test_times_of_unlike_footing_are_refused() -> None:
+    trained, attacks = runs()
+    trained[0] = replace(trained[0], clock="cuda")
+    with pytest.raises(ValueError, match="times are not comparable: clock"):
+        table1(trained, attacks, RECIPES, [])
+
+
+def test_a_method_of_the_user_s_has_no_prediction() -> None:
+    mine = training("mine", title="Mine")
+    table = table1([mine], [], RECIPES, [])
+    assert math.isnan(cells(table, 0)["predicted_fine_tuning_costs"].mean)
+    assert isinstance(cells(table, 0)["clean_percent"], Number)
+
+
+def test_how_tickets_were_drawn_is_told() -> None:
+    trace = {"converged": False, "draw_epoch": 0.5, "stop_epoch": 1.0}
+    record = training("early_robust", stages=[{"name": "search", "epochs": 1.0, "trace": trace}])
+    (line,) = _troubles([record], [])
+    assert line == "Tickets, in epochs of search: sst2 seed 42 drawn at 0.50, stopped at 1.00 (not settled)."
