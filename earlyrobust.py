@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -20,9 +19,10 @@ FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
 
 Positional = tyro.conf.Positional
 Flat = tyro.conf.OmitArgPrefixes
+DEFAULTS = Options()
 
 
-def reproduce(experiment: Positional[str], options: Flat[Options] = Options()) -> int:
+def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
     """Reproduces a table or figure of the paper: trains, attacks, prints the table and writes it to files.
 
     Args:
@@ -39,7 +39,7 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = Options()) -
 
 
 def run(
-    options: Flat[Options] = Options(),
+    options: Flat[Options] = DEFAULTS,
     defense: str = "early_robust",
     set: tuple[str, ...] = (),
     name: str = "run",
@@ -62,7 +62,7 @@ def run(
     return _run_and_report(setup, planned, name, options.json)
 
 
-def plan(experiment: Positional[str], options: Flat[Options] = Options()) -> int:
+def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
     """Prints what `reproduce` would do, what is stored already, and how long the rest is likely to take.
 
     Args:

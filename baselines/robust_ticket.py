@@ -21,7 +21,13 @@ RELEASED_RAMP = 3  # the release counts the three input tensors of a batch as up
 
 def _search(**changes: Any) -> FreeLB:
     """The adversarial loss of the mask search: fresh dropout, a decay for scores of 1e-6, their own rate."""
-    settings = {"step_size": 0.03, "init_magnitude": 0.05, "dropout": "fresh", "learning_rate": 0.1, "weight_decay": 1e-6}
+    settings = {
+        "step_size": 0.03,
+        "init_magnitude": 0.05,
+        "dropout": "fresh",
+        "learning_rate": 0.1,
+        "weight_decay": 1e-6,
+    }
     return FreeLB(**(settings | {"epochs": 20} | changes))
 
 
@@ -78,7 +84,10 @@ class RobustTicket(Defense, key="robust_ticket"):
         plain = FineTune()
         initial = {name: value.clone() for name, value in model.state_dict().items()}
         yield self.stage(
-            "first_fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()), epochs=self.first_epochs
+            "first_fine_tune",
+            lambda batch: plain.step(model, batch),
+            list(model.parameters()),
+            epochs=self.first_epochs,
         )
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         masks = WeightMasks(model)

@@ -140,7 +140,9 @@ def _run(stage: Stage, model: nn.Module, batches: Batches, timer: Timer, precisi
     total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
     horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
     optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio)
+    )
     device = stage.parameters[0].device
     autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     losses: list[Tensor] = []
@@ -230,7 +232,7 @@ class CountPasses:
         self.encoder: nn.Module = getattr(model, "base_model", model)
         inside = {id(parameter) for parameter in self.encoder.parameters()}
         below = [parameter for parameter in parameters if id(parameter) in inside and parameter.ndim > 1]
-        # One from the middle lies in the layers, which every backward pass crosses; embeddings and pooler may be left out.
+        # One from the middle lies in the layers, which every backward pass crosses; it may leave out the pooler.
         watched = below or parameters
         self.parameter = watched[len(watched) // 2]
         self.passes = Passes()

@@ -1,4 +1,4 @@
-"""EarlyRobust: robust early-bird tickets. Search under FreeLB until the masks settle, draw, rewind, prune, fine-tune."""
+"""EarlyRobust: robust early-bird tickets. Search under FreeLB until masks settle, draw, rewind, prune, fine-tune."""
 
 from __future__ import annotations
 
@@ -107,7 +107,12 @@ class EarlyRobust(Defense, key="early_robust"):
         for name in ("max_search_epochs", "gamma"):
             require(getattr(self, name) > 0, f"EarlyRobust.{name}", "positive", getattr(self, name))
         require(self.patience >= 1, "EarlyRobust.patience", "1 or more", self.patience)
-        require(0 < self.mini_epoch <= self.max_search_epochs, "EarlyRobust.mini_epoch", "in (0, max_search_epochs]", self.mini_epoch)
+        require(
+            0 < self.mini_epoch <= self.max_search_epochs,
+            "EarlyRobust.mini_epoch",
+            "in (0, max_search_epochs]",
+            self.mini_epoch,
+        )
         drawn = self.draw_epoch
         allowed = "in (0, max_search_epochs], or None for the rule"
         require(drawn is None or 0 < drawn <= self.max_search_epochs, "EarlyRobust.draw_epoch", allowed, drawn)

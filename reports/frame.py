@@ -29,7 +29,9 @@ class AttackResult:
 def footing(record: TrainingRecord) -> dict[str, Any]:
     """What two runs must share for their times to be compared."""
     identity = record.identity
-    shared = {name: identity.get(name) for name in ("data", "backbone", "batch_size", "max_length", "precision", "device")}
+    shared = {
+        name: identity.get(name) for name in ("data", "backbone", "batch_size", "max_length", "precision", "device")
+    }
     machine = {name: record.machine.get(name) for name in ("processor", "gpus", "threads")}
     return {"clock": record.clock, "torch": record.versions.get("torch")} | shared | machine
 
@@ -75,5 +77,15 @@ def attack_frame(results: Iterable[AttackResult]) -> pd.DataFrame:
         for result in results
         if result.complete
     ]
-    columns = ["task", "defense", "seed", "recipe", "subset_clean_percent", "aua_percent", "asr_percent", "queries", "errors"]
+    columns = [
+        "task",
+        "defense",
+        "seed",
+        "recipe",
+        "subset_clean_percent",
+        "aua_percent",
+        "asr_percent",
+        "queries",
+        "errors",
+    ]
     return pd.DataFrame(rows, columns=columns)

@@ -12,8 +12,8 @@ from benchmarks.data.tasks import find_task
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import TABLE_ORDER, find_defense
 from benchmarks.runs.runner import stored_attacks
-from benchmarks.runs.setup import Setup
 from benchmarks.runs.settings import with_settings
+from benchmarks.runs.setup import Setup
 from reports.frame import AttackResult, attack_frame, footing, training_frame
 from reports.statistics import refuse_unlike, summarise, time_ratio
 from reports.tables import Column, Number, Table
@@ -52,7 +52,10 @@ def table1(
     columns.append(Column("Training s", "training_seconds"))
     for key in shown:
         columns.append(Column(f"Speedup over {titles[key]}", f"speedup_over_{key}"))
-    columns += [Column("Predicted cost", "predicted_fine_tuning_costs"), Column("Measured cost", "measured_fine_tuning_costs")]
+    columns += [
+        Column("Predicted cost", "predicted_fine_tuning_costs"),
+        Column("Measured cost", "measured_fine_tuning_costs"),
+    ]
     columns += [Column("Kept %", "parameters_kept_percent"), Column("Runs", "runs")]
     rows = []
     for task in dict.fromkeys(record.task for record in trained):
@@ -150,7 +153,8 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
     clock = "CUDA events" if setup.device == "cuda" else "the host's clock (no CUDA device)"
     data = "; ".join(
         f"{each.task.title}: {len(each.dataset.train)} training texts, {len(each.dataset.test)} test texts "
-        f"({each.dataset.origin}), {len(each.attacked)} attacked, batch {each.batch_size}, at most {each.max_length} tokens"
+        f"({each.dataset.origin}), {len(each.attacked)} attacked, batch {each.batch_size}, "
+        f"at most {each.max_length} tokens"
         for each in tasks
     )
     lines = []
@@ -182,7 +186,9 @@ def _troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")
-    searches = [(record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]]
+    searches = [
+        (record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]
+    ]
     if searches:
         parts = [
             f"{record.task} seed {record.seed} drawn at {trace['draw_epoch']:.2f}, stopped at {trace['stop_epoch']:.2f}"

@@ -136,7 +136,9 @@ class Table:
         """One self-contained page."""
         head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
         body = "".join(
-            "<tr>" + "".join(_html_cell(cell, column) for cell, column in zip(row, self.columns, strict=True)) + "</tr>\n"
+            "<tr>"
+            + "".join(_html_cell(cell, column) for cell, column in zip(row, self.columns, strict=True))
+            + "</tr>\n"
             for row in self.rows
         )
         caption = "".join(f"<p>{html.escape(_clean(line))}</p>\n" for line in self.caption)
@@ -165,7 +167,7 @@ class Table:
         return keys
 
     def print(self, console: Console) -> None:
-        """Shows the table, cut into blocks of columns where it is wider than the terminal; text columns stand in each."""
+        """Shows the table, in blocks of columns where it is wider than the terminal; leading text columns stand in each."""
         width = console.width if console.is_terminal else PLAIN_WIDTH
         for block in self._blocks(width):
             shown = RichTable(title=_clean(self.title), title_justify="left", width=None)
@@ -183,7 +185,9 @@ class Table:
         """Characters a column needs: its longest cell, or the longest word of its heading."""
         words = self.columns[column].heading.split() or [""]
         longest = max((len(line) for row in self.rows for line in str(row[column]).split()), default=0)
-        cells = max((len(str(row[column])) for row in self.rows), default=0) if self.columns[column].numeric else longest
+        cells = (
+            max((len(str(row[column])) for row in self.rows), default=0) if self.columns[column].numeric else longest
+        )
         return max(cells, *map(len, words))
 
     def _blocks(self, width: int) -> list[list[int]]:

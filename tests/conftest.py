@@ -1,4 +1,4 @@
-"""Fixtures shared by the whole suite: one torch thread, no network, tiny random encoders, real data where it lies near."""
+"""Fixtures of the whole suite: one torch thread, no network, tiny random encoders, real data where it lies near."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def make_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int 
     return BertForSequenceClassification(config)
 
 
-def make_batch(lengths: tuple[int, ...] = (9, 5, 7, 3), labels: int = 2, seed: int = 0, pad_to: int | None = None) -> Batch:
+def make_batch(
+    lengths: tuple[int, ...] = (9, 5, 7, 3), labels: int = 2, seed: int = 0, pad_to: int | None = None
+) -> Batch:
     """Random texts of the given lengths, padded on the right with token 0."""
     generator = torch.Generator().manual_seed(seed)
     width = pad_to or max(lengths)

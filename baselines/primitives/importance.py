@@ -79,7 +79,7 @@ class Importance:
         self._handles.clear()
 
     def fold_(self) -> None:
-        """Multiplies the coefficients into the weights they act on and takes the hooks off: same logits, plain model."""
+        """Multiplies the coefficients into the weights they act on and takes the hooks off; the logits stay."""
         with torch.no_grad():
             for number, layer in enumerate(layers_of(self.model)):
                 heads = self.heads[number][self._kept.heads[number]].repeat_interleave(self._width)

@@ -1,4 +1,4 @@
-"""The information terms of InfoBERT: an upper bound on what tokens say, a lower bound on what anchors share with [CLS]."""
+"""InfoBERT's information terms: an upper bound on what tokens say, a lower bound on what anchors share with [CLS]."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Critic(nn.Module):
         self.score = nn.Linear(CRITIC_WIDTH, 1)
 
     def forward(self, local: Tensor, whole: Tensor) -> Tensor:
-        """Scores (..., N, N) of all pairs of `local` (..., N, D) and `whole` (..., N, D): [a, b] is whole a with local b.
+        """Scores (..., N, N) of all pairs of `local` and `whole`, each (..., N, D): [a, b] is whole a with local b.
 
         The first layer is applied to each half once and added, not to every concatenation.
         """

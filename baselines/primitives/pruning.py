@@ -53,7 +53,7 @@ class Kept:
 def pruned_count(total: int, sparsity: float) -> int:
     """How many of `total` scores the linear-interpolated `sparsity` quantile and a strict comparison prune.
 
-    floor(sparsity * (total - 1)) + 1 where no two scores are equal; 0 at sparsity 0, where the release still prunes one.
+    floor(sparsity * (total - 1)) + 1 where no two scores are equal; 0 at sparsity 0, where the release prunes one.
     """
     return 0 if sparsity == 0 else math.floor(sparsity * (total - 1)) + 1
 
@@ -138,7 +138,7 @@ def draw_ticket(
     neuron_scope: Scope = "global",
     rule: MaskRule = "rank",
 ) -> Ticket:
-    """The ticket of importance scores (layers, H) and (layers, F); every layer keeps a head, but may lose all neurons."""
+    """The ticket of scores (layers, H) and (layers, F); every layer keeps a head, but may lose all neurons."""
     return Ticket(
         keep_top(heads, head_sparsity, scope=head_scope, rule=rule, at_least_one=True),
         keep_top(neurons, neuron_sparsity, scope=neuron_scope, rule=rule),
@@ -181,8 +181,15 @@ def prune_(model: nn.Module, ticket: Ticket) -> None:
     """
     layers, heads, neurons = shape_of(model)
     shapes = (tuple(ticket.heads.shape), tuple(ticket.neurons.shape))
-    require(shapes == ((layers, heads), (layers, neurons)), "Ticket shapes", f"{(layers, heads)}, {(layers, neurons)}", shapes)
-    require(bool(ticket.heads.any(1).all()), "Ticket.heads", "keeping a head in every layer", ticket.kept_counts()["heads"])
+    require(
+        shapes == ((layers, heads), (layers, neurons)),
+        "Ticket shapes",
+        f"{(layers, heads)}, {(layers, neurons)}",
+        shapes,
+    )
+    require(
+        bool(ticket.heads.any(1).all()), "Ticket.heads", "keeping a head in every layer", ticket.kept_counts()["heads"]
+    )
     if getattr(model.config, "kept_heads", None):
         raise ValueError("the model is pruned already; draw a ticket from an unpruned one")
     kept = Kept(*([row.nonzero().flatten().tolist() for row in mask] for mask in (ticket.heads, ticket.neurons)))
@@ -214,7 +221,11 @@ def _note(model: nn.Module, kept: Kept) -> None:
     """Tells the attention modules their number of heads, and the configuration what is kept."""
     width = head_width(model)
     for layer, indices in zip(layers_of(model), kept.heads, strict=True):
-        sizes = {layer.architecture.head_count: len(indices), "all_head_size": len(indices) * width, "dim": len(indices) * width}
+        sizes = {
+            layer.architecture.head_count: len(indices),
+            "all_head_size": len(indices) * width,
+            "dim": len(indices) * width,
+        }
         for name, size in sizes.items():
             if hasattr(layer.attention, name):
                 setattr(layer.attention, name, size)
@@ -237,5 +248,6 @@ def _keep_inputs(linear: nn.Linear, columns: Tensor) -> None:
 
 def _sliced(parameter: nn.Parameter, dimension: int, indices: Tensor) -> nn.Parameter:
     """A contiguous copy of a slice, trainable where the whole was."""
-    return nn.Parameter(parameter.detach().index_select(dimension, indices).clone(), requires_grad=parameter.requires_grad)
-
+    return nn.Parameter(
+        parameter.detach().index_select(dimension, indices).clone(), requires_grad=parameter.requires_grad
+    )

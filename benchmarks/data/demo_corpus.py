@@ -96,7 +96,9 @@ def synonym_groups() -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(row.split()) for row in rows)
 
 
-def generate(train_texts: int = TRAIN_TEXTS, test_texts: int = TEST_TEXTS, seed: int = 0) -> tuple[list[Example], list[Example]]:
+def generate(
+    train_texts: int = TRAIN_TEXTS, test_texts: int = TEST_TEXTS, seed: int = 0
+) -> tuple[list[Example], list[Example]]:
     """Training and test texts, 6 to 25 words each, both classes equally often, no text twice."""
     draw = random.Random(seed)
     texts: dict[str, int] = {}

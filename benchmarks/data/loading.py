@@ -72,7 +72,9 @@ def _from_folder(task: Task, layout: Layout, folder: Path) -> tuple[list[Example
     missing = [str(inside / name) for name in names if not (home / name).exists()]
     if missing:
         raise ValueError(f"the data folder {folder} lacks what task {task.key!r} needs: {', '.join(missing)}")
-    return tuple(_read_split(task, layout, home / name, split) for name, split in zip(names, ("train", "test"), strict=True))
+    return tuple(
+        _read_split(task, layout, home / name, split) for name, split in zip(names, ("train", "test"), strict=True)
+    )
 
 
 def _read_split(task: Task, layout: Layout, path: Path, split: str) -> list[Example]:

@@ -112,7 +112,9 @@ class Store:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
             raise RuntimeError(f"the record {kind}/{record.key} is written already: {_difference(stored, record)}")
-        write_atomically(self._path(kind, record.key), json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False))
+        write_atomically(
+            self._path(kind, record.key), json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False)
+        )
 
     def _get(self, kind: str, key: str, record_type: type[Record]) -> Record | None:
         path = self._path(kind, key)
@@ -121,7 +123,9 @@ class Store:
         try:
             return record_type(**json.loads(path.read_text("utf-8")))
         except (ValueError, TypeError) as error:
-            raise RuntimeError(f"the record {path} is damaged ({error}); move its folder away and repeat the command") from error
+            raise RuntimeError(
+                f"the record {path} is damaged ({error}); move its folder away and repeat the command"
+            ) from error
 
     def _all(self, kind: str, record_type: type[Record]) -> Iterator[Record]:
         for path in sorted((self.root / kind).glob("*/record.json")):
@@ -144,13 +148,17 @@ def _sound_lines(path: Path) -> Iterator[tuple[Outcome, int]]:
                 raise ValueError("its checksum does not fit")
             yield Outcome.from_json(entry["outcome"]), number
         except (ValueError, KeyError, TypeError) as error:
-            raise RuntimeError(f"{path}, line {number} is damaged ({error}); move the folder away and repeat") from error
+            raise RuntimeError(
+                f"{path}, line {number} is damaged ({error}); move the folder away and repeat"
+            ) from error
 
 
 def _difference(stored: Any, new: Any) -> str:
     """The first fields in which two records differ."""
     before, after = dataclasses.asdict(stored), dataclasses.asdict(new)
-    return "; ".join(f"{name} was {before[name]!r}, is {after[name]!r}" for name in before if before[name] != after[name])[:500]
+    return "; ".join(
+        f"{name} was {before[name]!r}, is {after[name]!r}" for name in before if before[name] != after[name]
+    )[:500]
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -57,7 +57,9 @@ def find_defense(name: str) -> type[Defense]:
 
 def _from_file(path: Path) -> type[Defense]:
     if not path.is_file():
-        raise ValueError(f"the defense file {str(path)!r} does not exist; give the path of a Python file or a known name")
+        raise ValueError(
+            f"the defense file {str(path)!r} does not exist; give the path of a Python file or a known name"
+        )
     module_name = f"plugin_{path.stem}_{file_hash(path)[:12]}"
     if module_name not in sys.modules:
         spec = importlib.util.spec_from_file_location(module_name, path)
@@ -69,7 +71,9 @@ def _from_file(path: Path) -> type[Defense]:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[module_name]
-            raise ValueError(f"the defense file {str(path)!r} fails to import: {type(error).__name__}: {error}") from error
+            raise ValueError(
+                f"the defense file {str(path)!r} fails to import: {type(error).__name__}: {error}"
+            ) from error
     found: dict[str, type[Defense]] = {}
     collect(sys.modules[module_name], found)
     if len(found) != 1:

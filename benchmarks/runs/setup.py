@@ -18,10 +18,10 @@ from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
 from benchmarks.data.tasks import Task, find_task
 from benchmarks.results.store import Store, content_key
+from benchmarks.runs.defenses import source_of
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.options import Options, split_names
 from benchmarks.runs.presets import Preset, find_preset
-from benchmarks.runs.defenses import source_of
 from benchmarks.victims.backbones import Backbone, find_backbone
 
 SCHEMA = 1

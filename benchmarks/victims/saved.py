@@ -52,5 +52,7 @@ def load_classifier(folder: Path) -> nn.Module:
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}") from error
+        raise ValueError(
+            f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}"
+        ) from error
     return model.eval()

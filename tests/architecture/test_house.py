@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(path for folder in ("baselines", "method", "benchmarks", "reports") for path in (ROOT / folder).rglob("*.py"))
+FOLDERS = ("baselines", "method", "benchmarks", "reports")
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
 def test_folders_import_only_to_their_left() -> None:
@@ -20,10 +22,16 @@ def test_folders_import_only_to_their_left() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_imports_the_door() -> None:
+    for path in SOURCES:
+        assert not re.search(r"^\s*(import|from) earlyrobust", path.read_text("utf-8"), re.MULTILINE), path
+
+
+CODE = [path for path in SOURCES if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_source_file_has_a_test_at_the_mirrored_path(path: Path) -> None:
-    if path.name == "__init__.py":
-        pytest.skip("packages hold no code")
     mirrored = ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
     assert mirrored.exists(), f"{mirrored.relative_to(ROOT)} is missing"
 

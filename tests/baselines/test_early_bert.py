@@ -13,7 +13,9 @@ from baselines.training import Passes, fit
 
 
 def short(**changes) -> EarlyBert:
-    return EarlyBert(**({"epochs": 1, "draw_epoch": 0.5, "search_learning_rate": 1e-3, "head_sparsity": 0.25} | changes))
+    return EarlyBert(
+        **({"epochs": 1, "draw_epoch": 0.5, "search_learning_rate": 1e-3, "head_sparsity": 0.25} | changes)
+    )
 
 
 def test_the_search_ends_where_the_ticket_is_drawn(bert, batch) -> None:

@@ -15,9 +15,7 @@ from baselines.training import Passes
 
 def test_one_step_from_zero_is_fine_tuning_with_dropout_on(bert, batch) -> None:
     model, one = bert(dropout=0.1), batch()
-    assert_equal(
-        gradients(FreeLB(steps=1, init_magnitude=0).step, model, one), gradients(FineTune().step, model, one)
-    )
+    assert_equal(gradients(FreeLB(steps=1, init_magnitude=0).step, model, one), gradients(FineTune().step, model, one))
 
 
 def test_no_movement_is_fine_tuning_at_any_k(bert, batch) -> None:
@@ -124,7 +122,9 @@ def test_shared_and_fresh_dropout_differ(bert, batch) -> None:
     assert any(not torch.equal(shared[name], fresh[name]) for name in shared)
 
 
-def test_a_constant_classifier_leaves_the_perturbation_where_it_was(bert, batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_constant_classifier_leaves_the_perturbation_where_it_was(
+    bert, batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = bert(dropout=0.0)
     torch.nn.init.zeros_(model.classifier.weight)
     deltas = recorded(monkeypatch)

@@ -15,9 +15,7 @@ from baselines.training import Passes
 
 def test_no_steps_from_zero_is_fine_tuning(bert, batch) -> None:
     model, one = bert(dropout=0.1), batch()
-    assert_equal(
-        gradients(PGD(steps=0, init_magnitude=0).step, model, one), gradients(FineTune().step, model, one)
-    )
+    assert_equal(gradients(PGD(steps=0, init_magnitude=0).step, model, one), gradients(FineTune().step, model, one))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])

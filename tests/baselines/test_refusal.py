@@ -6,7 +6,9 @@ from baselines.refusal import require, unknown
 
 
 def test_unknown_names_the_nearest_known_name() -> None:
-    assert str(unknown("task", "imbd", {"sst2", "imdb"})) == "unknown task 'imbd'; did you mean 'imdb'? known: imdb, sst2"
+    assert (
+        str(unknown("task", "imbd", {"sst2", "imdb"})) == "unknown task 'imbd'; did you mean 'imdb'? known: imdb, sst2"
+    )
 
 
 def test_unknown_offers_no_far_name() -> None:

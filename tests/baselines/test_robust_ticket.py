@@ -71,5 +71,5 @@ def test_task_settings_are_the_paper_s() -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="RobustTicket.penalty must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"RobustTicket.penalty must be 0 or more, got -1"):
         RobustTicket(penalty=-1)

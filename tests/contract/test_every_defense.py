@@ -44,7 +44,9 @@ class SmallSet:
         mask = (torch.arange(width)[None] < lengths[:, None]).long()
         ids, extra = ids * mask, (pad_to or width) - width
         pad = torch.nn.functional.pad
-        return Batch(pad(ids, (0, extra)), pad(mask, (0, extra)), labels, torch.zeros(6, width + extra, dtype=torch.long))
+        return Batch(
+            pad(ids, (0, extra)), pad(mask, (0, extra)), labels, torch.zeros(6, width + extra, dtype=torch.long)
+        )
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
         return iter(self.batches)

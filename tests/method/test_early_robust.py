@@ -95,7 +95,9 @@ def test_the_search_s_gradient_is_freelb_s_plus_lambda_once(bert, batch) -> None
     torch.manual_seed(5)
     defense.search.step(model, one)
     alone = [parameter.grad.clone() for parameter in importance.parameters()]
-    weights = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
+    weights = {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
     for parameter in importance.parameters():
         parameter.grad = None
     search = _TicketSearch(defense, model, importance)

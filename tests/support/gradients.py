@@ -11,7 +11,9 @@ from baselines.batch import Batch
 from baselines.training import CountPasses, Passes
 
 
-def gradients(step: Callable[[nn.Module, Batch], Tensor], model: nn.Module, batch: Batch, seed: int = 5) -> dict[str, Tensor]:
+def gradients(
+    step: Callable[[nn.Module, Batch], Tensor], model: nn.Module, batch: Batch, seed: int = 5
+) -> dict[str, Tensor]:
     """The parameters' gradients after one step from a fixed random state, by name; the model's own are cleared."""
     model.train()
     model.zero_grad()

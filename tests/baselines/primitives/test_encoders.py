@@ -28,5 +28,7 @@ def test_robust_ticket_masks_six_a_layer_and_the_pooler(kind: str) -> None:
 def test_an_unknown_architecture_is_refused_by_name(bert) -> None:
     model = bert()
     model.config.model_type = "robert"
-    with pytest.raises(ValueError, match="unknown architecture 'robert'; did you mean 'roberta'\\? known: bert, distilbert"):
+    with pytest.raises(
+        ValueError, match="unknown architecture 'robert'; did you mean 'roberta'\\? known: bert, distilbert"
+    ):
         architecture_of(model)

@@ -7,9 +7,9 @@ import torch
 from encoders import KINDS, logits, make
 
 from baselines.freelb import FreeLB
+from baselines.primitives.encoders import layers_of
 from baselines.primitives.importance import Importance
 from baselines.primitives.pruning import Ticket, prune_
-from baselines.primitives.encoders import layers_of
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,7 +100,7 @@ def test_the_penalty_s_gradient_is_lambda_exactly(bert) -> None:
 
 def test_the_initial_penalty_of_bert_base() -> None:
     """144 heads at 1e-5 and 36,864 neurons at 2e-4: 0.00144 and 7.37."""
-    assert 144 * 1e-5 == pytest.approx(0.00144)
+    assert pytest.approx(0.00144) == 144 * 1e-5
     from types import SimpleNamespace
 
     stand_in = SimpleNamespace(heads=torch.ones(12, 12), neurons=torch.ones(12, 3072))

@@ -104,14 +104,20 @@ def test_rank_masks_do_not_change_under_increasing_maps(scale: float, shift: flo
 
 def mask(seed: int, sparsity: float = 1 / 6) -> Ticket:
     generator = torch.Generator().manual_seed(seed)
-    return Ticket(keep_top(torch.rand(12, 12, generator=generator), sparsity), keep_top(torch.rand(12, 64, generator=generator), 0.3))
+    return Ticket(
+        keep_top(torch.rand(12, 12, generator=generator), sparsity),
+        keep_top(torch.rand(12, 64, generator=generator), 0.3),
+    )
 
 
 def test_distance_is_a_metric_on_masks() -> None:
     first, second, third = mask(1), mask(2), mask(3)
     assert first.distance(first) == (0, 0)
     assert first.distance(second) == second.distance(first)
-    direct, over = first.distance(third), [a + b for a, b in zip(first.distance(second), second.distance(third), strict=True)]
+    direct, over = (
+        first.distance(third),
+        [a + b for a, b in zip(first.distance(second), second.distance(third), strict=True)],
+    )
     assert direct[0] <= over[0] and direct[1] <= over[1]
     opposite = Ticket(~first.heads, ~first.neurons)
     assert first.distance(opposite) == (1, 1)

@@ -11,7 +11,10 @@ from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
 from benchmarks.victims.backbones import find_backbone
 
-EXAMPLES = [Example("train-0", ("a good film", "really"), 1), Example("train-1", ("bad", "a very long answer indeed"), 0)]
+EXAMPLES = [
+    Example("train-0", ("a good film", "really"), 1),
+    Example("train-1", ("bad", "a very long answer indeed"), 0),
+]
 
 
 @pytest.fixture(scope="module")

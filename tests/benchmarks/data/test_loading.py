@@ -21,7 +21,10 @@ def sst2_folder(folder: Path, train: str = "a good one\t1\nbad\t0\n", test: str 
 
 def test_a_folder_is_read(tmp_path) -> None:
     dataset = load(SST2, data_dir=sst2_folder(tmp_path))
-    assert [(e.id, e.texts, e.label) for e in dataset.train] == [("train-0", ("a good one",), 1), ("train-1", ("bad",), 0)]
+    assert [(e.id, e.texts, e.label) for e in dataset.train] == [
+        ("train-0", ("a good one",), 1),
+        ("train-1", ("bad",), 0),
+    ]
     assert dataset.test[0].id == "test-0"
     inside = load(SST2, data_dir=tmp_path / "sst2")
     assert inside.fingerprint == dataset.fingerprint, "the task's own folder may be given"
@@ -101,7 +104,13 @@ def test_the_hub_s_layout_is_read_by_its_own_library(tmp_path, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("task", "train", "test", "labels"),
-    [(SST2, 67_349, 872, 2), (AG_NEWS, 43_489, 6_100, 4), (IMDB, 8_000, 2_500, 2), (QNLI, 9_999, 5_463, 2), (QQP, 19_489, 4_000, 2)],
+    [
+        (SST2, 67_349, 872, 2),
+        (AG_NEWS, 43_489, 6_100, 4),
+        (IMDB, 8_000, 2_500, 2),
+        (QNLI, 9_999, 5_463, 2),
+        (QQP, 19_489, 4_000, 2),
+    ],
     ids=lambda value: getattr(value, "key", None),
 )
 def test_real_sets_are_read_whole(shared_data, task, train: int, test: int, labels: int) -> None:

@@ -29,5 +29,11 @@ def tiny_backbone(tmp_path_factory) -> Path:
 def options(tiny_backbone, tmp_path) -> Options:
     """The demo preset on the tiny backbone: 40 texts, 3 attacked."""
     return Options(
-        preset="demo", backbone=str(tiny_backbone), out=tmp_path / "out", train_texts=40, test_texts=20, attacked=3, threads=1
+        preset="demo",
+        backbone=str(tiny_backbone),
+        out=tmp_path / "out",
+        train_texts=40,
+        test_texts=20,
+        attacked=3,
+        threads=1,
     )

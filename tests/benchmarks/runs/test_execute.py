@@ -15,7 +15,9 @@ from benchmarks.runs.runner import attack_model, stored_attacks
 from benchmarks.runs.setup import resolve
 
 
-def test_processes_give_the_outcomes_of_one_process_and_nothing_is_redone(options, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_give_the_outcomes_of_one_process_and_nothing_is_redone(
+    options, monkeypatch: pytest.MonkeyPatch
+) -> None:
     setup = resolve(options)
     planned = cells(setup.preset, ["demo"], ["fine_tune", "early_bert"], runs=1)
     output = io.StringIO()

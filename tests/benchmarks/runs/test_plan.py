@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
+from rich.console import Console
+
 from benchmarks.runs.execute import execute
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.plan import make_plan
 from benchmarks.runs.progress import Reporter
 from benchmarks.runs.setup import resolve
-from rich.console import Console
-import io
 
 
 def test_a_plan_counts_what_is_left(options) -> None:

@@ -34,7 +34,7 @@ def test_a_pruned_model_that_was_loaded_is_saved_again(batch, tmp_path) -> None:
 
 
 def test_an_incomplete_folder_is_named(tmp_path) -> None:
-    with pytest.raises(ValueError, match="lacks config.json and model.safetensors"):
+    with pytest.raises(ValueError, match=r"lacks config.json and model.safetensors"):
         load_classifier(tmp_path)
 
 

@@ -1,0 +1,188 @@
+"""The command: verbs, exit codes, one sentence for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+import earlyrobust
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> str:
+    """A two-layer BERT with a real tokenizer."""
+    folder = tmp_path_factory.mktemp("tiny") / "backbone"
+    torch.manual_seed(0)
+    config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
+    save_classifier(BertForSequenceClassification(config), folder, find_backbone("minilm").load_tokenizer())
+    return str(folder)
+
+
+def command(*arguments: str, capsys: pytest.CaptureFixture) -> tuple[int, str, str]:
+    """Exit code, output and errors of one call."""
+    with pytest.raises(SystemExit) as end:
+        earlyrobust.main(arguments)
+    captured = capsys.readouterr()
+    return end.value.code, captured.out, captured.err
+
+
+def small(tiny: str, out: Path) -> list[str]:
+    sizes = ["--train-texts", "40", "--test-texts", "20", "--attacked", "2", "--threads", "1", "--runs", "1"]
+    return ["--preset", "demo", "--backbone", tiny, "--out", str(out), *sizes]
+
+
+def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys) -> None:
+    arguments = [
+        "reproduce",
+        "table1",
+        *small(tiny, tmp_path),
+        "--defenses",
+        "fine_tune,pgd",
+        "--json",
+        str(tmp_path / "t.json"),
+    ]
+    code, output, errors = command(*arguments, capsys=capsys)
+    assert code == 0, errors
+    lines = output.splitlines()
+    assert lines[0] == "preset demo, as asked"
+    assert lines[1].startswith("plan: 2 trainings (0 stored already), 6 attacks")
+    for suffix in ("md", "csv", "tex", "json", "html"):
+        assert (tmp_path / f"table1.{suffix}").is_file()
+    table = json.loads((tmp_path / "t.json").read_text())
+    assert [row["method"] for row in table["rows"]] == ["Fine-tune", "PGD"]
+    assert table["caption"][0] == "NOT COMPARABLE WITH THE PAPER: preset demo."
+    files = {path: path.read_bytes() for path in tmp_path.glob("table1.*")}
+    code, output, _ = command(*arguments, capsys=capsys)
+    assert code == 0 and "nothing left to run" in output
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_a_defense_from_a_file_stands_in_a_table(tiny, tmp_path, capsys) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\nfrom baselines.fine_tune import FineTune\n\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Mine(FineTune, key='mine'):\n    title = 'Mine'\n"
+    )
+    arguments = ["run", *small(tiny, tmp_path / "out"), "--defense", str(plugin), "--set", "epochs=1"]
+    code, _, errors = command(*arguments, capsys=capsys)
+    assert code == 0, errors
+    assert "Mine" in (tmp_path / "out" / "run.md").read_text()
+
+
+@pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments"])
+def test_listings(what: str, tmp_path, capsys) -> None:
+    code, output, _ = command("ls", what, "--json", str(tmp_path / "l.json"), capsys=capsys)
+    assert code == 0 and output
+    assert json.loads((tmp_path / "l.json").read_text())["rows"]
+
+
+def test_details_and_differences(capsys) -> None:
+    assert "search.steps" in command("show", "early_robust", "--task", "imdb", capsys=capsys)[1]
+    assert "threshold" in command("diff-recipes", "textfooler", "textbugger", capsys=capsys)[1]
+
+
+BROKEN = {
+    "missing column": ("text\tlabel\na\t1\n", "has no column 'sentence'"),
+    "unknown label": ("sentence\tlabel\na\t7\n", "unknown label '7'"),
+    "empty text": ("sentence\tlabel\n \t1\n", "the text is empty"),
+    "zero rows": ("sentence\tlabel\n", "holds no rows"),
+    "binary": (b"\x89PNG\xff\xfe", "is not UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_data_ends_with_one_sentence_and_code_2(case: str, tiny, tmp_path, capsys) -> None:
+    content, sentence = BROKEN[case]
+    (tmp_path / "sst2").mkdir()
+    for name in ("train.tsv", "validation.tsv"):
+        (tmp_path / "sst2" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    arguments = [*small(tiny, tmp_path / "out"), "--tasks", "sst2", "--data", str(tmp_path)]
+    code, _, errors = command("reproduce", "table1", *arguments, capsys=capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert sentence in errors and "Traceback" not in errors
+
+
+MISTAKES = {
+    "task": (["--tasks", "imbd"], "unknown task 'imbd'; did you mean 'imdb'?"),
+    "defense": (["--defenses", "fine_tun"], "unknown defense 'fine_tun'; did you mean 'fine_tune'?"),
+    "preset": (["--preset", "smal"], "unknown preset 'smal'; did you mean 'small'?"),
+    "backbone": (["--backbone", "minilmm"], "unknown backbone 'minilmm'; did you mean 'minilm'?"),
+    "no files": (["--tasks", "sst2", "--data", "tests"], "lacks what task 'sst2' needs: tests/sst2/train.tsv"),
+    "runs": (["--runs", "0"], "--runs must be 1 or more, got 0"),
+    "out is a file": (["--out", "LICENSE"], "the output folder LICENSE is a file"),
+    "hub while offline": (["--backbone", "bert-base-uncased", "--offline"], "needs bert-base-uncased@"),
+    "data while offline": (["--tasks", "imdb", "--offline"], "needs the data set stanfordnlp/imdb@"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_ends_with_one_sentence_and_code_2(case: str, tiny, tmp_path, capsys, monkeypatch) -> None:
+    more, sentence = MISTAKES[case]
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    base = small(tiny, tmp_path / "out")
+    for flag in more[::2]:
+        if flag in base:
+            del base[base.index(flag) : base.index(flag) + 2]
+    code, _, errors = command("reproduce", "table1", *base, *more, capsys=capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert sentence in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--defense", "freelb", "--set", "steps=many"], "FreeLB.steps must be a whole number, got 'many'"),
+        (["--defense", "freelb", "--set", "steps=0"], "FreeLB.steps must be 1 or more, got 0"),
+        (["--defense", "freelb", "--set", "stepz=1"], "unknown setting of FreeLB 'stepz'; did you mean 'step"),
+        (["--defense", "freelb", "--set", "steps"], "a setting is written FIELD=VALUE, got 'steps'"),
+        (["--defense", "nowhere.py"], "the defense file 'nowhere.py' does not exist"),
+    ],
+)
+def test_bad_settings_end_with_one_sentence_and_code_2(arguments, sentence, tiny, tmp_path, capsys) -> None:
+    code, _, errors = command("run", *small(tiny, tmp_path / "out"), *arguments, capsys=capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert sentence in errors
+    assert not (tmp_path / "out" / "trainings").exists(), "nothing was started"
+
+
+def test_an_unknown_architecture_is_refused_by_name(tmp_path, capsys) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    code, _, errors = command("reproduce", "table1", *small(str(tmp_path), tmp_path / "out"), capsys=capsys)
+    assert code == 2
+    assert "unknown architecture 'gpt2'; known: bert, distilbert, electra, roberta" in errors
+
+
+def test_a_missing_verb_or_wrong_type_is_usage(capsys) -> None:
+    assert command(capsys=capsys)[0] == 2
+    assert command("reproduce", "table1", "--runs", "many", capsys=capsys)[0] == 2
+
+
+def test_an_interrupted_run_says_it_continues(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.runs.setup.resolve", interrupt)
+    code, _, errors = command("reproduce", "table1", capsys=capsys)
+    assert code == 75
+    assert "the same command continues" in errors
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, earlyrobust\n"
+        "try:\n    earlyrobust.main(['--help'])\nexcept SystemExit: pass\n"
+        "sys.exit(bool({'torch', 'transformers', 'pandas', 'datasets', 'textattack'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
