@@ -167,7 +167,7 @@ class Table:
         return keys
 
     def print(self, console: Console) -> None:
-        """Shows the table, in blocks of columns where it is wider than the terminal; leading text columns stand in each."""
+        """Shows the table, in blocks of columns where the terminal is narrower; leading text columns stand in each."""
         width = console.width if console.is_terminal else PLAIN_WIDTH
         for block in self._blocks(width):
             shown = RichTable(title=_clean(self.title), title_justify="left", width=None)
