@@ -41,7 +41,7 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
 def run(
     options: Flat[Options] = DEFAULTS,
     defense: str = "early_robust",
-    set: tuple[str, ...] = (),
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     name: str = "run",
 ) -> int:
     """Runs one defense, any number of seeds, into the same records and tables.
@@ -49,7 +49,7 @@ def run(
     Args:
         options: what to run it on.
         defense: a known defense, or the path of a Python file that defines one. Such a file is code and is run.
-        set: hyperparameters as FIELD=VALUE, such as steps=3 or search.steps=2.
+        set: a hyperparameter as FIELD=VALUE, such as steps=3 or search.steps=2; may be given again for another.
         name: the table's file name.
     """
     from benchmarks.runs.experiments import cells

@@ -12,6 +12,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 import earlyrobust
+from benchmarks.results.store import Store
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 
@@ -73,10 +74,22 @@ def test_a_defense_from_a_file_stands_in_a_table(tiny, tmp_path, capsys) -> None
         "from dataclasses import dataclass\nfrom baselines.fine_tune import FineTune\n\n"
         "@dataclass(frozen=True, kw_only=True)\nclass Mine(FineTune, key='mine'):\n    title = 'Mine'\n"
     )
-    arguments = ["run", *small(tiny, tmp_path / "out"), "--defense", str(plugin), "--set", "epochs=1"]
+    arguments = [
+        "run",
+        *small(tiny, tmp_path / "out"),
+        "--defense",
+        str(plugin),
+        "--set",
+        "epochs=1",
+        "--set",
+        "learning_rate=1e-3",
+    ]
     code, _, errors = command(*arguments, capsys=capsys)
     assert code == 0, errors
     assert "Mine" in (tmp_path / "out" / "run.md").read_text()
+    (record,) = Store(tmp_path / "out").trainings()
+    assert (record.identity["settings"]["epochs"], record.identity["settings"]["learning_rate"]) == (1, 1e-3)
+    assert len(record.identity["defense_source"]) == 64
 
 
 @pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments"])

@@ -47,11 +47,14 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     batches = training_batches(setup, task, cell.seed)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
+    torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
     logs, error = [], None
     try:
         logs = fit(cell.defense, model, batches, timer=timer, precision=setup.precision, on_update=on_update)
     except Diverged as divergence:
         error = str(divergence)
+    finally:
+        torch.set_float32_matmul_precision("highest")
     readings = timer.readings()
     clean, weights_hash = "", None
     if error is None:
