@@ -29,12 +29,7 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
         experiment: table1.
         options: what to run it on.
     """
-    from benchmarks.runs.experiments import TABLE_ORDER, cells, find_experiment
-    from benchmarks.runs.setup import resolve
-
-    find_experiment(experiment)
-    setup = resolve(options)
-    planned = cells(setup.preset, list(setup.tasks), split_names(options.defenses, TABLE_ORDER), runs=options.runs)
+    setup, planned = _resolve_experiment(experiment, options)
     return _run_and_report(setup, planned, experiment, options.json)
 
 
@@ -69,13 +64,9 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
         experiment: table1.
         options: what to run it on.
     """
-    from benchmarks.runs.experiments import TABLE_ORDER, cells, find_experiment
     from benchmarks.runs.plan import make_plan
-    from benchmarks.runs.setup import resolve
 
-    find_experiment(experiment)
-    setup = resolve(options)
-    planned = cells(setup.preset, list(setup.tasks), split_names(options.defenses, TABLE_ORDER), runs=options.runs)
+    setup, planned = _resolve_experiment(experiment, options)
     _say(setup.chosen, *make_plan(setup, planned).lines())
     return 0
 
@@ -116,6 +107,17 @@ def diff_recipes(first: Positional[str], second: Positional[str], json: Path | N
     from reports.listings import recipe_differences
 
     return _print_listing(recipe_differences(first, second), json)
+
+
+def _resolve_experiment(experiment: str, options: Options):
+    """The run's surroundings and the experiment's cells."""
+    from benchmarks.runs.experiments import TABLE_ORDER, cells, find_experiment
+    from benchmarks.runs.setup import resolve
+
+    find_experiment(experiment)
+    setup = resolve(options)
+    defenses = split_names(options.defenses, TABLE_ORDER)
+    return setup, cells(setup.preset, list(setup.tasks), defenses, runs=options.runs)
 
 
 def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
