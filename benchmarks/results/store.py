@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 
+READABLE = 0o644
+
 Record = TypeVar("Record", TrainingRecord, AttackRecord)
 
 
@@ -175,6 +177,7 @@ def write_atomically(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(name).chmod(READABLE)  # a temporary file is its owner's alone
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -91,6 +91,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch: pytes
 def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.md"
     write_atomically(path, "old")
+    assert path.stat().st_mode & 0o777 == 0o644, "others may read it"
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
