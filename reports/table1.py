@@ -176,6 +176,8 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
             "BERT-Attack (as released) is the embedding attack that the releases run under that name: no masked "
             "language model is used."
         )
+    if any(record.defense == "robust_ticket" for record in trained):
+        lines.append("RobusT's pruned weights are zeros in dense matrices: they count as kept and save no time.")
     lines += _troubles(trained, attacks)
     return lines
 
