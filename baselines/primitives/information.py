@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import embedding, softplus
 
 CRITIC_WIDTH = 300
+
+# Rows are looked up with `embedding`: unlike indexing's, its gradient is added up in the same order every time.
 
 
 def bottleneck_bound(features: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
@@ -20,7 +22,7 @@ def bottleneck_bound(features: Tensor, mask: Tensor, generator: torch.Generator)
     """
     rows = features[mask.bool()]  # (N, D)
     partners = torch.randint(len(rows), (len(rows),), generator=generator).to(rows.device)
-    return 0.5 * (rows - rows[partners]).square().sum(-1).mean()
+    return 0.5 * (rows - embedding(partners, rows)).square().sum(-1).mean()
 
 
 def anchors(grad: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
@@ -85,7 +87,7 @@ def anchored_bound(
     if count == 0:
         return local.sum() * 0
     order = torch.randperm(count, generator=generator).to(texts.device)
-    tokens, globals_ = local[texts, positions][order], whole[texts][order]  # (P, D)
+    tokens, globals_ = local[texts, positions][order], embedding(texts[order], whole)  # (P, D)
     full = count - count % chunk
     bounds = []
     if full:

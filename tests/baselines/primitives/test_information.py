@@ -107,3 +107,23 @@ def test_the_bound_is_the_unweighted_mean_of_the_chunks_and_zero_without_anchors
     expected = torch.stack([nce_bound(critic(chunk, whole.expand(len(chunk), -1))) for chunk in chunks]).mean()
     torch.testing.assert_close(anchored_bound(critic, local, whole, chosen, 2, generator()), expected)
     assert anchored_bound(critic, local, whole, torch.zeros_like(chosen), 2, generator()).item() == 0
+
+
+def test_gradients_are_the_same_every_time_on_two_threads() -> None:
+    features, whole = torch.randn(32, 64, 384), torch.randn(32, 384)
+    mask, critic = torch.ones(32, 64, dtype=torch.long), Critic(384)
+
+    def gradients() -> list[torch.Tensor]:
+        inputs = [features.clone().requires_grad_(), whole.clone().requires_grad_()]
+        generator = torch.Generator().manual_seed(1)
+        bound = bottleneck_bound(inputs[0], mask, generator)
+        bound = bound + anchored_bound(critic, *inputs, mask.bool(), 32, generator)
+        return list(torch.autograd.grad(bound, inputs))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, *others = (gradients() for _ in range(4))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(one, other) for grads in others for one, other in zip(first, grads, strict=True))
