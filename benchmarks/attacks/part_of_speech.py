@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 OPEN_CLASSES = frozenset({"NOUN", "VERB", "ADJ", "ADV"})
 _NOUN_OR_VERB = frozenset({"NOUN", "VERB"})
@@ -21,8 +25,8 @@ _TAG_MAP = "en-ptb.map"
 class Tagger(Protocol):
     """Words in context to universal parts of speech."""
 
-    def tags(self, before: Sequence[str], word: str, after: Sequence[str]) -> frozenset[str]:
-        """The universal tags that `word` may have between the words before and after it."""
+    def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
+        """For each of `words` the universal tags it may have between the words before and after."""
         ...
 
     def describe(self) -> str:
@@ -42,9 +46,9 @@ def may_replace(tags: frozenset[str], others: frozenset[str]) -> bool:
 class DictionaryTagger:
     """Every part of speech that a dictionary knows for a word, whatever its context; an unknown word may be any."""
 
-    def tags(self, before: Sequence[str], word: str, after: Sequence[str]) -> frozenset[str]:
-        """The universal tags that `word` may have; the context is not read."""
-        return _dictionary_tags(word.lower())
+    def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
+        """The universal tags that each word may have; the context is not read."""
+        return [_dictionary_tags(word.lower()) for word in words]
 
     def describe(self) -> str:
         """The tagger, in words for captions."""
@@ -65,13 +69,17 @@ def _dictionary_tags(word: str) -> frozenset[str]:
 class PerceptronTagger:
     """NLTK's averaged perceptron with the universal tag set, read from a folder of NLTK data.
 
+    Tags many words in one context at once. A word's tag is that of its first occurrence in the context, as TextAttack
+    reads it, so nothing behind the word's own place is tagged.
+
     Args:
         folder: holds `taggers/averaged_perceptron_tagger_eng` and `taggers/universal_tagset` (or its zip).
+
+    Source: NLTK 3.10, `nltk.tag.perceptron`: its features, its ties (the later label wins) and its order of addition.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -79,24 +87,50 @@ class PerceptronTagger:
         tag_set = folder / _TAG_SET
         return (folder / _TAGGER).is_dir() and ((tag_set / _TAG_MAP).is_file() or tag_set.with_suffix(".zip").is_file())
 
-    def tags(self, before: Sequence[str], word: str, after: Sequence[str]) -> frozenset[str]:
-        """One tag: that of the first occurrence of `word` in its context, as TextAttack reads it."""
-        context = (*before, word, *after)
-        if context not in self._known:
-            self._known[context] = self._perceptron.tag(list(context))
-        penn = next(tag for token, tag in self._known[context] if token == word)
-        return frozenset({self._universal.get(penn, "X")})
+    def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
+        """One tag for each word: that of its first occurrence in `before`, itself, `after`."""
+        around = [_normal(word) for word in before], [_normal(word) for word in after]
+        # The tags of the two places before are features, so each word has a chain of its own.
+        last: list[tuple[str, str]] = [_START] * len(words)
+        chains: list[list[str]] = [[] for _ in words]
+        normal = [_normal(word) for word in words]
+        contexts = [(*_START, *around[0], word, *around[1], *_END) for word in normal]
+        for place in range(len(before) + 1):
+            tokens = words if place == len(before) else [before[place]] * len(words)
+            for number, tag in enumerate(self._tags_at(place, tokens, contexts, last)):
+                last[number] = tag, last[number][0]
+                chains[number].append(tag)
+        first = {word: place for place, word in reversed(list(enumerate(before)))}
+        tags = [chain[first.get(word, len(before))] for word, chain in zip(words, chains, strict=True)]
+        return [frozenset({self._universal.get(tag, "X")}) for tag in tags]
+
+    def _tags_at(
+        self, place: int, tokens: Sequence[str], contexts: Sequence[Sequence[str]], last: Sequence[tuple[str, str]]
+    ) -> list[str]:
+        """The tag of each token at one place of its context, after the tags of the two places before."""
+        weights = self._weights
+        known: dict[tuple[str, ...], str] = {}
+        keys: list[tuple[str, ...]] = []
+        for token, context, (previous, second) in zip(tokens, contexts, last, strict=True):
+            # What the features see: the token, two words on either side, two tags.
+            keys.append((token, *context[place : place + 5], previous, second))
+        new = []
+        for key in dict.fromkeys(keys):
+            tag = weights.unambiguous.get(key[0])
+            if tag:
+                known[key] = tag
+            else:
+                new.append(key)
+        if new:
+            rows = [[weights.rows.get(feature, weights.nothing) for feature in _features(*key)] for key in new]
+            # Sums run over the features in NLTK's order, so that they round as NLTK's do.
+            best = weights.matrix[np.array(rows)].sum(axis=1).argmax(axis=1)
+            known.update(zip(new, (weights.labels[place] for place in best), strict=True))
+        return [known[key] for key in keys]
 
     @cached_property
-    def _perceptron(self) -> Any:
-        import nltk
-        from nltk.tag.perceptron import PerceptronTagger as Averaged
-
-        if str(self._folder) not in nltk.data.path:  # NLTK reads from the folders on its path alone
-            nltk.data.path.append(str(self._folder))
-        tagger = Averaged(load=False)
-        tagger.load_from_json("eng", loc=str(self._folder / _TAGGER))
-        return tagger
+    def _weights(self) -> _Weights:
+        return _Weights.from_folder(self._folder / _TAGGER)
 
     @cached_property
     def _universal(self) -> dict[str, str]:
@@ -118,3 +152,81 @@ class PerceptronTagger:
         for file in sorted((self._folder / _TAGGER).iterdir()):
             digest.update(file.read_bytes())
         return {"kind": "perceptron", "sha256": digest.hexdigest()}
+
+
+_START = ("-START-", "-START2-")
+_END = ("-END-", "-END2-")
+
+
+def _normal(word: str) -> str:
+    """A word as the features name it."""
+    if "-" in word and word[0] != "-":
+        return "!HYPHEN"
+    if word.isdigit() and len(word) == 4:
+        return "!YEAR"
+    if word and word[0].isdigit():
+        return "!DIGITS"
+    return word.lower()
+
+
+def _features(
+    token: str, second_before: str, before: str, word: str, after: str, second_after: str, tag: str, second_tag: str
+) -> tuple[str, ...]:
+    """The features of a token, in NLTK's order; the tags are those of the two places before."""
+    return (
+        "bias",
+        "i suffix " + token[-3:],
+        "i pref1 " + token[:1],
+        "i-1 tag " + tag,
+        "i-2 tag " + second_tag,
+        f"i tag+i-2 tag {tag} {second_tag}",
+        "i word " + word,
+        f"i-1 tag+i word {tag} {word}",
+        "i-1 word " + before,
+        "i-1 suffix " + before[-3:],
+        "i-2 word " + second_before,
+        "i+1 word " + after,
+        "i+1 suffix " + after[-3:],
+        "i+2 word " + second_after,
+    )
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The perceptron as one matrix.
+
+    Attributes:
+        labels: the tags, last in the alphabet first, so that the first of equal scores is NLTK's choice.
+        unambiguous: words with one tag whatever their context.
+        rows: each feature's row of the matrix.
+        nothing: the row of unknown features, all zero.
+        matrix: (features + 1, tags) float64.
+    """
+
+    labels: list[str]
+    unambiguous: dict[str, str]
+    rows: dict[str, int]
+    nothing: int
+    matrix: np.ndarray
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> _Weights:
+        """Reads the three JSON files of NLTK's tagger.
+
+        Raises:
+            ValueError: where one is missing or cannot be read.
+        """
+        try:
+            weights, unambiguous, classes = (
+                json.loads((folder / f"{folder.name}.{part}.json").read_text("utf-8"))
+                for part in ("weights", "tagdict", "classes")
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(f"NLTK's tagger in {str(folder)!r} cannot be read: {error}") from error
+        labels = sorted(classes, reverse=True)
+        column = {label: place for place, label in enumerate(labels)}
+        matrix = np.zeros((len(weights) + 1, len(labels)))
+        for row, values in enumerate(weights.values()):
+            for label, weight in values.items():
+                matrix[row, column[label]] = weight
+        return cls(labels, unambiguous, {feature: row for row, feature in enumerate(weights)}, len(weights), matrix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from baselines.refusal import unknown
+from baselines.refusal import require, unknown
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class Recipe:
         stop_words: which list is never changed.
         max_words_changed: largest share of words changed, in [0, 1].
         column_rules: columns left alone in pair tasks.
+        query_budget: most queries for one text; None for no bound.
     """
 
     key: str
@@ -115,6 +116,10 @@ class Recipe:
     stop_words: Literal["textfooler", "nltk"] = "nltk"
     max_words_changed: float | None = None
     column_rules: tuple[ColumnRule, ...] = ()
+    query_budget: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.query_budget is None or self.query_budget >= 1, "query budget", "1 or more", self.query_budget)
 
     def identity(self) -> dict[str, Any]:
         """All parts that decide outcomes, as plain values; prose left out."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.part_of_speech import DictionaryTagger, PerceptronTagger, Tagger
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncoder
@@ -15,21 +16,6 @@ from benchmarks.attacks.synonyms import NeighbourList, Synonyms, WordVectors
 from benchmarks.data.demo_corpus import synonym_groups
 from benchmarks.data.tasks import Task
 from benchmarks.victims.backbones import Backbone, find_backbone
-
-
-class MaskedModel(Protocol):
-    """A masked language model with its tokenizer, as transformers loads them."""
-
-    model: Any
-    tokenizer: Any
-
-    def describe(self) -> str:
-        """The model, in words for captions."""
-        ...
-
-    def identity(self) -> dict[str, Any]:
-        """All that decides its proposals."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

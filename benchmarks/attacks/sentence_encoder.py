@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 
 from benchmarks.victims.backbones import Backbone
+from benchmarks.victims.pieces import Pieces, equal_length_batches
 
 MAX_TOKENS = 256
-BATCH = 64
+BATCH_TOKENS = 4096
 REMEMBERED = 1 << 15
 
 
@@ -31,6 +33,17 @@ class SentenceEncoder(Protocol):
     def identity(self) -> dict[str, Any]:
         """All that decides the vectors."""
         ...
+
+
+def similarities(
+    encoder: SentenceEncoder, texts: Sequence[str], others: Sequence[str], metric: Literal["angular", "cosine"]
+) -> np.ndarray:
+    """(N,) float32: the similarity of each text to its other; angular is 1 - acos(cosine) / pi."""
+    encoded = torch.from_numpy(encoder.encode([*texts, *others]))
+    cosine = torch.nn.functional.cosine_similarity(encoded[: len(texts)], encoded[len(texts) :], dim=1)
+    if metric == "cosine":
+        return cosine.numpy()
+    return (1 - torch.acos(cosine.clamp(-1.0, 1.0)) / math.pi).numpy()
 
 
 class MeanPooledEncoder:
@@ -51,8 +64,8 @@ class MeanPooledEncoder:
         return self._backbone.new_classifier(2, 0).base_model.eval()
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        return self._backbone.load_tokenizer()
+    def _pieces(self) -> Pieces:
+        return Pieces(self._backbone.load_tokenizer(), MAX_TOKENS)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -60,16 +73,11 @@ class MeanPooledEncoder:
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
         vectors = {text: self._known[text] for text in texts if text in self._known}
         if new:
-            ids = self._tokenizer(new, truncation=True, max_length=MAX_TOKENS)["input_ids"]
-            by_length: dict[int, list[int]] = {}
-            for index, row in enumerate(ids):
-                by_length.setdefault(len(row), []).append(index)
-            for indices in by_length.values():
-                for start in range(0, len(indices), BATCH):
-                    chosen = indices[start : start + BATCH]
-                    hidden = self._model(input_ids=torch.tensor([ids[index] for index in chosen])).last_hidden_state
-                    pooled = torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).numpy()
-                    vectors.update((new[index], vector) for index, vector in zip(chosen, pooled, strict=True))
+            ids = [row.ids for row in self._pieces.rows([(text,) for text in new])]
+            for places in equal_length_batches([len(row) for row in ids], BATCH_TOKENS):
+                hidden = self._model(input_ids=torch.tensor([ids[place] for place in places])).last_hidden_state
+                pooled = torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).numpy()
+                vectors.update((new[place], vector) for place, vector in zip(places, pooled, strict=True))
         for text, vector in vectors.items():
             self._known[text] = vector
             self._known.move_to_end(text)

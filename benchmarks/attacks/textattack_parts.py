@@ -125,7 +125,10 @@ class TaggerBound(PartOfSpeech):
         return may_replace(pos_a, pos_b)
 
     def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> frozenset[str]:
-        return self._tagger.tags(before_ctx, word, after_ctx)
+        context = (*before_ctx, word, *after_ctx)
+        if (context, word) not in self._pos_tag_cache:
+            self._pos_tag_cache[context, word] = self._tagger.tags_of(before_ctx, [word], after_ctx)[0]
+        return self._pos_tag_cache[context, word]
 
 
 class HomoglyphSwap(WordSwapHomoglyphSwap):
@@ -146,7 +149,11 @@ def build_attack(recipe: recipes.Recipe, resources: Resources, victim: Victim) -
     resources.check(recipe)
     transformations = [_transformation(part, resources) for part in recipe.transformations]
     return Attack(
-        UntargetedClassification(VictimWrapper(victim), model_batch_size=_QUERIES_A_CALL),
+        UntargetedClassification(
+            VictimWrapper(victim),
+            model_batch_size=_QUERIES_A_CALL,
+            query_budget=float("inf") if recipe.query_budget is None else recipe.query_budget,
+        ),
         _constraints(recipe, resources),
         transformations[0] if len(transformations) == 1 else CompositeTransformation(transformations),
         GreedyWordSwapWIR(wir_method=recipe.ranking),

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from baselines.training import Diverged, fit
+from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
-from benchmarks.attacks.reference import ENGINE, attack_all
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import encode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +10,17 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from baselines.refusal import require
+from benchmarks.victims.pieces import Pieces, Row, equal_length_batches
+
+REMEMBERED = 1 << 14
 
 
 class Victim:
     """Answers texts with class probabilities, in eval mode and single precision.
 
-    Equal texts of one call are answered once. On a CPU only texts of equal length share a batch, so that nothing is
-    padded and a text's answer does not depend on its neighbours' lengths; elsewhere batches fill a budget of tokens.
+    Inputs of equal tokens are answered once and remembered: changes behind the point where a long text is cut cost
+    nothing. On a CPU only inputs of equal length share a batch, so that nothing is padded; elsewhere batches fill a
+    budget of tokens.
 
     Args:
         model: a sequence classifier of transformers; put into eval mode.
@@ -46,42 +49,64 @@ class Victim:
         self.device = device
         self.batch_tokens = batch_tokens
         self.queries = 0
+        self._pieces = Pieces(tokenizer, max_length)
+        self._answers: dict[Row, np.ndarray] = {}
 
-    @torch.inference_mode()
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
+        return self.model.config.num_labels
+
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> np.ndarray:
         """Class probabilities (N, C) float32 of N texts, each of one or two columns."""
         self.queries += len(texts)
-        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        probabilities = np.zeros((len(distinct), self.model.config.num_labels), dtype=np.float32)
-        if not distinct:
-            return probabilities
-        columns = [list(column) for column in zip(*distinct, strict=True)]
-        encoded = self.tokenizer(*columns, truncation=True, max_length=self.max_length)
-        lengths = [len(ids) for ids in encoded["input_ids"]]
-        for rows in self._batches(lengths):
-            batch = self._padded(encoded, rows, max(lengths[row] for row in rows))
+        if not texts:
+            return np.zeros((0, self.classes), dtype=np.float32)
+        rows = self._pieces.rows(texts)
+        answers = {row: self._answers[row] for row in rows if row in self._answers}
+        new = [row for row in dict.fromkeys(rows) if row not in answers]
+        answers.update(zip(new, self._forward(new), strict=True))
+        self._remember(answers)
+        return np.stack([answers[row] for row in rows])
+
+    def _remember(self, answers: dict[Row, np.ndarray]) -> None:
+        self._answers.update(answers)
+        while len(self._answers) > REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+
+    @torch.inference_mode()
+    def _forward(self, rows: Sequence[Row]) -> np.ndarray:
+        """Probabilities (N, C) of N inputs."""
+        probabilities = np.zeros((len(rows), self.classes), dtype=np.float32)
+        for places in self._batches([len(row.ids) for row in rows]):
+            batch = self._padded([rows[place] for place in places])
             # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
-            probabilities[rows] = self.model(**batch).logits.double().softmax(dim=-1).float().cpu().numpy()
-        return probabilities[[distinct[text] for text in texts]]
+            probabilities[places] = self.model(**batch).logits.double().softmax(dim=-1).float().cpu().numpy()
+        return probabilities
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Rows in batches, by length."""
-        rows: list[int] = []
-        for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-            over_budget = lengths[row] * (len(rows) + 1) > self.batch_tokens
-            would_pad = self.device == "cpu" and rows and lengths[row] != lengths[rows[-1]]
-            if rows and (over_budget or would_pad):
-                yield rows
-                rows = []
-            rows.append(row)
-        yield rows
+        """Places of inputs that share a batch."""
+        if self.device == "cpu":
+            yield from equal_length_batches(lengths, self.batch_tokens)
+            return
+        places: list[int] = []
+        for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+            if places and lengths[place] * (len(places) + 1) > self.batch_tokens:
+                yield places
+                places = []
+            places.append(place)
+        if places:
+            yield places
 
-    def _padded(self, encoded: Any, rows: list[int], length: int) -> dict[str, torch.Tensor]:
-        """The model's inputs, each (B, L) int64, for the chosen rows."""
-        fill = {"input_ids": self.tokenizer.pad_token_id}
-        return {
-            name: torch.tensor(
-                [values[row] + [fill.get(name, 0)] * (length - len(values[row])) for row in rows], device=self.device
-            )
-            for name, values in encoded.items()
+    def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+        """The model's inputs, each (B, L) int64."""
+        length = max(len(row.ids) for row in rows)
+        fill = self.tokenizer.pad_token_id
+        short = [length - len(row.ids) for row in rows]
+        inputs = {
+            "input_ids": [row.ids + (fill,) * more for row, more in zip(rows, short, strict=True)],
+            "attention_mask": [(1,) * (length - more) + (0,) * more for more in short],
         }
+        if rows[0].type_ids:
+            inputs["token_type_ids"] = [row.type_ids + (0,) * more for row, more in zip(rows, short, strict=True)]
+        return {name: torch.tensor(values, device=self.device) for name, values in inputs.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import nltk
@@ -19,14 +20,13 @@ def test_nouns_and_verbs_count_as_one() -> None:
 
 
 def test_the_dictionary_knows_every_class_of_a_word() -> None:
-    tagger = DictionaryTagger()
-    assert tagger.tags([], "quickly", []) == {"ADV"}
-    assert {"NOUN", "VERB"} <= tagger.tags([], "run", [])
-    assert tagger.tags(["x"], "Run", ["y"]) == tagger.tags([], "run", [])
+    quickly, run = DictionaryTagger().tags_of([], ["quickly", "run"], [])
+    assert quickly == {"ADV"} and {"NOUN", "VERB"} <= run
+    assert DictionaryTagger().tags_of(["x"], ["Run"], ["y"]) == [run]
 
 
 def test_an_unknown_word_may_be_anything() -> None:
-    assert DictionaryTagger().tags([], "zxqv", []) == OPEN_CLASSES
+    assert DictionaryTagger().tags_of([], ["zxqv"], []) == [OPEN_CLASSES]
 
 
 def test_an_empty_folder_holds_no_tagger(tmp_path: Path) -> None:
@@ -41,5 +41,24 @@ def test_the_perceptron_agrees_with_nltk(shared_resources: Path, monkeypatch: py
     words = ["The", "good", "film", "runs", ",", "but", "she", "can", "run", "a", "good", "race", "quickly"]
     expected = dict(reversed(nltk.pos_tag(words, tagset="universal", lang="eng")))  # first occurrences win
     for place, word in enumerate(words):
-        assert tagger.tags(words[:place], word, words[place + 1 :]) == {expected[word]}
+        assert tagger.tags_of(words[:place], [word], words[place + 1 :]) == [{expected[word]}]
     assert len(tagger.identity()["sha256"]) == 64
+
+
+def test_many_words_in_many_contexts_get_nltks_tags(shared_resources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shared_resources / "nltk_data"
+    monkeypatch.setattr(nltk.data, "path", [str(folder)])
+    tagger = PerceptronTagger(folder)
+    vocabulary = (
+        "the a film movie run runs running good well-made 1999 3rd 42 I n't Mr. U.S. that because her \"saw\" - -x "
+        "play plays played beautifully NASA o'clock ｍovie ca\u00f1on very no , ."
+    ).split()
+    draw = random.Random(0)
+    for _ in range(300):
+        before, after = (draw.choices(vocabulary, k=draw.randint(0, most)) for most in (4, 3))
+        words = draw.sample(vocabulary, 4)
+        expected = []
+        for word in words:
+            tagged = nltk.pos_tag([*before, word, *after], tagset="universal", lang="eng")
+            expected.append({next(tag for token, tag in tagged if token == word)})
+        assert tagger.tags_of(before, words, after) == expected

@@ -1,0 +1,106 @@
+"""What a word may be replaced by: the recipes' transformations.
+
+Source: TextAttack 0.3.11, `WordSwapEmbedding`, `WordSwapRandomCharacterInsertion`, `WordSwapRandomCharacterDeletion`,
+`WordSwapNeighboringCharacterSwap`, `WordSwapHomoglyphSwap` and `WordSwapMaskedLM`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice, product
+
+import numpy as np
+
+from benchmarks.attacks import recipes
+from benchmarks.attacks.homoglyphs import HOMOGLYPHS
+from benchmarks.attacks.masked_model import MaskedModel
+from benchmarks.attacks.synonyms import Synonyms
+from benchmarks.attacks.words import words_in
+
+
+class Candidates:
+    """The replacements that a recipe proposes for a word.
+
+    Args:
+        parts: the recipe's transformations.
+        synonyms: where neighbours come from.
+    """
+
+    def __init__(self, parts: Sequence[recipes.Transformation], synonyms: Synonyms) -> None:
+        self._parts = parts
+        self._synonyms = synonyms
+        self._neighbours: dict[tuple[str, int], list[str]] = {}
+
+    def of(self, word: str, draws: np.random.RandomState) -> list[str]:
+        """Replacements in the order of the transformations, the word itself not among them.
+
+        Several transformations give no replacement twice; a single one may, where letter case makes two neighbours
+        one, and then it is asked about twice.
+
+        Args:
+            draws: the example's generator, drawn from by the transformations that choose a place.
+        """
+        found = [new for part in self._parts for new in self._of_part(part, word, draws) if new != word]
+        return found if len(self._parts) == 1 else list(dict.fromkeys(found))
+
+    def _of_part(self, part: recipes.Transformation, word: str, draws: np.random.RandomState) -> list[str]:
+        match part:
+            case recipes.Substitute(neighbours=count):
+                return self._cased_neighbours(word, count)
+            case recipes.InsertSpace():
+                place = _inner_place(word, len(word) - 1, draws)
+                return [] if place is None else [f"{word[:place]} {word[place:]}"]
+            case recipes.DeleteInner():
+                place = _inner_place(word, len(word) - 1, draws)
+                return [] if place is None else [word[:place] + word[place + 1 :]]
+            case recipes.SwapInner():
+                place = _inner_place(word, len(word) - 2, draws)
+                return [] if place is None else [word[:place] + word[place + 1] + word[place] + word[place + 2 :]]
+            case recipes.Homoglyph():
+                return [
+                    word[:place] + HOMOGLYPHS[letter] + word[place + 1 :]
+                    for place, letter in enumerate(word)
+                    if letter in HOMOGLYPHS
+                ]
+        raise TypeError(f"{type(part).__name__} proposes no replacements by itself")
+
+    def _cased_neighbours(self, word: str, count: int) -> list[str]:
+        if (word, count) not in self._neighbours:
+            near = self._synonyms.neighbours(word.lower(), count)
+            self._neighbours[word, count] = [in_the_case_of(word, new) for new in near]
+        return self._neighbours[word, count]
+
+
+def _inner_place(word: str, end: int, draws: np.random.RandomState) -> int | None:
+    """A random place in [1, end), or None without a draw where there is none."""
+    return int(draws.randint(1, end)) if len(word) > 1 and end > 1 else None
+
+
+def in_the_case_of(word: str, new: str) -> str:
+    """`new` in lower case, capitals or capitalised, as `word` is; as it stands where `word` is none of these."""
+    if word.islower():
+        return new.lower()
+    if word.isupper() and len(word) > 1:
+        return new.upper()
+    if word[0].isupper() and word[1:].islower():
+        return new.capitalize()
+    return new
+
+
+def masked_candidates(model: MaskedModel, word: str, is_first: bool, proposals: np.ndarray, count: int) -> list[str]:
+    """BERT-Attack's replacements: the model's proposals at the word's pieces.
+
+    For a word of several pieces the first `count` combinations in product order are taken; TextAttack computes their
+    perplexities and discards the sorted list.
+
+    Args:
+        is_first: whether the word is the text's first.
+        proposals: (P, K) token ids, best first, at the P pieces of the word.
+    """
+    if len(proposals) == 1:
+        tokens = [model.token(token) for token in proposals[0]]
+        found = [token for token in tokens if len(words_in(token)) == 1 and not model.continues_word(token, is_first)]
+    else:
+        joined = ("".join(map(model.token, pieces)).replace("##", "") for pieces in product(*proposals.tolist()))
+        found = list(islice((new for new in joined if len(words_in(new)) == 1), count))
+    return [new for new in (token.strip("\u0120") for token in found) if new != word]

@@ -1,0 +1,123 @@
+"""What an attack must keep: which words it may change, and which replacements pass.
+
+Source: TextAttack 0.3.11, `RepeatModification`, `StopwordModification`, `InputColumnModification`,
+`MaxWordsPerturbed`, `WordEmbeddingDistance` and `PartOfSpeech`. The bound on sentence similarity asks an encoder and
+stands in the search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from benchmarks.attacks.part_of_speech import may_replace
+from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.words import Text, changed_words, words_in
+
+
+class Constraints:
+    """The recipe's constraints on words.
+
+    Args:
+        columns: names of the text columns.
+    """
+
+    def __init__(self, recipe: Recipe, resources: Resources, columns: Sequence[str]) -> None:
+        self._recipe = recipe
+        self._resources = resources
+        self._stop_words = resources.stop_words_for(recipe)
+        rules = [rule for rule in recipe.column_rules if rule.columns == tuple(columns)]
+        self._kept_columns = {place for rule in rules for place, name in enumerate(columns) if name in rule.kept}
+        self._similar: dict[tuple[str, str], bool] = {}
+
+    def modifiable(self, text: Text) -> list[int]:
+        """Places of the words that may be changed, in the order TextAttack ranks them in.
+
+        That is the order in which Python walks the intersection of its sets; ascending but for few, large places.
+        """
+        places = set(range(len(text.words)))
+        places &= set(range(len(text.words))) - text.modified
+        ordinary = set()
+        for place, word in enumerate(text.words):
+            if word not in self._stop_words:
+                ordinary.add(place)
+        places &= ordinary
+        if self._recipe.column_rules:
+            open_places: set[int] = set()
+            open_places |= {place for place in range(len(text.words)) if self._column_is_open(text, place)}
+            places &= open_places
+        return list(places)
+
+    def may_modify(self, text: Text, index: int) -> bool:
+        """Whether the word at `index` may be changed; not where there is none any more."""
+        return (
+            index < len(text.words)
+            and index not in text.modified
+            and text.words[index] not in self._stop_words
+            and self._column_is_open(text, index)
+        )
+
+    def _column_is_open(self, text: Text, index: int) -> bool:
+        return not self._kept_columns or text.places[index][0] not in self._kept_columns
+
+    def passing(self, text: Text, original: Text, index: int, replacements: Sequence[str]) -> list[str]:
+        """The replacements of the word at `index` that pass, in order; all are held against the original text.
+
+        Raises:
+            IndexError: where an inserted word has moved the place out of the original text, as in TextAttack.
+        """
+        passed = list(replacements)
+        if self._recipe.max_words_changed is not None:
+            passed = self._few_enough(text, original, index, passed)
+        if self._recipe.min_word_similarity is not None:
+            passed = [new for new in passed if self._is_near(text, original, index, new)]
+        if self._recipe.part_of_speech and passed:
+            passed = self._of_the_same_class(text, original, index, passed)
+        return passed
+
+    def _few_enough(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
+        passed = []
+        for new in replacements:
+            words = text.words_with(index, new)
+            most = math.ceil(min(len(words), len(original.words)) * self._recipe.max_words_changed)
+            if changed_words(words, original.words) <= most:
+                passed.append(new)
+        return passed
+
+    def _is_near(self, text: Text, original: Text, index: int, new: str) -> bool:
+        new_words = words_in(new)
+        if len(new_words) == 1 and not text.has_chinese:
+            return index < len(original.words) and self._are_near(original.words[index], new_words[0])
+        words = text.words_with(index, new)
+        places = text.newly_modified(index, new)
+        return all(
+            place < len(original.words)
+            and place < len(words)
+            and self._are_near(original.words[place], words[place])
+            for place in places
+        )
+
+    def _are_near(self, word: str, new: str) -> bool:
+        pair = word.lower(), new.lower()
+        if pair not in self._similar:
+            similarity = self._resources.synonyms.similarity(*pair)
+            self._similar[pair] = similarity is None or similarity >= self._recipe.min_word_similarity
+        return self._similar[pair]
+
+    def _of_the_same_class(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
+        if text.has_chinese or any(len(words_in(new)) != 1 for new in replacements):
+            return [new for new in replacements if self._keeps_classes(text, original, index, new)]
+        return self._keeping_class(original, index, replacements, [words_in(new)[0] for new in replacements])
+
+    def _keeps_classes(self, text: Text, original: Text, index: int, new: str) -> bool:
+        words = text.words_with(index, new)
+        return all(
+            self._keeping_class(original, place, [new], [words[place]]) for place in text.newly_modified(index, new)
+        )
+
+    def _keeping_class(self, original: Text, index: int, replacements: list[str], words: list[str]) -> list[str]:
+        word = original.words[index]
+        before, after = original.words[max(index - 4, 0) : index], original.words[index + 1 : index + 4]
+        own, *others = self._resources.part_of_speech.tags_of(before, [word, *words], after)
+        return [new for new, tags in zip(replacements, others, strict=True) if may_replace(own, tags)]

@@ -1,0 +1,151 @@
+"""The attack engine: many searches side by side, their questions answered in batches."""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from baselines.refusal import require
+from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.searches import AskEncoder, AskMaskedModel, AskVictim, GreedySearch, Request, Search
+from benchmarks.attacks.sentence_encoder import similarities
+from benchmarks.data.examples import Example
+from benchmarks.results.records import Outcome
+from benchmarks.victims.victim import Victim
+
+ENGINE = "lockstep"
+IN_FLIGHT = 64
+
+
+def attack_all(
+    victim: Victim,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    resources: Resources,
+    *,
+    seed: int,
+    columns: Sequence[str],
+    in_flight: int = IN_FLIGHT,
+) -> Iterator[Outcome]:
+    """Attacks each example and yields its outcome as soon as it stands; an attack that breaks is an outcome too.
+
+    Outcomes do not depend on `in_flight` or on the examples' order but for probabilities that tie to rounding.
+
+    Args:
+        seed: with the recipe and the example's id it decides all that is drawn.
+        columns: names of the text columns, as recipes' column rules know them.
+        in_flight: K, searches side by side.
+    Raises:
+        ValueError: where the recipe needs what the resources lack.
+    """
+    require(in_flight >= 1, "in_flight", "1 or more", in_flight)
+    resources.check(recipe)
+    search = GreedySearch(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
+    oracles = _Oracles(victim, recipe, resources)
+    waiting = deque(examples)
+    running: list[_Running] = []
+    while waiting or running:
+        while waiting and len(running) < in_flight:
+            running.append(_Running(waiting.popleft(), search))
+        answered = oracles.answers([each.request for each in running if each.request is not None])
+        still = []
+        for each in running:
+            if each.request is not None:
+                each.resume(next(answered))
+            if each.outcome is None:
+                still.append(each)
+            else:
+                yield each.outcome
+        running = still
+
+
+class _Running:
+    """A search under way: its open question, or its outcome."""
+
+    def __init__(self, example: Example, search: GreedySearch) -> None:
+        self.example = example
+        self.request: Request | None = None
+        self.outcome: Outcome | None = None
+        self._steps: Search | None = None
+        try:
+            self._steps = search.attack(example)
+            self.request = next(self._steps)
+        except Exception:
+            self._break()
+
+    def resume(self, answer: Any) -> None:
+        """Goes on to the next question or to the end; an exception for an answer breaks the search."""
+        assert self._steps is not None
+        try:
+            self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)
+        except StopIteration as end:
+            self.request, self.outcome = None, end.value
+        except Exception:
+            self._break()
+
+    def _break(self) -> None:
+        texts = self.example.texts
+        self.request = None
+        self.outcome = Outcome(
+            self.example.id, "error", 0, self.example.label, texts, texts, 0, 0, error=traceback.format_exc()
+        )
+
+
+@dataclass(frozen=True)
+class _Oracles:
+    """The models that questions go to."""
+
+    victim: Victim
+    recipe: Recipe
+    resources: Resources
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Any]:
+        """The answers in the requests' order, one batch for each kind of question.
+
+        Where a batch breaks, its questions are asked one by one, so that only those that break it get its exception.
+        """
+        found: list[Any] = [None] * len(requests)
+        kinds: dict[type, list[int]] = {}
+        for place, request in enumerate(requests):
+            kinds.setdefault(type(request), []).append(place)
+        for kind, places in kinds.items():
+            answer = {AskVictim: self._ask_victim, AskEncoder: self._ask_encoder, AskMaskedModel: self._ask_masked}
+            chosen = [requests[place] for place in places]
+            for place, given in zip(places, _one_by_one_if_broken(answer[kind], chosen), strict=True):
+                found[place] = given
+        return iter(found)
+
+    def _ask_victim(self, requests: Sequence[AskVictim]) -> list[np.ndarray]:
+        rows = self.victim([text for request in requests for text in request.texts])
+        return _split(rows, [len(request.texts) for request in requests])
+
+    def _ask_encoder(self, requests: Sequence[AskEncoder]) -> list[np.ndarray]:
+        bound = self.recipe.sentence
+        assert bound is not None
+        texts = [text for request in requests for text in request.texts]
+        others = [text for request in requests for text in request.others]
+        scores = similarities(self.resources.encoder, texts, others, bound.metric)
+        return _split(scores, [len(request.texts) for request in requests])
+
+    def _ask_masked(self, requests: Sequence[AskMaskedModel]) -> list[np.ndarray]:
+        assert self.resources.masked_model is not None
+        return self.resources.masked_model.top([request.masked for request in requests], requests[0].count)
+
+
+def _one_by_one_if_broken(answer: Callable[[Any], list[Any]], requests: Sequence[Request]) -> list[Any]:
+    try:
+        return answer(requests)
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+        return [_one_by_one_if_broken(answer, [request])[0] for request in requests]
+
+
+def _split(rows: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:
+    return np.split(rows, np.cumsum(counts)[:-1])

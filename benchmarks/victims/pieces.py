@@ -1,0 +1,180 @@
+"""Texts to token ids, put together from remembered pieces: an attack asks about the same words over and over."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+REMEMBERED = 1 << 18
+
+# Python splits texts at these, while BERT's tokenizers drop them: the words on both sides become one.
+_DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+
+
+class Row(NamedTuple):
+    """One tokenised input.
+
+    Attributes:
+        ids: token ids, special tokens among them.
+        type_ids: the segment of each token, or () where the tokenizer makes none.
+    """
+
+    ids: tuple[int, ...]
+    type_ids: tuple[int, ...]
+
+
+class Pieces:
+    """A fast tokenizer that reads each whitespace-separated stretch of text once.
+
+    WordPiece tokenizers of BERT's kind and byte-level ones never look across whitespace, so a text's ids are those of
+    its stretches, one after another. Whatever does not fit (other tokenizers, rare control characters, pairs that must
+    be cut) goes to the tokenizer itself; the ids are its own in every case.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        max_length: longest input in tokens, special tokens included; longer ones are cut as the tokenizer cuts them.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self._kind = _kind(tokenizer)
+        self._special = tuple(tokenizer.all_special_tokens)
+        self._known: dict[str, list[int]] = {}
+        self._frames = {1: _frame(tokenizer, 1), 2: _frame(tokenizer, 2)} if self._kind else {}
+
+    def rows(self, texts: Sequence[tuple[str, ...]]) -> list[Row]:
+        """The inputs of N texts, each of one or two columns."""
+        if not texts:
+            return []
+        if self._kind is None:
+            return self._by_tokenizer(texts)
+        columns = [self.ids(column) for column in zip(*texts, strict=True)]
+        frame = self._frames[len(columns)]
+        room = self.max_length - frame.length
+        rows: list[Row | None] = []
+        for parts in zip(*columns, strict=True):
+            if len(parts) == 1:
+                rows.append(frame.around((parts[0][:room],)))
+            else:
+                rows.append(frame.around(parts) if len(parts[0]) + len(parts[1]) <= room else None)
+        cut = [place for place, row in enumerate(rows) if row is None]
+        for place, row in zip(cut, self._by_tokenizer([texts[place] for place in cut]), strict=True):
+            rows[place] = row
+        return rows  # type: ignore[return-value]  # every None was filled
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of whole texts, without special tokens."""
+        stretches = [self._stretches(text) for text in texts]
+        new = list(set().union(*stretches).difference(self._known))
+        if new:
+            if len(self._known) + len(new) > REMEMBERED:
+                self._known.clear()
+                new = list(set().union(*stretches))
+            self._known.update(zip(new, self._tokenise(new), strict=True))
+        known = self._known
+        found = []
+        for stretch in stretches:
+            ids: list[int] = []
+            for piece in stretch:
+                ids += known[piece]
+            found.append(ids)
+        return found
+
+    def _stretches(self, text: str) -> list[str]:
+        if self._kind == "word_piece":
+            return [text] if _DROPPED.search(text) else text.split()
+        parts = text.split()
+        if self._kind is None or " ".join(parts) != text or any(token in text for token in self._special):
+            return [text]
+        return parts[:1] + [" " + part for part in parts[1:]]
+
+    def _tokenise(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+
+    def _by_tokenizer(self, texts: Sequence[tuple[str, ...]]) -> list[Row]:
+        if not texts:
+            return []
+        columns = [list(column) for column in zip(*texts, strict=True)]
+        encoded = self.tokenizer(*columns, truncation=True, max_length=self.max_length, verbose=False)
+        types = encoded.get("token_type_ids", [()] * len(texts))
+        return [Row(tuple(ids), tuple(kinds)) for ids, kinds in zip(encoded["input_ids"], types, strict=True)]
+
+
+class _Frame:
+    """The special tokens around one or two columns, and each part's segment.
+
+    Args:
+        before: the special tokens before each column, and those at the end.
+        types: the segment of each stretch in order: special, column, special, ..., special; () for none.
+    """
+
+    def __init__(self, before: list[tuple[int, ...]], types: list[int]) -> None:
+        self._before = before
+        self._types = types
+        self.length = sum(map(len, before))
+
+    def around(self, parts: Sequence[list[int]]) -> Row:
+        ids: tuple[int, ...] = self._before[0]
+        lengths = [len(self._before[0])]
+        for part, after in zip(parts, self._before[1:], strict=True):
+            ids += (*part, *after)
+            lengths += [len(part), len(after)]
+        if not self._types:
+            return Row(ids, ())
+        if not any(self._types):
+            return Row(ids, (0,) * len(ids))
+        return Row(
+            ids, tuple(kind for kind, length in zip(self._types, lengths, strict=True) for _ in range(length))
+        )
+
+
+def _frame(tokenizer: PreTrainedTokenizerBase, columns: int) -> _Frame:
+    """Reads the frame off an example, whose columns are one ordinary token each."""
+    token = tokenizer("a", add_special_tokens=False)["input_ids"][:1]
+    example = tokenizer(*["a"] * columns)
+    before: list[tuple[int, ...]] = []
+    types: list[int] = []
+    start = 0
+    kinds = example.get("token_type_ids")
+    for _ in range(columns):
+        place = example["input_ids"].index(token[0], start)
+        before.append(tuple(example["input_ids"][start:place]))
+        if kinds is not None:
+            types += [kinds[start] if place > start else 0, kinds[place]]
+        start = place + 1
+    before.append(tuple(example["input_ids"][start:]))
+    if kinds is not None:
+        types.append(kinds[-1])
+    return _Frame(before, types)
+
+
+def _kind(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """ "word_piece", "byte_level", or None for tokenizers that may look across whitespace."""
+    if not getattr(tokenizer, "is_fast", False):
+        return None
+    parts: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+    ordinary = [token for token in parts["added_tokens"] if token["content"] not in tokenizer.all_special_tokens]
+    splitter, normalizer = parts["pre_tokenizer"] or {}, parts["normalizer"]
+    if ordinary or len(tokenizer("a", add_special_tokens=False)["input_ids"]) != 1:
+        return None
+    if splitter.get("type") == "BertPreTokenizer" and normalizer and normalizer["type"] == "BertNormalizer":
+        return "word_piece" if normalizer["clean_text"] else None
+    if splitter.get("type") == "ByteLevel" and splitter.get("use_regex", True) and normalizer is None:
+        return "byte_level"
+    return None
+
+
+def equal_length_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
+    """Places of inputs of one length, at most `most_tokens` tokens at a time and at least one input."""
+    by_length: dict[int, list[int]] = {}
+    for place, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(place)
+    for length in sorted(by_length):
+        places = by_length[length]
+        most = max(1, most_tokens // length)
+        yield from (places[start : start + most] for start in range(0, len(places), most))
