@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.attacks import recipes
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.masked_model import MaskedModel
+from benchmarks.attacks.seeding import Draws
 from benchmarks.attacks.synonyms import Synonyms
 from benchmarks.attacks.words import words_in
 
@@ -31,7 +32,7 @@ class Candidates:
         self._synonyms = synonyms
         self._neighbours: dict[tuple[str, int], list[str]] = {}
 
-    def of(self, word: str, draws: np.random.RandomState) -> list[str]:
+    def of(self, word: str, draws: Draws) -> list[str]:
         """Replacements in the order of the transformations, the word itself not among them.
 
         Several transformations give no replacement twice; a single one may, where letter case makes two neighbours
@@ -43,7 +44,7 @@ class Candidates:
         found = [new for part in self._parts for new in self._of_part(part, word, draws) if new != word]
         return found if len(self._parts) == 1 else list(dict.fromkeys(found))
 
-    def _of_part(self, part: recipes.Transformation, word: str, draws: np.random.RandomState) -> list[str]:
+    def _of_part(self, part: recipes.Transformation, word: str, draws: Draws) -> list[str]:
         match part:
             case recipes.Substitute(neighbours=count):
                 return self._cased_neighbours(word, count)
@@ -71,9 +72,9 @@ class Candidates:
         return self._neighbours[word, count]
 
 
-def _inner_place(word: str, end: int, draws: np.random.RandomState) -> int | None:
+def _inner_place(word: str, end: int, draws: Draws) -> int | None:
     """A random place in [1, end), or None without a draw where there is none."""
-    return int(draws.randint(1, end)) if len(word) > 1 and end > 1 else None
+    return draws.between(1, end) if len(word) > 1 and end > 1 else None
 
 
 def in_the_case_of(word: str, new: str) -> str:

@@ -29,7 +29,6 @@ class Constraints:
         self._stop_words = resources.stop_words_for(recipe)
         rules = [rule for rule in recipe.column_rules if rule.columns == tuple(columns)]
         self._kept_columns = {place for rule in rules for place, name in enumerate(columns) if name in rule.kept}
-        self._similar: dict[tuple[str, str], bool] = {}
 
     def modifiable(self, text: Text) -> list[int]:
         """Places of the words that may be changed, in the order TextAttack ranks them in.
@@ -71,7 +70,7 @@ class Constraints:
         if self._recipe.max_words_changed is not None:
             passed = self._few_enough(text, original, index, passed)
         if self._recipe.min_word_similarity is not None:
-            passed = [new for new in passed if self._is_near(text, original, index, new)]
+            passed = self._near_enough(text, original, index, passed)
         if self._recipe.part_of_speech and passed:
             passed = self._of_the_same_class(text, original, index, passed)
         return passed
@@ -85,30 +84,32 @@ class Constraints:
                 passed.append(new)
         return passed
 
+    def _near_enough(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
+        if _stands_alone(text, replacements):
+            if index >= len(original.words):
+                return []
+            near = self._are_near(original.words[index], [words_in(new)[0] for new in replacements])
+            return [new for new, is_near in zip(replacements, near, strict=True) if is_near]
+        return [new for new in replacements if self._is_near(text, original, index, new)]
+
     def _is_near(self, text: Text, original: Text, index: int, new: str) -> bool:
-        new_words = words_in(new)
-        if len(new_words) == 1 and not text.has_chinese:
-            return index < len(original.words) and self._are_near(original.words[index], new_words[0])
         words = text.words_with(index, new)
-        places = text.newly_modified(index, new)
         return all(
             place < len(original.words)
             and place < len(words)
-            and self._are_near(original.words[place], words[place])
-            for place in places
+            and self._are_near(original.words[place], [words[place]])[0]
+            for place in text.newly_modified(index, new)
         )
 
-    def _are_near(self, word: str, new: str) -> bool:
-        pair = word.lower(), new.lower()
-        if pair not in self._similar:
-            similarity = self._resources.synonyms.similarity(*pair)
-            self._similar[pair] = similarity is None or similarity >= self._recipe.min_word_similarity
-        return self._similar[pair]
+    def _are_near(self, word: str, others: list[str]) -> list[bool]:
+        bound = self._recipe.min_word_similarity
+        found = self._resources.synonyms.similarities(word.lower(), [other.lower() for other in others])
+        return [similarity is None or similarity >= bound for similarity in found]
 
     def _of_the_same_class(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
-        if text.has_chinese or any(len(words_in(new)) != 1 for new in replacements):
-            return [new for new in replacements if self._keeps_classes(text, original, index, new)]
-        return self._keeping_class(original, index, replacements, [words_in(new)[0] for new in replacements])
+        if _stands_alone(text, replacements):
+            return self._keeping_class(original, index, replacements, [words_in(new)[0] for new in replacements])
+        return [new for new in replacements if self._keeps_classes(text, original, index, new)]
 
     def _keeps_classes(self, text: Text, original: Text, index: int, new: str) -> bool:
         words = text.words_with(index, new)
@@ -121,3 +122,8 @@ class Constraints:
         before, after = original.words[max(index - 4, 0) : index], original.words[index + 1 : index + 4]
         own, *others = self._resources.part_of_speech.tags_of(before, [word, *words], after)
         return [new for new, tags in zip(replacements, others, strict=True) if may_replace(own, tags)]
+
+
+def _stands_alone(text: Text, replacements: Sequence[str]) -> bool:
+    """Whether each replacement is one word and takes the place of one."""
+    return not text.has_chinese and all(len(words_in(new)) == 1 for new in replacements)

@@ -89,44 +89,45 @@ class PerceptronTagger:
 
     def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
         """One tag for each word: that of its first occurrence in `before`, itself, `after`."""
-        around = [_normal(word) for word in before], [_normal(word) for word in after]
-        # The tags of the two places before are features, so each word has a chain of its own.
-        last: list[tuple[str, str]] = [_START] * len(words)
-        chains: list[list[str]] = [[] for _ in words]
-        normal = [_normal(word) for word in words]
-        contexts = [(*_START, *around[0], word, *around[1], *_END) for word in normal]
-        for place in range(len(before) + 1):
-            tokens = words if place == len(before) else [before[place]] * len(words)
-            for number, tag in enumerate(self._tags_at(place, tokens, contexts, last)):
-                last[number] = tag, last[number][0]
-                chains[number].append(tag)
-        first = {word: place for place, word in reversed(list(enumerate(before)))}
-        tags = [chain[first.get(word, len(before))] for word, chain in zip(words, chains, strict=True)]
-        return [frozenset({self._universal.get(tag, "X")}) for tag in tags]
+        near = [_normal(word) for word in before], [_normal(word) for word in after]
+        contexts = [(*_START, *near[0], _normal(word), *near[1], *_END) for word in words]
+        # Features reach two words ahead: up to there one chain of tags serves all words.
+        shared = max(0, len(before) - 2)
+        tags = [_START[::-1]]
+        for place in range(shared):
+            tags = self._tagged(place, before[place : place + 1], contexts[:1], tags)
+        tags = tags * len(words)
+        for place in range(shared, len(before)):
+            tags = self._tagged(place, [before[place]] * len(words), contexts, tags)
+        tags = self._tagged(len(before), words, contexts, tags)
+        # A chain starts with the two marks of the beginning.
+        places = [before.index(word) if word in before else len(before) for word in words]
+        found = [chain[place + len(_START)] for chain, place in zip(tags, places, strict=True)]
+        return [frozenset({self._universal.get(tag, "X")}) for tag in found]
 
-    def _tags_at(
-        self, place: int, tokens: Sequence[str], contexts: Sequence[Sequence[str]], last: Sequence[tuple[str, str]]
-    ) -> list[str]:
-        """The tag of each token at one place of its context, after the tags of the two places before."""
+    def _tagged(
+        self,
+        place: int,
+        tokens: Sequence[str],
+        contexts: Sequence[Sequence[str]],
+        tags: Sequence[tuple[str, ...]],
+    ) -> list[tuple[str, ...]]:
+        """Each chain of tags, longer by the tag of its token at `place`."""
         weights = self._weights
-        known: dict[tuple[str, ...], str] = {}
-        keys: list[tuple[str, ...]] = []
-        for token, context, (previous, second) in zip(tokens, contexts, last, strict=True):
-            # What the features see: the token, two words on either side, two tags.
-            keys.append((token, *context[place : place + 5], previous, second))
-        new = []
-        for key in dict.fromkeys(keys):
-            tag = weights.unambiguous.get(key[0])
-            if tag:
-                known[key] = tag
-            else:
-                new.append(key)
+        # What the features see: the token, two words on either side, two tags.
+        keys = [
+            (token, *context[place : place + 5], chain[-1], chain[-2])
+            for token, context, chain in zip(tokens, contexts, tags, strict=True)
+        ]
+        known = {key: weights.unambiguous.get(key[0]) for key in keys}
+        new = [key for key, tag in known.items() if not tag]
         if new:
-            rows = [[weights.rows.get(feature, weights.nothing) for feature in _features(*key)] for key in new]
+            row, nothing = weights.rows.get, weights.nothing
+            rows = [[row(feature, nothing) for feature in _features(*key)] for key in new]
             # Sums run over the features in NLTK's order, so that they round as NLTK's do.
             best = weights.matrix[np.array(rows)].sum(axis=1).argmax(axis=1)
-            known.update(zip(new, (weights.labels[place] for place in best), strict=True))
-        return [known[key] for key in keys]
+            known.update(zip(new, (weights.labels[column] for column in best), strict=True))
+        return [(*chain, known[key]) for chain, key in zip(tags, keys, strict=True)]
 
     @cached_property
     def _weights(self) -> _Weights:

@@ -16,7 +16,7 @@ from benchmarks.attacks.constraints import Constraints
 from benchmarks.attacks.masked_model import MAX_TOKENS, Masked
 from benchmarks.attacks.recipes import MaskedSubstitute, Recipe
 from benchmarks.attacks.resources import Resources
-from benchmarks.attacks.seeding import example_seed
+from benchmarks.attacks.seeding import Draws, example_seed
 from benchmarks.attacks.words import Text, changed_words
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
@@ -105,7 +105,7 @@ class GreedySearch:
         return self._constraints.modifiable(text)
 
     def replacements(
-        self, text: Text, original: Text, index: int, draws: np.random.RandomState, proposals: dict[Text, np.ndarray]
+        self, text: Text, original: Text, index: int, draws: Draws, proposals: dict[Text, np.ndarray]
     ) -> Generator[Request, Any, list[tuple[str, float | None]]]:
         """The replacements of a word that keep every constraint, each with its similarity where one is computed.
 
@@ -181,7 +181,7 @@ class _Attempt:
         self._recipe = search._recipe
         self._example = example
         self._queries = 0
-        self._draws = np.random.RandomState(example_seed(search._seed, self._recipe.key, example.id))
+        self._draws = Draws(example_seed(search._seed, self._recipe.key, example.id))
         self._proposals: dict[Text, np.ndarray] = {}
 
     def run(self) -> Search:

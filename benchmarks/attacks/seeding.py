@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
+
+import numpy as np
 
 
 def example_seed(seed: int, recipe: str, example_id: str) -> int:
     """The seed, in [0, 2**32), of Python's and NumPy's generators while `example_id` is attacked by `recipe`."""
     return int.from_bytes(hashlib.sha256(f"{seed}|{recipe}|{example_id}".encode()).digest()[:4], "big")
+
+
+class Draws:
+    """One example's generator, the one TextAttack's global generator is while seeded alike.
+
+    It is made at the first draw, which most recipes never come to.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    @cached_property
+    def _generator(self) -> np.random.RandomState:
+        return np.random.RandomState(self._seed)
+
+    def between(self, low: int, high: int) -> int:
+        """A whole number in [low, high)."""
+        return int(self._generator.randint(low, high))

@@ -53,31 +53,37 @@ class MeanPooledEncoder:
 
     Args:
         backbone: the encoder; loaded at first use.
+        device: where it computes.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
-        self._backbone = backbone
+    max_length = MAX_TOKENS
+
+    def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
+        self.backbone = backbone
+        self.device = device
         self._known: OrderedDict[str, np.ndarray] = OrderedDict()
 
     @cached_property
-    def _model(self) -> torch.nn.Module:
-        return self._backbone.new_classifier(2, 0).base_model.eval()
+    def model(self) -> torch.nn.Module:
+        """The encoder without a head, in eval mode."""
+        return self.backbone.new_classifier(2, 0).base_model.eval().to(self.device)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+        return self.backbone.load_tokenizer()
 
     @cached_property
     def _pieces(self) -> Pieces:
-        return Pieces(self._backbone.load_tokenizer(), MAX_TOKENS)
+        return Pieces(self.tokenizer, MAX_TOKENS)
 
-    @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 of length 1, for N texts of which at most 256 tokens are read."""
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
         vectors = {text: self._known[text] for text in texts if text in self._known}
         if new:
-            ids = [row.ids for row in self._pieces.rows([(text,) for text in new])]
-            for places in equal_length_batches([len(row) for row in ids], BATCH_TOKENS):
-                hidden = self._model(input_ids=torch.tensor([ids[place] for place in places])).last_hidden_state
-                pooled = torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).numpy()
-                vectors.update((new[place], vector) for place, vector in zip(places, pooled, strict=True))
+            rows = [row.ids for row in self._pieces.rows([(text,) for text in new])]
+            vectors.update(zip(new, self._forward(rows), strict=True))
         for text, vector in vectors.items():
             self._known[text] = vector
             self._known.move_to_end(text)
@@ -85,14 +91,24 @@ class MeanPooledEncoder:
             self._known.popitem(last=False)
         return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self._width), np.float32)
 
+    @torch.inference_mode()
+    def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """(N, D) for N inputs of token ids."""
+        vectors = np.zeros((len(rows), self._width), np.float32)
+        for places in equal_length_batches([len(row) for row in rows], BATCH_TOKENS):
+            ids = torch.tensor([rows[place] for place in places], device=self.device)
+            hidden = self.model(input_ids=ids).last_hidden_state
+            vectors[places] = torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).cpu().numpy()
+        return vectors
+
     @property
     def _width(self) -> int:
-        return self._backbone.config.hidden_size
+        return self.backbone.config.hidden_size
 
     def describe(self) -> str:
         """The encoder, in words for captions."""
-        return f"sentence similarity by {self._backbone.name}, mean pooled"
+        return f"sentence similarity by {self.backbone.name}, mean pooled"
 
     def identity(self) -> dict[str, Any]:
         """The backbone's identity and the pooling."""
-        return {"kind": "mean_pooled", "max_tokens": MAX_TOKENS, **self._backbone.identity()}
+        return {"kind": "mean_pooled", "max_tokens": MAX_TOKENS, **self.backbone.identity()}

@@ -22,8 +22,8 @@ class Synonyms(Protocol):
         """At most `k` neighbours of `word`, nearest first; none for an unknown word."""
         ...
 
-    def similarity(self, word: str, other: str) -> float | None:
-        """Cosine of two words, or None where it is not known."""
+    def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
+        """Cosine of a word with each of others, None where it is not known."""
         ...
 
     def describe(self) -> str:
@@ -83,9 +83,9 @@ class NeighbourList:
         """At most `k` neighbours of `word`, nearest first."""
         return self._neighbours.get(word, [])[:k]
 
-    def similarity(self, word: str, other: str) -> float | None:
-        """None: the list carries no cosines."""
-        return None
+    def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
+        """None for each: the list carries no cosines."""
+        return [None] * len(others)
 
     def describe(self) -> str:
         """The source, in words for captions."""
@@ -148,11 +148,15 @@ class WordVectors:
             self._found[word] = [self._words[index] for index in ranked if index != self._index[word]]
         return self._found[word][:k]
 
-    def similarity(self, word: str, other: str) -> float | None:
-        """Cosine in [-1, 1], or None where a word has no vector."""
-        if word not in self._index or other not in self._index:
-            return None
-        return float(self._vectors[self._index[word]] @ self._vectors[self._index[other]])
+    def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
+        """Cosines in [-1, 1], None where a word has no vector."""
+        places = [self._index.get(other) for other in others]
+        known = [place for place in places if place is not None]
+        if word not in self._index or not known:
+            return [None] * len(others)
+        # Row by row and not as one product, whose rounding depends on the number of rows.
+        cosines = iter(np.einsum("nd,d->n", self._vectors[known], self._vectors[self._index[word]]).tolist())
+        return [None if place is None else next(cosines) for place in places]
 
     def describe(self) -> str:
         """The source, in words for captions."""

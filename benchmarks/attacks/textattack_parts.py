@@ -7,6 +7,7 @@ ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -61,6 +62,45 @@ class VictimWrapper(ModelWrapper):
         return self._victim([(text,) if isinstance(text, str) else tuple(text) for text in text_input_list])
 
 
+class PaddingWrapper(ModelWrapper):
+    """The model as TextAttack's own wrapper calls it: batches of texts, padded to a length or to their longest.
+
+    Args:
+        padding: tokens that every text is padded to, or True for the longest of a batch.
+        answers: what it answered before, by text; given, the model is not asked.
+    Attributes:
+        recorded: every answer, by text.
+    """
+
+    def __init__(
+        self, victim: Victim, padding: int | Literal[True], answers: dict[object, torch.Tensor] | None = None
+    ) -> None:
+        self.model = victim.model
+        self._victim = victim
+        self._padding = padding
+        self._answers = answers
+        self.recorded: dict[object, torch.Tensor] = {}
+
+    @torch.inference_mode()
+    def __call__(self, text_input_list: Sequence[str | tuple[str, ...]], **kwargs: object) -> torch.Tensor:
+        """Logits (N, C)."""
+        if self._answers is not None:
+            return torch.stack([self._answers[text] for text in text_input_list])
+        columns = [text_input_list] if isinstance(text_input_list[0], str) else zip(*text_input_list, strict=True)
+        batch = self._victim.tokenizer(
+            *(list(column) for column in columns),
+            truncation=True,
+            max_length=self._victim.max_length,
+            return_tensors="pt",
+            padding=True,
+        )
+        if self._padding is not True:
+            batch = self._victim.tokenizer.pad(batch, padding="max_length", max_length=self._padding)
+        logits = self.model(**batch.to(self._victim.device)).logits.cpu()
+        self.recorded.update(zip(text_input_list, logits, strict=True))
+        return logits
+
+
 class SynonymEmbedding(AbstractWordEmbedding):
     """Our synonyms where TextAttack expects word vectors; a word is its own index."""
 
@@ -88,7 +128,7 @@ class SynonymEmbedding(AbstractWordEmbedding):
 
     def get_cos_sim(self, a: str, b: str) -> float:
         """Cosine of two words; 1 where it is not known, as TextAttack lets unknown words pass."""
-        similarity = self._synonyms.similarity(a, b)
+        (similarity,) = self._synonyms.similarities(a, [b])
         return 1.0 if similarity is None else similarity
 
     def get_mse_dist(self, a: str, b: str) -> float:
@@ -140,9 +180,19 @@ class HomoglyphSwap(WordSwapHomoglyphSwap):
         self.random_one = False
 
 
-def build_attack(recipe: recipes.Recipe, resources: Resources, victim: Victim) -> Attack:
+def build_attack(
+    recipe: recipes.Recipe,
+    resources: Resources,
+    victim: Victim,
+    *,
+    wrapper: ModelWrapper | None = None,
+    batch: int = _QUERIES_A_CALL,
+) -> Attack:
     """TextAttack's attack for `recipe`; constraints in the order of its own recipes.
 
+    Args:
+        wrapper: what asks the victim, in place of our own batches.
+        batch: queries in a call of it.
     Raises:
         ValueError: where the recipe needs what the resources lack.
     """
@@ -150,8 +200,8 @@ def build_attack(recipe: recipes.Recipe, resources: Resources, victim: Victim) -
     transformations = [_transformation(part, resources) for part in recipe.transformations]
     return Attack(
         UntargetedClassification(
-            VictimWrapper(victim),
-            model_batch_size=_QUERIES_A_CALL,
+            wrapper or VictimWrapper(victim),
+            model_batch_size=batch,
             query_budget=float("inf") if recipe.query_budget is None else recipe.query_budget,
         ),
         _constraints(recipe, resources),

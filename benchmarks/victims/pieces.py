@@ -53,9 +53,9 @@ class Pieces:
             return []
         if self._kind is None:
             return self._by_tokenizer(texts)
-        columns = [self.ids(column) for column in zip(*texts, strict=True)]
-        frame = self._frames[len(columns)]
+        frame = self._frames[len(texts[0])]
         room = self.max_length - frame.length
+        columns = [self.ids(column, room if len(texts[0]) == 1 else None) for column in zip(*texts, strict=True)]
         rows: list[Row | None] = []
         for parts in zip(*columns, strict=True):
             if len(parts) == 1:
@@ -67,9 +67,13 @@ class Pieces:
             rows[place] = row
         return rows  # type: ignore[return-value]  # every None was filled
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of whole texts, without special tokens."""
-        stretches = [self._stretches(text) for text in texts]
+    def ids(self, texts: Sequence[str], most: int | None = None) -> list[list[int]]:
+        """Token ids of texts, without special tokens.
+
+        Args:
+            most: how many of them matter; a longer text is not read much further.
+        """
+        stretches = [self._stretches(text, most) for text in texts]
         new = list(set().union(*stretches).difference(self._known))
         if new:
             if len(self._known) + len(new) > REMEMBERED:
@@ -78,23 +82,29 @@ class Pieces:
             self._known.update(zip(new, self._tokenise(new), strict=True))
         known = self._known
         found = []
-        for stretch in stretches:
+        for text, stretch in zip(texts, stretches, strict=True):
             ids: list[int] = []
             for piece in stretch:
                 ids += known[piece]
+            if most is not None and len(ids) < most and len(stretch) == most:  # stretches of control characters
+                (ids,) = self.ids([text])
             found.append(ids)
         return found
 
-    def _stretches(self, text: str) -> list[str]:
+    def _stretches(self, text: str, most: int | None) -> list[str]:
+        """At most `most` stretches, each an id or more but for those of control characters alone."""
         if self._kind == "word_piece":
-            return [text] if _DROPPED.search(text) else text.split()
+            return [text] if _DROPPED.search(text) else text.split(maxsplit=most or -1)[:most]
         parts = text.split()
         if self._kind is None or " ".join(parts) != text or any(token in text for token in self._special):
             return [text]
-        return parts[:1] + [" " + part for part in parts[1:]]
+        return parts[:1] + [" " + part for part in parts[1:most]]
 
     def _tokenise(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()  # transformers sets both anew at each of its own calls
+        backend.no_padding()
+        return [each.ids for each in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     def _by_tokenizer(self, texts: Sequence[tuple[str, ...]]) -> list[Row]:
         if not texts:

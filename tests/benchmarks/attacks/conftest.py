@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+import torch
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertTokenizerFast, PreTrainedModel
 
+from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.part_of_speech import DictionaryTagger
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.stop_words import StopWords
@@ -23,28 +26,36 @@ WORDS = [word for group in GROUPS for word in group] + ["the", "was", "and", "a"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-@pytest.fixture(scope="session")
-def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+def save_tiny(folder: Path, kind: type[PreTrainedModel], **settings: Any) -> Backbone:
     """A random two-layer BERT saved with its tokenizer; letters and their continuations are in its vocabulary."""
-    folder = tmp_path_factory.mktemp("backbone")
     letters = [mark + letter for mark in ("", "##") for letter in string.ascii_lowercase]
     (folder / "vocab.txt").write_text("\n".join(SPECIAL + WORDS + [x for x in letters if x not in WORDS]))
     tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-    )
-    import torch
-
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.5,
+    }
     torch.manual_seed(0)
-    BertForSequenceClassification(config).save_pretrained(folder)
+    kind(BertConfig(vocab_size=len(tokenizer), **(sizes | settings))).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return find_backbone(str(folder))
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+    """A tiny classifier's encoder."""
+    return save_tiny(tmp_path_factory.mktemp("backbone"), BertForSequenceClassification)
+
+
+@pytest.fixture(scope="session")
+def tiny_masked_model(tmp_path_factory: pytest.TempPathFactory) -> MaskedModel:
+    """A tiny masked language model that reads 512 tokens, as TextAttack pads to."""
+    folder = tmp_path_factory.mktemp("masked")
+    return MaskedModel(save_tiny(folder, BertForMaskedLM, max_position_embeddings=512))
 
 
 @pytest.fixture

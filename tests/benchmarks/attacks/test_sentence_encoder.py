@@ -33,7 +33,7 @@ def test_a_vector_is_the_mean_of_the_hidden_states(tiny_backbone) -> None:
 def test_a_remembered_vector_is_the_computed_one_and_costs_no_forward(tiny_backbone, monkeypatch) -> None:
     encoder = MeanPooledEncoder(tiny_backbone)
     first = encoder.encode(TEXTS)
-    monkeypatch.setattr(encoder, "_model", None)
+    monkeypatch.setattr(encoder, "model", None)
     assert (encoder.encode(TEXTS[::-1]) == first[::-1]).all()
 
 

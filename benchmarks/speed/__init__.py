@@ -1,0 +1,1 @@
+"""How fast the suite's own parts are, against what they replace."""

@@ -1,0 +1,224 @@
+"""The attack engine against TextAttack's own loop: the same texts, the same victim, the same outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from benchmarks.attacks import engine
+from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
+from benchmarks.attacks.textattack_import import import_textattack
+from benchmarks.data.examples import Example
+from benchmarks.results.records import Outcome
+from benchmarks.victims.pieces import Row
+from benchmarks.victims.victim import Victim
+
+WAYS = ("textattack 512", "textattack 128", "textattack dynamic", "engine")
+TEXTATTACK_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One recipe attacked one way.
+
+    Attributes:
+        recipe: the recipe's key.
+        way: one of `WAYS`.
+        seconds: CPU seconds of the process on a CPU, wall seconds on a GPU.
+        python_seconds: CPU seconds with the models' answers looked up, nothing else remembered; None where not taken.
+        queries: victim queries, all texts together.
+        agreeing: texts whose status, final text and queries are the engine's.
+        texts: texts attacked.
+    """
+
+    recipe: str
+    way: str
+    seconds: float
+    python_seconds: float | None
+    queries: int
+    agreeing: int
+    texts: int
+
+
+class RecordedVictim(Victim):
+    """A victim that remembers every answer; a second, cold one answers from its memory."""
+
+    def __init__(self, victim: Victim, answers: dict[Row, np.ndarray] | None = None) -> None:
+        super().__init__(victim.model, victim.tokenizer, max_length=victim.max_length, device=victim.device)
+        self._known = answers
+        self.recorded: dict[Row, np.ndarray] = {}
+
+    def _forward(self, rows: Sequence[Row]) -> np.ndarray:
+        if self._known is not None:
+            return np.stack([self._known[row] for row in rows]) if rows else super()._forward(rows)
+        found = super()._forward(rows)
+        self.recorded.update(zip(rows, found, strict=True))
+        return found
+
+
+class RecordedEncoder(MeanPooledEncoder):
+    """A sentence encoder of the same kind."""
+
+    def __init__(self, encoder: MeanPooledEncoder, answers: dict[tuple[int, ...], np.ndarray] | None = None) -> None:
+        super().__init__(encoder.backbone, encoder.device)
+        self._answers = answers
+        self.recorded: dict[tuple[int, ...], np.ndarray] = {}
+
+    def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        if self._answers is not None:
+            return np.stack([self._answers[row] for row in rows])
+        found = super()._forward(rows)
+        self.recorded.update(zip(rows, found, strict=True))
+        return found
+
+
+class PlainEncoder:
+    """The sentence encoder as TextAttack calls one: every window of every candidate, padded within its batch."""
+
+    def __init__(self, encoder: MeanPooledEncoder, answers: dict[str, np.ndarray] | None = None) -> None:
+        self._encoder = encoder
+        self._answers = answers
+        self.recorded: dict[str, np.ndarray] = {}
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) float32 of length 1."""
+        if self._answers is not None:
+            return np.stack([self._answers[text] for text in texts])
+        found = []
+        for start in range(0, len(texts), TEXTATTACK_BATCH):
+            batch = self._encoder.tokenizer(
+                list(texts[start : start + TEXTATTACK_BATCH]),
+                truncation=True,
+                max_length=self._encoder.max_length,
+                padding=True,
+                return_tensors="pt",
+            ).to(self._encoder.device)
+            hidden = self._encoder.model(**batch).last_hidden_state
+            weights = batch["attention_mask"].unsqueeze(-1)
+            pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+            found.append(torch.nn.functional.normalize(pooled, dim=1).cpu().numpy())
+        rows = np.concatenate(found)
+        self.recorded.update(zip(texts, rows, strict=True))
+        return rows
+
+    def describe(self) -> str:
+        """The encoder, in words."""
+        return self._encoder.describe()
+
+    def identity(self) -> dict[str, Any]:
+        """The encoder's identity."""
+        return self._encoder.identity()
+
+
+def compare(
+    victim: Victim,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    resources: Resources,
+    *,
+    columns: Sequence[str],
+    seed: int,
+    ways: Sequence[str] = WAYS,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Timing]:
+    """Attacks the same texts each way, the engine last.
+
+    TextAttack runs with its own wrapper (padding to 512 or to 128) or with padding to the longest text of a batch of
+    32, and with its own classes for search, transformations and constraints; synonyms, tags and sentence vectors come
+    from the same resources. Texts longer than the victim reads are cut at the same place in every way.
+    """
+    encoder = resources.encoder
+    assert isinstance(encoder, MeanPooledEncoder)
+    encoder.encode(["loaded"])  # loading is off the clock
+    import_textattack()
+    outcomes: dict[str, list[Outcome]] = {}
+    seconds: dict[str, tuple[float, float | None]] = {}
+    for way in ways:
+        run = _engine_run if way == "engine" else _textattack_run(_padding(way))
+        outcomes[way], *seconds[way] = run(victim, examples, recipe, resources, columns, seed)  # type: ignore[assignment]
+        say(f"{recipe.key}, {way}: {seconds[way][0]:.1f} s")
+    ours = {outcome.example_id: outcome for outcome in outcomes[ways[-1]]}
+    return [
+        Timing(
+            recipe.key,
+            way,
+            *seconds[way],
+            queries=sum(outcome.queries for outcome in outcomes[way]),
+            agreeing=sum(_same(outcome, ours[outcome.example_id]) for outcome in outcomes[way]),
+            texts=len(examples),
+        )
+        for way in ways
+    ]
+
+
+def _same(outcome: Outcome, other: Outcome) -> bool:
+    parts = ("status", "queries", "perturbed")
+    return all(getattr(outcome, part) == getattr(other, part) for part in parts)
+
+
+def _padding(way: str) -> int | Literal[True]:
+    kind = way.removeprefix("textattack ")
+    return True if kind == "dynamic" else int(kind)
+
+
+def _timed(device: str, work: Callable[[], list[Outcome]]) -> tuple[list[Outcome], float]:
+    clock = time.perf_counter if device == "cuda" else time.process_time
+    start = clock()
+    found = work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return found, clock() - start
+
+
+def _engine_run(
+    victim: Victim, examples: Sequence[Example], recipe: Recipe, resources: Resources, columns: Sequence[str], seed: int
+) -> tuple[list[Outcome], float, float | None]:
+    def attack(by: Victim, parts: Resources) -> list[Outcome]:
+        return list(engine.attack_all(by, examples, recipe, parts, seed=seed, columns=columns))
+
+    recording = RecordedVictim(victim)
+    encoder = RecordedEncoder(resources.encoder)
+    warm = replace(resources, encoder=encoder)
+    encoder.encode(["loaded"])
+    found, taken = _timed(victim.device, lambda: attack(recording, warm))
+    free = RecordedVictim(victim, recording.recorded)
+    parts = replace(resources, encoder=RecordedEncoder(encoder, encoder.recorded))
+    parts.encoder.encode(["loaded"])
+    _, python = _timed("cpu", lambda: attack(free, parts))
+    return found, taken, python
+
+
+def _textattack_run(padding: int | Literal[True]) -> Callable[..., tuple[list[Outcome], float, float | None]]:
+    def run(
+        victim: Victim,
+        examples: Sequence[Example],
+        recipe: Recipe,
+        resources: Resources,
+        columns: Sequence[str],
+        seed: int,
+    ) -> tuple[list[Outcome], float, float | None]:
+        from benchmarks.attacks.reference import attack_one
+        from benchmarks.attacks.textattack_parts import PaddingWrapper, build_attack
+
+        def attack(wrapper: Any, encoder: PlainEncoder) -> list[Outcome]:
+            parts = replace(resources, encoder=encoder)
+            ready = build_attack(recipe, parts, victim, wrapper=wrapper, batch=TEXTATTACK_BATCH)
+            return [attack_one(ready, each, seed=seed, recipe=recipe, columns=columns) for each in examples]
+
+        wrapper, encoder = PaddingWrapper(victim, padding), PlainEncoder(resources.encoder)
+        found, taken = _timed(victim.device, lambda: attack(wrapper, encoder))
+        if padding is not True:
+            return found, taken, None
+        free = PaddingWrapper(victim, padding, wrapper.recorded)
+        _, python = _timed("cpu", lambda: attack(free, PlainEncoder(resources.encoder, encoder.recorded)))
+        return found, taken, python
+
+    return run
