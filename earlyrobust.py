@@ -13,7 +13,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from benchmarks.runs.options import Options, split_names
+from benchmarks.runs.options import AttackOptions, Options, split_names
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
 
@@ -55,6 +55,32 @@ def run(
     setup = resolve(options)
     planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
     return _run_and_report(setup, planned, name, options.json)
+
+
+def attack(options: Flat[AttackOptions]) -> int:
+    """Attacks any classifier on a file of labelled texts and prints Clean%, Aua%, ASR% and #Query.
+
+    Args:
+        options: what to attack and how.
+    """
+    from benchmarks.runs.attack_file import resolve_attack
+    from benchmarks.runs.progress import Reporter
+    from reports.attacked import attack_table
+    from reports.tables import write_json
+
+    prepared = resolve_attack(options)
+    reporter = Reporter(Console())
+    stored = len(prepared.stored())
+    reporter.say(f"{len(prepared.examples)} texts, {stored} attacked already")
+    with reporter.work(f"{prepared.recipe.title}, texts", len(prepared.examples)) as bar:
+        bar.advance(stored)
+        outcomes = prepared.run(on_outcome=bar.advance)
+    table = attack_table(prepared, outcomes)
+    table.print(reporter.console)
+    reporter.say(str(prepared.store.outcomes_path(prepared.key)))
+    if options.json is not None:
+        write_json(table, options.json)
+    return INCOMPLETE if table.incomplete else 0
 
 
 def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
@@ -161,6 +187,7 @@ def _say(*lines: str) -> None:
 VERBS = {
     "reproduce": reproduce,
     "run": run,
+    "attack": attack,
     "plan": plan,
     "ls": ls,
     "show": show,

@@ -46,6 +46,10 @@ def attack_all(
     """
     require(in_flight >= 1, "in_flight", "1 or more", in_flight)
     resources.check(recipe)
+    if recipe.library is not None:
+        raise ValueError(
+            f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'"
+        )
     search = GreedySearch(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
     oracles = _Oracles(victim, recipe, resources)
     waiting = deque(examples)

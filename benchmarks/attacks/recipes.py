@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from baselines.refusal import require, unknown
@@ -102,6 +105,8 @@ class Recipe:
         max_words_changed: largest share of words changed, in [0, 1].
         column_rules: columns left alone in pair tasks.
         query_budget: most queries for one text; None for no bound.
+        library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
+            not read.
     """
 
     key: str
@@ -117,6 +122,7 @@ class Recipe:
     max_words_changed: float | None = None
     column_rules: tuple[ColumnRule, ...] = ()
     query_budget: int | None = None
+    library: str | None = None
 
     def __post_init__(self) -> None:
         require(self.query_budget is None or self.query_budget >= 1, "query budget", "1 or more", self.query_budget)
@@ -195,12 +201,43 @@ BERT_ATTACK_OFFICIAL = Recipe(
 RECIPES = {recipe.key: recipe for recipe in (TEXTFOOLER, TEXTBUGGER, BERT_ATTACK_OFFICIAL, BERT_ATTACK, BERT_ATTACK_8)}
 
 
+LIBRARY = "textattack:"
+
+
 def find_recipe(key: str) -> Recipe:
-    """The recipe called `key`.
+    """The recipe called `key`; `textattack:<Recipe>` is one of TextAttack's own, run by its own attacker.
 
     Raises:
         ValueError: for an unknown name.
     """
+    if key.startswith(LIBRARY):
+        return _library_recipe(key)
     if key not in RECIPES:
-        raise unknown("recipe", key, RECIPES)
+        raise unknown("recipe", key, [*RECIPES, f"{LIBRARY}<Recipe>"])
     return RECIPES[key]
+
+
+def _library_recipe(key: str) -> Recipe:
+    name = key.removeprefix(LIBRARY)
+    known = library_recipes()
+    if name not in known:
+        raise unknown("recipe of TextAttack", name, known)
+    return Recipe(
+        key=key,
+        title=name,
+        source=f"TextAttack's {name}",
+        note="TextAttack's own parts with the resources it downloads itself; the profile in the caption is not theirs",
+        ranking="delete",
+        transformations=(),
+        library=name,
+    )
+
+
+def library_recipes() -> list[str]:
+    """Names of TextAttack's recipes, read from its source without importing it; none where it is not installed."""
+    spec = find_spec("textattack")
+    if spec is None or spec.origin is None:
+        return []
+    listed = ast.parse((Path(spec.origin).parent / "attack_recipes" / "__init__.py").read_text("utf-8"))
+    names = [alias.name for node in ast.walk(listed) if isinstance(node, ast.ImportFrom) for alias in node.names]
+    return sorted(name for name in names if name != "AttackRecipe")

@@ -82,7 +82,7 @@ class Resources:
 
 
 def offline_resources(
-    task: Task, backbone: Backbone, *, synonyms: Path | None = None, nltk_data: Path | None = None
+    task: Task | None, backbone: Backbone, *, synonyms: Path | None = None, nltk_data: Path | None = None
 ) -> Resources:
     """The profile that downloads nothing.
 
@@ -90,7 +90,7 @@ def offline_resources(
     vectors.
 
     Args:
-        task: what is attacked.
+        task: what is attacked; None for texts of no known task.
         backbone: whose word vectors serve where nothing better is given.
         synonyms: a neighbour list, JSON.
         nltk_data: a folder of NLTK data, for its tagger and stop words.
@@ -120,7 +120,7 @@ def offline_resources(
     )
 
 
-def _offline_synonyms(task: Task, backbone: Backbone, path: Path | None) -> Synonyms:
-    if task.key == "demo":
+def _offline_synonyms(task: Task | None, backbone: Backbone, path: Path | None) -> Synonyms:
+    if task is not None and task.key == "demo":
         return NeighbourList.from_groups(synonym_groups())
     return NeighbourList.from_file(path) if path is not None else WordVectors.of_backbone(backbone)

@@ -123,9 +123,7 @@ class GreedySearch:
             return [(new, None) for new in passed]
         return (yield from self._similar_enough(text, original, index, passed))
 
-    def _masked(
-        self, text: Text, index: int, proposals: dict[Text, np.ndarray]
-    ) -> Generator[Request, Any, list[str]]:
+    def _masked(self, text: Text, index: int, proposals: dict[Text, np.ndarray]) -> Generator[Request, Any, list[str]]:
         """What the masked model proposes for the word at `index`.
 
         The model reads the text as it is; the mask serves to find the word's first piece, as in TextAttack.
@@ -142,9 +140,7 @@ class GreedySearch:
             return []
         if text not in proposals or len(proposals[text]) < last:
             proposals[text] = yield AskMaskedModel(Masked(model.ids(text.joined), last), part.candidates)
-        return masked_candidates(
-            model, text.words[index], index == 0, proposals[text][first:last], part.candidates
-        )
+        return masked_candidates(model, text.words[index], index == 0, proposals[text][first:last], part.candidates)
 
     def _similar_enough(
         self, text: Text, original: Text, index: int, replacements: list[str]

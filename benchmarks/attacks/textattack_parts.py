@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from textattack import Attack
+from textattack import Attack, attack_recipes
 from textattack.constraints import Constraint
 from textattack.constraints.grammaticality import PartOfSpeech
 from textattack.constraints.overlap import MaxWordsPerturbed
@@ -197,6 +197,8 @@ def build_attack(
         ValueError: where the recipe needs what the resources lack.
     """
     resources.check(recipe)
+    if recipe.library is not None:
+        return _library_attack(recipe.library, wrapper or VictimWrapper(victim), recipe.query_budget)
     transformations = [_transformation(part, resources) for part in recipe.transformations]
     return Attack(
         UntargetedClassification(
@@ -208,6 +210,21 @@ def build_attack(
         transformations[0] if len(transformations) == 1 else CompositeTransformation(transformations),
         GreedyWordSwapWIR(wir_method=recipe.ranking),
     )
+
+
+def _library_attack(name: str, wrapper: ModelWrapper, budget: int | None) -> Attack:
+    """TextAttack's own recipe.
+
+    Raises:
+        RuntimeError: where what it downloads cannot be had, or it cannot be built for a classifier.
+    """
+    try:
+        attack = getattr(attack_recipes, name).build(wrapper)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise RuntimeError(f"TextAttack cannot build its recipe {name}: {reason}; it may need a download") from error
+    attack.goal_function.query_budget = float("inf") if budget is None else budget
+    return attack
 
 
 def _transformation(part: recipes.Transformation, resources: Resources) -> Transformation:

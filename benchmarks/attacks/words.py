@@ -121,9 +121,7 @@ class Text:
         modified = self.modified
         if more:
             modified = frozenset(place + more * (place > index) for place in modified if place != index)
-        return Text(
-            self.replaced(index, new), self.words_with(index, new), modified | self.newly_modified(index, new)
-        )
+        return Text(self.replaced(index, new), self.words_with(index, new), modified | self.newly_modified(index, new))
 
     def window(self, index: int, size: int | None) -> str:
         """The stretch of `size` words around a word, or from the first word to the last for None."""
@@ -162,9 +160,7 @@ class Text:
         ]
 
     def _replaces_one_word(self, new: str) -> bool:
-        return (
-            not self.has_chinese and not self._shifts and words_in(new) == (new,) and len(new.lower()) == len(new)
-        )
+        return not self.has_chinese and not self._shifts and words_in(new) == (new,) and len(new.lower()) == len(new)
 
     def _window_after(self, index: int, new: str, size: int | None) -> str:
         return self.after(index, new).window(next(iter(self.newly_modified(index, new))), size)

@@ -56,6 +56,50 @@ class Options:
     json: Path | None = None
 
 
+@dataclass(frozen=True)
+class AttackOptions:
+    """Which classifier to attack, on which texts, how, and where the outcomes go.
+
+    Attributes:
+        model: folder of a saved classifier (pruned ones too), or a hub id.
+        data: CSV or TSV file with a header.
+        recipe: textfooler, textbugger, bertattack, bertattack_official, or textattack:<Recipe> for any other of
+            TextAttack's.
+        columns: its text column, or two separated by a comma.
+        label: its label column: numbers, or the model's class names.
+        engine: lockstep (the suite's own), or textattack for TextAttack's own loop.
+        out: folder for outcomes; the same command with the same folder continues there.
+        limit: attack the first texts only.
+        max_length: longest input in tokens; what the model can read when left out.
+        query_budget: most queries for one text.
+        temperature: divides the victim's logits; overconfident victims starve attacks that search by score.
+        seed: decides what the recipe draws.
+        synonyms: file with a word's neighbours (JSON, word to list, may be gzipped); MiniLM's word vectors else.
+        nltk_data: folder with NLTK's tagger and stop words.
+        device: cpu, cuda, or auto.
+        offline: fetch nothing; what is missing is named.
+        json: file for the printed table as JSON.
+    """
+
+    model: str
+    data: Path
+    recipe: str = "textfooler"
+    columns: str = "text"
+    label: str = "label"
+    engine: str = "lockstep"
+    out: Path = Path("attack-results")
+    limit: int | None = None
+    max_length: int | None = None
+    query_budget: int | None = None
+    temperature: float = 1.0
+    seed: int = 42
+    synonyms: Path | None = None
+    nltk_data: Path | None = None
+    device: str = "auto"
+    offline: bool = False
+    json: Path | None = None
+
+
 def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """`"a, b"` as `("a", "b")`; `default` for None.
 

@@ -118,7 +118,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
     Raises:
         ValueError: with one sentence, for anything the user can mend.
     """
-    device = _device(options.device)
+    device = choose_device(options.device)
     preset, chosen = find_preset(options.preset, has_cuda=device == "cuda")
     for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads"):
         value = getattr(options, name)
@@ -153,7 +153,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
     )
 
 
-def _device(name: str) -> str:
+def choose_device(name: str) -> str:
     """`cuda` or `cpu`.
 
     Raises:

@@ -138,9 +138,7 @@ class _Frame:
             return Row(ids, ())
         if not any(self._types):
             return Row(ids, (0,) * len(ids))
-        return Row(
-            ids, tuple(kind for kind, length in zip(self._types, lengths, strict=True) for _ in range(length))
-        )
+        return Row(ids, tuple(kind for kind, length in zip(self._types, lengths, strict=True) for _ in range(length)))
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase, columns: int) -> _Frame:

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from baselines.primitives.encoders import ARCHITECTURES
 from baselines.primitives.pruning import Kept, reshape_
 from baselines.refusal import unknown
-from benchmarks.victims.backbones import WEIGHTS, sha256_of
+from benchmarks.victims.backbones import WEIGHTS, find_backbone, sha256_of
 
 
 def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
@@ -56,3 +56,26 @@ def load_classifier(folder: Path) -> nn.Module:
             f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}"
         ) from error
     return model.eval()
+
+
+def load_any_classifier(
+    name: str, *, offline: bool = False
+) -> tuple[nn.Module, PreTrainedTokenizerBase, dict[str, str]]:
+    """A classifier with its tokenizer and what identifies its weights, from a folder (pruned or not) or a hub id.
+
+    Raises:
+        ValueError: where it cannot be read, is no classifier, or is of an architecture the suite does not know.
+    """
+    backbone = find_backbone(name, offline=offline)
+    kinds = backbone.config.architectures or []
+    if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+        raise ValueError(
+            f"the model {name!r} is no text classifier: its configuration says {', '.join(kinds) or 'nothing'}; "
+            f"give one whose architecture ends in ForSequenceClassification"
+        )
+    if Path(name).is_dir():
+        return load_classifier(Path(name)), backbone.load_tokenizer(), backbone.identity()
+    model = AutoModelForSequenceClassification.from_pretrained(
+        name, revision=backbone.revision, local_files_only=offline, use_safetensors=True
+    )
+    return model.eval(), backbone.load_tokenizer(), backbone.identity()

@@ -28,6 +28,7 @@ class Victim:
         max_length: longest input in tokens.
         device: where the model lies.
         batch_tokens: most tokens in a batch, padding included.
+        temperature: what logits are divided by before the softmax; 1 leaves them as they are.
     Attributes:
         queries: texts answered so far, repeats included.
     """
@@ -40,6 +41,7 @@ class Victim:
         max_length: int,
         device: str = "cpu",
         batch_tokens: int = 8192,
+        temperature: float = 1.0,
     ) -> None:
         require(max_length >= 1, "Victim.max_length", "1 or more", max_length)
         require(batch_tokens >= max_length, "Victim.batch_tokens", f"at least max_length ({max_length})", batch_tokens)
@@ -48,6 +50,8 @@ class Victim:
         self.max_length = max_length
         self.device = device
         self.batch_tokens = batch_tokens
+        require(temperature > 0, "Victim.temperature", "positive", temperature)
+        self.temperature = temperature
         self.queries = 0
         self._pieces = Pieces(tokenizer, max_length)
         self._answers: dict[Row, np.ndarray] = {}
@@ -81,7 +85,8 @@ class Victim:
         for places in self._batches([len(row.ids) for row in rows]):
             batch = self._padded([rows[place] for place in places])
             # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
-            probabilities[places] = self.model(**batch).logits.double().softmax(dim=-1).float().cpu().numpy()
+            logits = self.model(**batch).logits.double() / self.temperature
+            probabilities[places] = logits.softmax(dim=-1).float().cpu().numpy()
         return probabilities
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -29,7 +29,7 @@ ODD_TEXTS = {
     "html": "good<br /><br />The <b>film</b> was &amp; bad. <script>plot()</script>",
     "chinese": "the film \u6211\u559c\u6b22\u8fd9\u90e8\u7535\u5f71 good",
     "special tokens": "good [MASK] film [SEP] was [UNK] bad [CLS]",
-    "shrinking letters": "\u0130\u0130\u0130 good film \u0130 was bad and the plot was poor and a food meal great fine movie",
+    "shrinking letters": "\u0130\u0130 good film \u0130 was bad and the plot was poor and a food meal great fine movie",
     "very long": "good film and bad plot, " * 2000,
 }
 
@@ -54,7 +54,11 @@ def right(victim, examples):
     texts = [*examples, Example("test-8", (long,), 0), Example("test-9", ("Good FILM, gOod plot; the goods MEAL",), 0)]
     read = victim([example.texts for example in texts]).argmax(axis=1)
     labelled = [dataclasses.replace(each, label=int(label)) for each, label in zip(texts, read, strict=True)]
-    return [*labelled[:-2], dataclasses.replace(labelled[-2], id="test-wrong", label=1 - labelled[-2].label), *labelled[-2:]]
+    return [
+        *labelled[:-2],
+        dataclasses.replace(labelled[-2], id="test-wrong", label=1 - labelled[-2].label),
+        *labelled[-2:],
+    ]
 
 
 def agreement(mine, theirs) -> str:
@@ -75,12 +79,15 @@ def test_every_outcome_is_textattacks(victim, right, resources, key: str) -> Non
 
 @pytest.mark.parametrize("key", RECIPES)
 @pytest.mark.parametrize(
-    "columns", [("premise", "hypothesis"), ("question", "sentence"), ("sentence1", "sentence2"), ("sentence", "question")]
+    "columns",
+    [("premise", "hypothesis"), ("question", "sentence"), ("sentence1", "sentence2"), ("sentence", "question")],
 )
 def test_pairs_are_attacked_as_textattack_does(victim, resources, key: str, columns: tuple[str, str]) -> None:
     texts = [("The film was good.", "a great movie"), ("bad food, poor meal", "Was I the plot?"), ("", "a good plot")]
     read = victim(texts).argmax(axis=1)
-    pairs = [Example(f"test-{row}", text, int(label)) for row, (text, label) in enumerate(zip(texts, read, strict=True))]
+    pairs = [
+        Example(f"test-{row}", text, int(label)) for row, (text, label) in enumerate(zip(texts, read, strict=True))
+    ]
     theirs = run(reference, victim, pairs, key, resources, columns=columns)
     assert run(engine, victim, pairs, key, resources, columns=columns) == theirs
     if columns == ("premise", "hypothesis") and key == "textfooler":
@@ -189,7 +196,11 @@ def test_a_batch_that_breaks_breaks_those_alone_that_break_it(victim, right, res
 
 
 def test_a_success_that_does_not_hold_is_not_counted(victim, right, resources, monkeypatch) -> None:
-    won = {name for name, each in run(engine, victim, right, "textbugger", resources).items() if each.status == "successful"}
+    won = {
+        name
+        for name, each in run(engine, victim, right, "textbugger", resources).items()
+        if each.status == "successful"
+    }
     ask = Victim.__call__
     label = {example.id: example.label for example in right}
 

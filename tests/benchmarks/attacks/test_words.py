@@ -12,13 +12,29 @@ from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.attacks.words import Text, changed_words, window_bounds, words_in, words_of
 
-odd = st.sampled_from(
-    ["good", "film's", "'quoted'", "well-made", "*", "@x", "_", "a_b", "--", "I", "S", "PLI", "3.5", "e-mail@x.org"]
-    + ["<br />", "\U0001f600", "\u05e9\u05dc\u05d5\u05dd", "caf\u00e9", "\u0130stanbul", "\u00df", "U.S.", "x,y", "(a)b"]
-    + [" ", "  ", "\t", "\n", ".", ",", "!", "-", "'", *list(HOMOGLYPHS.values())[:6]]
+ODD = (
+    *("good", "film's", "'quoted'", "well-made", "*", "@x", "_", "a_b", "--", "I", "S", "PLI", "3.5", "e-mail@x.org"),
+    *(
+        "<br />",
+        "\U0001f600",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "caf\u00e9",
+        "\u0130stanbul",
+        "\u00df",
+        "U.S.",
+        "x,y",
+        "(a)b",
+    ),
+    *(" ", "  ", "\t", "\n", ".", ",", "!", "-", "'"),
+    *list(HOMOGLYPHS.values())[:6],
 )
-texts = st.lists(odd | st.text(max_size=5), min_size=1, max_size=10).map(" ".join) | st.lists(odd, max_size=8).map("".join)
-replacements = st.sampled_from(["", "fine", "w ord", "ice cream", "--", "'s", "[UNK]", "don 't", "\u0130", "so-so", "x"])
+odd = st.sampled_from(ODD)
+texts = st.lists(odd | st.text(max_size=5), min_size=1, max_size=10).map(" ".join) | st.lists(odd, max_size=8).map(
+    "".join
+)
+replacements = st.sampled_from(
+    ["", "fine", "w ord", "ice cream", "--", "'s", "[UNK]", "don 't", "\u0130", "so-so", "x"]
+)
 
 
 def ours_and_theirs(columns: tuple[str, ...]):
@@ -73,7 +89,12 @@ def test_a_replaced_word_leaves_the_text_that_textattack_leaves(columns, new, da
 
 
 @settings(max_examples=300, deadline=None)
-@given(columns=st.tuples(texts) | st.tuples(texts, texts), new=replacements, size=st.sampled_from([None, 1, 3, 15]), data=st.data())
+@given(
+    columns=st.tuples(texts) | st.tuples(texts, texts),
+    new=replacements,
+    size=st.sampled_from([None, 1, 3, 15]),
+    data=st.data(),
+)
 def test_windows_are_textattacks(columns, new, size, data) -> None:
     mine, theirs = ours_and_theirs(columns)
     if not mine.words or "<SPLIT>" in "".join(columns):
