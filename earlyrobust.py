@@ -97,6 +97,40 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
     return 0
 
 
+def bench(
+    what: Positional[str],
+    options: Flat[Options] = DEFAULTS,
+    words: tuple[int, int] | None = None,
+    skip_padded: bool = False,
+) -> int:
+    """Times the suite's own parts against what they replace, and prints the ratios.
+
+    Args:
+        what: attacks.
+        options: what to time it on; --attacked texts under each recipe.
+        words: least and most words of a text.
+        skip_padded: leave out TextAttack as shipped, which pads every text and takes most of the time.
+    """
+    from baselines.refusal import unknown
+    from benchmarks.runs.progress import Reporter
+    from benchmarks.speed.attack_speed import WAYS
+    from benchmarks.speed.bench import bench_attacks
+    from reports.speed import speed_table
+    from reports.tables import write_json, write_table
+
+    if what != "attacks":
+        raise unknown("benchmark", what, ("attacks",))
+    reporter = Reporter(Console())
+    found = bench_attacks(options, words=words, ways=WAYS[2:] if skip_padded else WAYS, say=reporter.say)
+    table = speed_table(found)
+    table.print(reporter.console)
+    for path in write_table(table, found[0].setup.store.root, "bench_attacks"):
+        reporter.say(str(path))
+    if options.json is not None:
+        write_json(table, options.json)
+    return 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -188,6 +222,7 @@ VERBS = {
     "reproduce": reproduce,
     "run": run,
     "attack": attack,
+    "bench": bench,
     "plan": plan,
     "ls": ls,
     "show": show,

@@ -1,0 +1,68 @@
+"""The attack engine's speed as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from benchmarks.data.tasks import find_task
+from benchmarks.speed.attack_speed import WAYS
+from benchmarks.speed.bench import Bench
+from reports.tables import Column, Number, Table
+
+WAY_TITLES = dict(
+    zip(
+        WAYS,
+        ("TextAttack, padded to 512", "TextAttack, padded to 128", "TextAttack, padded in its batch", "engine"),
+        strict=True,
+    )
+)
+COLUMNS = (
+    Column("Task", "task", False),
+    Column("Recipe", "recipe", False),
+    Column("Way", "way", False),
+    Column("Seconds", "seconds"),
+    Column("Engine faster", "engine_ratio"),
+    Column("Python µs a query", "python_microseconds_per_query"),
+    Column("Queries", "queries"),
+    Column("Agreeing", "agreeing_texts"),
+    Column("Texts", "texts"),
+)
+
+
+def speed_table(benches: Sequence[Bench]) -> Table:
+    """One row per task, recipe and way; ratios are to the engine's seconds in the same run."""
+    rows = []
+    for bench in benches:
+        engine = {timing.recipe: timing.seconds for timing in bench.timings if timing.way == "engine"}
+        for timing in bench.timings:
+            python = math.nan if timing.python_seconds is None else 1e6 * timing.python_seconds / timing.queries
+            rows.append(
+                (
+                    find_task(bench.task).title,
+                    timing.recipe,
+                    WAY_TITLES[timing.way],
+                    Number(timing.seconds),
+                    Number(timing.seconds / engine[timing.recipe], digits=2, suffix="×"),
+                    Number(python, digits=0),
+                    Number(timing.queries, digits=0),
+                    Number(timing.agreeing, digits=0),
+                    Number(timing.texts, digits=0),
+                )
+            )
+    setup = benches[0].setup
+    clock = "wall seconds on the GPU" if setup.device == "cuda" else "CPU seconds on one thread"
+    caption = (
+        f"Time: {clock}, {setup.machine['processor'] if setup.device == 'cpu' else setup.machine['gpus'][0]}, all ways "
+        f"in one run. Agreeing: texts whose status, final text and number of queries are the engine's.",
+        "Python: CPU seconds with all models' answers looked up, no other memory; loading is off the clock.",
+        "TextAttack runs its own search, transformations and constraints; synonyms, tags and sentence vectors are the "
+        "engine's. Its sentence encoder is asked for both windows of every candidate, padded in batches of 32.",
+        f"Victim: {setup.backbone.name} fine-tuned, preset {setup.preset.key}; "
+        + "; ".join(
+            f"{find_task(bench.task).title} cut at {setup.tasks[bench.task].max_length} tokens" for bench in benches
+        )
+        + ".",
+        *(f"{find_task(bench.task).title}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
+    )
+    return Table("Attack engine against TextAttack", COLUMNS, tuple(rows), caption)

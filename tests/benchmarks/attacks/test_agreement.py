@@ -1,0 +1,70 @@
+"""The engine against TextAttack on real texts and a trained victim: minutes long, run with `-m slow`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.attacks import reference
+from benchmarks.attacks.engine import attack_all
+from benchmarks.attacks.recipes import find_recipe
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.runner import ATTACK_SEED, train, training_key, victim_of
+from benchmarks.runs.setup import resolve
+from benchmarks.speed.bench import _of_length
+from benchmarks.victims.saved import load_classifier
+
+pytestmark = pytest.mark.slow
+
+WORDS = {"imdb": (150, 250)}
+SIZES = [("sst2", "textfooler", 200), ("sst2", "bertattack_official", 200), ("sst2", "textbugger", 100)] + [
+    (task, recipe, 30)
+    for task in ("ag_news", "qnli", "imdb")
+    for recipe in ("textfooler", "bertattack_official", "textbugger")
+]
+
+
+@pytest.fixture(scope="session")
+def trained(shared_data: Path, shared_resources: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable:
+    """A task's setup and a victim fine-tuned on 400 of its texts."""
+    out = tmp_path_factory.mktemp("agreement")
+    known: dict = {}
+
+    def victim_for(name: str):
+        if name not in known:
+            options = Options(
+                preset="small",
+                data=shared_data,
+                tasks=name,
+                out=out,
+                train_texts=400,
+                device="cpu",
+                nltk_data=shared_resources / "nltk_data",
+            )
+            setup = resolve(options)
+            (cell,) = cells(setup.preset, [name], ["fine_tune"], runs=1)
+            train(setup, cell)
+            model = load_classifier(setup.store.model_folder(training_key(setup, cell)))
+            known[name] = setup.tasks[name], victim_of(setup, setup.tasks[name], model)
+        return known[name]
+
+    return victim_for
+
+
+@pytest.mark.parametrize(("task", "recipe", "count"), SIZES)
+def test_status_final_text_and_queries_are_textattacks(trained, task: str, recipe: str, count: int) -> None:
+    setup, victim = trained(task)
+    examples = _of_length(setup.dataset.test, WORDS.get(task))[:count]
+    assert len(examples) == count
+    given = {"seed": ATTACK_SEED, "columns": setup.dataset.columns}
+    attack = find_recipe(recipe)
+    mine = {each.example_id: each for each in attack_all(victim, examples, attack, setup.resources, **given)}
+    different = []
+    for theirs in reference.attack_all(victim, examples, attack, setup.resources, **given):
+        if theirs != mine[theirs.example_id]:
+            different.append(f"{theirs}\n{mine[theirs.example_id]}")
+    print(f"{task}, {recipe}: {count - len(different)} of {count} agree")
+    assert not different, "\n".join(different)

@@ -1,0 +1,35 @@
+"""The row of one attack, and the sentences about what broke."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from benchmarks.attacks.recipes import TEXTFOOLER
+from benchmarks.results.records import Outcome
+from reports.attacked import attack_table
+
+
+def outcome(name: str, status: str, queries: int = 0, error: str | None = None) -> Outcome:
+    return Outcome(name, status, queries, 0, ("a b",), ("a c",), 2, 1, error=error)
+
+
+def test_percentages_count_every_text_and_the_broken_are_named() -> None:
+    outcomes = [
+        outcome("a", "failed", 10),
+        outcome("b", "successful", 20),
+        outcome("c", "skipped"),
+        outcome("d", "error", error="Traceback\nValueError: the label 7 of d is outside"),
+    ]
+    attack = SimpleNamespace(
+        model_name="m",
+        recipe=TEXTFOOLER,
+        engine="lockstep",
+        victim=SimpleNamespace(max_length=64, temperature=2.0),
+        resources=SimpleNamespace(describe=lambda: "offline profile: words"),
+    )
+    table = attack_table(attack, outcomes)
+    (row,) = table.records()
+    assert (row["clean_percent"], row["aua_percent"], row["asr_percent"], row["queries"]) == (75, 25, 50, 15)
+    assert (row["texts"], row["errors"]) == (4, 1) and table.incomplete
+    assert "d: ValueError: the label 7 of d is outside" in table.caption
+    assert any("divided by 2" in line for line in table.caption)

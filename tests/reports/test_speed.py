@@ -1,0 +1,30 @@
+"""Ratios are to the engine in the same run."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from benchmarks.speed.attack_speed import Timing
+from benchmarks.speed.bench import Bench
+from reports.speed import speed_table
+
+
+def test_ratios_are_to_the_engine() -> None:
+    task = SimpleNamespace(max_length=64, resources=SimpleNamespace(describe=lambda: "offline profile: words"))
+    setup = SimpleNamespace(
+        device="cpu",
+        machine={"processor": "a processor"},
+        backbone=SimpleNamespace(name="minilm"),
+        preset=SimpleNamespace(key="demo"),
+        tasks={"demo": task},
+    )
+    timings = [
+        Timing("textfooler", "textattack dynamic", 6.0, 0.9, 1000, 9, 10),
+        Timing("textfooler", "engine", 2.0, 0.05, 1000, 10, 10),
+    ]
+    table = speed_table([Bench(setup, "demo", timings)])
+    slow, fast = table.records()
+    assert slow["engine_ratio"] == 3 and fast["engine_ratio"] == 1
+    assert slow["python_microseconds_per_query"] == 900
+    assert slow["agreeing_texts"] == 9
+    assert "a processor" in " ".join(table.caption)
