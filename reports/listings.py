@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baselines.refusal import unknown
-from benchmarks.attacks.recipes import RECIPES, find_recipe
+from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
 from benchmarks.data.tasks import TASKS, find_task
 from benchmarks.runs.defenses import find_defense, known_defenses
 from benchmarks.runs.experiments import EXPERIMENTS
@@ -51,8 +51,8 @@ def details(name: str, task: str | None = None) -> Table:
     Raises:
         ValueError: for a name that is neither.
     """
-    if name in RECIPES:
-        recipe = RECIPES[name]
+    if name in RECIPES or name.startswith(LIBRARY):
+        recipe = find_recipe(name)
         rows = [("source", recipe.source), ("note", recipe.note), *_flat(recipe.identity())]
         return _text_table(recipe.title, ("Part", "Value"), rows)
     if name not in known_defenses() and not name.endswith(".py"):
