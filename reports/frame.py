@@ -46,7 +46,7 @@ def training_frame(records: Iterable[TrainingRecord]) -> pd.DataFrame:
             "seed": record.seed,
             "status": record.status,
             "clean_percent": _share(record.clean_correct),
-            "seconds": record.seconds["gpu"] if record.status == "finished" else math.nan,
+            "seconds": record.seconds["gpu"] if record.status == "finished" and not record.invalid else math.nan,
             "wall_seconds": record.seconds["wall"],
             "kept_percent": 100 * record.parameters_kept / record.parameters_before,
         }

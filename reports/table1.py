@@ -183,11 +183,14 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
 
 
 def _troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
-    """Diverged runs, search that did not settle, attacks that broke."""
+    """Diverged runs, runs whose time does not count, searches that did not settle, attacks that broke."""
     lines = []
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")
+    for record in trained:
+        if record.invalid:
+            lines.append(f"Time not counted, {record.title} seed {record.seed}: {'; '.join(record.invalid)}.")
     searches = [
         (record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]
     ]

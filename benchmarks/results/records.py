@@ -68,6 +68,7 @@ class TrainingRecord:
         machine, versions: what it ran on.
         started_at: UTC, ISO 8601.
         error: what ended a run that did not finish.
+        watch: what the GPU did meanwhile, a `Watch` as plain values.
     """
 
     key: str
@@ -90,6 +91,12 @@ class TrainingRecord:
     versions: dict[str, str]
     started_at: str
     error: str | None = None
+    watch: dict[str, Any] | None = None
+
+    @property
+    def invalid(self) -> list[str]:
+        """Reasons, declared beforehand, for which the run's time does not count."""
+        return list(self.watch["invalid"]) if self.watch else []
 
 
 @dataclass(frozen=True)

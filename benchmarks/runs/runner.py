@@ -12,6 +12,7 @@ import torch
 from baselines.training import Diverged, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
+from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import encode
@@ -49,13 +50,18 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     torch.manual_seed(cell.seed)
     torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
     logs, error = [], None
-    try:
-        logs = fit(cell.defense, model, batches, timer=timer, precision=setup.precision, on_update=on_update)
-    except Diverged as divergence:
-        error = str(divergence)
-    finally:
-        torch.set_float32_matmul_precision("highest")
-    readings = timer.readings()
+    on_gpu = setup.device == "cuda"
+    with watching(
+        cuda_device() if on_gpu else None, torch.cuda.max_memory_reserved if on_gpu else lambda: 0
+    ) as watcher:
+        try:
+            logs = fit(cell.defense, model, batches, timer=timer, precision=setup.precision, on_update=on_update)
+        except Diverged as divergence:
+            error = str(divergence)
+        finally:
+            torch.set_float32_matmul_precision("highest")
+        readings = timer.readings()
+    watch = watcher.result
     clean, weights_hash = "", None
     if error is None:
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
@@ -76,11 +82,12 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         clean_correct=clean,
         weights_sha256=weights_hash,
         peak_memory_bytes=torch.cuda.max_memory_allocated() if setup.device == "cuda" else None,
-        flags=list(readings.get("flags", [])),
+        flags=[*readings["flags"], *watch.warnings],
         machine=setup.machine,
         versions=setup.versions,
         started_at=started,
         error=error,
+        watch=watch.as_json() | {"invalid": list(watch.invalid), "warnings": list(watch.warnings)},
     )
     setup.store.put_training(record)
     return record

@@ -30,3 +30,10 @@ def test_footing_tells_clocks_and_machines_apart() -> None:
     assert footing(training()) == footing(training("pgd", seed=43))
     assert footing(training()) != footing(training(clock="cuda"))
     assert footing(training()) != footing(training(machine={"processor": "y", "gpus": [], "threads": 2}))
+
+
+def test_the_seconds_of_an_invalid_run_do_not_count() -> None:
+    watch = {"available": "yes", "invalid": ["hardware slowdown in 9 % of samples"]}
+    runs = training_frame([training(seed=42), training(seed=43, watch=watch)])
+    assert list(runs.seconds.isna()) == [False, True]
+    assert list(runs.clean_percent.isna()) == [False, False]
