@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -234,7 +235,7 @@ def _energy(samples: Sequence[Sample]) -> tuple[float | None, str | None]:
     counts = [sample.energy_millijoules for sample in samples if sample.energy_millijoules is not None]
     if len(counts) < 2:
         return None, "the board reports no energy"
-    if any(later < earlier for earlier, later in zip(counts, counts[1:], strict=False)):
+    if any(later < earlier for earlier, later in pairwise(counts)):
         return None, "the energy counter ran backwards"
     return (counts[-1] - counts[0]) / 1000, None
 
