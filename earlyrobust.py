@@ -102,29 +102,40 @@ def bench(
     options: Flat[Options] = DEFAULTS,
     words: tuple[int, int] | None = None,
     skip_padded: bool = False,
+    updates: int = 5,
 ) -> int:
     """Times the suite's own parts against what they replace, and prints the ratios.
 
     Args:
-        what: attacks.
+        what: attacks (the engine against TextAttack) or steps (each method's update against its predicted cost, in
+            BERT-base's shape with random weights).
         options: what to time it on; --attacked texts under each recipe.
-        words: least and most words of a text.
-        skip_padded: leave out TextAttack as shipped, which pads every text and takes most of the time.
+        words: attacks: least and most words of a text.
+        skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
+        updates: steps: timed updates of each method.
     """
-    from baselines.refusal import unknown
+    from baselines.refusal import require, unknown
     from benchmarks.runs.progress import Reporter
-    from benchmarks.speed.attack_speed import WAYS
-    from benchmarks.speed.bench import bench_attacks
-    from reports.speed import speed_table
     from reports.tables import write_json, write_table
 
-    if what != "attacks":
-        raise unknown("benchmark", what, ("attacks",))
+    require(updates >= 1, "--updates", "1 or more", updates)
     reporter = Reporter(Console())
-    found = bench_attacks(options, words=words, ways=WAYS[2:] if skip_padded else WAYS, say=reporter.say)
-    table = speed_table(found)
+    if what == "attacks":
+        from benchmarks.speed.attack_speed import WAYS
+        from benchmarks.speed.bench import bench_attacks
+        from reports.speed import speed_table
+
+        found = bench_attacks(options, words=words, ways=WAYS[2:] if skip_padded else WAYS, say=reporter.say)
+        table = speed_table(found)
+    elif what == "steps":
+        from benchmarks.speed.bench import bench_steps
+        from reports.speed import step_table
+
+        table = step_table(*bench_steps(options, updates=updates, say=reporter.say))
+    else:
+        raise unknown("benchmark", what, ("attacks", "steps"))
     table.print(reporter.console)
-    for path in write_table(table, found[0].setup.store.root, "bench_attacks"):
+    for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))
     if options.json is not None:
         write_json(table, options.json)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.data.tasks import find_task
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.step_speed import StepTiming
 from reports.tables import Column, Number, Table
 
 WAY_TITLES = dict(
@@ -28,6 +29,43 @@ COLUMNS = (
     Column("Agreeing", "agreeing_texts"),
     Column("Texts", "texts"),
 )
+
+
+STEP_COLUMNS = (
+    Column("Method", "method", False),
+    Column("Tokens", "tokens"),
+    Column("Seconds an update", "update_seconds"),
+    Column("Measured cost", "measured_fine_tuning_costs"),
+    Column("Predicted cost", "predicted_fine_tuning_costs"),
+    Column("Measured / predicted", "measured_over_predicted"),
+    Column("Forward", "forward_passes"),
+    Column("Full backward", "full_backward_passes"),
+    Column("Input backward", "input_backward_passes"),
+    Column("Off the clock %", "off_clock_percent"),
+)
+
+
+def step_table(timings: Sequence[StepTiming], caption: Sequence[str]) -> Table:
+    """One row per method and length; costs are in updates of dense fine-tuning at the same length."""
+    unit = {timing.tokens: timing.seconds for timing in timings if timing.method == "Fine-tune"}
+    rows = []
+    for timing in timings:
+        measured = timing.seconds / unit[timing.tokens]
+        rows.append(
+            (
+                timing.method,
+                Number(timing.tokens, digits=0),
+                Number(timing.seconds, digits=3),
+                Number(measured, digits=2),
+                Number(timing.predicted, digits=2),
+                Number(measured / timing.predicted, digits=2),
+                Number(timing.passes.forward, digits=0),
+                Number(timing.passes.backward_full, digits=0),
+                Number(timing.passes.backward_input, digits=0),
+                Number(100 * timing.off_clock_share, digits=2),
+            )
+        )
+    return Table("An update of each method, measured and predicted", STEP_COLUMNS, tuple(rows), tuple(caption))
 
 
 def speed_table(benches: Sequence[Bench]) -> Table:

@@ -1,4 +1,4 @@
-"""The victim and the texts that the attack engine is timed on."""
+"""What the benchmarks are run on: a victim and texts for the attack engine, a shape for the training steps."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import torch
 
 from baselines.refusal import require
+from benchmarks.clock.machine import machine_description
+from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
+from benchmarks.results.store import Store
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import ATTACK_SEED, train, training_key, victim_of
-from benchmarks.runs.setup import Setup, resolve
+from benchmarks.runs.setup import Setup, choose_device, resolve
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
+from benchmarks.speed.step_speed import StepTiming, time_steps
 from benchmarks.victims.saved import load_classifier
 
 
@@ -68,6 +72,27 @@ def bench_attacks(
             )
         found.append(Bench(setup, name, timings))
     return found
+
+
+def bench_steps(
+    options: Options, *, updates: int, say: Callable[[str], None] = lambda line: None
+) -> tuple[list[StepTiming], list[str]]:
+    """Times an update of each method in BERT-base's shape, and says in sentences what the numbers rest on."""
+    Store(options.out)  # refuses a folder that cannot be written before the work
+    device = choose_device(options.device)
+    threads = options.threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    texts = options.batch_size or 8
+    timings = time_steps(texts=texts, updates=updates, device=device, precision=options.precision, say=say)
+    machine = machine_description()
+    where = machine["processor"] + f", {threads} threads" if device == "cpu" else machine["gpus"][0]
+    return timings, [
+        f"BERT-base shape with random weights, {texts} texts of equal length, precision {options.precision}; "
+        f"median of {updates} updates after one of warm-up, in the suite's own loop.",
+        f"Clock: {timer_for(device).clock}, on {where}.",
+        "Cost is in updates of dense fine-tuning at the same length; predicted from counted passes (forward 1, input "
+        "backward 1, full backward 2), for the pruned model from its share of FLOPs.",
+    ]
 
 
 def _of_length(examples: Sequence[Example], words: tuple[int, int] | None) -> list[Example]:

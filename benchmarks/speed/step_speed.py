@@ -1,0 +1,175 @@
+"""What an update of each method costs, measured in the training loop and predicted from its passes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import BertConfig, BertForSequenceClassification
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
+from baselines.primitives.pruning import draw_ticket, prune_, random_coefficients
+from baselines.training import Passes, fit
+from benchmarks.clock.cost import EncoderShape, share_left, update_units
+from benchmarks.clock.timing import timer_for
+
+BERT_BASE = EncoderShape()
+WARM_UP_UPDATES = 1
+HEAD_SPARSITY, NEURON_SPARSITY = 1 / 6, 0.3
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """The update of one method.
+
+    Attributes:
+        method: its title.
+        tokens: L, tokens of every text.
+        seconds: median seconds of an update on the clock, the warm-up left out.
+        predicted: cost in fine-tuning updates, from the counted passes or from phi.
+        passes: passes of one update, counted while it ran.
+        off_clock_share: share of the wall time outside every span and every copy.
+    """
+
+    method: str
+    tokens: int
+    seconds: float
+    predicted: float
+    passes: Passes
+    off_clock_share: float
+
+
+@dataclass(frozen=True)
+class RandomBatches:
+    """Batches of random tokens, as many as there are updates; every text has L tokens of its own.
+
+    Attributes:
+        batch: the one batch, given again and again.
+        updates_per_epoch: how often.
+    """
+
+    batch: Batch
+    updates_per_epoch: int
+
+    def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
+        """The same batch, `updates_per_epoch` times."""
+        for _ in range(self.updates_per_epoch):
+            yield self.batch
+
+
+def random_batch(texts: int, tokens: int, vocabulary: int, padded_to: int | None = None) -> Batch:
+    """A batch of random token ids and labels, the same for the same sizes.
+
+    Args:
+        padded_to: length with padding; none where it is left out.
+    """
+    draw = torch.Generator().manual_seed(tokens)
+    ids = torch.randint(1, vocabulary, (texts, tokens), generator=draw)
+    mask = torch.ones_like(ids)
+    more = (padded_to or tokens) - tokens
+    ids, mask = (nn.functional.pad(each, (0, more)) for each in (ids, mask))
+    return Batch(ids, mask, torch.randint(0, 2, (texts,), generator=draw))
+
+
+def random_bert(shape: EncoderShape) -> BertForSequenceClassification:
+    """A BERT classifier of that shape with random weights."""
+    torch.manual_seed(0)
+    return BertForSequenceClassification(
+        BertConfig(
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.neurons,
+        )
+    )
+
+
+def measured_methods() -> dict[str, Defense]:
+    """The methods of the cost table at K = 3, for one epoch; their own constants play no part in the time."""
+    return {
+        "Fine-tune": FineTune(epochs=1),
+        "PGD-3": PGD(steps=3, epochs=1),
+        "FreeLB-3": FreeLB(steps=3, epochs=1),
+        "InfoBERT-3": InfoBert(steps=3, epochs=1),
+    }
+
+
+def as_released() -> dict[str, Defense]:
+    """The same methods in the form their releases run: parameters' gradients in every ascent, two full backwards."""
+    return {
+        "PGD-3, as released": PGD(steps=3, epochs=1, ascent_backward="full"),
+        "InfoBERT-3, as released": InfoBert(steps=3, epochs=1, fused=False),
+    }
+
+
+def pruned_(model: nn.Module) -> nn.Module:
+    """The model with a sixth of its heads and 30 % of its neurons removed at random."""
+    heads, neurons = random_coefficients(model, 0)
+    prune_(model, draw_ticket(heads, neurons, head_sparsity=HEAD_SPARSITY, neuron_sparsity=NEURON_SPARSITY))
+    return model
+
+
+def time_steps(
+    *,
+    shape: EncoderShape = BERT_BASE,
+    lengths: Sequence[int] = (64, 128),
+    texts: int = 8,
+    updates: int = 5,
+    device: str = "cpu",
+    precision: Any = "fp32",
+    say: Callable[[str], None] = lambda line: None,
+) -> list[StepTiming]:
+    """Times each method's update at each length, then plain fine-tuning of a pruned model.
+
+    Args:
+        updates: timed updates; the median is taken.
+    """
+    found = []
+    for tokens in lengths:
+        methods = {**measured_methods(), **as_released()}
+        for title, defense in methods.items():
+            found.append(_timed(title, defense, random_bert(shape), tokens, texts, updates, device, precision))
+            say(f"{title}, {tokens} tokens: {found[-1].seconds:.3f} s an update")
+        dense_units = update_units(Passes(1, 1, 0))
+        phi = share_left(shape, tokens, HEAD_SPARSITY, NEURON_SPARSITY)
+        model = pruned_(random_bert(shape))
+        timing = _timed("Fine-tune, pruned", FineTune(epochs=1), model, tokens, texts, updates, device, precision)
+        found.append(replace(timing, predicted=dense_units * phi))
+        say(f"Fine-tune, pruned, {tokens} tokens: {found[-1].seconds:.3f} s an update")
+    return found
+
+
+def _timed(
+    title: str,
+    defense: Defense,
+    model: nn.Module,
+    tokens: int,
+    texts: int,
+    updates: int,
+    device: str,
+    precision: Any,
+) -> StepTiming:
+    count = WARM_UP_UPDATES + updates
+    batches = RandomBatches(random_batch(texts, tokens, model.config.vocab_size), count)
+    model = model.to(device)
+    timer = timer_for(device)
+    (log,) = fit(defense, model, batches, timer=timer, precision=precision)
+    readings = timer.readings()
+    each = Passes(*(getattr(log.passes, name) // count for name in ("forward", "backward_full", "backward_input")))
+    return StepTiming(
+        method=title,
+        tokens=tokens,
+        seconds=statistics.median(timer.series[log.name][WARM_UP_UPDATES:]),
+        predicted=update_units(each),
+        passes=each,
+        off_clock_share=1 - (readings["gpu"] + readings["h2d"]) / readings["wall"],
+    )
