@@ -49,10 +49,10 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
         ValueError: where there is no such folder, or no attack in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}; name the one that 'reproduce' or 'run' wrote with --out")
+        raise ValueError(f"there is no folder {folder}; name the one that 'reproduce', 'run' or 'attack' got as --out")
     if next((folder / "attacks").glob("*/record.json"), None) is None:
         raise ValueError(
-            f"the folder {folder} holds no finished attack; name the one that 'reproduce' or 'run' wrote with --out"
+            f"the folder {folder} holds no finished attack; name the one that 'reproduce', 'run' or 'attack' got as --out"
         )
     store = Store(folder)
     trainings = {record.key: record for record in store.trainings()}
