@@ -10,13 +10,14 @@ from typing import Any
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
 from benchmarks.results.records import Outcome, TrainingRecord
-from benchmarks.results.store import Store, content_key
+from benchmarks.results.store import Store, canonical, content_key
 from benchmarks.runs.defenses import TABLE_ORDER
 from reports.frame import AttackResult
 from reports.listings import flat
 
 MODEL_FIELDS = ("model", "max_length", "temperature")
 HASH_LETTERS = 8
+LONGEST_MODEL_NAME = 32
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tu
     training = trainings.get(result.record.training_key)
     if training is None:
         identity = result.record.identity
-        return result.record.defense, {name: identity[name] for name in MODEL_FIELDS if name in identity}
+        return _end(result.record.defense), {name: identity[name] for name in MODEL_FIELDS if name in identity}
     return training.title, {name: value for name, value in training.identity.items() if name != "seed"}
 
 
@@ -138,15 +139,20 @@ def _short(value: str) -> str:
     return value[:HASH_LETTERS] if is_hash else value
 
 
+def _end(name: str) -> str:
+    """A model's name, or the end of a path that would crowd out a table's numbers."""
+    return name if len(name) <= LONGEST_MODEL_NAME else f"…{name[1 - LONGEST_MODEL_NAME :]}"
+
+
 def _order(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[Any, ...]:
     record = result.record
     places = (
         _place(list(TASKS), record.task),
         _place(list(TABLE_ORDER), record.defense),
-        content_key(_victim(result, trainings)[1]),
+        canonical(_victim(result, trainings)[1]),
         _place(list(RECIPES), record.recipe),
     )
-    return (*places, content_key(_attack(result, trainings)), record.seed, record.key)
+    return (*places, canonical(_attack(result, trainings)), record.seed, record.key)
 
 
 def _place(known: Sequence[str], name: str) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import pytest
 from made_up import attack, outcome, training
 
 from benchmarks.results.store import Store
-from reports.attack_groups import attack_groups, stored_results
+from reports.attack_groups import LONGEST_MODEL_NAME, attack_groups, stored_results
 from reports.frame import AttackResult
 
 
@@ -61,8 +61,18 @@ def test_another_model_goes_by_its_own_names_and_its_temperatures_are_two_method
         for temperature in (1.0, 2.0)
     ]
     groups = groups_of([AttackResult(record, outcomes()) for record in records], [])
-    assert {group.method for group in groups} == {"my/model (temperature=1.0)", "my/model (temperature=2.0)"}
+    assert [group.method for group in groups] == ["my/model (temperature=1.0)", "my/model (temperature=2.0)"]
     assert {(group.task, group.label_names, group.columns) for group in groups} == {("reviews", (), ("a", "b"))}
+
+
+def test_a_long_path_goes_by_its_end_and_two_of_one_end_are_told_apart() -> None:
+    records = [
+        attack(training(), key=name, defense=f"/{name}/{'long/' * 9}model", identity={"model": name * 64})
+        for name in "ab"
+    ]
+    methods = [group.method for group in groups_of([AttackResult(each, outcomes()) for each in records], [])]
+    assert [len(method.split()[0]) for method in methods] == [LONGEST_MODEL_NAME] * 2
+    assert [method.split("long/model ")[1] for method in methods] == ["(model=aaaaaaaa)", "(model=bbbbbbbb)"]
 
 
 def test_partial_attacks_are_left_out_and_outcomes_put_in_the_order_drawn() -> None:
