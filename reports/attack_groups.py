@@ -49,12 +49,11 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
     Raises:
         ValueError: where there is no such folder, or no attack in it.
     """
+    hint = "name the one that 'reproduce', 'run' or 'attack' got as --out"
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}; name the one that 'reproduce', 'run' or 'attack' got as --out")
+        raise ValueError(f"there is no folder {folder}; {hint}")
     if next((folder / "attacks").glob("*/record.json"), None) is None:
-        raise ValueError(
-            f"the folder {folder} holds no finished attack; name the one that 'reproduce', 'run' or 'attack' got as --out"
-        )
+        raise ValueError(f"the folder {folder} holds no finished attack; {hint}")
     store = Store(folder)
     trainings = {record.key: record for record in store.trainings()}
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
