@@ -83,6 +83,23 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
+def report(out: Path = Path("results"), examples: int = 5) -> int:
+    """Tells from stored attacks what a table leaves out: rates per class, query budgets, agreement, changed words.
+
+    Args:
+        out: the folder of results to read, where attacks.html, .md, .csv and .json are written.
+        examples: most attacked texts shown on the page per defense and recipe; 0 for none.
+    """
+    from reports.attack_report import check_examples, print_report, report_on, write_report
+
+    check_examples(examples)
+    found = report_on(out)
+    console = Console()
+    print_report(found, console, examples)
+    _say(*map(str, write_report(found, out, examples)))
+    return INCOMPLETE if found.table.incomplete else 0
+
+
 def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
     """Prints what `reproduce` would do, what is stored already, and how long the rest is likely to take.
 
@@ -234,6 +251,7 @@ VERBS = {
     "run": run,
     "attack": attack,
     "bench": bench,
+    "report": report,
     "plan": plan,
     "ls": ls,
     "show": show,

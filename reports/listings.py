@@ -53,13 +53,13 @@ def details(name: str, task: str | None = None) -> Table:
     """
     if name in RECIPES or name.startswith(LIBRARY):
         recipe = find_recipe(name)
-        rows = [("source", recipe.source), ("note", recipe.note), *_flat(recipe.identity())]
+        rows = [("source", recipe.source), ("note", recipe.note), *flat(recipe.identity())]
         return _text_table(recipe.title, ("Part", "Value"), rows)
     if name not in known_defenses() and not name.endswith(".py"):
         raise unknown("defense or recipe", name, [*known_defenses(), *RECIPES])
     defense = find_defense(name)
     settings = defense() if task is None else defense.for_task(find_task(task).key)
-    return _text_table(f"{defense.title} ({defense.paper})", ("Setting", "Value"), _flat(settings.settings()))
+    return _text_table(f"{defense.title} ({defense.paper})", ("Setting", "Value"), flat(settings.settings()))
 
 
 def recipe_differences(first: str, second: str) -> Table:
@@ -68,18 +68,18 @@ def recipe_differences(first: str, second: str) -> Table:
     Raises:
         ValueError: for an unknown recipe.
     """
-    one, other = (dict(_flat(find_recipe(name).identity())) for name in (first, second))
+    one, other = (dict(flat(find_recipe(name).identity())) for name in (first, second))
     parts = dict.fromkeys((*one, *other))
     rows = [(part, one.get(part, ""), other.get(part, "")) for part in parts if one.get(part) != other.get(part)]
     return _text_table(f"{first} and {second}", ("Part", first, second), rows)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested values as dotted names and text."""
     rows = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{name}.")
+            rows += flat(value, f"{prefix}{name}.")
         else:
             rows.append((f"{prefix}{name}", str(value)))
     return rows

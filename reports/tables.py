@@ -134,6 +134,11 @@ class Table:
 
     def to_html(self) -> str:
         """One self-contained page."""
+        title = html.escape(_clean(self.title))
+        return HTML_PAGE.format(title=title, table=self.html_table(), caption=self.html_caption())
+
+    def html_table(self) -> str:
+        """The rows alone, as a `table` element."""
         head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
         body = "".join(
             "<tr>"
@@ -141,9 +146,11 @@ class Table:
             + "</tr>\n"
             for row in self.rows
         )
-        caption = "".join(f"<p>{html.escape(_clean(line))}</p>\n" for line in self.caption)
-        title = html.escape(_clean(self.title))
-        return HTML_PAGE.format(title=title, head=head, body=body, caption=caption)
+        return f"<div><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
+
+    def html_caption(self) -> str:
+        """The caption, a paragraph a line."""
+        return "".join(f"<p>{html.escape(_clean(line))}</p>\n" for line in self.caption)
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary per row; blank numbers are None, a spread is a key of its own."""
@@ -225,12 +232,7 @@ td.n {{ text-align: right; white-space: nowrap; }}
 p {{ max-width: 60rem; }}
 </style>
 <h1>{title}</h1>
-<div><table>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}</tbody>
-</table></div>
-{caption}</html>
+{table}{caption}</html>
 """
 
 

@@ -68,6 +68,27 @@ def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys) -> None:
     assert {path: path.read_bytes() for path in files} == files
 
 
+def test_a_report_is_made_of_what_a_run_stored(tiny, tmp_path, capsys) -> None:
+    assert command("run", *small(tiny, tmp_path), "--defense", "fine_tune", capsys=capsys)[0] == 0
+    code, output, errors = command("report", "--out", str(tmp_path), "--examples", "1", capsys=capsys)
+    assert code == 0, errors
+    for suffix in ("html", "md", "csv", "json"):
+        assert (tmp_path / f"attacks.{suffix}").is_file()
+        assert f"attacks.{suffix}" in output
+    stored = {record.recipe_title for record in Store(tmp_path).attacks()}
+    assert {row["attack"] for row in json.loads((tmp_path / "attacks.json").read_text())["rows"]} == stored
+
+
+def test_a_report_on_nothing_ends_with_one_sentence_and_code_2(tmp_path, capsys) -> None:
+    cases = ((tmp_path / "none", "there is no folder"), (tmp_path, "holds no finished attack"))
+    for folder, sentence in cases:
+        code, _, errors = command("report", "--out", str(folder), capsys=capsys)
+        assert (code, errors.count("\n")) == (2, 1) and sentence in errors
+    code, _, errors = command("report", "--examples", "-1", capsys=capsys)
+    assert code == 2 and "--examples must be 0 or more, got -1" in errors
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_defense_from_a_file_stands_in_a_table(tiny, tmp_path, capsys) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(

@@ -1,4 +1,4 @@
-"""The only definitions of Clean%, Aua%, ASR% and #Query.
+"""The only definitions of Clean%, Aua%, ASR%, #Query and what else is derived from outcomes.
 
 N outcomes: `skipped` texts were misread before any change, `failed` ones were attacked and still read rightly,
 `successful` ones were misread in the end. A text whose attack broke (`error`) counts in N and among the initially
@@ -7,6 +7,7 @@ right, and not as one the model withstood: a breakdown never makes a defense loo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from benchmarks.results.records import Outcome
@@ -35,8 +36,58 @@ def asr_percent(outcomes: Sequence[Outcome]) -> float:
 
 def mean_queries(outcomes: Sequence[Outcome]) -> float:
     """#Query: mean queries over the attacked texts, successes and failures alike; the first query and repeats count."""
-    queries = [outcome.queries for outcome in outcomes if outcome.status in ("failed", "successful")]
-    return sum(queries) / len(queries) if queries else float("nan")
+    return _mean([outcome.queries for outcome in outcomes if outcome.status in ("failed", "successful")])
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean, or NaN of nothing."""
+    return sum(values) / len(values) if values else float("nan")
+
+
+def modification_percent(outcomes: Sequence[Outcome]) -> float:
+    """Modification rate: mean percentage of words changed, over the successful attacks."""
+    changed = [each for each in outcomes if each.status == "successful" and each.words]
+    return _mean([100 * each.words_changed / each.words for each in changed])
+
+
+def mean_similarity(outcomes: Sequence[Outcome]) -> float:
+    """Mean similarity of successful texts to their originals, by the recipe's own measure, where it computed one."""
+    found = [each.similarity for each in outcomes if each.status == "successful"]
+    return _mean([similarity for similarity in found if similarity is not None])
+
+
+def class_aua_percents(outcomes: Sequence[Outcome]) -> dict[int, float]:
+    """Aua% among the texts of each gold label, by label; a label without texts is absent."""
+    labels = sorted({outcome.label for outcome in outcomes})
+    return {label: aua_percent([each for each in outcomes if each.label == label]) for label in labels}
+
+
+def budget_aua_percents(outcomes: Sequence[Outcome], budgets: Iterable[int]) -> list[float]:
+    """Aua% against an attacker who may ask the victim no more than `budget` times per text, for each budget.
+
+    A text withstands a budget when its attack failed, or succeeded with more queries than that. Texts misread from
+    the start and texts whose attack broke are lost at every budget.
+    """
+    if not outcomes:
+        return [float("nan") for _ in budgets]
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    spent = sorted(outcome.queries for outcome in outcomes if outcome.status == "successful")
+    return [100 * (failed + len(spent) - bisect_right(spent, budget)) / len(outcomes) for budget in budgets]
+
+
+def agreement_percent(first: Sequence[Outcome], second: Sequence[Outcome]) -> float:
+    """Share of texts with the same verdict, withstood or lost, under two recipes or of two victims.
+
+    A text whose attack broke on either side has no verdict and is left out; NaN where none has one.
+
+    Raises:
+        ValueError: where the attacks are not on the same texts.
+    """
+    one, other = ({outcome.example_id: outcome.status for outcome in outcomes} for outcomes in (first, second))
+    if one.keys() != other.keys():
+        raise ValueError("agreement needs attacks on the same texts")
+    pairs = [(one[example], other[example]) for example in one]
+    return _mean([100 * ((a == "failed") == (b == "failed")) for a, b in pairs if "error" not in (a, b)])
 
 
 def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:

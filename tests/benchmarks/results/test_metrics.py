@@ -1,14 +1,26 @@
-"""The definitions of Clean%, Aua%, ASR% and #Query."""
+"""The definitions of Clean%, Aua%, ASR%, #Query and the rest."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, worst_aua_percent
+from benchmarks.results.metrics import (
+    agreement_percent,
+    asr_percent,
+    aua_percent,
+    budget_aua_percents,
+    class_aua_percents,
+    clean_percent,
+    mean_queries,
+    mean_similarity,
+    modification_percent,
+    worst_aua_percent,
+)
 from benchmarks.results.records import Outcome
 
 STATUSES = ("skipped", "failed", "successful", "error")
@@ -70,3 +82,55 @@ def test_the_worst_case_is_what_survives_every_attack() -> None:
 def test_the_worst_case_needs_the_same_texts() -> None:
     with pytest.raises(ValueError, match="same texts"):
         worst_aua_percent([outcomes(["failed"]), outcomes(["failed", "failed"])])
+
+
+def test_changes_and_similarity_are_those_of_successes() -> None:
+    failed, one, two = outcomes(["failed", "successful", "successful"])
+    drawn = [
+        replace(failed, words=10, words_changed=9, similarity=0.1),
+        replace(one, words=10, words_changed=1, similarity=0.9),
+        replace(two, words=4, words_changed=2, similarity=None),
+    ]
+    assert modification_percent(drawn) == 30  # a mean of texts, not of words
+    assert mean_similarity(drawn) == 0.9
+    assert math.isnan(modification_percent(drawn[:1])) and math.isnan(mean_similarity(drawn[2:]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 3)), min_size=1))
+def test_classes_weighted_by_their_texts_make_the_whole(drawn) -> None:
+    labelled = [
+        replace(each, label=label)
+        for each, (_, label) in zip(outcomes([status for status, _ in drawn]), drawn, strict=True)
+    ]
+    shares = class_aua_percents(labelled)
+    counts = {label: sum(other == label for _, other in drawn) for label in shares}
+    whole = sum(shares[label] * counts[label] for label in shares) / len(drawn)
+    assert whole == pytest.approx(aua_percent(labelled), abs=1e-9)  # a sum of quotients
+    assert list(shares) == sorted({label for _, label in drawn})
+
+
+def test_a_budget_spares_the_texts_that_took_more() -> None:
+    drawn = outcomes(["successful", "successful", "failed", "skipped", "error"])  # queries 10, 11, 12
+    assert budget_aua_percents(drawn, [0, 9, 10, 11, 12]) == [60, 60, 40, 20, 20]
+    assert math.isnan(budget_aua_percents([], [1])[0])
+
+
+@given(st.lists(st.tuples(st.sampled_from(STATUSES[:3]), st.integers(1, 50)), min_size=1))
+def test_the_curve_falls_from_clean_to_aua(drawn) -> None:
+    made = [
+        replace(each, queries=queries)
+        for each, (_, queries) in zip(outcomes([status for status, _ in drawn]), drawn, strict=True)
+    ]
+    curve = budget_aua_percents(made, range(51))
+    assert curve[0] == clean_percent(made) and curve[-1] == aua_percent(made)
+    assert curve == sorted(curve, reverse=True)
+
+
+def test_agreement_is_on_verdicts() -> None:
+    first = outcomes(["failed", "successful", "skipped", "failed", "error"])
+    second = outcomes(["failed", "skipped", "failed", "successful", "failed"])
+    assert agreement_percent(first, first) == 100
+    assert agreement_percent(first, second) == agreement_percent(second, first) == 50
+    assert math.isnan(agreement_percent(outcomes(["error"]), outcomes(["failed"])))
+    with pytest.raises(ValueError, match="same texts"):
+        agreement_percent(first, second[:4])

@@ -1,0 +1,158 @@
+"""Stored attacks gathered into groups: one victim's settings under one attack's settings, over the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.attacks.recipes import RECIPES
+from benchmarks.data.tasks import TASKS
+from benchmarks.results.records import Outcome, TrainingRecord
+from benchmarks.results.store import Store, canonical, content_key
+from benchmarks.runs.defenses import TABLE_ORDER
+from reports.frame import AttackResult
+from reports.listings import flat
+
+MODEL_FIELDS = ("model", "max_length", "temperature")
+HASH_LETTERS = 8
+LONGEST_MODEL_NAME = 32
+
+
+@dataclass(frozen=True)
+class AttackGroup:
+    """One victim's settings under one attack's settings.
+
+    Attributes:
+        task: the task's title, or the name of a file of texts.
+        method: the victim's title; where several settings of one title were attacked, with those that differ.
+        attack: the recipe's title, likewise.
+        label_names: class names by label; empty for a file of texts.
+        columns: names of the text columns.
+        texts: the attacked texts with their ids; attacks are compared only on the same ones.
+        runs: outcomes in the order drawn, by seed, ascending.
+    """
+
+    task: str
+    method: str
+    attack: str
+    label_names: tuple[str, ...]
+    columns: tuple[str, ...]
+    texts: frozenset[tuple[str, tuple[str, ...]]]
+    runs: Mapping[int, Sequence[Outcome]]
+
+
+def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[AttackResult]]:
+    """The trainings by key, and the attacks, of the store in a folder; nothing is created there.
+
+    Raises:
+        ValueError: where there is no such folder, or no attack in it.
+    """
+    hint = "name the one that 'reproduce', 'run' or 'attack' got as --out"
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}; {hint}")
+    if next((folder / "attacks").glob("*/record.json"), None) is None:
+        raise ValueError(f"the folder {folder} holds no finished attack; {hint}")
+    store = Store(folder)
+    trainings = {record.key: record for record in store.trainings()}
+    return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
+
+
+def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
+    """The complete attacks in groups: tasks, methods and recipes in the order of the tables, foreign ones behind."""
+    complete = sorted((result for result in results if result.complete), key=lambda result: _order(result, trainings))
+    victims = [_victim(result, trainings) for result in complete]
+    attacks = [_attack(result, trainings) for result in complete]
+    methods = _told_apart(
+        [(result.record.task, title) for result, (title, _) in zip(complete, victims, strict=True)],
+        [settings for _, settings in victims],
+    )
+    recipes = _told_apart([(result.record.task, result.record.recipe_title) for result in complete], attacks)
+    gathered: dict[tuple[str, ...], list[AttackResult]] = {}
+    for result, method, recipe in zip(complete, methods, recipes, strict=True):
+        gathered.setdefault((result.record.task, method, recipe), []).append(result)
+    return [_group(members, method, recipe, trainings) for (_, method, recipe), members in gathered.items()]
+
+
+def _group(
+    members: Sequence[AttackResult], method: str, attack: str, trainings: Mapping[str, TrainingRecord]
+) -> AttackGroup:
+    first = members[0].record
+    runs = {each.record.seed: _in_order(each) for each in sorted(members, key=lambda each: each.record.seed)}
+    task = TASKS.get(first.task) if first.training_key in trainings else None
+    return AttackGroup(
+        task=task.title if task else first.task,
+        method=method,
+        attack=attack,
+        label_names=task.label_names if task else (),
+        columns=task.columns if task else tuple(first.identity.get("columns", ("text",))),
+        texts=frozenset((outcome.example_id, outcome.original) for outcome in runs[first.seed]),
+        runs=runs,
+    )
+
+
+def _in_order(result: AttackResult) -> list[Outcome]:
+    """The outcomes in the order in which their texts were drawn."""
+    found = {outcome.example_id: outcome for outcome in result.outcomes}
+    return [found[example] for example in result.record.example_ids]
+
+
+def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[str, dict[str, Any]]:
+    """The victim's title and all that decides it but the seed."""
+    training = trainings.get(result.record.training_key)
+    if training is None:
+        identity = result.record.identity
+        return _end(result.record.defense), {name: identity[name] for name in MODEL_FIELDS if name in identity}
+    return training.title, {name: value for name, value in training.identity.items() if name != "seed"}
+
+
+def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> dict[str, Any]:
+    """All that decides the attack but the victim, and but the seed where that is what tells runs apart."""
+    left_out = {"training"} if result.record.training_key in trainings else {*MODEL_FIELDS, "training", "seed"}
+    return {name: value for name, value in result.record.identity.items() if name not in left_out}
+
+
+def _told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each title, followed by the settings that set it apart where others of the same task bear it too."""
+    variants: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    for title, identity in zip(titles, identities, strict=True):
+        variants.setdefault(title, {})[content_key(identity)] = dict(flat(identity))
+    names = []
+    for title, identity in zip(titles, identities, strict=True):
+        same = variants[title]
+        mine = same[content_key(identity)]
+        differing = [
+            name
+            for name in dict.fromkeys(name for each in same.values() for name in each)
+            if len({each.get(name) for each in same.values()}) > 1 and name in mine
+        ]
+        told = ", ".join(f"{name.removeprefix('settings.')}={_short(mine[name])}" for name in differing)
+        names.append(f"{title[1]} ({told})" if told else title[1])
+    return names
+
+
+def _short(value: str) -> str:
+    """A hash by its first letters, anything else as it is."""
+    is_hash = len(value) == 64 and set(value) <= set("0123456789abcdef")
+    return value[:HASH_LETTERS] if is_hash else value
+
+
+def _end(name: str) -> str:
+    """A model's name, or the end of a path that would crowd out a table's numbers."""
+    return name if len(name) <= LONGEST_MODEL_NAME else f"…{name[1 - LONGEST_MODEL_NAME :]}"
+
+
+def _order(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[Any, ...]:
+    record = result.record
+    places = (
+        _place(list(TASKS), record.task),
+        _place(list(TABLE_ORDER), record.defense),
+        canonical(_victim(result, trainings)[1]),
+        _place(list(RECIPES), record.recipe),
+    )
+    return (*places, canonical(_attack(result, trainings)), record.seed, record.key)
+
+
+def _place(known: Sequence[str], name: str) -> tuple[int, str]:
+    return (known.index(name) if name in known else len(known), name)

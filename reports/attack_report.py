@@ -1,0 +1,406 @@
+"""What stored attacks tell beyond Table 1: rates, curves over the query budget, agreement, and the changed words."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from baselines.refusal import require
+from benchmarks.results.metrics import (
+    agreement_percent,
+    asr_percent,
+    aua_percent,
+    budget_aua_percents,
+    class_aua_percents,
+    clean_percent,
+    mean_queries,
+    mean_similarity,
+    modification_percent,
+    worst_aua_percent,
+)
+from benchmarks.results.records import Outcome, TrainingRecord
+from benchmarks.results.store import write_atomically
+from reports.attack_groups import AttackGroup, attack_groups, stored_results
+from reports.frame import AttackResult
+from reports.line_chart import Line, Look, looks, step_chart
+from reports.statistics import summarise
+from reports.tables import CONTROL, Column, Number, Table
+from reports.word_differences import STYLES, html_words, terminal_words, word_differences
+
+TITLE = "Attacks: what was withstood, at what cost, and what was changed"
+CURVE_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Aua% by query budget, the mean over runs.
+
+    Attributes:
+        task, method, attack: as in the group.
+        queries: budgets, ascending from 0.
+        aua_percent: as many.
+    """
+
+    task: str
+    method: str
+    attack: str
+    queries: list[int]
+    aua_percent: list[float]
+
+
+@dataclass(frozen=True)
+class AttackReport:
+    """Everything the report shows.
+
+    Attributes:
+        table: a row per task, method and attack.
+        curves: one per row.
+        agreement: per task, one matrix over attacks and one over methods, where there are two.
+        groups: the attacks behind it.
+    """
+
+    table: Table
+    curves: tuple[Curve, ...]
+    agreement: tuple[Table, ...]
+    groups: tuple[AttackGroup, ...]
+
+
+def report_on(folder: Path) -> AttackReport:
+    """The report on the store in a folder.
+
+    Raises:
+        ValueError: where there is no store, or no complete attack in it.
+    """
+    trainings, results = stored_results(folder)
+    if not any(result.complete for result in results):
+        raise ValueError(f"the folder {folder} holds no complete attack; repeat the command that wrote it")
+    return attack_report(trainings, results)
+
+
+def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[AttackResult]) -> AttackReport:
+    """The report on some attacks.
+
+    Args:
+        trainings: the victims' records by key; one without a record goes by the attack's own names.
+    """
+    groups = attack_groups(trainings, results)
+    return AttackReport(attack_table(groups, results), tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
+
+
+def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult]) -> Table:
+    """One row per task, method and attack: the rates, as means over runs."""
+    classes = list(dict.fromkeys(name for group in groups for name in _class_names(group).values()))
+    columns = (
+        Column("Task", "task", False),
+        Column("Method", "method", False),
+        Column("Attack", "attack", False),
+        Column("Clean %", "subset_clean_percent"),
+        Column("Aua %", "aua_percent"),
+        Column("Worst Aua %", "aua_worst_percent"),
+        Column("ASR %", "asr_percent"),
+        Column("#Query", "queries"),
+        Column("Words changed %", "modification_percent"),
+        Column("Similarity", "similarity"),
+        *(Column(f"Aua % {name}", f"aua_percent_{re.sub(r'[^a-z0-9]+', '_', name.lower())}") for name in classes),
+        Column("Texts", "texts"),
+        Column("Runs", "runs"),
+    )
+    rows = tuple(_row(group, groups, classes) for group in groups)
+    partial = [result.record for result in results if not result.complete]
+    broken = sum(outcome.status == "error" for group in groups for each in group.runs.values() for outcome in each)
+    caption = [*NOTES, *(f"Attacks: {profile}." for profile in dict.fromkeys(each.record.profile for each in results))]
+    if partial:
+        names = (f"{each.recipe_title} on {each.defense} ({each.task}, seed {each.seed})" for each in partial)
+        caption.append(f"Left out, for want of outcomes: {', '.join(names)}.")
+    if broken:
+        caption.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
+    return Table(TITLE, columns, rows, tuple(caption), incomplete=bool(partial or broken))
+
+
+def _class_names(group: AttackGroup) -> dict[int, str]:
+    """Names of the classes that occur, by label."""
+    labels = sorted({outcome.label for outcomes in group.runs.values() for outcome in outcomes})
+    return {
+        label: group.label_names[label] if 0 <= label < len(group.label_names) else f"label {label}" for label in labels
+    }
+
+
+def _row(group: AttackGroup, groups: Sequence[AttackGroup], classes: Sequence[str]) -> tuple[Number | str, ...]:
+    runs = list(group.runs.values())
+    names = _class_names(group)
+    by_class = [{names[label]: share for label, share in class_aua_percents(run).items()} for run in runs]
+    return (
+        group.task,
+        group.method,
+        group.attack,
+        _number(map(clean_percent, runs)),
+        _number(map(aua_percent, runs)),
+        _number(_worst(group, groups)),
+        _number(map(asr_percent, runs)),
+        _number(map(mean_queries, runs)),
+        _number(map(modification_percent, runs)),
+        _number(map(mean_similarity, runs), digits=3),
+        *(_number(shares.get(name, math.nan) for shares in by_class) for name in classes),
+        Number(len(group.texts), digits=0),
+        Number(len(runs), digits=0),
+    )
+
+
+def _number(values: Iterable[float], digits: int = 1) -> Number:
+    summary = summarise(list(values))
+    return Number(summary.mean, summary.std, digits=digits)
+
+
+def _worst(group: AttackGroup, groups: Sequence[AttackGroup]) -> list[float]:
+    """Aua% under the worst of all attacks on the group's victim and texts, for each seed that met them all."""
+    attacks = [each for each in groups if _victim(each) == _victim(group) and each.texts == group.texts]
+    seeds = set.intersection(*(set(each.runs) for each in attacks))
+    return [worst_aua_percent([each.runs[seed] for each in attacks]) for seed in sorted(seeds)]
+
+
+def _victim(group: AttackGroup) -> tuple[str, str]:
+    return group.task, group.method
+
+
+def curves(groups: Sequence[AttackGroup]) -> list[Curve]:
+    """Aua% by query budget for each group; those of a task and attack reach as far as the longest attack among them."""
+    reach: dict[tuple[str, str], int] = {}
+    for group in groups:
+        spent = max(outcome.queries for outcomes in group.runs.values() for outcome in outcomes)
+        drawing = (group.task, group.attack)
+        reach[drawing] = max(reach.get(drawing, 0), spent)
+    found = []
+    for group in groups:
+        budgets = _budgets(reach[group.task, group.attack])
+        by_run = [budget_aua_percents(outcomes, budgets) for outcomes in group.runs.values()]
+        means = [summarise(shares).mean for shares in zip(*by_run, strict=True)]
+        found.append(Curve(group.task, group.method, group.attack, budgets, means))
+    return found
+
+
+def _budgets(top: int) -> list[int]:
+    """Whole budgets from 0 to `top`, both among them, no more than a drawing can show."""
+    return sorted({*range(0, top + 1, math.ceil((top + 1) / CURVE_POINTS)), top})
+
+
+def agreement(groups: Sequence[AttackGroup]) -> list[Table]:
+    """Per task, how often two attacks, and how often two methods, come to the same verdict on the same text."""
+    tables = []
+    for task in dict.fromkeys(group.task for group in groups):
+        mine = [group for group in groups if group.task == task]
+        attacks, methods = ({_name(group, kind): None for group in mine} for kind in ("attack", "method"))
+        if len(attacks) > 1:
+            tables.append(_matrix(f"{task}: agreement of two attacks on the same victim, % of texts", "attack", mine))
+        if len(methods) > 1:
+            tables.append(
+                _matrix(f"{task}: agreement of two methods under the same attack, % of texts", "method", mine)
+            )
+    return tables
+
+
+def _name(group: AttackGroup, kind: str) -> str:
+    return group.attack if kind == "attack" else group.method
+
+
+def _matrix(title: str, kind: str, groups: Sequence[AttackGroup]) -> Table:
+    """Mean agreement over whatever else the pairs share: the seed, the texts, and the method or the attack."""
+    other = "method" if kind == "attack" else "attack"
+    names = list(dict.fromkeys(_name(group, kind) for group in groups))
+    shares: dict[tuple[str, str], list[float]] = {}
+    for one, two in itertools.product(groups, groups):
+        if _name(one, other) == _name(two, other) and one.texts == two.texts:
+            pair = (_name(one, kind), _name(two, kind))
+            both = sorted(set(one.runs) & set(two.runs))
+            shares.setdefault(pair, []).extend(agreement_percent(one.runs[seed], two.runs[seed]) for seed in both)
+    rows = tuple((row, *(Number(summarise(shares.get((row, name), [])).mean) for name in names)) for row in names)
+    columns = (Column(kind.title(), kind, False), *(Column(name, f"{name} agreement_percent") for name in names))
+    return Table(title, columns, rows)
+
+
+def examples_of(group: AttackGroup, count: int) -> list[Outcome]:
+    """Up to `count` attacked texts of the first run, successful attacks before failed ones, in the order drawn."""
+    outcomes = next(iter(group.runs.values()))
+    return [each for status in ("successful", "failed") for each in outcomes if each.status == status][:count]
+
+
+def _facts(outcome: Outcome, group: AttackGroup) -> str:
+    """Label, status, queries and changes of one text."""
+    facts = [
+        outcome.example_id,
+        _class_names(group)[outcome.label],
+        f"{outcome.status} after {outcome.queries} queries",
+        f"{outcome.words_changed} of {outcome.words} words changed",
+    ]
+    return " · ".join(facts + ([] if outcome.similarity is None else [f"similarity {outcome.similarity:.3f}"]))
+
+
+def write_report(report: AttackReport, folder: Path, examples: int) -> list[Path]:
+    """Writes the report as HTML, Markdown, CSV (the table alone) and JSON, each whole or not at all.
+
+    Args:
+        examples: most texts shown per method and attack, on the page.
+    """
+    contents = {
+        "html": to_html(report, examples),
+        "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
+        "csv": report.table.to_csv(),
+        "json": to_json(report),
+    }
+    paths = []
+    for suffix, content in contents.items():
+        paths.append(folder / f"attacks.{suffix}")
+        write_atomically(paths[-1], content)
+    return paths
+
+
+def to_json(report: AttackReport) -> str:
+    """The table's rows, the curves and the agreement, with units in the key names."""
+    content: dict[str, Any] = json.loads(report.table.to_json())
+    content["budget_curves"] = [
+        {"task": each.task, "method": each.method, "attack": each.attack}
+        | {"queries": each.queries, "aua_percent": each.aua_percent}
+        for each in report.curves
+    ]
+    content["agreement"] = [json.loads(table.to_json()) for table in report.agreement]
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_html(report: AttackReport, examples: int) -> str:
+    """One self-contained page: table, drawings, agreement, texts."""
+    look = looks([curve.method for curve in report.curves])
+    drawings = dict.fromkeys((curve.task, curve.attack) for curve in report.curves)
+    charts = "".join(f"<figure>{_chart(report.curves, *drawing, look)}</figure>\n" for drawing in drawings)
+    matrices = "".join(f"<h3>{html.escape(each.title)}</h3>\n{each.html_table()}" for each in report.agreement)
+    sections = [
+        f"<h1>{html.escape(TITLE)}</h1>\n{report.table.html_table()}{report.table.html_caption()}",
+        f"<h2>Accuracy under attack by query budget</h2>\n<p>{BUDGET_NOTE}</p>\n<section>\n{charts}</section>\n",
+    ]
+    if matrices:
+        sections.append(f"<h2>Agreement</h2>\n<p>{AGREEMENT_NOTE}</p>\n{matrices}")
+    if examples:
+        shown = "".join(_html_examples(group, examples, group is report.groups[0]) for group in report.groups)
+        sections.append(f"<h2>Texts</h2>\n<p>{EXAMPLES_NOTE}</p>\n{shown}")
+    return PAGE.format(title=html.escape(TITLE), style=STYLE, body="".join(sections))
+
+
+def _chart(found: Sequence[Curve], task: str, attack: str, look: Mapping[str, Look]) -> str:
+    lines = [
+        Line(curve.method, curve.queries, curve.aua_percent)
+        for curve in found
+        if (curve.task, curve.attack) == (task, attack)
+    ]
+    return step_chart(f"{task}, {attack}", "Queries allowed per text", "Aua %", lines, look)
+
+
+def _html_examples(group: AttackGroup, count: int, is_open: bool) -> str:
+    """The texts of one method under one attack, behind a heading that unfolds them."""
+    texts = "".join(_html_example(outcome, group) for outcome in examples_of(group, count))
+    heading = html.escape(f"{group.task}, {group.method}, {group.attack}, seed {next(iter(group.runs))}")
+    unfolded = " open" if is_open else ""
+    return f"<details{unfolded}><summary>{heading}</summary>\n{texts or NO_TEXT}</details>\n"
+
+
+def _html_example(outcome: Outcome, group: AttackGroup) -> str:
+    """An article with the facts, then each column's original and adversarial text."""
+    parts = [f'<p class="facts">{html.escape(_facts(outcome, group))}</p>']
+    for name, before, after in _columns(outcome, group):
+        for kind, pieces in zip(STYLES, word_differences(before, after), strict=True):
+            caption = html.escape(f"{name} {kind}".strip())
+            parts.append(f"<p><b>{caption}</b> <bdi>{html_words(pieces, kind)}</bdi></p>")
+    return "<article>\n" + "\n".join(parts) + "\n</article>\n"
+
+
+def _columns(outcome: Outcome, group: AttackGroup) -> list[tuple[str, str, str]]:
+    """Name, original and adversarial text of each column; one column needs no name."""
+    names = group.columns if len(outcome.original) == len(group.columns) > 1 else [""] * len(outcome.original)
+    return list(zip(names, outcome.original, outcome.perturbed, strict=True))
+
+
+def print_report(report: AttackReport, console: Console, examples: int) -> None:
+    """Shows the table, and where examples are wanted one text per task and attack, its words coloured."""
+    report.table.print(console)
+    if not examples:
+        return
+    firsts: dict[tuple[str, str], AttackGroup] = {}
+    for group in report.groups:
+        firsts.setdefault((group.task, group.attack), group)
+    for group in firsts.values():
+        for outcome in examples_of(group, 1):
+            console.print()
+            title = f"{group.task}, {group.method}, {group.attack}: {_facts(outcome, group)}"
+            console.print(Text(CONTROL.sub("", title), "bold"), soft_wrap=True)
+            for name, before, after in _columns(outcome, group):
+                for kind, pieces in zip(STYLES, word_differences(before, after), strict=True):
+                    caption = Text(f"{name} {kind}: ".lstrip())
+                    console.print(caption + terminal_words(pieces, STYLES[kind]), soft_wrap=True)
+
+
+def check_examples(count: int) -> None:
+    """Refuses a negative number of examples.
+
+    Raises:
+        ValueError: naming the flag.
+    """
+    require(count >= 0, "--examples", "0 or more", count)
+
+
+NOTES = (
+    "All numbers are derived from stored outcomes; mean ± sample standard deviation over runs.",
+    "Clean % and Aua % are shares of all drawn texts; those misread from the start count as lost. Worst Aua % is the "
+    "share that withstood every attack shown for that task and method, on the same texts.",
+    "ASR % and #Query are over attacked texts, words changed and similarity over successful attacks. Similarity is by "
+    "each recipe's own measure: it compares methods, not recipes.",
+)
+BUDGET_NOTE = (
+    "The share of drawn texts still read rightly when the attacker may ask no more than so many times per text: those "
+    "on which the attack failed, or succeeded with more queries. Mean over runs. The searches did not know of a "
+    "budget; one that does may spend its queries otherwise."
+)
+AGREEMENT_NOTE = (
+    "The share of texts on which both come to the same verdict, withstood or lost, in the same run; the mean over "
+    "runs, and over methods or attacks. Texts misread from the start are lost to every attack and raise the agreement "
+    "of two."
+)
+NO_TEXT = "<p>No text was attacked.</p>\n"
+EXAMPLES_NOTE = (
+    "From the first run, successful attacks first. A removed word is struck through in the original; the word in its "
+    "place is underlined in the adversarial text. For a failed attack that text is the last one tried."
+)
+STYLE = """:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem;
+  background: #fff; color: #1a1a1a; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ccc; text-align: left; }
+th { vertical-align: bottom; }
+td.n { text-align: right; white-space: nowrap; }
+p { max-width: 60rem; }
+section { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
+figure { margin: 0; max-width: 46rem; }
+svg { width: 100%; height: auto; }
+summary { cursor: pointer; font-weight: 600; margin-top: 1rem; }
+article { border-left: 3px solid #ccc; margin: .6rem 0; padding-left: .8rem; }
+article p { margin: .1rem 0; overflow-wrap: anywhere; }
+.facts { color: #555; font-size: .875rem; }
+.original { background: #fbe3d6; color: #8a2b00; text-decoration: line-through; }
+.adversarial { background: #d9ebf7; color: #00456e; text-decoration: underline; }
+"""
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{style}</style>
+{body}</html>
+"""
