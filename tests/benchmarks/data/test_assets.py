@@ -159,7 +159,7 @@ def test_no_server_is_one_sentence(asset, tmp_path: Path, monkeypatch) -> None:
         raise OSError("no route to host")
 
     monkeypatch.setattr(assets, "PAUSE_SECONDS", 0)
-    with pytest.raises(RuntimeError, match="thing cannot be fetched from .*: no route to host; the same command"):
+    with pytest.raises(RuntimeError, match=r"thing cannot be fetched from .*: no route to host; the same command"):
         fetch(asset, tmp_path, opener=unreachable)
 
 
