@@ -79,6 +79,7 @@ class AttackOptions:
         seed: decides what the recipe draws.
         synonyms: file with a word's neighbours (JSON, word to list, may be gzipped); MiniLM's word vectors else.
         nltk_data: folder with NLTK's tagger and stop words.
+        assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda, or auto.
         offline: fetch nothing; what is missing is named.
         json: file for the printed table as JSON.
@@ -98,6 +99,7 @@ class AttackOptions:
     seed: int = 42
     synonyms: Path | None = None
     nltk_data: Path | None = None
+    assets: Path | None = None
     device: str = "auto"
     offline: bool = False
     json: Path | None = None
