@@ -159,6 +159,30 @@ def bench(
     return 0
 
 
+def prepare(assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
+    """Fetches what the full attack profile needs, once, and checks every file by its hash.
+
+    Args:
+        assets: folder for the files; what is there already is only checked, a broken download goes on.
+        only: resources, separated by commas: synonyms, sentence_encoder, part_of_speech, stop_words, masked_model.
+        offline: fetch and write nothing; what is missing is named.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.attacks.downloads import DOWNLOADS, assets_of, require_assets
+    from benchmarks.data.assets import fetch
+    from reports.listings import asset_listing
+
+    names = split_names(only, tuple(DOWNLOADS))
+    wanted = assets_of(names)
+    if not offline:
+        for asset in wanted:
+            _say(f"{asset.key}: {asset.url}")
+            fetch(asset, assets)
+    _print_listing(asset_listing(wanted, assets), json)
+    require_assets(assets, names)
+    return 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -253,6 +277,7 @@ VERBS = {
     "bench": bench,
     "report": report,
     "plan": plan,
+    "prepare": prepare,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,

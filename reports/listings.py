@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from baselines.refusal import unknown
 from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
+from benchmarks.data.assets import LOCK, Asset, state_of
 from benchmarks.data.tasks import TASKS, find_task
 from benchmarks.runs.defenses import find_defense, known_defenses
 from benchmarks.runs.experiments import EXPERIMENTS
@@ -43,6 +46,19 @@ def listing(what: str) -> Table:
     if what == "experiments":
         return _text_table("Experiments", ("Key", "What it shows"), list(EXPERIMENTS.items()))
     raise unknown("listing", what, ("defenses", "tasks", "recipes", "presets", "experiments"))
+
+
+def asset_listing(assets: Sequence[Asset], folder: Path) -> Table:
+    """How each file of an assets folder stands, its size on disk or as announced, and what its hash rests on."""
+    rows = []
+    for asset in assets:
+        path = folder / asset.path
+        size = path.stat().st_size if path.is_file() else asset.size
+        trust = "pinned" if asset.is_pinned else "as first fetched"
+        rows.append((asset.key, state_of(asset, folder), "unknown" if size is None else f"{size / 1e6:.1f} MB", trust))
+    caption = (f"As first fetched: no hash is published; the one found is kept in {LOCK} and holds ever after.",)
+    table = _text_table("Assets", ("Asset", "State", "Size", "SHA-256"), rows)
+    return replace(table, caption=caption if any(not asset.is_pinned for asset in assets) else ())
 
 
 def details(name: str, task: str | None = None) -> Table:

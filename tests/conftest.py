@@ -77,3 +77,55 @@ def bert():
 def batch():
     """`make_batch` as a factory."""
     return make_batch
+
+
+@pytest.fixture(scope="session")
+def saved_masked_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random masked language model with MiniLM's words."""
+    from transformers import BertForMaskedLM
+
+    from benchmarks.victims.backbones import find_backbone
+
+    folder = tmp_path_factory.mktemp("masked")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
+    BertForMaskedLM(BertConfig(**sizes)).save_pretrained(folder)
+    find_backbone("minilm").load_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def served_assets(tmp_path: Path, saved_masked_model: Path, monkeypatch: pytest.MonkeyPatch):
+    """The full profile's catalogue on tiny files behind a server of this machine; nothing is fetched yet."""
+    from file_server import serving
+    from tiny_assets import TinyAssets, served
+
+    from benchmarks.attacks import downloads, universal_sentence_encoder
+    from benchmarks.data import assets
+
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(assets, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(universal_sentence_encoder, "find_spec", lambda name: name)
+    with serving() as server:
+        catalogue = served(downloads.DOWNLOADS, server, saved_masked_model)
+        monkeypatch.setattr(downloads, "DOWNLOADS", catalogue)
+        yield TinyAssets(tmp_path / "assets", server, catalogue)
+
+
+@pytest.fixture
+def tiny_assets(served_assets, monkeypatch: pytest.MonkeyPatch):
+    """The same, fetched, after which no socket can be opened."""
+    import socket
+
+    from benchmarks.data.assets import fetch
+
+    for group in served_assets.downloads.values():
+        for asset in group:
+            fetch(asset, served_assets.folder)
+
+    def refuse(*_: object, **__: object):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return served_assets

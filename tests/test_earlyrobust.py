@@ -220,3 +220,38 @@ def test_help_imports_nothing_heavy() -> None:
         "sys.exit(bool({'torch', 'transformers', 'pandas', 'datasets', 'textattack'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_prepare_fetches_checks_and_says_what_each_hash_rests_on(served_assets, tmp_path, capsys) -> None:
+    folder, listed = str(served_assets.folder), tmp_path / "assets.json"
+    code, output, errors = command("prepare", "--assets", folder, "--json", str(listed), capsys=capsys)
+    assert code == 0, errors
+    rows = json.loads(listed.read_text())["rows"]
+    assert {row["state"] for row in rows} == {"checked"}
+    trust = {row["asset"]: row["sha-256"] for row in rows}
+    assert trust["synonyms"] == "as first fetched" and trust["masked_model/model.safetensors"] == "pinned"
+    assert "no hash is published" in output
+    asked = len(served_assets.server.asked)
+    assert command("prepare", "--assets", folder, capsys=capsys)[0] == 0
+    assert command("prepare", "--assets", folder, "--offline", capsys=capsys)[0] == 0
+    assert len(served_assets.server.asked) == asked, "what is there is only checked"
+
+
+def test_prepare_fetches_a_part_and_names_what_is_missing_offline(served_assets, capsys) -> None:
+    folder = str(served_assets.folder)
+    code, output, errors = command("prepare", "--assets", folder, "--offline", capsys=capsys)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "missing" in output and "lacks archives/paragramcf.zip (missing)" in errors
+    assert not served_assets.folder.exists() and served_assets.server.asked == []
+    assert command("prepare", "--assets", folder, "--only", "stop_words", capsys=capsys)[0] == 0
+    assert [path for path, _ in served_assets.server.asked] == ["/stop_words"]
+    assert command("prepare", "--assets", folder, "--only", "stop_words", "--offline", capsys=capsys)[0] == 0
+
+
+def test_prepare_ends_with_one_sentence_where_it_cannot_fetch(served_assets, capsys) -> None:
+    served_assets.server.files.clear()
+    code, _, errors = command("prepare", "--assets", str(served_assets.folder), capsys=capsys)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "synonyms cannot be fetched from http" in errors and "the server answered 404" in errors
+    code, _, errors = command("prepare", "--assets", "x", "--only", "synonym", capsys=capsys)
+    assert code == 2 and "unknown resource 'synonym'; did you mean 'synonyms'" in errors

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.attacks.counter_fitted import CounterFitted
+from benchmarks.attacks.downloads import (
+    COUNTER_FITTED,
+    NLTK_DATA,
+    SENTENCE_ENCODER,
+    holds_masked_model,
+    masked_backbone,
+    needed_for,
+    require_assets,
+)
 from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.part_of_speech import DictionaryTagger, PerceptronTagger, Tagger
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncoder
 from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
 from benchmarks.attacks.synonyms import NeighbourList, Synonyms, WordVectors
+from benchmarks.attacks.universal_sentence_encoder import UniversalSentenceEncoder
 from benchmarks.data.demo_corpus import synonym_groups
 from benchmarks.data.tasks import Task
 from benchmarks.victims.backbones import Backbone, find_backbone
@@ -52,7 +64,8 @@ class Resources:
         if recipe.needs_masked_model and self.masked_model is None:
             raise ValueError(
                 f"the recipe {recipe.key!r} needs a masked language model, which the {self.profile} profile lacks; "
-                f"fetch it with 'earlyrobust prepare', or use 'bertattack_official'"
+                f"fetch it with 'earlyrobust prepare --assets DIR' and name the folder with --assets, "
+                f"or use 'bertattack_official'"
             )
 
     def describe(self) -> str:
@@ -64,8 +77,14 @@ class Resources:
             parts.append(self.masked_model.describe())
         return f"{self.profile} profile: {'; '.join(parts)}"
 
-    def identity(self) -> dict[str, Any]:
-        """All that decides outcomes, for the hash of an attack."""
+    def identity(self, recipe: Recipe | None = None) -> dict[str, Any]:
+        """All that decides outcomes, for the hash of an attack.
+
+        Args:
+            recipe: leaves out the masked model where the recipe asks none, so that fetching one changes no other hash.
+        """
+        if recipe is not None and not recipe.needs_masked_model:
+            return self._identity | {"masked_model": None}
         return self._identity
 
     @cached_property
@@ -82,7 +101,12 @@ class Resources:
 
 
 def offline_resources(
-    task: Task | None, backbone: Backbone, *, synonyms: Path | None = None, nltk_data: Path | None = None
+    task: Task | None,
+    backbone: Backbone,
+    *,
+    synonyms: Path | None = None,
+    nltk_data: Path | None = None,
+    assets: Path | None = None,
 ) -> Resources:
     """The profile that downloads nothing.
 
@@ -94,6 +118,7 @@ def offline_resources(
         backbone: whose word vectors serve where nothing better is given.
         synonyms: a neighbour list, JSON.
         nltk_data: a folder of NLTK data, for its tagger and stop words.
+        assets: a folder that `earlyrobust prepare` filled, for its masked model if it holds one.
     Raises:
         ValueError: where a given file or folder does not hold what it was given for.
     """
@@ -117,7 +142,42 @@ def offline_resources(
         part_of_speech=tagger,
         textfooler_stop_words=textfooler,
         nltk_stop_words=default or textfooler,
+        masked_model=None if assets is None else _masked_model_in(assets),
     )
+
+
+def full_resources(assets: Path, recipes: Sequence[Recipe]) -> Resources:
+    """The profile of TextAttack's own recipes for every task, read from files alone.
+
+    Args:
+        assets: a folder that `earlyrobust prepare` filled.
+        recipes: the attacks; the masked model is read only where one of them asks it.
+    Raises:
+        ValueError: naming the files that are missing or damaged.
+        RuntimeError: where TensorFlow is not installed.
+    """
+    needed = needed_for(recipes)
+    require_assets(assets, needed)
+    default = nltk_stop_words(assets / NLTK_DATA)
+    assert default is not None
+    return Resources(
+        profile="full",
+        synonyms=CounterFitted(assets / COUNTER_FITTED),
+        encoder=UniversalSentenceEncoder(assets / SENTENCE_ENCODER),
+        part_of_speech=PerceptronTagger(assets / NLTK_DATA),
+        textfooler_stop_words=textfooler_stop_words(),
+        nltk_stop_words=default,
+        masked_model=MaskedModel(masked_backbone(assets)) if "masked_model" in needed else None,
+    )
+
+
+def _masked_model_in(assets: Path) -> MaskedModel | None:
+    if not assets.is_dir():
+        raise ValueError(f"the assets folder {str(assets)!r} does not exist; 'earlyrobust prepare' makes and fills it")
+    if not holds_masked_model(assets):
+        return None
+    require_assets(assets, ("masked_model",))
+    return MaskedModel(masked_backbone(assets))
 
 
 def _offline_synonyms(task: Task | None, backbone: Backbone, path: Path | None) -> Synonyms:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -46,6 +46,31 @@ def similarities(
     return (1 - torch.acos(cosine.clamp(-1.0, 1.0)) / math.pi).numpy()
 
 
+class RememberedVectors:
+    """The vectors of the texts asked for last, each computed once.
+
+    Args:
+        compute: N different texts to (N, D).
+    """
+
+    def __init__(self, compute: Callable[[Sequence[str]], np.ndarray]) -> None:
+        self._compute = compute
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def of(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) for N texts, one at least."""
+        vectors = {text: self._known[text] for text in texts if text in self._known}
+        new = [text for text in dict.fromkeys(texts) if text not in vectors]
+        if new:
+            vectors.update(zip(new, self._compute(new), strict=True))
+        for text, vector in vectors.items():
+            self._known[text] = vector
+            self._known.move_to_end(text)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return np.stack([vectors[text] for text in texts])
+
+
 class MeanPooledEncoder:
     """A sentence encoder by mean pooling and L2 norm, as MiniLM was trained to be read.
 
@@ -61,7 +86,7 @@ class MeanPooledEncoder:
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
         self.backbone = backbone
         self.device = device
-        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._vectors = RememberedVectors(self._compute)
 
     @cached_property
     def model(self) -> torch.nn.Module:
@@ -79,17 +104,10 @@ class MeanPooledEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 of length 1, for N texts of which at most 256 tokens are read."""
-        new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        vectors = {text: self._known[text] for text in texts if text in self._known}
-        if new:
-            rows = [row.ids for row in self._pieces.rows([(text,) for text in new])]
-            vectors.update(zip(new, self._forward(rows), strict=True))
-        for text, vector in vectors.items():
-            self._known[text] = vector
-            self._known.move_to_end(text)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return np.stack([vectors[text] for text in texts]) if texts else np.zeros((0, self._width), np.float32)
+        return self._vectors.of(texts) if texts else np.zeros((0, self._width), np.float32)
+
+    def _compute(self, texts: Sequence[str]) -> np.ndarray:
+        return self._forward([row.ids for row in self._pieces.rows([(text,) for text in texts])])
 
     @torch.inference_mode()
     def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:

@@ -113,7 +113,13 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
     chosen = reference.ENGINE if recipe.library is not None else options.engine
     if chosen not in ENGINES:
         raise unknown("engine", chosen, ENGINES)
-    resources = offline_resources(None, find_backbone("minilm"), synonyms=options.synonyms, nltk_data=options.nltk_data)
+    resources = offline_resources(
+        None,
+        find_backbone("minilm"),
+        synonyms=options.synonyms,
+        nltk_data=options.nltk_data,
+        assets=options.assets,
+    )
     resources.check(recipe)
     columns = split_names(options.columns, ("text",))
     require(len(columns) <= 2, "--columns", "one or two columns", options.columns)
@@ -136,7 +142,7 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
         "data": fingerprint(examples),
         "columns": list(columns),
         "recipe": recipe.identity(),
-        "resources": resources.identity(),
+        "resources": resources.identity(recipe),
         "seed": options.seed,
         "engine": chosen,
     }

@@ -27,6 +27,8 @@ class Options:
         recipes: attacks, separated by commas; the preset's own when left out.
         synonyms: file with a word's neighbours (JSON, word to list, may be gzipped), for the offline profile.
         nltk_data: folder with NLTK's tagger and stop words, for the offline profile.
+        assets: folder that `earlyrobust prepare` filled; the full profile needs it, the offline one takes the masked
+            language model from it.
         device: cpu, cuda, or auto.
         precision: fp32, tf32 or bf16.
         threads: CPU threads for training; all cores when left out.
@@ -49,6 +51,7 @@ class Options:
     recipes: str | None = None
     synonyms: Path | None = None
     nltk_data: Path | None = None
+    assets: Path | None = None
     device: str = "auto"
     precision: str = "fp32"
     threads: int | None = None
@@ -76,6 +79,7 @@ class AttackOptions:
         seed: decides what the recipe draws.
         synonyms: file with a word's neighbours (JSON, word to list, may be gzipped); MiniLM's word vectors else.
         nltk_data: folder with NLTK's tagger and stop words.
+        assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda, or auto.
         offline: fetch nothing; what is missing is named.
         json: file for the printed table as JSON.
@@ -95,6 +99,7 @@ class AttackOptions:
     seed: int = 42
     synonyms: Path | None = None
     nltk_data: Path | None = None
+    assets: Path | None = None
     device: str = "auto"
     offline: bool = False
     json: Path | None = None

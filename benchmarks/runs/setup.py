@@ -11,8 +11,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from baselines.refusal import require, unknown
+from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.recipes import Recipe, find_recipe
-from benchmarks.attacks.resources import Resources, offline_resources
+from benchmarks.attacks.resources import Resources, full_resources, offline_resources
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
@@ -103,7 +104,7 @@ class Setup:
             "schema": SCHEMA,
             "training": training_key,
             "recipe": recipe.identity(),
-            "resources": setup.resources.identity(),
+            "resources": setup.resources.identity(recipe),
             "examples": content_key({"ids": [example.id for example in setup.attacked]}),
             "seed": seed,
             "engine": engine,
@@ -128,12 +129,13 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
     names = tasks or split_names(options.tasks, preset.tasks)
     definitions = [find_task(name) for name in names]
     recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes))
+    full = _full_resources(options, preset, recipes) if preset.profile == "full" else None
     store = Store(options.out)
     backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
     threads = options.threads or torch.get_num_threads()
     torch.set_num_threads(threads)
     tokenizer = backbone.load_tokenizer()
-    loaded = {task.key: _task_setup(task, options, preset, backbone) for task in definitions}
+    loaded = {task.key: _task_setup(task, options, preset, backbone, full) for task in definitions}
     for setup in loaded.values():
         for recipe in recipes:
             setup.resources.check(recipe)
@@ -168,7 +170,27 @@ def choose_device(name: str) -> str:
     return name
 
 
-def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone) -> TaskSetup:
+def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe]) -> Resources:
+    """The full profile's resources.
+
+    Raises:
+        ValueError: where no folder is given, it lacks a file, or an option is only for the offline profile.
+    """
+    if options.assets is None:
+        raise ValueError(
+            f"the preset {preset.key!r} attacks in the full profile, which needs {', '.join(needed_for(recipes))}; run "
+            f"'earlyrobust prepare --assets DIR' once and give --assets DIR, or take --preset demo or small"
+        )
+    for name in ("synonyms", "nltk_data"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for the offline profile, and the preset {preset.key!r} attacks in the "
+                f"full one; leave it out"
+            )
+    return full_resources(options.assets, recipes)
+
+
+def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone, full: Resources | None) -> TaskSetup:
     dataset = load(
         task,
         data_dir=options.data,
@@ -177,7 +199,9 @@ def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone
         test_limit=options.test_texts or preset.test_texts,
         seed=SUBSET_SEED,
     )
-    resources = offline_resources(task, backbone, synonyms=options.synonyms, nltk_data=options.nltk_data)
+    resources = full or offline_resources(
+        task, backbone, synonyms=options.synonyms, nltk_data=options.nltk_data, assets=options.assets
+    )
     count = options.attacked or preset.attacked or task.attacked
     return TaskSetup(
         task=task,

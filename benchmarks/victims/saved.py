@@ -14,7 +14,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from baselines.primitives.encoders import ARCHITECTURES
 from baselines.primitives.pruning import Kept, reshape_
 from baselines.refusal import unknown
-from benchmarks.victims.backbones import WEIGHTS, find_backbone, sha256_of
+from benchmarks.data.digests import sha256_of
+from benchmarks.victims.backbones import WEIGHTS, find_backbone
 
 
 def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.data.assets import Asset
 from benchmarks.runs.defenses import TABLE_ORDER, known_defenses
-from reports.listings import details, listing, recipe_differences
+from reports.listings import asset_listing, details, listing, recipe_differences
 
 
 @pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments"])
@@ -43,3 +44,14 @@ def test_recipes_are_shown_and_compared() -> None:
 def test_unknown_names_are_refused(call, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_assets_are_listed_with_state_size_and_trust(tmp_path) -> None:
+    pinned = Asset("one", "https://x", "one.bin", "0" * 64, 2_500_000)
+    table = asset_listing([pinned, Asset("two", "https://x", "two.bin")], tmp_path)
+    assert table.rows == (
+        ("one", "missing", "2.5 MB", "pinned"),
+        ("two", "missing", "unknown", "as first fetched"),
+    )
+    assert "assets.lock.json" in table.caption[0]
+    assert asset_listing([pinned], tmp_path).caption == ()

@@ -1,4 +1,4 @@
-"""The offline profile."""
+"""The two profiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.attacks.resources import offline_resources
+from benchmarks.attacks.resources import full_resources, offline_resources
 from benchmarks.attacks.stop_words import StopWords
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.data.tasks import find_task
@@ -57,3 +57,55 @@ def test_a_folder_without_nltk_data_is_refused(tiny_backbone, tmp_path: Path) ->
 def test_nltk_data_is_used_where_given(tiny_backbone, shared_resources: Path) -> None:
     resources = offline_resources(find_task("demo"), tiny_backbone, nltk_data=shared_resources / "nltk_data")
     assert "NLTK's perceptron" in resources.describe() and "NLTK's list" in resources.describe()
+
+
+def test_the_full_profile_is_read_from_files_alone(tiny_assets, resources) -> None:
+    full = full_resources(tiny_assets.folder, [find_recipe("bertattack")])
+    assert full.profile == "full"
+    assert full.synonyms.neighbours("good", 2) and full.synonyms.similarities("good", ["good"])[0] == pytest.approx(1)
+    assert full.part_of_speech.tags_of((), ["good", "film"], ()) == [frozenset({"ADJ"}), frozenset({"NOUN"})]
+    assert full.nltk_stop_words.words == {"the", "was"}
+    assert full.masked_model.tokenizer.mask_token == "[MASK]" and full.masked_model.model.training is False
+    sentence = full.describe()
+    assert sentence.startswith(
+        "full profile: synonyms from counter-fitted word vectors; sentence similarity by the Uni"
+    )
+    assert "masked language model bert-base-uncased" in sentence and str(tiny_assets.folder) not in sentence
+    assert full.identity() != resources.identity()
+    json.dumps(full.identity())
+
+
+def test_only_recipes_with_a_masked_model_read_and_hash_it(tiny_assets) -> None:
+    fooler, bert = find_recipe("textfooler"), find_recipe("bertattack")
+    both, one = (full_resources(tiny_assets.folder, recipes) for recipes in ([fooler, bert], [fooler]))
+    assert one.masked_model is None
+    assert both.identity(fooler) == one.identity(fooler) == one.identity()
+    assert both.identity(bert) != both.identity(fooler)
+
+
+@pytest.mark.parametrize("name", ["nltk_data/taggers/universal_tagset.zip", "counter_fitted/nn.npy"])
+def test_a_full_profile_with_a_changed_file_is_refused(tiny_assets, name: str) -> None:
+    path = tiny_assets.folder / name
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(ValueError, match=r"lacks \S+ \((damaged|not unpacked)\); run 'earlyrobust prepare"):
+        full_resources(tiny_assets.folder, [find_recipe("textfooler")])
+
+
+def test_the_offline_profile_takes_the_masked_model_from_the_assets(tiny_assets, tiny_backbone) -> None:
+    without = offline_resources(find_task("demo"), tiny_backbone)
+    resources = offline_resources(find_task("demo"), tiny_backbone, assets=tiny_assets.folder)
+    assert resources.profile == "offline"
+    resources.check(find_recipe("bertattack"))
+    assert resources.identity(find_recipe("textfooler")) == without.identity()
+
+
+def test_an_assets_folder_without_the_masked_model_changes_nothing(tiny_backbone, tmp_path: Path) -> None:
+    assert offline_resources(find_task("demo"), tiny_backbone, assets=tmp_path).masked_model is None
+    with pytest.raises(ValueError, match="does not exist; 'earlyrobust prepare' makes"):
+        offline_resources(find_task("demo"), tiny_backbone, assets=tmp_path / "none")
+
+
+def test_a_damaged_masked_model_is_refused_offline_too(tiny_assets, tiny_backbone) -> None:
+    (tiny_assets.folder / "bert-base-uncased" / "vocab.txt").write_text("other")
+    with pytest.raises(ValueError, match=r"bert-base-uncased/vocab.txt \(damaged\)"):
+        offline_resources(find_task("demo"), tiny_backbone, assets=tiny_assets.folder)

@@ -41,7 +41,7 @@ def test_the_memory_is_bounded(tiny_backbone, monkeypatch) -> None:
     monkeypatch.setattr(sentence_encoder, "REMEMBERED", 2)
     encoder = MeanPooledEncoder(tiny_backbone)
     assert encoder.encode(TEXTS).shape == (5, 32)
-    assert len(encoder._known) == 2
+    assert len(encoder._vectors._known) == 2
 
 
 def test_no_texts_no_rows(tiny_backbone) -> None:

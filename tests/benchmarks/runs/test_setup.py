@@ -62,3 +62,45 @@ def test_mistakes_are_named(options, changes: dict, sentence: str, monkeypatch: 
         resolve(replace(options, **changes))
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.fixture
+def full(options, tiny_assets):
+    """The paper's preset on the generated texts, with the assets it needs."""
+    return replace(options, preset="paper", tasks="demo", assets=tiny_assets.folder)
+
+
+def test_a_full_preset_attacks_with_what_prepare_fetched(full) -> None:
+    setup = resolve(full)
+    assert setup.tasks["demo"].resources.profile == "full"
+    assert setup.tasks["demo"].resources.masked_model is None
+    with_masked = resolve(replace(full, recipes="textfooler,bertattack"))
+    fooler = with_masked.recipes[0]
+    identities = [each.attack_identity("key", "demo", fooler, 42, "engine") for each in (setup, with_masked)]
+    assert identities[0] == identities[1], "a further recipe leaves stored attacks valid"
+
+
+def test_the_offline_presets_take_no_more_than_the_masked_model_from_the_assets(options, tiny_assets) -> None:
+    plain = resolve(options)
+    setup = resolve(replace(options, assets=tiny_assets.folder, recipes="textfooler,bertattack"))
+    assert setup.tasks["demo"].resources.profile == "offline"
+    identities = [each.attack_identity("key", "demo", plain.recipes[0], 42, "engine") for each in (plain, setup)]
+    assert identities[0] == identities[1]
+
+
+@pytest.mark.parametrize("changes", [{"synonyms": Path("list.json")}, {"nltk_data": Path("nltk")}], ids=str)
+def test_options_of_the_offline_profile_are_refused_in_the_full_one(full, changes: dict) -> None:
+    with pytest.raises(ValueError, match="is for the offline profile, and the preset 'paper' attacks in the full one"):
+        resolve(replace(full, **changes))
+
+
+def test_missing_assets_are_named_before_anything_is_loaded(full, tmp_path, monkeypatch) -> None:
+    for loader in ("find_backbone", "load", "Store"):
+        monkeypatch.setattr(f"benchmarks.runs.setup.{loader}", None)
+    with pytest.raises(ValueError, match=r"'paper' attacks in the full profile, which needs synonyms, .*--preset demo"):
+        resolve(replace(full, assets=None))
+    with pytest.raises(ValueError) as refusal:
+        resolve(replace(full, assets=tmp_path / "empty"))
+    sentence = str(refusal.value)
+    assert "archives/paragramcf.zip (missing)" in sentence and "earlyrobust prepare --assets" in sentence
+    assert "bert-base-uncased" not in sentence, "no recipe asks the masked model"

@@ -1,0 +1,80 @@
+"""Counter-fitted word vectors and their neighbours, as TextAttack ships them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.data.digests import sha256_of
+
+VECTORS, NEAREST, WORDS = "paragram.npy", "nn.npy", "words.json"
+
+
+class CounterFitted:
+    """Paragram vectors counter-fitted to synonyms and antonyms, mapped from disk and never read whole.
+
+    Args:
+        folder: holds `paragram.npy` (V, D), `nn.npy` (V, K) with each word's nearest rows, itself first, and
+            `words.json`, the V words.
+    Raises:
+        ValueError: where a file is missing, cannot be read, or does not fit the others.
+
+    Source: Mrksic et al. 2016; TextAttack 0.3.11, `WordEmbedding.counterfitted_GLOVE_embedding`.
+    Departures: TextAttack's pickles of cosines computed beforehand are not read; all cosines are computed here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._words: list[str] = json.loads((folder / WORDS).read_text("utf-8"))
+            self._vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+            self._nearest = np.load(folder / NEAREST, mmap_mode="r", allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            raise ValueError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: {error}") from error
+        rows = len(self._words)
+        if self._vectors.shape[:1] != (rows,) or self._nearest.shape[:1] != (rows,):
+            raise ValueError(
+                f"the counter-fitted vectors in {str(folder)!r} do not fit together: {rows} words, vectors "
+                f"{self._vectors.shape}, neighbours {self._nearest.shape}"
+            )
+        self._folder = folder
+        self._rows = {word: row for row, word in enumerate(self._words)}
+        self._cosines: dict[tuple[int, int], float] = {}
+
+    def neighbours(self, word: str, k: int) -> list[str]:
+        """At most `k` neighbours of `word`, nearest first; the first of a row is the word itself and left out."""
+        row = self._rows.get(word)
+        return [] if row is None else [self._words[near] for near in self._nearest[row][1 : k + 1]]
+
+    def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
+        """Cosines in [-1, 1], None where a word has no vector."""
+        row = self._rows.get(word)
+        places = [self._rows.get(other) for other in others]
+        return [None if row is None or place is None else self._cosine(row, place) for place in places]
+
+    def _cosine(self, row: int, other: int) -> float:
+        """One pair at a time and in the order of the rows, so that it rounds as TextAttack's does."""
+        pair = min(row, other), max(row, other)
+        if pair not in self._cosines:
+            first, second = (torch.from_numpy(np.array(self._vectors[place])) for place in pair)
+            self._cosines[pair] = torch.nn.functional.cosine_similarity(first, second, dim=0).item()
+        return self._cosines[pair]
+
+    def describe(self) -> str:
+        """The source, in words for captions."""
+        return "synonyms from counter-fitted word vectors"
+
+    def identity(self) -> dict[str, Any]:
+        """Hash of words, vectors and neighbours."""
+        return {"kind": "counter_fitted", "sha256": self._sha256}
+
+    @cached_property
+    def _sha256(self) -> str:
+        hashes = "".join(sha256_of(self._folder / name) for name in (WORDS, VECTORS, NEAREST))
+        return hashlib.sha256(hashes.encode()).hexdigest()
