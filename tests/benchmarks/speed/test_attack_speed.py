@@ -49,10 +49,3 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     )
     asked = [repr(call) for call in calls]
     assert timing.python_seconds > 0 and len(asked) == len(set(asked))
-
-
-def test_a_range_without_texts_is_refused(tiny_setup) -> None:
-    with pytest.raises(ValueError, match="--words must be a range in which there are texts"):
-        bench_attacks(tiny_setup, words=(900, 1000))
-    with pytest.raises(ValueError, match="1 <= LEAST <= MOST"):
-        bench_attacks(tiny_setup, words=(5, 2))

@@ -1,0 +1,33 @@
+"""What cannot be timed is refused; the victim is trained once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from benchmarks.speed import bench
+from benchmarks.speed.bench import bench_attacks, bench_steps
+
+
+def test_a_range_without_texts_is_refused(tiny_setup) -> None:
+    with pytest.raises(ValueError, match="--words must be a range in which there are texts"):
+        bench_attacks(tiny_setup, words=(900, 1000))
+    with pytest.raises(ValueError, match="1 <= LEAST <= MOST"):
+        bench_attacks(tiny_setup, words=(5, 2))
+
+
+def test_the_victim_is_trained_once(tiny_setup, monkeypatch) -> None:
+    options = dataclasses.replace(tiny_setup, recipes="bertattack_official")
+    first = bench_attacks(options, ways=("engine",))
+    monkeypatch.setattr(bench, "train", lambda *given: pytest.fail("was trained again"))
+    again = bench_attacks(options, ways=("engine",))
+    assert [each.queries for each in first[0].timings] == [each.queries for each in again[0].timings]
+
+
+def test_steps_say_what_they_rest_on(tiny_setup, monkeypatch) -> None:
+    asked = {}
+    monkeypatch.setattr(bench, "time_steps", lambda **given: asked.update(given) or [])
+    timings, caption = bench_steps(dataclasses.replace(tiny_setup, device="cpu", batch_size=3), updates=2)
+    assert timings == [] and (asked["texts"], asked["updates"], asked["device"]) == (3, 2, "cpu")
+    assert any("3 texts of equal length" in line for line in caption)
