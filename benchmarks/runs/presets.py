@@ -119,8 +119,8 @@ def find_preset(name: str, *, has_cuda: bool, has_assets: bool) -> tuple[Preset,
             return DEMO, "preset demo, chosen because no CUDA device is present"
         if not has_assets:
             return DEMO, (
-                "preset demo, chosen because a CUDA device is present but no --assets folder is given; run 'earlyrobust "
-                "prepare --assets DIR' once and give --assets DIR for the preset paper"
+                "preset demo, chosen because a CUDA device is present but no --assets folder is given; run "
+                "'earlyrobust prepare --assets DIR' once and give --assets DIR for the preset paper"
             )
         return PAPER, "preset paper, chosen because a CUDA device is present and an --assets folder is given"
     if name not in PRESETS:
