@@ -70,6 +70,8 @@ def attack(options: Flat[AttackOptions]) -> int:
 
     prepared = resolve_attack(options)
     reporter = Reporter(Console())
+    for line in prepared.store.quarantine():
+        reporter.say(line)
     stored = len(prepared.stored())
     reporter.say(f"{len(prepared.examples)} texts, {stored} attacked already")
     with reporter.work(f"{prepared.recipe.title}, texts", len(prepared.examples)) as bar:
@@ -183,6 +185,28 @@ def prepare(assets: Path, only: str | None = None, offline: bool = False, json: 
     return 0
 
 
+def verify(out: Positional[Path] = Path("results"), json: Path | None = None) -> int:
+    """Holds a folder of results to what it says of itself: hashes, keys, completeness, every number derived anew.
+
+    Changes nothing. Exit code 1 where something is wrong or unfinished.
+
+    Args:
+        out: the folder of results.
+        json: file for the printed table as JSON.
+    """
+    from reports.tables import write_json
+    from reports.verified import verified
+
+    table = verified(out)
+    if table.incomplete:
+        table.print(Console())
+    else:
+        _say(*table.caption)
+    if json is not None:
+        write_json(table, json)
+    return FAILED if table.incomplete else 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -241,7 +265,8 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     from reports.tables import write_json, write_table
 
     reporter = Reporter(Console())
-    reporter.say(setup.chosen)
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
     work = make_plan(setup, planned)
     for line in work.lines():
         reporter.say(line)
@@ -278,6 +303,7 @@ VERBS = {
     "report": report,
     "plan": plan,
     "prepare": prepare,
+    "verify": verify,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,
