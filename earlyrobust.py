@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete (a run diverged or an attack
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
@@ -313,6 +315,7 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command's entry: runs a verb and ends the process with its exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             VERBS, args=arguments, prog="earlyrobust", description=__doc__, config=(tyro.conf.HelptextFromCommentsOff,)

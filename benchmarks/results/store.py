@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -90,6 +91,10 @@ class Store:
     def weights_path(self, key: str) -> Path:
         """The file of those weights."""
         return self.model_folder(key) / "model.safetensors"
+
+    def checkpoints_folder(self, key: str) -> Path:
+        """Where an unfinished training keeps what it goes on from."""
+        return self.root / "trainings" / key / "checkpoints"
 
     def outcomes_path(self, key: str) -> Path:
         """The file an attack's outcomes are appended to."""
@@ -184,13 +189,15 @@ class Store:
     def quarantine(self) -> list[str]:
         """Moves every training and attack with a damaged file aside, and says so, a sentence each.
 
+        Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
         said = []
         for kind in ("trainings", "attacks"):
             for key in self.keys(kind):
                 try:
-                    self.check(kind, key)
+                    if self.check(kind, key) and kind == "trainings":
+                        shutil.rmtree(self.checkpoints_folder(key), ignore_errors=True)
                 except Damaged as damage:
                     with self.locked(kind, key):
                         said.append(self.set_aside(kind, key, damage.fact))
@@ -200,18 +207,17 @@ class Store:
         """The names of all folders of a kind, finished or not."""
         return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir())
 
-    def check(self, kind: Kind, key: str) -> None:
-        """Reads all there is of a training or an attack, but for weights.
+    def check(self, kind: Kind, key: str) -> bool:
+        """Reads all there is of a training or an attack, but for weights; whether it is finished.
 
         Raises:
             Damaged: at the first thing that is.
         """
         if kind == "trainings":
-            self.training(key)
-        else:
-            self.attack(key)
-            self.victim(key)
-            self.outcomes(key)
+            return self.training(key) is not None
+        self.victim(key)
+        self.outcomes(key)
+        return self.attack(key) is not None
 
     def set_aside(self, kind: Kind, key: str, why: str) -> str:
         """Moves a training's or an attack's folder to `quarantine/` and returns a sentence on it."""

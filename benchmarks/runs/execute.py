@@ -99,6 +99,8 @@ def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar,
                 bar.advance(done - shown)
                 shown = done
         except BaseException:
+            for worker in [*(pool._processes or {}).values()]:
+                worker.terminate()  # or the exit would wait for the attacks under way; their outcomes are stored
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -18,9 +18,11 @@ from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
+from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.records import AttackRecord, TrainingRecord
 from benchmarks.results.store import Store, content_key
 from benchmarks.runs.experiments import Cell
+from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
 from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
@@ -38,17 +40,30 @@ def training_key(setup: Setup, cell: Cell) -> str:
 def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Trains one model, measures its Clean% on the whole test split, and stores model and record.
 
-    A diverged run is a record too. What another process has stored meanwhile is returned as it is.
+    A diverged run is a record too. What another process has stored meanwhile is returned as it is. A training that was
+    killed goes on from its last checkpoint; its time is then the sum of its parts, which a flag in the record says.
 
     Raises:
         ValueError: where another process is at the same training.
+        KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
     """
     key = training_key(setup, cell)
-    with setup.store.locked("trainings", key):
-        return setup.store.training(key) or _train(setup, cell, key, on_update)
+    with setup.store.locked("trainings", key), deferred() as is_interrupted:
+
+        def after_update(stage: Any, progress: Any) -> None:
+            if on_update is not None:
+                on_update(stage, progress)
+            if is_interrupted():
+                raise KeyboardInterrupt
+
+        footing = {"machine": setup.machine, "versions": setup.versions}
+        checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
+        record = setup.store.training(key) or _train(setup, cell, key, after_update, checkpoints)
+        checkpoints.remove()
+        return record
 
 
-def _train(setup: Setup, cell: Cell, key: str, on_update: OnUpdate | None) -> TrainingRecord:
+def _train(setup: Setup, cell: Cell, key: str, on_update: OnUpdate, checkpoints: Checkpoints) -> TrainingRecord:
     task = setup.tasks[cell.task]
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
@@ -63,7 +78,15 @@ def _train(setup: Setup, cell: Cell, key: str, on_update: OnUpdate | None) -> Tr
         cuda_device() if on_gpu else None, torch.cuda.max_memory_reserved if on_gpu else lambda: 0
     ) as watcher:
         try:
-            logs = fit(cell.defense, model, batches, timer=timer, precision=setup.precision, on_update=on_update)
+            logs = fit(
+                cell.defense,
+                model,
+                batches,
+                timer=timer,
+                precision=setup.precision,
+                on_update=on_update,
+                keeper=checkpoints,
+            )
         except Diverged as divergence:
             error = str(divergence)
         finally:
@@ -90,7 +113,7 @@ def _train(setup: Setup, cell: Cell, key: str, on_update: OnUpdate | None) -> Tr
         clean_correct=clean,
         weights_sha256=weights_hash,
         peak_memory_bytes=torch.cuda.max_memory_allocated() if setup.device == "cuda" else None,
-        flags=[*readings["flags"], *watch.warnings],
+        flags=[*readings["flags"], *watch.warnings, *checkpoints.flags],
         machine=setup.machine,
         versions=setup.versions,
         started_at=started,
