@@ -117,7 +117,8 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
         save_file(tensors, part, metadata={"content": text, "sha256": _digest(text, tensors)})
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            part.unlink(missing_ok=True)
         raise RuntimeError(f"the checkpoint {path} cannot be written: {error}") from error
 
 
