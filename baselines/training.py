@@ -122,6 +122,7 @@ def fit(
     precision: Precision = "fp32",
     on_update: Any = None,
     keeper: Keeper | None = None,
+    most_updates: int | None = None,
 ) -> list[StageLog]:
     """Trains `model` in place and returns a log per stage.
 
@@ -135,6 +136,7 @@ def fit(
     Args:
         on_update: called as on_update(stage, progress) after each update, outside every span.
         keeper: keeps states to go on from; the first stage that does not say what it remembers is the last it hears of.
+        most_updates: a bound on each stage, for warming up; schedules keep their horizon.
     Raises:
         Diverged: when the loss of an epoch is not finite.
         RuntimeError: when a step leaves no gradient at all.
@@ -145,7 +147,7 @@ def fit(
     while (stage := _next_stage(stages, timer, logs)) is not None:
         if stage.memory is None:
             keeper = None
-        run = _Run(stage, model, batches, timer)
+        run = _Run(stage, model, batches, timer, most_updates)
         if keeper is not None and (state := keeper.load(len(logs))) is not None:
             run.restore(state)
         if not run.finished:
@@ -163,10 +165,12 @@ def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> 
 class _Run:
     """One stage under way: what it has done and all that decides how it goes on."""
 
-    def __init__(self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer):
+    def __init__(self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None):
         self.stage, self.model, self.batches, self.timer = stage, model, batches, timer
         least = max(1, stage.least_updates)
         self.total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
+        if most_updates is not None:
+            self.total = min(self.total, most_updates)
         horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
         self.optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(

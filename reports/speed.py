@@ -102,5 +102,22 @@ def speed_table(benches: Sequence[Bench]) -> Table:
         )
         + ".",
         *(f"{find_task(bench.task).title}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
+        *_disagreements(benches),
     )
     return Table("Attack engine against TextAttack", COLUMNS, tuple(rows), caption)
+
+
+def _disagreements(benches: Sequence[Bench]) -> list[str]:
+    """A sentence for each text on which a way differs from the engine."""
+    lines = []
+    for bench in benches:
+        for timing in bench.timings:
+            for each in timing.disagreements:
+                where = f"{find_task(bench.task).title}, {timing.recipe}, {WAY_TITLES[timing.way]}, {each.example_id}"
+                verdict = "a tie that rounding decides" if each.is_a_tie else "not explained by a tie"
+                outcome = "the engine's" if each.same_without_padding else "another"
+                lines.append(
+                    f"{where}: {verdict}; asked without padding, TextAttack's loop gives {outcome} outcome; padding "
+                    f"moves a probability by at most {each.largest_difference:.1e}."
+                )
+    return lines

@@ -39,8 +39,17 @@ def canonical(values: Any) -> str:
 
 
 def content_key(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of an identity's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical(identity).encode()).hexdigest()
+    """SHA-256 of an identity's canonical JSON, in hexadecimal; 3 and 3.0 are one value."""
+    return hashlib.sha256(canonical(_whole_numbers(identity)).encode()).hexdigest()
+
+
+def _whole_numbers(value: Any) -> Any:
+    """The same value with every float that is whole as an int."""
+    if isinstance(value, Mapping):
+        return {name: _whole_numbers(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -135,7 +144,7 @@ class Store:
             RuntimeError: naming the file, where the disk is full or the folder cannot be written.
         """
         path = self.outcomes_path(key)
-        line = canonical({"outcome": outcome.as_json(), "sha256": content_key(outcome.as_json())}) + "\n"
+        line = canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("r+b" if path.exists() else "xb") as file:
@@ -248,7 +257,8 @@ class Store:
             if checksum not in (None, _checksum(values)):
                 raise ValueError("its checksum does not fit")
             record = record_type(**values)
-            if not record.key == key == content_key(record.identity):
+            # Records of the first version are named by their identity to the letter.
+            if record.key != key or key not in (content_key(record.identity), _checksum(record.identity)):
                 raise ValueError("its name is not the hash of its identity")
             return record
         except (ValueError, TypeError, AttributeError) as error:
@@ -277,8 +287,9 @@ def _sound_bytes(path: Path) -> int:
 
 
 def _checksum(values: Mapping[str, Any]) -> str:
-    """SHA-256 of a record's content. Unlike a key, it may be of a number that is not finite."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of what was written, to the letter: unlike a key, it tells 3 from 3.0."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sound_lines(path: Path) -> Iterator[Outcome]:
@@ -287,7 +298,7 @@ def _sound_lines(path: Path) -> Iterator[Outcome]:
     for number, line in enumerate(lines[:-1], start=1):
         try:
             entry = json.loads(line)
-            if content_key(entry["outcome"]) != entry["sha256"]:
+            if _checksum(entry["outcome"]) != entry["sha256"]:
                 raise ValueError("its checksum does not fit")
             yield Outcome.from_json(entry["outcome"])
         except (ValueError, KeyError, TypeError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from benchmarks.speed.attack_speed import Timing
+from benchmarks.speed.attack_speed import Disagreement, Timing
 from benchmarks.speed.bench import Bench
 from reports.speed import speed_table
 
@@ -18,9 +18,10 @@ def test_ratios_are_to_the_engine() -> None:
         preset=SimpleNamespace(key="demo"),
         tasks={"demo": task},
     )
+    tie = Disagreement("test-5", same_without_padding=True, largest_difference=2e-7)
     timings = [
-        Timing("textfooler", "textattack dynamic", 6.0, 0.9, 1000, 9, 10),
-        Timing("textfooler", "engine", 2.0, 0.05, 1000, 10, 10),
+        Timing("textfooler", "textattack dynamic", 6.0, 0.9, 1000, (tie,), 10),
+        Timing("textfooler", "engine", 2.0, 0.05, 1000, (), 10),
     ]
     table = speed_table([Bench(setup, "demo", timings)])
     slow, fast = table.records()
@@ -28,3 +29,4 @@ def test_ratios_are_to_the_engine() -> None:
     assert slow["python_microseconds_per_query"] == 900
     assert slow["agreeing_texts"] == 9
     assert "a processor" in " ".join(table.caption)
+    assert "test-5: a tie that rounding decides" in table.caption[-1] and "2.0e-07" in table.caption[-1]
