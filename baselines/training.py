@@ -71,12 +71,12 @@ class StageLog:
 
     Attributes:
         name: the stage's name.
-        updates: optimiser updates made.
+        updates: optimiser updates made; those on a replayed batch count as one.
         updates_per_epoch: updates in one pass over the training set.
         ended_early: whether `after_update` ended the stage.
         passes: totals over the stage.
         parameters: numbers trained in this stage.
-        losses: one loss per update.
+        losses: one loss per update; of a replayed batch, the last.
         trace: what the method recorded.
     """
 
@@ -154,13 +154,15 @@ def _run(stage: Stage, model: nn.Module, batches: Batches, timer: Timer, precisi
                 batch = batch.to(device, non_blocking=True)
             rate = schedule.get_last_lr()[0]
             with timer.span(stage.name):
-                with autocast:
-                    losses.append(stage.step(batch))
-                if stage.max_grad_norm is not None:
-                    nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
-                optimizer.step()
+                for _ in range(stage.replays):
+                    with autocast:
+                        loss = stage.step(batch)
+                    if stage.max_grad_norm is not None:
+                        nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                losses.append(loss)
                 schedule.step()
-                optimizer.zero_grad(set_to_none=True)
                 progress = Progress(len(losses), batches.updates_per_epoch, total, rate)
                 if stage.after_update is not None:
                     ended = bool(stage.after_update(progress))
@@ -225,7 +227,8 @@ class CountPasses:
     """Counts passes through a model's encoder while it is entered.
 
     A forward pass is a call of the encoder. A backward pass is a gradient arriving at the encoder's output; it is full
-    when a gradient was accumulated on a trained parameter below, and an input pass otherwise.
+    when that run of autograd accumulated a gradient on a trained parameter below, and an input pass otherwise. One run
+    through the graphs of two forward passes is two backward passes.
     """
 
     def __init__(self, model: nn.Module, parameters: list[nn.Parameter]):
@@ -237,7 +240,8 @@ class CountPasses:
         self.parameter = watched[len(watched) // 2]
         self.passes = Passes()
         self.backward = 0
-        self.under_way = False
+        self.run: int | None = None
+        self.under_way = 0
 
     def __enter__(self) -> Passes:
         self.handles = [
@@ -258,10 +262,18 @@ class CountPasses:
             last_hidden.register_hook(self._after_backward)
 
     def _after_backward(self, gradient: Tensor) -> None:
+        if self.run != _autograd_run():
+            self.run, self.under_way = _autograd_run(), 0
         self.backward += 1
-        self.under_way = True
+        self.under_way += 1
 
     def _after_full_backward(self, parameter: Tensor) -> None:
         # A penalty on the parameters alone reaches them without crossing the encoder: no pass.
-        self.passes.backward_full += self.under_way
-        self.under_way = False
+        if self.run == _autograd_run():
+            self.passes.backward_full += self.under_way
+            self.under_way = 0
+
+
+def _autograd_run() -> int:
+    """The number of the backward call that is under way, as torch.autograd.graph tells them apart."""
+    return torch._C._current_graph_task_id()
