@@ -84,7 +84,8 @@ def test_segments_are_passed_or_left_out(bert, batch) -> None:
     for passed in (True, False):
         defense = EarlyRobust(search=Spy(), search_token_types=passed)
         model = bert()
-        _TicketSearch(defense, model, Importance(model)).step(batch())
+        shaping = next(defense.search.stages(model))
+        _TicketSearch(defense, shaping, Importance(model)).step(batch())
     assert seen == [False, True]
 
 
@@ -100,7 +101,7 @@ def test_the_search_s_gradient_is_freelb_s_plus_lambda_once(bert, batch) -> None
     }
     for parameter in importance.parameters():
         parameter.grad = None
-    search = _TicketSearch(defense, model, importance)
+    search = _TicketSearch(defense, next(defense.search.stages(model)), importance)
     found = gradients(lambda model, batch: search.step(batch), model, one)
     torch.testing.assert_close(importance.heads.grad, alone[0] + 0.5)
     torch.testing.assert_close(importance.neurons.grad, alone[1] + 0.25)
