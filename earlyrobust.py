@@ -124,12 +124,12 @@ def bench(
     """Times the suite's own parts against what they replace, and prints the ratios.
 
     Args:
-        what: attacks (the engine against TextAttack) or steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights).
+        what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
+            BERT-base's shape with random weights) or loops (each method's update against the plain one of its release).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
-        updates: steps: timed updates of each method.
+        updates: steps, loops: timed updates of each method.
     """
     from baselines.refusal import require, unknown
     from benchmarks.runs.progress import Reporter
@@ -149,8 +149,13 @@ def bench(
         from reports.speed import step_table
 
         table = step_table(*bench_steps(options, updates=updates, say=reporter.say))
+    elif what == "loops":
+        from benchmarks.speed.bench import bench_loops
+        from reports.speed import loop_table
+
+        table = loop_table(*bench_loops(options, updates=updates, say=reporter.say))
     else:
-        raise unknown("benchmark", what, ("attacks", "steps"))
+        raise unknown("benchmark", what, ("attacks", "steps", "loops"))
     table.print(reporter.console)
     for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))

@@ -107,6 +107,7 @@ def fit(
     timer: Timer | None = None,
     precision: Precision = "fp32",
     on_update: Any = None,
+    most_updates: int | None = None,
 ) -> list[StageLog]:
     """Trains `model` in place and returns a log per stage.
 
@@ -115,6 +116,7 @@ def fit(
 
     Args:
         on_update: called as on_update(stage, progress) after each update, outside every span.
+        most_updates: a bound on each stage, for warming up; schedules keep their horizon.
     Raises:
         Diverged: when the loss of an epoch is not finite.
         RuntimeError: when a step leaves no gradient at all.
@@ -126,7 +128,7 @@ def fit(
         stage = _next_stage(stages, timer, logs)
         if stage is None:
             return logs
-        logs.append(_run(stage, model, batches, timer, precision, on_update))
+        logs.append(_run(stage, model, batches, timer, precision, on_update, most_updates))
 
 
 def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> Stage | None:
@@ -135,9 +137,19 @@ def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> 
         return next(stages, None)
 
 
-def _run(stage: Stage, model: nn.Module, batches: Batches, timer: Timer, precision: Precision, on_update) -> StageLog:
+def _run(
+    stage: Stage,
+    model: nn.Module,
+    batches: Batches,
+    timer: Timer,
+    precision: Precision,
+    on_update: Any,
+    most_updates: int | None,
+) -> StageLog:
     least = max(1, stage.least_updates)
     total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
+    if most_updates is not None:
+        total = min(total, most_updates)
     horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
     optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(

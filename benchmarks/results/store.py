@@ -24,8 +24,17 @@ def canonical(values: Any) -> str:
 
 
 def content_key(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of an identity's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical(identity).encode()).hexdigest()
+    """SHA-256 of an identity's canonical JSON, in hexadecimal; 3 and 3.0 are one value."""
+    return hashlib.sha256(canonical(_whole_numbers(identity)).encode()).hexdigest()
+
+
+def _whole_numbers(value: Any) -> Any:
+    """The same value with every float that is whole as an int."""
+    if isinstance(value, Mapping):
+        return {name: _whole_numbers(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Store:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
 import torch
 
-from baselines.training import Diverged, fit
+from baselines.defense import Defense
+from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.nvml import cuda_device, watching
@@ -25,6 +28,7 @@ from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
 
 ATTACK_SEED = 42
+WARM_UP_UPDATES = 2
 
 OnUpdate = Callable[[Any, Any], None]
 
@@ -46,6 +50,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
     batches = training_batches(setup, task, cell.seed)
+    warm_up(cell.defense, model, batches, setup.precision)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
@@ -91,6 +96,25 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     )
     setup.store.put_training(record)
     return record
+
+
+def warm_up(
+    defense: Defense, model: torch.nn.Module, batches: Batches, precision: Precision, on_update: OnUpdate | None = None
+) -> None:
+    """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
+    devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
+    with torch.random.fork_rng(devices), suppress(Diverged):
+        fit(
+            defense,
+            copy.deepcopy(model),
+            batches,
+            precision=precision,
+            on_update=on_update,
+            most_updates=WARM_UP_UPDATES,
+        )
+    if devices:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:

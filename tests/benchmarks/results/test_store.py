@@ -27,6 +27,7 @@ def test_records_come_back_equal(tmp_path) -> None:
 def test_keys_are_of_content_not_of_order() -> None:
     assert content_key({"a": 1, "b": [1, 2]}) == content_key({"b": [1, 2], "a": 1})
     assert content_key({"a": 1}) != content_key({"a": 1.5})
+    assert content_key({"a": 3, "b": {"c": [2, 0.5]}}) == content_key({"a": 3.0, "b": {"c": (2.0, 0.5)}})
     assert len(content_key({})) == 64
 
 

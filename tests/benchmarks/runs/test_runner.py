@@ -7,10 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 
+from baselines.training import fit
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.results.store import Store
+from benchmarks.runs.defenses import TABLE_ORDER
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import attack_model, remaining, train, training_key
+from benchmarks.runs.runner import (
+    WARM_UP_UPDATES,
+    attack_model,
+    remaining,
+    train,
+    training_batches,
+    training_key,
+    warm_up,
+)
 from benchmarks.runs.setup import resolve
 
 
@@ -86,3 +96,22 @@ def test_a_run_that_diverges_is_a_record(options, monkeypatch: pytest.MonkeyPatc
     assert record.status == "diverged"
     assert "nan at update 1" in record.error
     assert setup.store.training(record.key) == record
+
+
+@pytest.mark.parametrize("defense", TABLE_ORDER)
+def test_warming_up_takes_every_stage_and_leaves_no_trace(options, defense: str) -> None:
+    setup = resolve(options)
+    cell = cell_of(setup, defense)
+    model = setup.backbone.new_classifier(2, 0)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    batches = training_batches(setup, setup.tasks["demo"], 0)
+    stages: list[str] = []
+    torch.manual_seed(7)
+    drawn = torch.get_rng_state()
+    warm_up(cell.defense, model, batches, "fp32", on_update=lambda stage, progress: stages.append(stage.name))
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert not any(parameter.grad is not None for parameter in model.parameters())
+    logs = fit(cell.defense, model, batches)
+    assert list(dict.fromkeys(stages)) == [log.name for log in logs]
+    assert all(stages.count(log.name) == min(WARM_UP_UPDATES, log.updates) for log in logs)
