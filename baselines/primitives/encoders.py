@@ -135,7 +135,7 @@ def masked_linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
 
 @contextmanager
 def only_first_layer(model: nn.Module) -> Iterator[nn.Module]:
-    """The encoder as it is with its embeddings and first layer alone, while entered; the layers stay the model's own."""
+    """The encoder with its embeddings and first layer alone, while entered; the layers stay the model's own."""
     path, _, name = architecture_of(model).layers.rpartition(".")
     owner, layers = model.get_submodule(path), model.get_submodule(f"{path}.{name}")
     setattr(owner, name, layers[:1])  # type: ignore[index]
