@@ -106,8 +106,10 @@ def time_advice(reference: Reference, now: Observation) -> str:
     ratios = {name: now.seconds[name] / was for name, was in reference.seconds.items() if name in now.seconds}
     beyond = [f"{name} {ratio:.2f}x" for name, ratio in ratios.items() if abs(math.log(ratio)) > threshold]
     within = f"within {math.exp(threshold):.2f}x of the reference's"
-    return f"times of an update beyond the noise (advice only): {', '.join(beyond)}, not {within}" if beyond else (
-        f"times of an update {within}"
+    return (
+        f"times of an update beyond the noise (advice only): {', '.join(beyond)}, not {within}"
+        if beyond
+        else (f"times of an update {within}")
     )
 
 

@@ -81,7 +81,9 @@ def defense_on_subset(name: str) -> Defense:
     return cell.defense
 
 
-def observe(defense: Defense, *, nudge: int | None = None, recipes: tuple[Recipe, ...] = OFFLINE_RECIPES) -> Observation:
+def observe(
+    defense: Defense, *, nudge: int | None = None, recipes: tuple[Recipe, ...] = OFFLINE_RECIPES
+) -> Observation:
     """Trains and attacks.
 
     Args:
