@@ -76,7 +76,7 @@ def differences(reference: Reference, now: Observation) -> list[str]:
     """One sentence for each field that is not as stored: the example or counter, the field, both values."""
     examples = {name: fields for name, fields in now.examples.items() if name not in reference.left_out}
     return [
-        *_differing({"settings": reference.settings}, {"settings": json.loads(json.dumps(now.settings))}),
+        *_differing({"settings": reference.settings}, {"settings": now.settings}),
         *_differing(reference.counters, now.counters),
         *_differing(reference.examples, examples),
     ]

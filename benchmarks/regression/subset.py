@@ -1,12 +1,13 @@
 """The subset that references are made of: one small training and its attacks, the same on every processor.
 
-Everything starts from whole numbers: the weights are integers over 4096, the texts are generated, the order comes from a
-seed. Training and attack run in double precision, without dropout and with attention spelt out in products of matrices,
-so that processors differ by rounding alone.
+Everything starts from whole numbers: the weights are integers over 4096, the texts are generated, the order comes from
+a seed. Training and attack run in double precision, without dropout and with attention spelt out in products of
+matrices, so that processors differ by rounding alone.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 from dataclasses import dataclass, replace
@@ -55,7 +56,7 @@ class Observation:
     """What one defense did on the subset.
 
     Attributes:
-        settings: its hyperparameters, and what it was run on.
+        settings: its hyperparameters and what it was run on, as JSON gives them back.
         counters: exact numbers by name: passes, updates and trained parameters of each stage; FLOPs of the whole
             training, parameters and kept structures of the model.
         examples: by name, the class each test text is read as, and each attack's status, queries and final text.
@@ -99,6 +100,7 @@ def observe(
         save_classifier(exact_classifier(tokenizer), Path(folder), tokenizer)
         encoder = MeanPooledEncoder(find_backbone(folder))
         encoder.model.double()
+        encoder.encode(["loaded"])  # while the folder is there
     model = exact_classifier(tokenizer).double()
     if nudge is not None:
         _nudge_(model, nudge)
@@ -113,7 +115,9 @@ def observe(
         resources = replace(offline_resources(task, minilm), encoder=encoder)
         examples = _read(victim, data) | _attacked(victim, data, recipes, resources)
     return Observation(
-        settings={**defense.settings(), "data": data.fingerprint, "attacks": [recipe.identity() for recipe in recipes]},
+        settings=_plain(
+            {**defense.settings(), "data": data.fingerprint, "attacks": [recipe.identity() for recipe in recipes]}
+        ),
         counters={**_stage_counters(logs), "model": _model_counters(model, flops.get_total_flops())},
         examples=examples,
         seconds={log.name: statistics.median(timer.series[log.name]) for log in logs},
@@ -147,6 +151,11 @@ def exact_classifier(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClass
             ids = [known[word] for word in group if word in known]
             words[ids] = words[ids] / 4 + words[ids[0]]
     return model
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as JSON gives them back."""
+    return json.loads(json.dumps(values))
 
 
 def _nudge_(model: nn.Module, seed: int) -> None:

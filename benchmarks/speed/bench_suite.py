@@ -1,7 +1,7 @@
 """The speed suite under pytest-benchmark: a step of every stage of every defense, pruned against dense, the attacks.
 
-Weights and tokens are random and nothing is downloaded. `extra_info` holds the exact counters of one round, which do not
-depend on the machine; the times do. `pytest benchmarks/speed --shape bert_base` measures BERT-base's shape.
+Weights and tokens are random and nothing is downloaded. `extra_info` holds the exact counters of one round, which do
+not depend on the machine; the times do. `pytest benchmarks/speed --shape bert_base` measures BERT-base's shape.
 """
 
 from __future__ import annotations

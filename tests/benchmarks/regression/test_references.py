@@ -22,7 +22,7 @@ EXAMPLES = {
     "test-0 under TextFooler": {"status": "failed", "queries": 12, "text": "a fair meal"},
 }
 SEEN = Observation(
-    settings={"steps": 3, "pair": (1, 2)},
+    settings={"steps": 3, "pair": [1, 2]},
     counters={"stage train": {"updates": 4, "n_forward": 16}, "model": {"kept_heads": [[0, 2]]}},
     examples=EXAMPLES,
     seconds={"train": 0.5},
@@ -51,7 +51,7 @@ def test_the_same_again_differs_in_nothing(reference) -> None:
         (with_example("test-0 under TextFooler", queries=13), "test-0 under TextFooler: queries was 12, is 13"),
         (with_example("test-0 under TextFooler", text="x"), "test-0 under TextFooler: text was 'a fair meal', is 'x'"),
         (dataclasses.replace(SEEN, examples={}), "test-0: read_as was 1, is 'absent'"),
-        (dataclasses.replace(SEEN, settings={"steps": 4, "pair": (1, 2)}), "settings: steps was 3, is 4"),
+        (dataclasses.replace(SEEN, settings={"steps": 4, "pair": [1, 2]}), "settings: steps was 3, is 4"),
         (
             dataclasses.replace(SEEN, counters=SEEN.counters | {"stage train": {"updates": 4, "n_forward": 17}}),
             "stage train: n_forward was 16, is 17",
