@@ -168,6 +168,25 @@ def bench(
     return 0
 
 
+def regress(references: Path | None = None, defenses: str | None = None, update: bool = False) -> int:
+    """Compares a small training and its attacks, text by text, with stored references; any difference fails.
+
+    Args:
+        references: folder with a JSON file per defense; the suite's own when left out.
+        defenses: defenses by name or as paths of Python files, separated by commas; all with a reference when left out.
+        update: make the references anew instead, and say what changed.
+    """
+    from benchmarks.regression.check import check
+    from benchmarks.regression.check import update as make_anew
+
+    if update:
+        make_anew(references, defenses, _say)
+        return 0
+    found = check(references, defenses, _say)
+    _say(*(f"{each.defense}: {line}" for each in found for line in each.differences))
+    return FAILED if any(each.differences for each in found) else 0
+
+
 def prepare(assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
     """Fetches what the full attack profile needs, once, and checks every file by its hash.
 
@@ -307,6 +326,7 @@ VERBS = {
     "run": run,
     "attack": attack,
     "bench": bench,
+    "regress": regress,
     "report": report,
     "plan": plan,
     "prepare": prepare,
