@@ -187,6 +187,33 @@ def regress(references: Path | None = None, defenses: str | None = None, update:
     return FAILED if any(each.differences for each in found) else 0
 
 
+def doctor(out: Path = Path("results"), timing: bool = False, device: str = "auto", json: Path | None = None) -> int:
+    """Looks at what a run needs of this machine; with --timing, tests the clock by planted faults.
+
+    Args:
+        out: the folder results would go to.
+        timing: plant a sleeping loader, a read-back and a second process, and time one method under two names.
+        device: cpu, cuda, or auto; for --timing.
+        json: file for the printed table as JSON.
+    """
+    from reports.doctor import findings_table, self_test_table
+
+    if timing:
+        from benchmarks.runs.setup import choose_device
+        from benchmarks.speed.self_test import same_method_twice, self_tests
+
+        chosen = choose_device(device)
+        table = self_test_table(self_tests(chosen), *same_method_twice(chosen, _say))
+        failed = any(row["passed"] == "no" for row in table.records())
+    else:
+        from benchmarks.runs.doctor import examine
+
+        table = findings_table(examine(out))
+        failed = any(row["state"] == "failed" for row in table.records())
+    _print_listing(table, json)
+    return FAILED if failed else 0
+
+
 def prepare(assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
     """Fetches what the full attack profile needs, once, and checks every file by its hash.
 
@@ -329,6 +356,7 @@ VERBS = {
     "regress": regress,
     "report": report,
     "plan": plan,
+    "doctor": doctor,
     "prepare": prepare,
     "verify": verify,
     "ls": ls,
