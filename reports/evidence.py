@@ -1,7 +1,7 @@
 """What the paper's claims rest on: for each claim, its measurements with a verdict on each alone.
 
-"Small", "slightly" and "level" carry no numbers in the text we read; the margins below are this suite's. A comparison of
-accuracy under attack takes the mean over the attacks that both sides met.
+"Small", "slightly" and "level" carry no numbers in the paper's text; the margins below are this suite's. A comparison
+of accuracy under attack takes the mean over the attacks that both sides met.
 
 Source: Xi et al., EMNLP 2022.
 """
