@@ -54,7 +54,7 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
         raise ValueError(f"there is no folder {folder}; {hint}")
     if next((folder / "attacks").glob("*/record.json"), None) is None:
         raise ValueError(f"the folder {folder} holds no finished attack; {hint}")
-    store = Store(folder)
+    store = Store(folder, writable=False)
     trainings = {record.key: record for record in store.trainings()}
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
 
