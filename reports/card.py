@@ -77,7 +77,7 @@ def _numbers(part: Part | None) -> tuple[Number, ...]:
 def _note(judgement: Judgement) -> str:
     """Of a measured claim, the deciding part's note and what was not measured; else what would measure it."""
     if judgement.verdict == "not measured":
-        return f"to measure it: {judgement.claim.measured_by}"
+        return f"to measure it: earlyrobust {judgement.claim.measured_by}"
     missing = [part.what for part in judgement.parts if part.estimate is None]
     notes = [judgement.deciding.note] if judgement.deciding and judgement.deciding.note else []
     return "; ".join(notes + ([f"not measured: {', '.join(missing)}"] if missing else []))

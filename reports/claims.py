@@ -193,12 +193,15 @@ class Card:
 
 def judge(tasks: Sequence[TaskResults]) -> Card:
     """The verdict on every claim, from what was measured on each task."""
-    departures = {
-        each.title: tuple(dict.fromkeys(words for cell in each.cells for words in cell_departures(cell)))
-        for each in tasks
-    }
+    departures = {each.title: _departures(each) for each in tasks}
     return Card(
         tuple(Judgement(claim, tuple(claim.weigh(tasks))) for claim in CLAIMS),
         {title: found for title, found in departures.items() if found},
         {each.title: each.left_out for each in tasks if each.left_out},
     )
+
+
+def _departures(task: TaskResults) -> tuple[str, ...]:
+    """Those of the victims that were attacked: a search that was only looked at is not trained to the end."""
+    cells = [cell for cell in task.cells if cell.attacks] or task.cells
+    return tuple(dict.fromkeys(words for cell in cells for words in cell_departures(cell)))

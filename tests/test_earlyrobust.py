@@ -79,7 +79,7 @@ def test_a_report_is_made_of_what_a_run_stored(tiny, tmp_path, capsys) -> None:
         assert f"attacks.{suffix}" in output
     stored = {record.recipe_title for record in Store(tmp_path).attacks()}
     assert {row["attack"] for row in json.loads((tmp_path / "attacks.json").read_text())["rows"]} == stored
-    assert "C14 not measured" in output and "to measure it: reproduce table2" in output
+    assert "C14 not measured" in output and "to measure it: earlyrobust reproduce table2" in output
     for name in ("claims", "claims_parts", "paper_numbers"):
         for suffix in ("html", "md", "csv", "json", "tex"):
             assert (tmp_path / f"{name}.{suffix}").is_file()

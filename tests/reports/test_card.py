@@ -37,7 +37,7 @@ def test_a_row_per_claim_has_verdict_quantity_and_interval() -> None:
     assert row["note"] == "not measured: SST-2: Aua %, EarlyRobust less EarlyBERT"
     unmeasured = rows["C9"]
     assert (unmeasured["verdict"], unmeasured["value"], unmeasured["low"]) == ("not measured", None, None)
-    assert unmeasured["note"] == "to measure it: reproduce figure3"
+    assert unmeasured["note"] == "to measure it: earlyrobust reproduce figure3"
 
 
 def test_every_part_of_a_claim_has_a_row() -> None:
@@ -52,7 +52,7 @@ def test_the_screen_shows_what_decided_and_what_would() -> None:
     assert lines[place].split("  ")[1].strip() == "inconclusive"
     assert lines[place + 1].startswith("    SST-2: Aua %, EarlyRobust less Fine-tune: 10.0 points [")
     assert lines[place + 1].endswith("], 3 runs, 200 texts")
-    assert "    to measure it: reproduce figure3" in lines
+    assert "    to measure it: earlyrobust reproduce figure3" in lines
 
 
 def test_what_may_not_stand_beside_the_paper_is_said_first() -> None:

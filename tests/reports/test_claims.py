@@ -164,6 +164,14 @@ def test_other_surroundings_are_left_out_and_counted() -> None:
     assert verdict(made, "C3").parts[0].estimate.value == 0
 
 
+def test_a_search_that_was_only_looked_at_is_no_departure() -> None:
+    looked_at = {"epochs": 1e-6, "search_to_cap": True}
+    made = Made().add("early_robust").add("early_robust", settings=looked_at, recipes=())
+    assert not any("epochs" in words for words in card_of(made).departures["SST-2"])
+    made.add("early_robust", settings={"epochs": 3})
+    assert "3 epochs for 10" in card_of(made).departures["SST-2"]
+
+
 def test_departures_from_the_paper_are_told_by_task() -> None:
     found = card_of(Made().add("early_robust", task="demo"))
     assert found.departures == {"Demo": ("Demo is no data set of the paper", "attacks in the offline profile")}
