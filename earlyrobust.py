@@ -1,6 +1,7 @@
 """The suite's one command: a verb to a function.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete (a run diverged or an attack broke), 75 interrupted and resumable.
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or an attack broke), 75
+interrupted and resumable.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
+DIFFERENT = 1
 
 Positional = tyro.conf.Positional
 Flat = tyro.conf.OmitArgPrefixes
@@ -87,21 +89,61 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
-def report(out: Path = Path("results"), examples: int = 5) -> int:
-    """Tells from stored attacks what a table leaves out: rates per class, query budgets, agreement, changed words.
+def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path | None = None) -> int:
+    """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
+
+    Rates per class, query budgets, agreement and changed words go to attacks.html, .md, .csv and .json; the verdicts to
+    claims and what they rest on to claims_parts; published numbers beside ours to paper_numbers.
 
     Args:
-        out: the folder of results to read, where attacks.html, .md, .csv and .json are written.
+        out: the folder of results to read, where these files are written.
         examples: most attacked texts shown on the page per defense and recipe; 0 for none.
+        paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
     """
-    from reports.attack_report import check_examples, print_report, report_on, write_report
+    from reports.attack_groups import stored_results
+    from reports.attack_report import attack_report, check_examples, print_report, write_report
+    from reports.card import print_card, write_card
+    from reports.claims import judge
+    from reports.measured import measure
+    from reports.published import gaps, published
+    from reports.tables import write_table
+    from reports.task_results import task_results
 
     check_examples(examples)
-    found = report_on(out)
+    numbers = published(paper_numbers)
+    trainings, results = stored_results(out)
+    found = attack_report(trainings, results)
+    tasks = task_results(measure(trainings, results))
+    card, gap_table = judge(tasks), gaps(tasks, numbers)
     console = Console()
     print_report(found, console, examples)
+    if gap_table.rows:
+        gap_table.without("source").print(console)
+    print_card(card, console)
     _say(*map(str, write_report(found, out, examples)))
+    _say(*map(str, [*write_card(card, out), *write_table(gap_table, out, "paper_numbers")]))
     return INCOMPLETE if found.table.incomplete else 0
+
+
+def compare(first: Positional[Path], second: Positional[Path], json: Path | None = None) -> int:
+    """Compares two folders of results cell by cell, with intervals; ends with 1 where a difference is outside its own.
+
+    Clean%, Aua% and #Query decide; times are shown where they may be compared, and do not.
+
+    Args:
+        first: folder A, which 'reproduce', 'run' or 'attack' got as --out.
+        second: folder B; differences are B less A.
+        json: file for the printed table as JSON.
+    """
+    from reports.compare import compare as compare_folders
+    from reports.tables import write_json
+
+    found = compare_folders(first, second)
+    found.table.print(Console())
+    _say(f"{found.differing} differences outside their intervals")
+    if json is not None:
+        write_json(found.table, json)
+    return DIFFERENT if found.differing else 0
 
 
 def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
@@ -329,6 +371,7 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     table.print(reporter.console)
     for path in write_table(table, setup.store.root, name):
         reporter.say(str(path))
+    _say(f"verdicts on the paper's claims: earlyrobust report --out {setup.store.root}")
     if json is not None:
         write_json(table, json)
     return INCOMPLETE if table.incomplete else 0
@@ -355,6 +398,7 @@ VERBS = {
     "bench": bench,
     "regress": regress,
     "report": report,
+    "compare": compare,
     "plan": plan,
     "doctor": doctor,
     "prepare": prepare,

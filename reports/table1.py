@@ -14,7 +14,7 @@ from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.settings import with_settings
 from benchmarks.runs.setup import Setup
-from reports.frame import AttackResult, attack_frame, footing, training_frame
+from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
 from reports.statistics import refuse_unlike, summarise, time_ratio
 from reports.tables import Column, Number, Table
 
@@ -110,10 +110,6 @@ def _number(values: Sequence[float]) -> Number:
     return Number(summary.mean, summary.std)
 
 
-def _seconds(records: Sequence[TrainingRecord]) -> dict[int, float]:
-    return {record.seed: record.seconds["gpu"] for record in records if record.status == "finished"}
-
-
 def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> float:
     """Seconds of the method `key` over those of `mine`, by paired seeds.
 
@@ -124,7 +120,7 @@ def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequenc
     for one in baseline:
         for other in mine:
             refuse_unlike(footing(one), footing(other))
-    return time_ratio(_seconds(baseline), _seconds(mine)).mean
+    return time_ratio(counted_seconds(baseline), counted_seconds(mine)).mean
 
 
 def _speedup(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> Number:

@@ -75,6 +75,14 @@ def test_broken_attacks_are_counted_in_the_caption() -> None:
     assert table1(trained, [broken, *attacks[1:]], RECIPES, []).incomplete
 
 
+def test_a_time_that_does_not_count_is_in_no_ratio() -> None:
+    trained, attacks = runs()
+    watch = {"invalid": ["hardware slowdown in 9 % of samples"]}
+    trained[3] = replace(trained[3], seconds={"gpu": 4800.0, "wall": 4800.0}, watch=watch)
+    table = table1(trained, attacks, RECIPES, [])
+    assert cells(table, 0)["speedup_over_freelb"].mean == pytest.approx(4)
+
+
 def test_times_of_unlike_footing_are_refused() -> None:
     trained, attacks = runs()
     trained[0] = replace(trained[0], clock="cuda")
