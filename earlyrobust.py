@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete (a run diverged or an attack
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
@@ -71,6 +73,8 @@ def attack(options: Flat[AttackOptions]) -> int:
 
     prepared = resolve_attack(options)
     reporter = Reporter(Console())
+    for line in prepared.store.quarantine():
+        reporter.say(line)
     stored = len(prepared.stored())
     reporter.say(f"{len(prepared.examples)} texts, {stored} attacked already")
     with reporter.work(f"{prepared.recipe.title}, texts", len(prepared.examples)) as bar:
@@ -189,6 +193,28 @@ def prepare(assets: Path, only: str | None = None, offline: bool = False, json: 
     return 0
 
 
+def verify(out: Positional[Path] = Path("results"), json: Path | None = None) -> int:
+    """Holds a folder of results to what it says of itself: hashes, keys, completeness, every number derived anew.
+
+    Changes nothing. Exit code 1 where something is wrong or unfinished.
+
+    Args:
+        out: the folder of results.
+        json: file for the printed table as JSON.
+    """
+    from reports.tables import write_json
+    from reports.verified import verified
+
+    table = verified(out)
+    if table.incomplete:
+        table.print(Console())
+    else:
+        _say(*table.caption)
+    if json is not None:
+        write_json(table, json)
+    return FAILED if table.incomplete else 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -247,7 +273,8 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     from reports.tables import write_json, write_table
 
     reporter = Reporter(Console())
-    reporter.say(setup.chosen)
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
     work = make_plan(setup, planned)
     for line in work.lines():
         reporter.say(line)
@@ -284,6 +311,7 @@ VERBS = {
     "report": report,
     "plan": plan,
     "prepare": prepare,
+    "verify": verify,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,
@@ -293,6 +321,7 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command's entry: runs a verb and ends the process with its exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             VERBS, args=arguments, prog="earlyrobust", description=__doc__, config=(tyro.conf.HelptextFromCommentsOff,)

@@ -15,6 +15,7 @@ from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import build, source_of
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.fresh_process import call_in_fresh_process, process_context
+from benchmarks.runs.interruption import end_with_parent
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Bar, Reporter
@@ -129,6 +130,8 @@ def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar,
                 bar.advance(done - shown)
                 shown = done
         except BaseException:
+            for worker in [*(pool._processes or {}).values()]:
+                worker.terminate()  # or the exit would wait for the attacks under way; their outcomes are stored
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -145,6 +148,7 @@ _worker_setup: Setup | None = None
 def _start_worker(options: Options, tasks: tuple[str, ...]) -> None:
     """A worker resolves the run's options once and keeps what it loaded."""
     global _worker_setup
+    end_with_parent()
     _worker_setup = resolve(options, tasks)
     torch.set_num_threads(1)
 

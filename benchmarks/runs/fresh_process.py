@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from typing import Any, Literal
 
+from benchmarks.runs.interruption import end_with_parent
+
 Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
 
 # What the server of processes imports once; a process is then there in a moment and has computed nothing yet.
@@ -69,6 +71,7 @@ def call_in_fresh_process(
 def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The new process: an interrupt is its parent's to handle, and it ends where that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
     def tell() -> None:
         try:
@@ -79,6 +82,8 @@ def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[A
     message: Message
     try:
         message = ("result", function(*arguments, tell))
+    except KeyboardInterrupt:
+        sys.exit(1)  # the parent asked for it, and knows
     except (ValueError, RuntimeError) as refusal:
         message = ("refusal", refusal)
     except Exception:
