@@ -162,16 +162,20 @@ def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> 
         return next(stages, None)
 
 
+def planned_updates(stage: Stage, epochs: float, batches: Batches) -> int:
+    """Updates in so many epochs of a stage, which is no shorter than its least."""
+    return max(1, stage.least_updates, math.floor(epochs * batches.updates_per_epoch))
+
+
 class _Run:
     """One stage under way: what it has done and all that decides how it goes on."""
 
     def __init__(self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None):
         self.stage, self.model, self.batches, self.timer = stage, model, batches, timer
-        least = max(1, stage.least_updates)
-        self.total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
+        self.total = planned_updates(stage, stage.epochs, batches)
         if most_updates is not None:
             self.total = min(self.total, most_updates)
-        horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
+        horizon = planned_updates(stage, stage.schedule_epochs or stage.epochs, batches)
         self.optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio)

@@ -164,7 +164,7 @@ class EarlyRobust(Defense, key="early_robust"):
                     not_decayed=(*shaping.not_decayed, *(() if self.decay_coefficients else importance.parameters())),
                     shuffle=self.search_shuffle,
                     after_update=search.hear,
-                    memory=None if shaping.memory is None else (search, *shaping.memory),
+                    memory=None if shaping.memory is None else (*shaping.memory, search),
                 )
             importance.remove()
             ticket = search.ticket()

@@ -46,8 +46,8 @@ class Preset:
     comparable: bool = False
 
 
-# SMART's box where the paper's of 1e-5 would leave plain fine-tuning: in MiniLM a corner is 0.2 from the token's word
-# vector, whose length is about 1.1.
+# SMART's box where the paper's of 1e-5 would leave plain fine-tuning: its corners are 0.2 from the text in MiniLM,
+# whose word vectors have a length of about 1.1.
 NEIGHBOURHOOD = {"radius": 1e-2, "noise": 1e-3, "step_size": 1e-2}
 
 # A few dozen updates an epoch: RobusT's twenty epochs of mask learning and the five ascent steps are cut so that the
