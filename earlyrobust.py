@@ -48,7 +48,8 @@ def run(
     Args:
         options: what to run it on.
         defense: a known defense, or the path of a Python file that defines one. Such a file is code and is run.
-        set: a hyperparameter as FIELD=VALUE, such as steps=3 or search.steps=2; may be given again for another.
+        set: a hyperparameter as FIELD=VALUE, such as steps=3, search.steps=2, or search=smart for another defense's
+            objective there; may be given again for another.
         name: the table's file name.
     """
     from benchmarks.runs.experiments import cells

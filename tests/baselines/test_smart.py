@@ -117,6 +117,13 @@ def test_the_average_follows_the_weights_faster_at_first(bert) -> None:
     torch.testing.assert_close(average.weights["classifier.bias"], before + 5)
 
 
+def test_the_average_is_remembered_by_value(bert) -> None:
+    average, fresh = _Average(SMART(), bert(seed=1)), _Average(SMART(), bert(seed=2))
+    fresh.restore(average.state())
+    assert all(torch.equal(weight, average.weights[name]) for name, weight in fresh.weights.items())
+    assert all(weight is not average.weights[name] for name, weight in fresh.weights.items())
+
+
 def test_the_averaged_model_predicts_without_dropout_and_leaves_the_model_as_it_was(bert, batch) -> None:
     model, one = bert(dropout=0.3), batch()
     average, expected = _Average(SMART(), model), bert(dropout=0.3).eval()(**one.inputs()).logits

@@ -33,6 +33,11 @@ def train(defense: EarlyRobust, model: torch.nn.Module, batch) -> list[StageLog]
     return fit(defense, model, SmallSet(batch, 4, lengths=(6, 4)))
 
 
+@pytest.mark.parametrize("key", ONE_STAGE)
+def test_what_says_it_has_one_stage_has_one(key: str, bert) -> None:
+    assert len(list(known_defenses()[key]().stages(bert()))) == 1
+
+
 @every_part
 def test_it_trains_the_same_twice_and_leaves_a_plain_model_that_loads(part: str, key: str, bert, batch, tmp_path):
     first, second = bert(), bert()
