@@ -19,9 +19,12 @@ from torch import Tensor, nn
 from baselines.batch import Batch
 from baselines.refusal import require
 
-__all__ = ["Defense", "Progress", "Stage", "Step", "discover", "require"]
+__all__ = ["ADDED_LATER", "Defense", "Progress", "Stage", "Step", "discover", "require"]
 
 Step = Callable[[Batch], Tensor]
+
+# Metadata of a field that came after results had been stored: at its default they keep their identity, and are found.
+ADDED_LATER = {"added_later": True}
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,19 @@ class Defense(ABC):
     def settings(self) -> dict[str, Any]:
         """The hyperparameters as plain JSON values; nested dataclasses become dictionaries."""
         return dataclasses.asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that tell this value from others: those `ADDED_LATER` are left out at their default."""
+        return _identity(self)
+
+
+def _identity(settings: Any) -> dict[str, Any]:
+    values = {}
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        if not (each.metadata.get("added_later") and value == each.default):
+            values[each.name] = _identity(value) if dataclasses.is_dataclass(value) else value
+    return values
 
 
 def discover(*packages: ModuleType) -> dict[str, type[Defense]]:

@@ -79,7 +79,10 @@ def epoch_units(
         search = defense.search
         return defense.first_epochs + search.epochs * update_units(update_passes(search)) + own
     if isinstance(defense, EarlyBert | EarlyRobust):
-        pruned = defense.epochs * share_left(shape, tokens, defense.head_sparsity, defense.neuron_sparsity)
+        removed = (defense.head_sparsity, defense.neuron_sparsity)
+        if isinstance(defense, EarlyRobust):
+            removed = defense.shares_removed
+        pruned = defense.epochs * share_left(shape, tokens, *removed)
         if defense.ticket == "random":
             return pruned
         if isinstance(defense, EarlyBert):

@@ -6,12 +6,13 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.experiments import Cell, Terms
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Bar, Reporter
@@ -27,13 +28,14 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord
     for number, planned in enumerate(plan.cells, start=1):
         cell = planned.cell
         label = f"[{number}/{len(plan.cells)}] {cell.task} {cell.defense.title} seed {cell.seed}"
-        record = planned.trained
+        record = planned.trained or setup.store.training(planned.key)
         if record is None:
             with reporter.work(f"{label}: training, updates", None) as bar:
                 record = train(setup, cell, on_update=lambda stage, progress, bar=bar: bar.advance())
             reporter.say(f"{label}: {_training_line(record)}")
         trained.append(record)
-    _attack_all(setup, _missing_attacks(setup, trained), reporter)
+    cells = [planned.cell for planned in plan.cells]
+    _attack_all(setup, _missing_attacks(setup, cells, trained), reporter)
     return trained
 
 
@@ -50,6 +52,7 @@ class _Job:
 
     training: TrainingRecord
     recipe: Recipe
+    terms: Terms
     key: str
     texts: int
 
@@ -57,15 +60,17 @@ class _Job:
         return f"{self.training.task} {self.training.title} seed {self.training.seed}: {self.recipe.title}"
 
 
-def _missing_attacks(setup: Setup, trained: Sequence[TrainingRecord]) -> list[_Job]:
+def _missing_attacks(setup: Setup, cells: Sequence[Cell], trained: Sequence[TrainingRecord]) -> list[_Job]:
     jobs = []
-    for record in trained:
+    for cell, record in zip(cells, trained, strict=True):
         if record.status != "finished":
             continue
-        texts = len(setup.tasks[record.task].attacked)
-        for recipe, stored in stored_attacks(setup, record):
+        under = setup.under(cell.terms)
+        texts = len(under.tasks[record.task].attacked)
+        for recipe, stored in stored_attacks(under, record):
             if stored is None:
-                jobs.append(_Job(record, recipe, attack_key(setup, record.task, record.key, recipe), texts))
+                key = attack_key(under, record.task, record.key, recipe)
+                jobs.append(_Job(record, recipe, cell.terms, key, texts))
     return jobs
 
 
@@ -77,7 +82,7 @@ def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
         workers = min(len(jobs), os.cpu_count() or 1)
         if setup.device == "cuda" or workers == 1:
             for job in jobs:
-                done = attack_model(setup, job.training, job.recipe, on_outcome=bar.advance)
+                done = attack_model(setup.under(job.terms), job.training, job.recipe, on_outcome=bar.advance)
                 reporter.say(f"{job} in {done.seconds:.1f} s")
         else:
             _attack_in_processes(setup, jobs, workers, bar, reporter)
@@ -85,9 +90,11 @@ def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
 
 def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar, reporter: Reporter) -> None:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (setup.options, tuple(setup.tasks))) as pool:
+    # An experiment may attack otherwise than its preset: workers are told which recipes
+    options = replace(setup.options, recipes=",".join(recipe.key for recipe in setup.recipes))
+    with ProcessPoolExecutor(workers, context, _start_worker, (options, tuple(setup.tasks))) as pool:
         running: dict[Future[float], _Job] = {
-            pool.submit(_attack_in_worker, job.training.key, job.recipe.key): job for job in jobs
+            pool.submit(_attack_in_worker, job.training.key, job.recipe.key, job.terms): job for job in jobs
         }
         shown = 0
         try:
@@ -119,9 +126,9 @@ def _start_worker(options: Options, tasks: tuple[str, ...]) -> None:
     torch.set_num_threads(1)
 
 
-def _attack_in_worker(training_key: str, recipe: str) -> float:
+def _attack_in_worker(training_key: str, recipe: str, terms: Terms) -> float:
     """Runs one attack and returns its seconds; outcomes and record go to the store."""
     assert _worker_setup is not None
     training = _worker_setup.store.training(training_key)
     assert training is not None
-    return attack_model(_worker_setup, training, find_recipe(recipe)).seconds
+    return attack_model(_worker_setup.under(terms), training, find_recipe(recipe)).seconds

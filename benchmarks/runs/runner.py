@@ -128,7 +128,7 @@ def attack_model(
     key = content_key(identity)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = load_classifier(setup.store.model_folder(training.key)).to(setup.device)
-    victim = victim_of(setup, task, model)
+    victim = Victim(model, setup.tokenizer, max_length=task.attack_length or task.max_length, device=setup.device)
     clock = time.perf_counter()
     for outcome in attack_all(
         victim,
