@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import ModuleType
 
 import pytest
 
 import baselines
-from baselines.defense import Defense, Progress, collect, discover
+from baselines.defense import ADDED_LATER, Defense, Progress, collect, discover
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 
@@ -67,3 +68,15 @@ def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
 
 def test_progress_counts_epochs() -> None:
     assert Progress(3, 4, 8, 1e-3).epoch == 0.75
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown(FineTune):
+    share: float = field(default=0.5, metadata=ADDED_LATER)
+    inner: FineTune = field(default_factory=FineTune)
+
+
+def test_a_field_added_later_leaves_the_identity_until_it_is_set() -> None:
+    assert "share" in Grown().settings() and "share" not in Grown().identity()
+    assert Grown(share=0.25).identity() == Grown().identity() | {"share": 0.25}
+    assert Grown().identity()["inner"] == FineTune().settings()
