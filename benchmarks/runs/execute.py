@@ -1,18 +1,21 @@
-"""Works through a plan: first trains what is not trained, alone on the machine, then attacks what is not attacked."""
+"""Works through a plan: trains what is not trained, each in a process of its own and one at a time, then attacks."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.experiments import Cell, Terms
+from benchmarks.runs.defenses import build, source_of
+from benchmarks.runs.experiments import Cell, Experiment, Terms
+from benchmarks.runs.fresh_process import call_in_fresh_process, process_context
+from benchmarks.runs.interruption import end_with_parent
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Bar, Reporter
@@ -31,12 +34,42 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord
         record = planned.trained or setup.store.training(planned.key)
         if record is None:
             with reporter.work(f"{label}: training, updates", None) as bar:
-                record = train(setup, cell, on_update=lambda stage, progress, bar=bar: bar.advance())
+                record = call_in_fresh_process(
+                    _train_alone,
+                    setup.options,
+                    tuple(setup.tasks),
+                    setup.experiment,
+                    cell.task,
+                    source_of(type(cell.defense)).get("path", cell.defense.key),
+                    cell.defense.settings(),
+                    cell.seed,
+                    on_progress=bar.advance,
+                )
             reporter.say(f"{label}: {_training_line(record)}")
         trained.append(record)
     cells = [planned.cell for planned in plan.cells]
     _attack_all(setup, _missing_attacks(setup, cells, trained), reporter)
     return trained
+
+
+def _train_alone(
+    options: Options,
+    tasks: tuple[str, ...],
+    experiment: Experiment | None,
+    task: str,
+    defense: str,
+    settings: dict[str, Any],
+    seed: int,
+    tell: Callable[[], None],
+) -> TrainingRecord:
+    """Trains one cell in a process that has done nothing else.
+
+    Args:
+        defense: its key, or the path of the file that defines it.
+        settings: all its hyperparameters.
+    """
+    cell = Cell(task, build(defense, task, settings), seed)
+    return train(resolve(options, tasks, experiment), cell, on_update=lambda stage, progress: tell())
 
 
 def _training_line(record: TrainingRecord) -> str:
@@ -89,10 +122,8 @@ def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
 
 
 def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar, reporter: Reporter) -> None:
-    context = multiprocessing.get_context("spawn")
-    # An experiment may attack otherwise than its preset: workers are told which recipes
-    options = replace(setup.options, recipes=",".join(recipe.key for recipe in setup.recipes))
-    with ProcessPoolExecutor(workers, context, _start_worker, (options, tuple(setup.tasks))) as pool:
+    known = (setup.options, tuple(setup.tasks), setup.experiment)
+    with ProcessPoolExecutor(workers, process_context(), _start_worker, known) as pool:
         running: dict[Future[float], _Job] = {
             pool.submit(_attack_in_worker, job.training.key, job.recipe.key, job.terms): job for job in jobs
         }
@@ -106,6 +137,8 @@ def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar,
                 bar.advance(done - shown)
                 shown = done
         except BaseException:
+            for worker in [*(pool._processes or {}).values()]:
+                worker.terminate()  # or the exit would wait for the attacks under way; their outcomes are stored
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -119,10 +152,11 @@ def _lines(setup: Setup, job: _Job) -> int:
 _worker_setup: Setup | None = None
 
 
-def _start_worker(options: Options, tasks: tuple[str, ...]) -> None:
+def _start_worker(options: Options, tasks: tuple[str, ...], experiment: Experiment | None) -> None:
     """A worker resolves the run's options once and keeps what it loaded."""
     global _worker_setup
-    _worker_setup = resolve(options, tasks)
+    end_with_parent()
+    _worker_setup = resolve(options, tasks, experiment)
     torch.set_num_threads(1)
 
 

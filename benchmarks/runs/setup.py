@@ -66,6 +66,7 @@ class Setup:
         device: "cpu" or "cuda".
         precision: of training.
         machine, versions: what this runs on.
+        experiment: what it was resolved for.
     """
 
     options: Options
@@ -80,6 +81,7 @@ class Setup:
     precision: str
     machine: dict[str, Any]
     versions: dict[str, str]
+    experiment: Experiment | None = None
 
     def training_identity(self, cell: Cell) -> dict[str, Any]:
         """All that decides the trained weights; its hash is the training's key."""
@@ -135,7 +137,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         ValueError: with one sentence, for anything the user can mend.
     """
     device = choose_device(options.device)
-    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda")
+    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
     for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
@@ -168,6 +170,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         precision=options.precision,
         machine=machine_description() | {"threads": threads},
         versions=versions() | git_state(),
+        experiment=experiment,
     )
 
 
