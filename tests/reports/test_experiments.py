@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
+from benchmarks.results.store import content_key
 from benchmarks.runs.experiments import EXPERIMENTS, variant_cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import attack_key, training_key
+from benchmarks.runs.runner import ATTACK_SEED, ENGINE, training_key
 from benchmarks.runs.setup import resolve
 from reports.experiments import report_on
 from reports.tables import Number
@@ -52,8 +53,9 @@ def store_cell(setup, cell) -> None:
     under = setup.under(cell.terms)
     examples = [example.id for example in under.tasks[cell.task].attacked]
     for recipe in setup.recipes:
-        key = attack_key(under, cell.task, record.key, recipe)
-        setup.store.put_attack(attack(record, recipe.key, key=key, example_ids=examples))
+        identity = under.attack_identity(record.key, cell.task, recipe, ATTACK_SEED, ENGINE)
+        key = content_key(identity)
+        setup.store.put_attack(attack(record, recipe.key, key=key, identity=identity, example_ids=examples))
         for example in examples:
             status = "failed" if len(example) % 2 == number % 2 else "successful"
             setup.store.append_outcome(key, replace(outcome(0, status), example_id=example))
