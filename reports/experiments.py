@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.data.tasks import find_task
@@ -192,6 +192,7 @@ def report_on(setup: Setup, experiment: Experiment, variants: Sequence[Variant])
     if experiment.kind == "methods":
         trained = [record for each in runs for record in each.trained]
         table = table_of_run(setup, trained, experiment.title, replaced_tasks(setup, experiment))
+        table = replace(table, incomplete=table.incomplete or any(each.missing for each in runs))
     else:
         caption = variant_caption(setup, experiment, runs)
         if experiment.kind == "distances":

@@ -147,5 +147,6 @@ def test_layers_are_drawn_as_the_table_has_them(store_options) -> None:
 
 
 def test_nothing_stored_is_an_incomplete_table_without_figures(store_options, tmp_path) -> None:
-    found = report(replace(store_options, out=tmp_path / "empty"), "figure5")
-    assert found.table.incomplete and found.figures() == {}
+    for key in ("table1", "figure5"):
+        found = report(replace(store_options, out=tmp_path / "empty"), key)
+        assert found.table.incomplete and found.figures() == {}
