@@ -27,14 +27,32 @@ DEFAULTS = Options()
 
 
 def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
-    """Reproduces a table or figure of the paper: trains, attacks, prints the table and writes it to files.
+    """Reproduces a table or figure of the paper: trains, attacks, prints the table, writes it and draws its figures.
 
     Args:
-        experiment: table1.
+        experiment: one that `ls experiments` names, such as table1 or figure2, or all.
         options: what to run it on.
     """
-    setup, planned = _resolve_experiment(experiment, options)
-    return _run_and_report(setup, planned, experiment, options.json)
+    from reports.experiments import report_on
+    from reports.figures import missing_library, write_figure
+
+    codes, unfigured = [], False
+    for each in _experiments(experiment, options):
+        if each.kind == "settings":
+            codes.append(_print_settings(each, options))
+            continue
+        setup, variants, planned = _resolve_experiment(each, options)
+        _work_through(setup, planned)
+        found = report_on(setup, each, variants)
+        codes.append(_show(found.table, setup.store.root, each.key, options.json))
+        if missing_library():
+            unfigured = unfigured or each.kind != "variants"
+            continue
+        for name, figure in found.figures().items():
+            _say(*map(str, write_figure(figure, setup.store.root, name)))
+    if unfigured:
+        raise ValueError(missing_library())
+    return max(codes)
 
 
 def run(
@@ -55,11 +73,12 @@ def run(
     from benchmarks.runs.experiments import cells
     from benchmarks.runs.settings import parse_assignments
     from benchmarks.runs.setup import resolve
+    from reports.table1 import table_of_run
 
     changes = parse_assignments(set)
     setup = resolve(options)
     planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
-    return _run_and_report(setup, planned, name, options.json)
+    return _show(table_of_run(setup, _work_through(setup, planned)), setup.store.root, name, options.json)
 
 
 def attack(options: Flat[AttackOptions]) -> int:
@@ -151,13 +170,24 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
     """Prints what `reproduce` would do, what is stored already, and how long the rest is likely to take.
 
     Args:
-        experiment: table1.
+        experiment: one that `ls experiments` names, or all.
         options: what to run it on.
     """
     from benchmarks.runs.plan import make_plan
 
-    setup, planned = _resolve_experiment(experiment, options)
-    _say(setup.chosen, *make_plan(setup, planned).lines())
+    chosen = _experiments(experiment, options)
+    seen: list[object] = []
+    for each in chosen:
+        if each.kind == "settings":
+            _say(f"{each.key}: trains nothing")
+            continue
+        setup, _, planned = _resolve_experiment(each, options)
+        fresh = [cell for cell in planned if cell not in seen]
+        seen += fresh
+        head = f"{each.key}: " if len(chosen) > 1 else ""
+        shared = len(planned) - len(fresh)
+        also = f"; {shared} cells are those of experiments above" if shared else ""
+        _say(f"{head}{setup.chosen}{also}", *make_plan(setup, fresh).lines())
     return 0
 
 
@@ -341,24 +371,52 @@ def diff_recipes(first: Positional[str], second: Positional[str], json: Path | N
     return _print_listing(recipe_differences(first, second), json)
 
 
-def _resolve_experiment(experiment: str, options: Options):
-    """The run's surroundings and the experiment's cells."""
-    from benchmarks.runs.experiments import TABLE_ORDER, cells, find_experiment
+def _experiments(name: str, options: Options):
+    """The experiments called for.
+
+    Raises:
+        ValueError: for an unknown name, or options that mean one experiment where all are asked for.
+    """
+    from benchmarks.runs.experiments import find_experiments
+
+    found = find_experiments(name)
+    if len(found) > 1:
+        for option in ("defenses", "variants", "json"):
+            if getattr(options, option) is not None:
+                raise ValueError(
+                    f"--{option} is for one experiment, and 'all' was asked for; name one of them or leave it out"
+                )
+    return found
+
+
+def _resolve_experiment(experiment, options: Options):
+    """The run's surroundings, the experiment's variants and their cells."""
+    from benchmarks.runs.experiments import variant_cells
     from benchmarks.runs.setup import resolve
 
-    find_experiment(experiment)
-    setup = resolve(options)
-    defenses = split_names(options.defenses, TABLE_ORDER)
-    return setup, cells(setup.preset, list(setup.tasks), defenses, runs=options.runs)
+    setup = resolve(options, experiment=experiment)
+    variants = experiment.chosen(options, setup.preset)
+    return setup, variants, variant_cells(setup.preset, list(setup.tasks), variants, runs=options.runs)
 
 
-def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
-    """Plans, executes, prints the table and names its files."""
+def _print_settings(experiment, options: Options) -> int:
+    """Prints and writes the table of an experiment that trains nothing."""
+    from benchmarks.runs.presets import find_preset
+    from benchmarks.runs.setup import choose_device
+    from reports.hyperparameters import hyperparameter_table
+
+    on_gpu = choose_device(options.device) == "cuda"
+    preset, chosen = find_preset(options.preset, has_cuda=on_gpu, has_assets=options.assets is not None)
+    _say(chosen)
+    tasks = split_names(options.tasks, experiment.tasks)
+    return _show(hyperparameter_table(experiment, preset, options, tasks), options.out, experiment.key, options.json)
+
+
+def _work_through(setup, planned) -> list:
+    """Plans and executes; returns the trainings."""
     from benchmarks.runs.execute import execute
     from benchmarks.runs.plan import make_plan
     from benchmarks.runs.progress import Reporter
-    from reports.table1 import table_of_run
-    from reports.tables import write_json, write_table
 
     reporter = Reporter(Console())
     for line in (setup.chosen, *setup.store.quarantine()):
@@ -366,13 +424,18 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     work = make_plan(setup, planned)
     for line in work.lines():
         reporter.say(line)
-    trained = execute(setup, work, reporter)
-    table = table_of_run(setup, trained)
-    reporter.console.print()
-    table.print(reporter.console)
-    for path in write_table(table, setup.store.root, name):
-        reporter.say(str(path))
-    _say(f"verdicts on the paper's claims: earlyrobust report --out {setup.store.root}")
+    return execute(setup, work, reporter)
+
+
+def _show(table, folder: Path, name: str, json: Path | None) -> int:
+    """Prints a table, writes it and names its files."""
+    from reports.tables import write_json, write_table
+
+    console = Console()
+    console.print()
+    table.print(console)
+    _say(*map(str, write_table(table, folder, name)))
+    _say(f"verdicts on the paper's claims: earlyrobust report --out {folder}")
     if json is not None:
         write_json(table, json)
     return INCOMPLETE if table.incomplete else 0

@@ -53,6 +53,13 @@ class Convergence(Generic[Mask]):
             self.settled_at = len(self.masks)
         return self.settled_at is not None
 
+    def all_distances(self) -> dict[str, list[list[float]]]:
+        """Distances between the masks of every two boundaries, (heard, heard), for heads and for neurons."""
+        pairs = [[first.distance(second) for second in self.masks] for first in self.masks]
+        return {
+            kind: [[pair[index] for pair in row] for row in pairs] for index, kind in enumerate(("heads", "neurons"))
+        }
+
     @property
     def drawn(self) -> int | None:
         """The boundary to draw from once settled."""

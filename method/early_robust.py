@@ -5,10 +5,11 @@ fine-tune.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
@@ -25,10 +26,24 @@ from baselines.primitives.pruning import (
     random_coefficients,
     tied_at_threshold,
 )
+from baselines.primitives.redrawing import redraw_, redraw_removed_, zero_heads_crosswise_
 from baselines.refusal import require
 from method.convergence import Convergence, DrawAt, StopRule
 
 LEAST_MINI_EPOCH_UPDATES = 10
+
+# What the released scripts run with: a whole epoch of search, unshuffled and without segment ids, the ticket drawn by
+# hand at 0.20 epoch from quantile masks.
+RELEASED: Mapping[str, Any] = {
+    "stop_rule": "anchor",
+    "mask_rule": "quantile",
+    "draw_epoch": 0.2,
+    "search_to_cap": True,
+    "search_shuffle": False,
+    "search_token_types": False,
+}
+
+Lacking = Literal["initialisation", "structure", "structure_as_released"]
 
 
 def _search() -> FreeLB:
@@ -61,6 +76,9 @@ class EarlyRobust(Defense, key="early_robust"):
         ticket: "searched", or "random" with `ticket_seed`, which needs no search.
         fine_tuning: the defense by whose objective the ticket is fine-tuned, of one stage; its schedule is this one's.
             The paper fine-tunes plainly.
+        without: an ablation of what the ticket passes on. "initialisation": its structure, with the linear layers drawn
+            anew. "structure": the whole model, in which what the ticket prunes is drawn anew.
+            "structure_as_released": what the release does under that name: neurons pruned, heads zeroed crosswise.
 
     Source: Xi et al., EMNLP 2022, sections 3 and 4; WooooDyy/EarlyRobust. Known for IMDB alone: learning rate, K, step
     size, start and both lambdas (run_first_stage.sh); the same values stand in here for the other tasks.
@@ -104,6 +122,7 @@ class EarlyRobust(Defense, key="early_robust"):
     ticket: Literal["searched", "random"] = "searched"
     ticket_seed: int = 0
     fine_tuning: Defense = added_later(FineTune())
+    without: Lacking | None = added_later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -132,17 +151,8 @@ class EarlyRobust(Defense, key="early_robust"):
 
     @classmethod
     def released(cls, **changes: Any) -> EarlyRobust:
-        """The settings the released scripts run with: a whole epoch of search, unshuffled and without segment ids, the
-        ticket drawn by hand at 0.20 epoch from quantile masks."""
-        settings = {
-            "stop_rule": "anchor",
-            "mask_rule": "quantile",
-            "draw_epoch": 0.2,
-            "search_to_cap": True,
-            "search_shuffle": False,
-            "search_token_types": False,
-        }
-        return cls(**(settings | changes))
+        """The settings the released scripts run with."""
+        return cls(**(RELEASED | changes))
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""
@@ -169,9 +179,27 @@ class EarlyRobust(Defense, key="early_robust"):
             importance.remove()
             ticket = search.ticket()
             model.load_state_dict(initial)
-        prune_(model, ticket)
+        self._pass_on_(model, ticket)
         for tuning in replace(self.fine_tuning, **self.schedule()).stages(model):
             yield replace(tuning, name="fine_tune")
+
+    @property
+    def shares_removed(self) -> tuple[float, float]:
+        """Shares of heads and of neurons that fine-tuning does without."""
+        heads = 0.0 if self.without in ("structure", "structure_as_released") else self.head_sparsity
+        return heads, 0.0 if self.without == "structure" else self.neuron_sparsity
+
+    def _pass_on_(self, model: nn.Module, ticket: Ticket) -> None:
+        """Makes the rewound model the ticket, or what an ablation leaves of it."""
+        if self.without == "structure":
+            redraw_removed_(model, ticket)
+            return
+        if self.without == "structure_as_released":
+            zero_heads_crosswise_(model, ticket)
+            ticket = Ticket(torch.ones_like(ticket.heads), ticket.neurons)
+        prune_(model, ticket)
+        if self.without == "initialisation":
+            redraw_(model)
 
     def draw(self, coefficients: Coefficients) -> Ticket:
         """The ticket of some coefficients at this defense's sparsities, scopes and rule."""
@@ -270,6 +298,7 @@ class _TicketSearch:
             "draw_epoch": self.trace["draw_update"] / progress.updates_per_epoch,
             "mini_epoch_updates": epoch_updates * self.defense.mini_epoch,
             "kept": self.ticket().kept_counts(),
+            "mask_distances": self.convergence.all_distances(),
         }
 
     def state(self) -> dict[str, Any]:

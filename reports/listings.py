@@ -45,7 +45,8 @@ def listing(what: str) -> Table:
         ]
         return _text_table("Presets", ("Key", "Tasks", "Backbone", "Runs", "Training texts"), rows)
     if what == "experiments":
-        return _text_table("Experiments", ("Key", "What it shows"), list(EXPERIMENTS.items()))
+        rows = [(key, experiment.shows, ", ".join(experiment.tasks or ())) for key, experiment in EXPERIMENTS.items()]
+        return _text_table("Experiments", ("Key", "What it shows", "Tasks"), rows)
     raise unknown("listing", what, ("defenses", "tasks", "recipes", "presets", "experiments"))
 
 

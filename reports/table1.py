@@ -21,15 +21,24 @@ from reports.tables import Column, Number, Table
 COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
 
 
-def table_of_run(setup: Setup, trained: Sequence[TrainingRecord]) -> Table:
-    """The table of some trainings and the attacks on them, as the store has them now."""
+TITLE = "Table 1: clean accuracy, accuracy under attack, queries and training time"
+
+
+def table_of_run(
+    setup: Setup, trained: Sequence[TrainingRecord], title: str = TITLE, note: Sequence[str] = ()
+) -> Table:
+    """The table of some trainings and the attacks on them, as the store has them now.
+
+    Args:
+        note: what the caption says besides.
+    """
     attacks = []
     for record in trained:
         for _, attacked in stored_attacks(setup, record):
             if attacked is not None:
                 attacks.append(AttackResult(attacked, setup.store.outcomes(attacked.key)))
     recipes = {recipe.key: recipe.title for recipe in setup.recipes}
-    return table1(trained, attacks, recipes, caption(setup, trained, attacks))
+    return table1(trained, attacks, recipes, [*caption(setup, trained, attacks), *note], title)
 
 
 def table1(
@@ -37,6 +46,7 @@ def table1(
     attacks: Sequence[AttackResult],
     recipes: dict[str, str],
     caption: Sequence[str],
+    title: str = TITLE,
 ) -> Table:
     """One row per task and method; a cell without a complete measurement is blank.
 
@@ -66,7 +76,7 @@ def table1(
     complete = len(attacked) == planned and all(record.status == "finished" for record in trained)
     broken = int(attacked.errors.sum()) if len(attacked) else 0
     return Table(
-        "Table 1: clean accuracy, accuracy under attack, queries and training time",
+        title,
         tuple(columns),
         tuple(rows),
         tuple(caption),
@@ -147,13 +157,26 @@ def _predicted(record: TrainingRecord) -> float:
 
 def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
     """What the numbers rest on, in sentences."""
+    lines = conditions(setup, trained)
+    lines.append(
+        "Speedup is the baseline's time over the method's, paired by seed. Cost is in trainings by fine-tuning: "
+        "predicted from passes (BERT-base shape, 128 tokens), and measured."
+    )
+    if any(record.defense == "robust_ticket" for record in trained):
+        lines.append("RobusT's pruned weights are zeros in dense matrices: they count as kept and save no time.")
+    return [*lines, *troubles(trained, attacks), *_tickets(trained)]
+
+
+def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
+    """What any table of a run rests on: preset, data, seeds, attacks, clock and machine, in sentences."""
     tasks = setup.tasks.values()
     machine = setup.machine
     gpus = machine["gpus"] if isinstance(machine["gpus"], list) and machine["gpus"] else None
     clock = "CUDA events" if setup.device == "cuda" else "the host's clock (no CUDA device)"
+    recipes = {recipe.key for recipe in setup.recipes}
     data = "; ".join(
         f"{each.task.title}: {len(each.dataset.train)} training texts, {len(each.dataset.test)} test texts "
-        f"({each.dataset.origin}), {len(each.attacked)} attacked, batch {each.batch_size}, "
+        f"({each.dataset.origin}), {len(each.attacked) if recipes else 'none'} attacked, batch {each.batch_size}, "
         f"at most {each.max_length} tokens"
         for each in tasks
     )
@@ -165,25 +188,23 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
         f"{setup.chosen[0].upper()}{setup.chosen[1:]}. Backbone {setup.backbone.name}, precision {setup.precision}.",
         f"Data: {data}.",
         f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts.",
-        f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.",
-        f"Time: {clock}, training alone, on {machine['processor']}"
-        + (f" with {', '.join(gpus)}" if gpus else f", {machine['threads']} threads")
-        + ". Speedup is the baseline's time over the method's, paired by seed. Cost is in trainings by fine-tuning: "
-        "predicted from passes (BERT-base shape, 128 tokens), and measured.",
     ]
-    if not any(recipe.key == "bertattack" for recipe in setup.recipes):
+    if recipes:
+        lines.append(f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.")
+    lines.append(
+        f"Time: {clock}, training alone, on {machine['processor']}"
+        + (f" with {', '.join(gpus)}." if gpus else f", {machine['threads']} threads.")
+    )
+    if "bertattack_official" in recipes and "bertattack" not in recipes:
         lines.append(
             "BERT-Attack (as released) is the embedding attack that the releases run under that name: no masked "
             "language model is used."
         )
-    if any(record.defense == "robust_ticket" for record in trained):
-        lines.append("RobusT's pruned weights are zeros in dense matrices: they count as kept and save no time.")
-    lines += _troubles(trained, attacks)
     return lines
 
 
-def _troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
-    """Diverged runs, runs whose time does not count, searches that did not settle, attacks that broke."""
+def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
+    """Diverged runs, runs whose time does not count, attacks that broke."""
     lines = []
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
@@ -191,17 +212,20 @@ def _troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]
     for record in trained:
         if record.invalid:
             lines.append(f"Time not counted, {record.title} seed {record.seed}: {'; '.join(record.invalid)}.")
-    searches = [
-        (record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]
-    ]
-    if searches:
-        parts = [
-            f"{record.task} seed {record.seed} drawn at {trace['draw_epoch']:.2f}, stopped at {trace['stop_epoch']:.2f}"
-            + ("" if trace["converged"] else " (not settled)")
-            for record, trace in searches
-        ]
-        lines.append(f"Tickets, in epochs of search: {'; '.join(parts)}.")
     broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
     if broken:
         lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
     return lines
+
+
+def _tickets(trained: Sequence[TrainingRecord]) -> list[str]:
+    """When the searches that have a rule drew and stopped, and which did not settle."""
+    searches = [
+        (record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]
+    ]
+    parts = [
+        f"{record.task} seed {record.seed} drawn at {trace['draw_epoch']:.2f}, stopped at {trace['stop_epoch']:.2f}"
+        + ("" if trace["converged"] else " (not settled)")
+        for record, trace in searches
+    ]
+    return [f"Tickets, in epochs of search: {'; '.join(parts)}."] if parts else []

@@ -23,6 +23,7 @@ from benchmarks.results.store import write_atomically
 
 BLANK = "–"
 PLAIN_WIDTH = 120
+TEXT_WIDTH = 32
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -200,13 +201,14 @@ class Table:
             console.print(Text(_clean(line)), soft_wrap=True)
 
     def _width(self, column: int) -> int:
-        """Characters a column needs: its longest cell, or the longest word of its heading."""
+        """Characters a column needs: its longest cell, text up to a line's worth, or the longest single word."""
         words = self.columns[column].heading.split() or [""]
-        longest = max((len(line) for row in self.rows for line in str(row[column]).split()), default=0)
-        cells = (
-            max((len(str(row[column])) for row in self.rows), default=0) if self.columns[column].numeric else longest
-        )
-        return max(cells, *map(len, words))
+        cells = [str(row[column]) for row in self.rows]
+        longest = max(map(len, cells), default=0)
+        if not self.columns[column].numeric:
+            longest = min(longest, TEXT_WIDTH)
+            words += [word for cell in cells for word in cell.split()]
+        return max(longest, *map(len, words))
 
     def _widths(self, block: Sequence[int], width: int) -> dict[int, int]:
         """Characters each column of a block gets: what it needs, and text columns what is left over, to wrap less."""

@@ -94,6 +94,37 @@ def saved_masked_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory) -> Path:
+    """The folder of a two-layer BERT with MiniLM's words."""
+    from benchmarks.victims.backbones import find_backbone
+    from benchmarks.victims.saved import save_classifier
+
+    folder = tmp_path_factory.mktemp("tiny") / "backbone"
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, initializer_range=0.1
+    )
+    save_classifier(BertForSequenceClassification(config), folder, find_backbone("minilm").load_tokenizer())
+    return folder
+
+
+@pytest.fixture
+def options(tiny_backbone, tmp_path):
+    """The demo preset on the tiny backbone: 40 texts, 3 attacked, one thread."""
+    from benchmarks.runs.options import Options
+
+    return Options(
+        preset="demo",
+        backbone=str(tiny_backbone),
+        out=tmp_path / "out",
+        train_texts=40,
+        test_texts=20,
+        attacked=3,
+        threads=1,
+    )
+
+
 @pytest.fixture
 def served_assets(tmp_path: Path, saved_masked_model: Path, monkeypatch: pytest.MonkeyPatch):
     """The full profile's catalogue on tiny files behind a server of this machine; nothing is fetched yet."""

@@ -43,7 +43,7 @@ def small(tiny: str, out: Path) -> list[str]:
     return ["--preset", "demo", "--backbone", tiny, "--out", str(out), *sizes]
 
 
-def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys) -> None:
+def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys, monkeypatch) -> None:
     arguments = [
         "reproduce",
         "table1",
@@ -65,9 +65,38 @@ def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys) -> None:
     assert [row["method"] for row in table["rows"]] == ["Fine-tune", "PGD"]
     assert table["caption"][0] == "NOT COMPARABLE WITH THE PAPER: preset demo."
     files = {path: path.read_bytes() for path in tmp_path.glob("table1.*")}
+    figures = {path: path.read_bytes() for path in tmp_path.glob("table1_pareto.*")}
+    assert {path.suffix for path in figures} == {".svg", ".pdf", ".png"}
     code, output, _ = command(*arguments, capsys=capsys)
     assert code == 0 and "nothing left to run" in output
-    assert {path: path.read_bytes() for path in files} == files
+    assert {path: path.read_bytes() for path in files | figures} == files | figures
+    for path in files:
+        path.unlink()
+    monkeypatch.setattr("reports.figures.find_spec", lambda name: None)
+    code, _, errors = command(*arguments, capsys=capsys)
+    assert (code, errors.count("\n")) == (2, 1) and "pip install 'earlyrobust[report]'" in errors
+    assert {path: path.read_bytes() for path in files} == files, "tables need no matplotlib"
+
+
+def test_variants_of_one_method_are_run_and_what_only_reads_is_not(tiny, tmp_path, capsys) -> None:
+    arguments = [*small(tiny, tmp_path), "--recipes", "textfooler"]
+    code, output, errors = command("reproduce", "table3", *arguments, "--variants", "random_ticket", capsys=capsys)
+    assert code == 0, errors
+    assert "plan: 1 trainings (0 stored already), 1 attacks" in output
+    (row,) = json.loads((tmp_path / "table3.json").read_text())["rows"]
+    assert row["variant"] == "Random ticket" and row["textfooler_aua_percent"] is not None
+    code, output, _ = command("reproduce", "table6", *arguments, capsys=capsys)
+    assert code == 0 and "plan" not in output
+    assert len({row["task"] for row in json.loads((tmp_path / "table6.json").read_text())["rows"]}) == 5
+    assert len(list(Store(tmp_path).trainings())) == 1
+
+
+@pytest.mark.parametrize("option", ["--defenses", "--variants", "--json"])
+def test_all_experiments_take_no_option_of_one(option: str, capsys) -> None:
+    for verb in ("reproduce", "plan"):
+        code, _, errors = command(verb, "all", option, "x", capsys=capsys)
+        assert (code, errors.count("\n")) == (2, 1)
+        assert f"{option} is for one experiment, and 'all' was asked for" in errors
 
 
 def test_a_report_is_made_of_what_a_run_stored(tiny, tmp_path, capsys) -> None:

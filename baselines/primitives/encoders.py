@@ -115,7 +115,7 @@ def head_width(model: nn.Module) -> int:
 
 
 def shape_of(model: nn.Module) -> tuple[int, int, int]:
-    """(layers, heads per layer, neurons per layer) of the unpruned encoder.
+    """(layers, heads per layer, neurons per layer) of the unpruned encoder, read from its `config` alone.
 
     DistilBERT names its neurons `hidden_dim`; the others `intermediate_size`.
     """

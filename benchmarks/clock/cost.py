@@ -97,8 +97,10 @@ def epoch_units(
         search = defense.search
         return defense.first_epochs + search.epochs * batch_units(search, shape) + own
     if isinstance(defense, EarlyBert | EarlyRobust):
-        pruned = defense.epochs * share_left(shape, tokens, defense.head_sparsity, defense.neuron_sparsity)
-        if isinstance(defense, EarlyRobust):
+        is_robust = isinstance(defense, EarlyRobust)
+        removed = defense.shares_removed if is_robust else (defense.head_sparsity, defense.neuron_sparsity)
+        pruned = defense.epochs * share_left(shape, tokens, *removed)
+        if is_robust:
             pruned *= batch_units(defense.fine_tuning, shape)
         if defense.ticket == "random":
             return pruned

@@ -305,9 +305,11 @@ def _sound_lines(path: Path) -> Iterator[Outcome]:
             raise Damaged(f"{path}, line {number} is damaged ({error})") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder.
 
+    Args:
+        content: bytes, or text that is written as UTF-8.
     Raises:
         RuntimeError: naming the path, where the disk is full or the folder cannot be written.
     """
@@ -315,8 +317,8 @@ def write_atomically(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(READABLE)  # a temporary file is its owner's alone

@@ -13,7 +13,7 @@ import torch
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import build, source_of
-from benchmarks.runs.experiments import Cell
+from benchmarks.runs.experiments import Cell, Experiment, Terms
 from benchmarks.runs.fresh_process import call_in_fresh_process, process_context
 from benchmarks.runs.interruption import end_with_parent
 from benchmarks.runs.options import Options
@@ -31,13 +31,14 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord
     for number, planned in enumerate(plan.cells, start=1):
         cell = planned.cell
         label = f"[{number}/{len(plan.cells)}] {cell.task} {cell.defense.title} seed {cell.seed}"
-        record = planned.trained
+        record = planned.trained or setup.store.training(planned.key)
         if record is None:
             with reporter.work(f"{label}: training, updates", None) as bar:
                 record = call_in_fresh_process(
                     _train_alone,
                     setup.options,
                     tuple(setup.tasks),
+                    setup.experiment,
                     cell.task,
                     source_of(type(cell.defense)).get("path", cell.defense.key),
                     cell.defense.settings(),
@@ -46,13 +47,15 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord
                 )
             reporter.say(f"{label}: {_training_line(record)}")
         trained.append(record)
-    _attack_all(setup, _missing_attacks(setup, trained), reporter)
+    cells = [planned.cell for planned in plan.cells]
+    _attack_all(setup, _missing_attacks(setup, cells, trained), reporter)
     return trained
 
 
 def _train_alone(
     options: Options,
     tasks: tuple[str, ...],
+    experiment: Experiment | None,
     task: str,
     defense: str,
     settings: dict[str, Any],
@@ -66,7 +69,7 @@ def _train_alone(
         settings: all its hyperparameters.
     """
     cell = Cell(task, build(defense, task, settings), seed)
-    return train(resolve(options, tasks), cell, on_update=lambda stage, progress: tell())
+    return train(resolve(options, tasks, experiment), cell, on_update=lambda stage, progress: tell())
 
 
 def _training_line(record: TrainingRecord) -> str:
@@ -82,6 +85,7 @@ class _Job:
 
     training: TrainingRecord
     recipe: Recipe
+    terms: Terms
     key: str
     texts: int
 
@@ -89,15 +93,17 @@ class _Job:
         return f"{self.training.task} {self.training.title} seed {self.training.seed}: {self.recipe.title}"
 
 
-def _missing_attacks(setup: Setup, trained: Sequence[TrainingRecord]) -> list[_Job]:
+def _missing_attacks(setup: Setup, cells: Sequence[Cell], trained: Sequence[TrainingRecord]) -> list[_Job]:
     jobs = []
-    for record in trained:
+    for cell, record in zip(cells, trained, strict=True):
         if record.status != "finished":
             continue
-        texts = len(setup.tasks[record.task].attacked)
-        for recipe, stored in stored_attacks(setup, record):
+        under = setup.under(cell.terms)
+        texts = len(under.tasks[record.task].attacked)
+        for recipe, stored in stored_attacks(under, record):
             if stored is None:
-                jobs.append(_Job(record, recipe, attack_key(setup, record.task, record.key, recipe), texts))
+                key = attack_key(under, record.task, record.key, recipe)
+                jobs.append(_Job(record, recipe, cell.terms, key, texts))
     return jobs
 
 
@@ -109,16 +115,17 @@ def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
         workers = min(len(jobs), os.cpu_count() or 1)
         if setup.device == "cuda" or workers == 1:
             for job in jobs:
-                done = attack_model(setup, job.training, job.recipe, on_outcome=bar.advance)
+                done = attack_model(setup.under(job.terms), job.training, job.recipe, on_outcome=bar.advance)
                 reporter.say(f"{job} in {done.seconds:.1f} s")
         else:
             _attack_in_processes(setup, jobs, workers, bar, reporter)
 
 
 def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar, reporter: Reporter) -> None:
-    with ProcessPoolExecutor(workers, process_context(), _start_worker, (setup.options, tuple(setup.tasks))) as pool:
+    known = (setup.options, tuple(setup.tasks), setup.experiment)
+    with ProcessPoolExecutor(workers, process_context(), _start_worker, known) as pool:
         running: dict[Future[float], _Job] = {
-            pool.submit(_attack_in_worker, job.training.key, job.recipe.key): job for job in jobs
+            pool.submit(_attack_in_worker, job.training.key, job.recipe.key, job.terms): job for job in jobs
         }
         shown = 0
         try:
@@ -145,17 +152,17 @@ def _lines(setup: Setup, job: _Job) -> int:
 _worker_setup: Setup | None = None
 
 
-def _start_worker(options: Options, tasks: tuple[str, ...]) -> None:
+def _start_worker(options: Options, tasks: tuple[str, ...], experiment: Experiment | None) -> None:
     """A worker resolves the run's options once and keeps what it loaded."""
     global _worker_setup
     end_with_parent()
-    _worker_setup = resolve(options, tasks)
+    _worker_setup = resolve(options, tasks, experiment)
     torch.set_num_threads(1)
 
 
-def _attack_in_worker(training_key: str, recipe: str) -> float:
+def _attack_in_worker(training_key: str, recipe: str, terms: Terms) -> float:
     """Runs one attack and returns its seconds; outcomes and record go to the store."""
     assert _worker_setup is not None
     training = _worker_setup.store.training(training_key)
     assert training is not None
-    return attack_model(_worker_setup, training, find_recipe(recipe)).seconds
+    return attack_model(_worker_setup.under(terms), training, find_recipe(recipe)).seconds

@@ -15,6 +15,7 @@ class Options:
             device and --assets is given, else demo).
         tasks: tasks, separated by commas; the preset's own when left out.
         defenses: defenses by name or as paths of Python files, separated by commas; Table 1's when left out.
+        variants: rows or points of an experiment on one method, separated by commas; the preset's own when left out.
         runs: runs of each defense, with seeds 42, 43, ...; the preset's own when left out.
         data: folder with the data sets; left out, they come from the hub (the demo's are generated).
         backbone: minilm, a hub id, or a folder; the preset's own when left out.
@@ -39,6 +40,7 @@ class Options:
     preset: str = "auto"
     tasks: str | None = None
     defenses: str | None = None
+    variants: str | None = None
     runs: int | None = None
     data: Path | None = None
     backbone: str | None = None

@@ -25,11 +25,13 @@ class PlannedCell:
 
     Attributes:
         cell: the cell.
+        key: the name of its training in the store; cells with other attacks on one model share it.
         trained: its training record, or None.
         attacks_stored, attacks_planned: attacks on its model.
     """
 
     cell: Cell
+    key: str
     trained: TrainingRecord | None
     attacks_stored: int
     attacks_planned: int
@@ -59,11 +61,12 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan in a few lines for the screen."""
-        trained = sum(planned.trained is not None for planned in self.cells)
+        trainings = {planned.key: planned.trained is not None for planned in self.cells}
         stored = sum(planned.attacks_stored for planned in self.cells)
         attacks = sum(planned.attacks_planned for planned in self.cells)
         lines = [
-            f"plan: {len(self.cells)} trainings ({trained} stored already), {attacks} attacks ({stored} stored already)"
+            f"plan: {len(trainings)} trainings ({sum(trainings.values())} stored already), "
+            f"{attacks} attacks ({stored} stored already)"
         ]
         if all(planned.done for planned in self.cells):
             return [*lines, "nothing left to run"]
@@ -87,6 +90,7 @@ def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
     train_seconds = attack_seconds = 0.0
     disk_bytes = 0
     speeds: dict[str, tuple[float, float, int]] = {}
+    counted: set[str] = set()
     for item in planned:
         if item.done:
             continue
@@ -94,11 +98,12 @@ def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
         if task not in speeds:
             speeds[task] = _calibrate(setup, item.cell)
         update_seconds, text_seconds, model_bytes = speeds[task]
-        if item.trained is None:
+        if item.trained is None and item.key not in counted:
+            counted.add(item.key)
             batches = training_batches(setup, setup.tasks[task], item.cell.seed)
             train_seconds += epoch_units(item.cell.defense) * batches.updates_per_epoch * update_seconds
             disk_bytes += model_bytes
-        attacked = setup.tasks[task].attacked
+        attacked = setup.under(item.cell.terms).tasks[task].attacked
         words = sum(len(" ".join(example.texts).split()) for example in attacked)
         missing = item.attacks_planned - item.attacks_stored
         attack_seconds += missing * words * QUERIES_PER_WORD * text_seconds
@@ -106,11 +111,12 @@ def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
 
 
 def _look_up(setup: Setup, cell: Cell) -> PlannedCell:
-    trained = setup.store.training(training_key(setup, cell))
+    key = training_key(setup, cell)
+    trained = setup.store.training(key)
     stored = 0
     if trained is not None:
-        stored = sum(record is not None for _, record in stored_attacks(setup, trained))
-    return PlannedCell(cell, trained, stored, len(setup.recipes))
+        stored = sum(record is not None for _, record in stored_attacks(setup.under(cell.terms), trained))
+    return PlannedCell(cell, key, trained, stored, len(setup.recipes))
 
 
 def _calibrate(setup: Setup, cell: Cell) -> tuple[float, float, int]:

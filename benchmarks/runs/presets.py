@@ -28,6 +28,7 @@ class Preset:
         recipes: the attacks of the table.
         profile: "offline" needs no download; "full" needs what `prepare` fetches.
         comparable: whether its numbers may be set beside the paper's.
+        ablations: fields that are others where variants of one method are compared, and not methods.
     """
 
     key: str
@@ -44,6 +45,12 @@ class Preset:
     recipes: tuple[str, ...] = ALL_RECIPES
     profile: Literal["offline", "full"] = "offline"
     comparable: bool = False
+    ablations: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def generated(self) -> bool:
+        """Whether it knows no task but the generated one."""
+        return self.tasks == ("demo",)
 
 
 # SMART's box where the paper's of 1e-5 would leave plain fine-tuning: its corners are 0.2 from the text in MiniLM,
@@ -77,6 +84,7 @@ DEMO = Preset(
         "robust_ticket": {"first_epochs": 1, "search.epochs": 2, "search.steps": 2, "sparsity": 0.1},
         "early_robust": {"search.learning_rate": 2e-4, "search.steps": 3, "max_search_epochs": 0.5},
     },
+    ablations={"runs": 1, "recipes": ("textfooler",)},
 )
 
 SMALL = Preset(
@@ -97,6 +105,7 @@ SMALL = Preset(
         "robust_ticket": {"first_epochs": 1, "search.epochs": 1, "search.steps": 3},
         "early_robust": {"search.learning_rate": 1e-4, "search.steps": 3},
     },
+    ablations={"runs": 3, "recipes": ("textfooler",)},
 )
 
 PAPER = Preset(

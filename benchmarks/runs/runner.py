@@ -197,7 +197,7 @@ def _attack(
     task = setup.tasks[training.task]
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = load_trained(setup.store, training).to(setup.device)
-    victim = victim_of(setup, task, model)
+    victim = Victim(model, setup.tokenizer, max_length=task.attack_length or task.max_length, device=setup.device)
     clock = time.perf_counter()
     for outcome in attack_all(
         victim,

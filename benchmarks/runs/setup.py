@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from benchmarks.data.loading import load
 from benchmarks.data.tasks import Task, find_task
 from benchmarks.results.store import Store, content_key
 from benchmarks.runs.defenses import source_of
-from benchmarks.runs.experiments import Cell
+from benchmarks.runs.experiments import Cell, Experiment, Terms
 from benchmarks.runs.options import Options, split_names
 from benchmarks.runs.presets import Preset, find_preset
 from benchmarks.victims.backbones import Backbone, find_backbone
@@ -40,6 +40,7 @@ class TaskSetup:
         max_length: longest text in tokens, in training and under attack.
         attacked: the texts to attack, one list for every method and run.
         resources: what the recipes draw on.
+        attack_length: longest text in tokens under attack, where it is another than in training.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class TaskSetup:
     max_length: int
     attacked: tuple[Example, ...]
     resources: Resources
+    attack_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Setup:
         device: "cpu" or "cuda".
         precision: of training.
         machine, versions: what this runs on.
+        experiment: what it was resolved for.
     """
 
     options: Options
@@ -78,6 +81,7 @@ class Setup:
     precision: str
     machine: dict[str, Any]
     versions: dict[str, str]
+    experiment: Experiment | None = None
 
     def training_identity(self, cell: Cell) -> dict[str, Any]:
         """All that decides the trained weights; its hash is the training's key."""
@@ -100,7 +104,8 @@ class Setup:
     def attack_identity(self, training_key: str, task: str, recipe: Recipe, seed: int, engine: str) -> dict[str, Any]:
         """All that decides an attack's outcomes; its hash is the attack's key."""
         setup = self.tasks[task]
-        return {
+        length = {} if setup.attack_length is None else {"max_length": setup.attack_length}
+        return length | {
             "schema": SCHEMA,
             "training": training_key,
             "recipe": recipe.identity(),
@@ -110,12 +115,24 @@ class Setup:
             "engine": engine,
         }
 
+    def under(self, terms: Terms) -> Setup:
+        """The same with its attacks on other terms; trainings keep their keys, attacks on the usual terms too."""
+        if terms == Terms():
+            return self
+        changed = {}
+        for name, task in self.tasks.items():
+            first = tuple(task.dataset.test[: len(task.attacked)])
+            attacked = first if terms.subset == "first" else task.attacked
+            changed[name] = replace(task, attacked=attacked, attack_length=terms.max_length)
+        return replace(self, tasks=changed)
 
-def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
+
+def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Experiment | None = None) -> Setup:
     """Checks and loads what `options` ask for.
 
     Args:
         tasks: the tasks, where the caller names them itself.
+        experiment: what it is for; decides what the options leave open.
     Raises:
         ValueError: with one sentence, for anything the user can mend.
     """
@@ -126,10 +143,11 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
     if options.precision not in ("fp32", "tf32", "bf16"):
         raise unknown("precision", options.precision, ("fp32", "tf32", "bf16"))
+    preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
     definitions = [find_task(name) for name in names]
-    recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes))
-    full = _full_resources(options, preset, recipes) if preset.profile == "full" else None
+    recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
+    full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
     store = Store(options.out)
     backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
     threads = options.threads or torch.get_num_threads()
@@ -152,6 +170,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
         precision=options.precision,
         machine=machine_description() | {"threads": threads},
         versions=versions() | git_state(),
+        experiment=experiment,
     )
 
 

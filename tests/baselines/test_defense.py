@@ -100,3 +100,15 @@ def test_the_schedule_is_what_every_stage_is_made_with(bert) -> None:
 
 def test_progress_counts_epochs() -> None:
     assert Progress(3, 4, 8, 1e-3).epoch == 0.75
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown(FineTune):
+    share: float = added_later(0.5)
+    inner: FineTune = field(default_factory=FineTune)
+
+
+def test_a_field_added_later_leaves_the_identity_until_it_is_set() -> None:
+    assert "share" in Grown().settings() and "share" not in Grown().identity()
+    assert Grown(share=0.25).identity() == Grown().identity() | {"share": 0.25}
+    assert Grown().identity()["inner"] == FineTune().settings()

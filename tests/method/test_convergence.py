@@ -98,3 +98,13 @@ def test_hearing_goes_on_after_it_settled() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="gamma must be positive, got 0"):
         Convergence("fifo", 0, 5)
+
+
+def test_all_distances_are_symmetric_and_hold_the_consecutive_ones() -> None:
+    convergence = stop("consecutive", walk([0.2, 0.3, 0.05], [0.5, 0.1, 0.2]))
+    found = convergence.all_distances()
+    assert found["heads"][0] == pytest.approx([0, 0.2, 0.5, 0.55])
+    for index, kind in enumerate(("heads", "neurons")):
+        matrix = found[kind]
+        assert all(matrix[a][b] == matrix[b][a] for a in range(4) for b in range(4))
+        assert [matrix[n][n + 1] for n in range(3)] == [pair[index] for pair in convergence.distances]

@@ -228,3 +228,68 @@ def test_draw_uses_the_scopes() -> None:
 def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         EarlyRobust(**settings)
+
+
+def test_the_search_tells_the_distances_between_all_its_masks(bert, batch) -> None:
+    trace = search_log(short(gamma=1.1), bert, batch).trace
+    heads = trace["mask_distances"]["heads"]
+    assert (len(heads), len(heads[0])) == (6, 6)
+    consecutive = [boundary["head_distance"] for boundary in trace["boundaries"][1:]]
+    assert [heads[number][number + 1] for number in range(5)] == consecutive
+
+
+def test_an_ablation_is_told_by_its_identity_and_its_absence_by_none() -> None:
+    assert "without" not in EarlyRobust().identity()
+    assert EarlyRobust(without="structure").identity() == EarlyRobust().identity() | {"without": "structure"}
+
+
+def passed_on(bert, batch, **changes) -> torch.nn.Module:
+    """The model that fine-tuning starts from: a random ticket, and a rate that moves nothing."""
+    model = bert()
+    torch.manual_seed(3)
+    fit(short(ticket="random", learning_rate=1e-30, **changes), model, SmallSet(batch, 20))
+    return model
+
+
+def test_without_initialisation_the_structure_is_the_ticket_s_and_the_weights_are_new(bert, batch) -> None:
+    plain, redrawn = passed_on(bert, batch), passed_on(bert, batch, without="initialisation")
+    assert kept_of(plain) == kept_of(redrawn)
+    one, other = plain.state_dict(), redrawn.state_dict()
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    assert one[name].shape == other[name].shape and not (one[name] == other[name]).any()
+    for kept in ("bert.embeddings.word_embeddings.weight", "classifier.weight"):
+        assert torch.equal(one[kept], other[kept])
+
+
+def test_without_structure_the_model_keeps_its_size_and_the_ticket_its_weights(bert, batch) -> None:
+    plain, whole = passed_on(bert, batch), passed_on(bert, batch, without="structure")
+    kept = kept_of(plain).neurons[0]
+    name = "bert.encoder.layer.0.intermediate.dense.weight"
+    weights, original = whole.state_dict()[name], bert().state_dict()[name]
+    assert weights.shape == original.shape
+    assert torch.equal(weights[kept], plain.state_dict()[name])
+    removed = sorted(set(range(64)) - set(kept))
+    assert not (weights[removed] == original[removed]).any()
+
+
+def test_without_structure_as_released_neurons_go_and_heads_stay(bert, batch) -> None:
+    plain, released = passed_on(bert, batch), passed_on(bert, batch, without="structure_as_released")
+    assert kept_of(released).neurons == kept_of(plain).neurons
+    assert kept_of(released).heads == kept_of(bert()).heads
+    pruned = sorted(set(range(4)) - set(kept_of(plain).heads[0]))
+    query = released.state_dict()["bert.encoder.layer.0.attention.self.query.weight"]
+    zeroed = torch.cat([query[:, head * 8 : (head + 1) * 8] for head in pruned])
+    assert zeroed.numel() and (zeroed.abs() < 1e-20).all()  # one update at rate 1e-30 was made since
+
+
+@pytest.mark.parametrize(
+    ("without", "shares"),
+    [
+        (None, (1 / 6, 0.3)),
+        ("initialisation", (1 / 6, 0.3)),
+        ("structure", (0, 0)),
+        ("structure_as_released", (0, 0.3)),
+    ],
+)
+def test_what_fine_tuning_does_without(without, shares) -> None:
+    assert EarlyRobust(without=without).shares_removed == shares

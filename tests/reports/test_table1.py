@@ -14,7 +14,7 @@ from baselines.pgd import PGD
 from baselines.smart import SMART
 from method.early_robust import EarlyRobust
 from reports.frame import AttackResult
-from reports.table1 import _troubles, table1
+from reports.table1 import _tickets, table1, troubles
 from reports.tables import Number
 
 RECIPES = {"textfooler": "TextFooler"}
@@ -65,13 +65,13 @@ def test_a_diverged_run_is_counted_out_and_named() -> None:
     table = table1(trained, attacks, RECIPES, [])
     assert table.incomplete
     assert cells(table, 1)["runs"].mean == 1
-    assert "Diverged and blank: FreeLB seed 42." in _troubles(trained, attacks)
+    assert "Diverged and blank: FreeLB seed 42." in troubles(trained, attacks)
 
 
 def test_broken_attacks_are_counted_in_the_caption() -> None:
     trained, attacks = runs()
     broken = AttackResult(attacks[0].record, [outcome(0, "error"), *attacks[0].outcomes[1:]])
-    assert "1 attacks on single texts broke and count as neither withstood nor queried." in _troubles(trained, [broken])
+    assert "1 attacks on single texts broke and count as neither withstood nor queried." in troubles(trained, [broken])
     assert table1(trained, [broken, *attacks[1:]], RECIPES, []).incomplete
 
 
@@ -114,5 +114,5 @@ def test_a_ticket_s_prediction_follows_its_objectives() -> None:
 def test_how_tickets_were_drawn_is_told() -> None:
     trace = {"converged": False, "draw_epoch": 0.5, "stop_epoch": 1.0}
     record = training("early_robust", stages=[{"name": "search", "epochs": 1.0, "trace": trace}])
-    (line,) = _troubles([record], [])
+    (line,) = _tickets([record])
     assert line == "Tickets, in epochs of search: sst2 seed 42 drawn at 0.50, stopped at 1.00 (not settled)."

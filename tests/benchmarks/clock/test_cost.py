@@ -118,6 +118,13 @@ def test_random_tickets_cost_no_search() -> None:
     assert epoch_units(EarlyRobust(ticket="random")) == pytest.approx(7.47, abs=0.005)
 
 
+def test_a_ticket_without_structure_saves_nothing() -> None:
+    searched = {"search_epochs": 0.0}
+    assert epoch_units(EarlyRobust(without="structure"), **searched) == pytest.approx(10)
+    released = epoch_units(EarlyRobust(without="structure_as_released"), **searched)
+    assert released == pytest.approx(10 * share_left(BASE, 128, 0, 0.3))
+
+
 def test_a_ticket_costs_what_its_objectives_do() -> None:
     """Half an epoch of search, and ten epochs on the pruned model, whose share of a pass is 0.747."""
     shaped = epoch_units(EarlyRobust(search=SMART(epochs=1)), search_epochs=0.5)

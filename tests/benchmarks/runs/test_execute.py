@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from benchmarks.runs.execute import execute
-from benchmarks.runs.experiments import cells
+from benchmarks.runs.experiments import Terms, cells
 from benchmarks.runs.plan import make_plan
 from benchmarks.runs.progress import Reporter
 from benchmarks.runs.runner import attack_model, stored_attacks
@@ -36,3 +37,21 @@ def test_processes_give_the_outcomes_of_one_process_and_nothing_is_redone(
     monkeypatch.setattr("benchmarks.runs.execute.train", lambda *a, **k: pytest.fail("was trained again"))
     monkeypatch.setattr("benchmarks.runs.execute.attack_model", lambda *a, **k: pytest.fail("was attacked again"))
     assert execute(setup, make_plan(setup, planned), Reporter(Console(file=io.StringIO()))) == trained
+
+
+def test_cells_that_differ_in_their_attacks_share_one_training(options) -> None:
+    setup = resolve(replace(options, recipes="textfooler"))
+    (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
+    planned = [cell, replace(cell, terms=Terms(subset="first")), replace(cell, terms=Terms(max_length=8))]
+    plan = make_plan(setup, planned)
+    assert plan.lines()[0] == "plan: 1 trainings (0 stored already), 3 attacks (0 stored already)"
+    first, *others = execute(setup, plan, Reporter(Console(file=io.StringIO())))
+    assert others == [first, first]
+    attacks = {
+        record.identity["examples"]: record for record in setup.store.attacks() if "max_length" in record.identity
+    }
+    assert len(list(setup.store.attacks())) == 3 and len(attacks) == 1
+    assert make_plan(setup, planned).lines()[1] == "nothing left to run"
+    stored = [next(stored_attacks(setup.under(each.terms), first))[1] for each in planned]
+    assert len({record.key for record in stored}) == 3
+    assert stored[1].example_ids == [example.id for example in setup.tasks["demo"].dataset.test[:3]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data.examples import Example
-from benchmarks.runs.experiments import cells
+from benchmarks.runs.experiments import EXPERIMENTS, Terms, cells
 from benchmarks.runs.setup import random_subset, resolve
 
 
@@ -104,3 +104,33 @@ def test_missing_assets_are_named_before_anything_is_loaded(full, tmp_path, monk
     sentence = str(refusal.value)
     assert "archives/paragramcf.zip (missing)" in sentence and "earlyrobust prepare --assets" in sentence
     assert "bert-base-uncased" not in sentence, "no recipe asks the masked model"
+
+
+def test_other_terms_change_the_attacks_and_no_training(options) -> None:
+    setup = resolve(options)
+    (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
+    assert setup.under(Terms()) is setup
+    first, longer = setup.under(Terms(subset="first")), setup.under(Terms(max_length=512))
+    assert first.tasks["demo"].attacked == tuple(setup.tasks["demo"].dataset.test[:3]) != setup.tasks["demo"].attacked
+    assert (longer.tasks["demo"].attack_length, longer.tasks["demo"].max_length) == (512, 64)
+    for other in (first, longer):
+        assert other.training_identity(cell) == setup.training_identity(cell)
+    identities = [
+        each.attack_identity("key", "demo", setup.recipes[0], 42, "engine") for each in (setup, first, longer)
+    ]
+    assert "max_length" not in identities[0], "attacks on the usual terms keep their keys"
+    assert {name for name in identities[1] if identities[1][name] != identities[0][name]} == {"examples"}
+    assert identities[2] == identities[0] | {"max_length": 512}
+
+
+def test_an_experiment_decides_what_the_options_leave_open(options) -> None:
+    setup = resolve(options, experiment=EXPERIMENTS["table3"])
+    assert (setup.preset.runs, [recipe.key for recipe in setup.recipes]) == (1, ["textfooler"])
+    asked = resolve(replace(options, recipes="textbugger"), experiment=EXPERIMENTS["table3"])
+    assert [recipe.key for recipe in asked.recipes] == ["textbugger"]
+    assert resolve(replace(options, recipes="textbugger"), experiment=EXPERIMENTS["figure2"]).recipes == ()
+
+
+def test_a_full_preset_asks_no_assets_where_nothing_is_attacked(options) -> None:
+    setup = resolve(replace(options, preset="paper", tasks="demo"), experiment=EXPERIMENTS["figure5"])
+    assert setup.recipes == ()

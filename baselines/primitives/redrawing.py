@@ -1,0 +1,72 @@
+"""Weights drawn anew, for ablations that ask what a ticket owes to its weights and what to its structure."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from baselines.primitives.encoders import head_width, layers_of, masked_linears
+from baselines.primitives.pruning import Ticket
+
+REDRAWN_STD = 0.02
+PROJECTIONS = ("query", "key", "value")
+
+
+@torch.no_grad()
+def redraw_(model: nn.Module) -> None:
+    """Draws the six linear layers of each encoder layer and the pooler anew: weights N(0, 0.02), biases 0.
+
+    Embeddings, LayerNorms and the classifier stay. The shapes are those the model has, pruned or not; the draw is from
+    the global random state. Source: WooooDyy/EarlyRobust, the ticket without initialisation of Xi et al. 2022, Table 4.
+    """
+    for _, linear in masked_linears(model):
+        linear.weight.normal_(0, REDRAWN_STD)
+        linear.bias.zero_()
+
+
+@torch.no_grad()
+def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
+    """Draws anew exactly what `prune_` would remove, in a model that keeps its size: weights N(0, 0.02), biases 0.
+
+    Rows and biases of pruned heads in query, key and value, their columns in the attention output; rows and biases of
+    pruned neurons in the intermediate layer, their columns in the layer after it. All else stays. The draw is from the
+    global random state. Source: the ticket without structure of Xi et al. 2022, Table 4.
+    """
+    width = head_width(model)
+    for layer, heads, neurons in zip(layers_of(model), ticket.heads, ticket.neurons, strict=True):
+        in_heads, in_neurons = ~heads.repeat_interleave(width), ~neurons
+        for role in PROJECTIONS:
+            _redraw_rows(layer.linear(role), in_heads)
+        _redraw_columns(layer.linear("attention_output"), in_heads)
+        _redraw_rows(layer.linear("intermediate"), in_neurons)
+        _redraw_columns(layer.linear("output"), in_neurons)
+
+
+@torch.no_grad()
+def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
+    """Sets weights of pruned heads to zero along the wrong axis: what the release does without structure.
+
+    Input columns of query, key and value and output rows of the attention output, where the heads are not; biases stay.
+    Source: WooooDyy/EarlyRobust, second_stage.py.
+    """
+    width = head_width(model)
+    for layer, heads in zip(layers_of(model), ticket.heads, strict=True):
+        pruned = ~heads.repeat_interleave(width)
+        for role in PROJECTIONS:
+            weight = layer.linear(role).weight
+            weight[:, pruned.to(weight.device)] = 0
+        weight = layer.linear("attention_output").weight
+        weight[pruned.to(weight.device)] = 0
+
+
+def _redraw_rows(linear: nn.Linear, chosen: Tensor) -> None:
+    """Draws the chosen outputs' weights anew and zeroes their biases; `chosen` is (outputs,) bool."""
+    rows = chosen.to(linear.weight.device)
+    linear.weight[rows] = torch.randn_like(linear.weight[rows]) * REDRAWN_STD
+    linear.bias[rows] = 0
+
+
+def _redraw_columns(linear: nn.Linear, chosen: Tensor) -> None:
+    """Draws the weights of the chosen inputs anew; `chosen` is (inputs,) bool."""
+    columns = chosen.to(linear.weight.device)
+    linear.weight[:, columns] = torch.randn_like(linear.weight[:, columns]) * REDRAWN_STD

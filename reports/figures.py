@@ -1,0 +1,236 @@
+"""Drawings of results by matplotlib, as SVG, PDF and PNG. Matplotlib is optional: the extra `report`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.results.store import write_atomically
+from reports.line_chart import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Without a date and with fixed names inside, so that the same results give the same bytes
+FORMATS: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "earlyrobust",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+}
+MARKERS = "osD^vPX"
+DOTS_PER_INCH = 150
+PANEL_WIDTH, PANEL_HEIGHT = 4.2, 3.3
+BAND_OPACITY = 0.2
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one name.
+
+    Attributes:
+        name: shown in the legend.
+        x, y: as many numbers each; NaN where nothing was measured.
+        spread: half the height of the band around each point, NaN for none.
+        joined: whether a line joins the points.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    spread: Sequence[float] = ()
+    joined: bool = True
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title, x_label, y_label: words on it.
+        series: what is drawn.
+        logarithmic: axes with a logarithmic scale, "", "x" or "xy".
+        diagonal: whether the line of equal x and y is drawn.
+        frontier: whether the points are joined than which none has both a lower x and a higher y.
+        marked: an x that a vertical line marks, as the default.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    logarithmic: str = ""
+    diagonal: bool = False
+    frontier: bool = False
+    marked: float | None = None
+
+
+@dataclass(frozen=True)
+class Map:
+    """A square of numbers in [0, 1] as colours: distances between numbered things, from 1."""
+
+    title: str
+    label: str
+    values: np.ndarray
+
+
+def missing_library() -> str | None:
+    """A sentence that names the extra where figures cannot be drawn; None where they can."""
+    if find_spec("matplotlib") is not None:
+        return None
+    return (
+        "the tables are written, but figures need matplotlib, which is not installed; install it with "
+        "pip install 'earlyrobust[report]' and repeat the command"
+    )
+
+
+def draw_panels(title: str, rows: Sequence[Sequence[Panel]]) -> Figure:
+    """Panels in rows under a title, with one legend for all names."""
+    figure, axes = _grid(title, len(rows), max(map(len, rows)))
+    names = list(dict.fromkeys(series.name for row in rows for panel in row for series in panel.series))
+    for row_axes, row in zip(axes, rows, strict=True):
+        for one, panel in zip(row_axes, row, strict=False):
+            _draw(one, panel, names)
+        for unused in row_axes[len(row) :]:
+            unused.set_visible(False)
+    handles = {}
+    for one in axes.flat:
+        handles |= dict(zip(*reversed(one.get_legend_handles_labels()), strict=True))
+    if len(names) > 1:
+        shown = [name for name in names if name in handles]
+        columns = min(len(shown), 4 if len(rows[0]) > 1 else 2)
+        figure.legend(
+            [handles[name] for name in shown], shown, loc="outside lower center", ncols=columns, frameon=False
+        )
+    return figure
+
+
+def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
+    axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for series in panel.series:
+        index = names.index(series.name)
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        x, y = np.asarray(series.x, float), np.asarray(series.y, float)
+        line = "-" if series.joined else "none"
+        axes.plot(x, y, linestyle=line, color=colour, marker=marker, markersize=6, label=series.name)
+        spread = np.asarray(series.spread, float)
+        if series.joined and len(spread):
+            axes.fill_between(x, y - spread, y + spread, color=colour, alpha=BAND_OPACITY, linewidth=0)
+        elif len(spread) and np.isfinite(spread).any():
+            axes.errorbar(x, y, spread, fmt="none", ecolor=colour, capsize=3)
+    if panel.frontier:
+        axes.plot(*_frontier(panel.series), color="0.6", linestyle="--", linewidth=1, zorder=0, drawstyle="steps-post")
+    if "x" in panel.logarithmic:
+        axes.set_xscale("log")
+    if "y" in panel.logarithmic:
+        axes.set_yscale("log")
+    for axis, logarithmic in ((axes.xaxis, "x"), (axes.yaxis, "y")):
+        if logarithmic in panel.logarithmic:
+            _plain_numbers(axis)
+    if panel.diagonal:
+        low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
+        axes.plot([low, high], [low, high], color="0.6", linestyle="--", linewidth=1, zorder=0)
+        axes.set(xlim=(low, high), ylim=(low, high))
+    if panel.marked is not None:
+        axes.axvline(panel.marked, color="0.6", linestyle=":", linewidth=1, zorder=0)
+
+
+def _plain_numbers(axis) -> None:
+    """Marks a logarithmic axis with plain numbers at 1, 2 and 5 times the powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _frontier(series: Sequence[Series]) -> tuple[list[float], list[float]]:
+    """The points than which none is both further left and higher, from left to right."""
+    points = sorted(
+        ((x, y) for each in series for x, y in zip(each.x, each.y, strict=True) if np.isfinite(x) and np.isfinite(y)),
+        key=lambda point: (point[0], -point[1]),
+    )
+    best: list[tuple[float, float]] = []
+    for x, y in points:
+        if not best or y > best[-1][1]:
+            best.append((x, y))
+    return [x for x, _ in best], [y for _, y in best]
+
+
+def draw_maps(title: str, rows: Sequence[Sequence[Map]]) -> Figure:
+    """Maps in rows under a title, each row with a scale of its own columns; the colours are read without hue too."""
+    figure, axes = _grid(title, len(rows), max(map(len, rows)))
+    for row_axes, row in zip(axes, rows, strict=True):
+        for one, shown in zip(row_axes, row, strict=True):
+            size = len(shown.values)
+            image = one.imshow(
+                shown.values, cmap="viridis", vmin=0, origin="lower", extent=(0.5, size + 0.5, 0.5, size + 0.5)
+            )
+            ticks = [1, *range(5, size + 1, 5)]
+            one.set(title=shown.title, xlabel=shown.label, ylabel=shown.label, xticks=ticks, yticks=ticks)
+            figure.colorbar(image, ax=one, label="Share of differing entries", shrink=0.9)
+    return figure
+
+
+def draw_layers(title: str, rows: Sequence[tuple[str, Sequence[Series]]]) -> Figure:
+    """For each task, bars per layer: one group of bars a layer, a bar a structure, in percent kept."""
+    figure, axes = _grid(title, len(rows), 1, width=1.6)
+    for (one,), (task, series) in zip(axes, rows, strict=True):
+        thickness = 0.8 / len(series)
+        for index, each in enumerate(series):
+            x = np.asarray(each.x, float) + (index - (len(series) - 1) / 2) * thickness
+            spread = np.asarray(each.spread, float)
+            one.bar(
+                x,
+                each.y,
+                thickness,
+                yerr=np.nan_to_num(spread) if np.isfinite(spread).any() else None,
+                capsize=2,
+                color=COLOURS[1 + index],
+                hatch="" if index == 0 else "//",
+                edgecolor="white",
+                label=each.name,
+            )
+        one.set(title=task, xlabel="Layer, bottom first", ylabel="Kept, %", ylim=(0, 105), xticks=list(series[0].x))
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    return figure
+
+
+def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figure, np.ndarray]:
+    """A figure and its axes, (rows, columns); no window and no global state."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        size = (PANEL_WIDTH * columns * width + 0.3, PANEL_HEIGHT * rows + 0.9)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+        figure.suptitle(title, fontsize=11)
+    return figure, axes
+
+
+def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Writes the figure in each format, whole or not at all, and returns the paths."""
+    import matplotlib
+
+    paths = []
+    with matplotlib.rc_context(STYLE):
+        for suffix, metadata in FORMATS.items():
+            content = io.BytesIO()
+            figure.savefig(content, format=suffix, metadata=metadata, dpi=DOTS_PER_INCH)
+            paths.append(folder / f"{name}.{suffix}")
+            write_atomically(paths[-1], content.getvalue())
+    return paths

@@ -1,0 +1,223 @@
+"""Tables of one method's variants: what each gives, and what it changes from the first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from benchmarks.data.tasks import find_task
+from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.experiments import Experiment, Variant, seeds
+from benchmarks.runs.runner import stored_attacks, training_key
+from benchmarks.runs.setup import Setup, TaskSetup
+from reports.frame import AttackResult, attack_frame, footing, training_frame
+from reports.statistics import refuse_unlike, summarise, time_ratio
+from reports.table1 import conditions, troubles
+from reports.tables import Column, Number, Table
+
+BySeed = dict[int, float]
+
+
+@dataclass(frozen=True)
+class VariantRuns:
+    """What the store has of one variant on one task.
+
+    Attributes:
+        task: the task's name.
+        variant: the variant.
+        trained: its trainings, by seed, ascending.
+        attacks: the attacks on them.
+        missing: trainings and attacks that are planned and not stored.
+    """
+
+    task: str
+    variant: Variant
+    trained: tuple[TrainingRecord, ...]
+    attacks: tuple[AttackResult, ...]
+    missing: int = 0
+
+    def clean_percents(self) -> BySeed:
+        """Clean% of each run."""
+        frame = training_frame(self.trained)
+        return _finite(zip(frame.seed, frame.clean_percent, strict=True))
+
+    def kept_percents(self) -> BySeed:
+        """Share of parameters left in each run, in percent."""
+        frame = training_frame(self.trained)
+        return _finite(zip(frame.seed, frame.kept_percent, strict=True))
+
+    def seconds(self) -> BySeed:
+        """Training seconds of each run whose time counts."""
+        frame = training_frame(self.trained)
+        return _finite(zip(frame.seed, frame.seconds, strict=True))
+
+    def attack_values(self, column: str, quantity: str) -> BySeed:
+        """A quantity of each run under the recipe whose outcomes stand in `column`."""
+        frame = attack_frame(self.attacks)
+        own = frame[frame.recipe == self.variant.recipes.get(column, column)]
+        return _finite(zip(own.seed, own[quantity], strict=True))
+
+    def search_values(self, name: str) -> BySeed:
+        """A number that each run's search wrote down; a variant without a search has none."""
+        traces = {record.seed: search_trace(record) for record in self.trained}
+        return {seed: float(trace[name]) for seed, trace in traces.items() if name in trace}
+
+
+def _finite(pairs: Any) -> BySeed:
+    return {int(seed): float(value) for seed, value in pairs if math.isfinite(value)}
+
+
+def search_trace(record: TrainingRecord) -> dict[str, Any]:
+    """What the search of a training wrote down; empty where there was none."""
+    return next((stage["trace"] for stage in record.stages if stage["name"] == "search"), {})
+
+
+def gather(setup: Setup, variants: Sequence[Variant]) -> list[VariantRuns]:
+    """What the store has of each variant on each task of a run."""
+    return [_gather(setup, task, variant) for task in setup.tasks for variant in variants]
+
+
+def _gather(setup: Setup, task: str, variant: Variant) -> VariantRuns:
+    trained: list[TrainingRecord] = []
+    attacks: list[AttackResult] = []
+    missing = 0
+    for seed in seeds(setup.preset, setup.options.runs):
+        cell = variant.cell(setup.preset, task, seed)
+        record = setup.store.training(training_key(setup, cell))
+        if record is None:
+            missing += 1
+            continue
+        trained.append(record)
+        if record.status == "diverged":
+            missing += 1
+            continue
+        for _, attacked in stored_attacks(setup.under(cell.terms), record):
+            if attacked is None:
+                missing += 1
+            else:
+                attacks.append(AttackResult(attacked, setup.store.outcomes(attacked.key)))
+    return VariantRuns(task, variant, tuple(trained), tuple(attacks), missing)
+
+
+def variant_table(
+    experiment: Experiment, runs: Sequence[VariantRuns], recipes: dict[str, str], caption: Sequence[str]
+) -> Table:
+    """One row per task and variant, with its change from the task's first row.
+
+    Args:
+        runs: by task, the plain method first.
+        recipes: titles by key, in the order of the columns.
+    """
+    shown = [each for each in runs if not only_renames(each.variant, recipes)]
+    columns = [Column("Task", "task", False), Column("Variant", "variant", False), Column("Clean %", "clean_percent")]
+    for key, title in recipes.items():
+        columns += [Column(f"{title} Aua %", f"{key}_aua_percent"), Column(f"{title} #Query", f"{key}_queries")]
+    columns += [
+        Column("Draw epoch", "draw_epoch"),
+        Column("Stop epoch", "stop_epoch"),
+        Column("Training s", "training_seconds"),
+        Column("Kept %", "parameters_kept_percent"),
+        Column("Runs", "runs"),
+        Column("Change of Clean", "clean_percent_change"),
+        *(Column(f"Change of {title} Aua", f"{key}_aua_percent_change") for key, title in recipes.items()),
+        Column("Change of draw epoch", "draw_epoch_change"),
+        Column("Time ratio", "training_time_ratio"),
+    ]
+    firsts = {each.task: each for each in reversed(runs)}
+    rows = tuple(_row(each, firsts[each.task], list(recipes)) for each in shown)
+    broken = any(outcome.status == "error" for each in shown for result in each.attacks for outcome in result.outcomes)
+    complete = all(each.missing == 0 and all(result.complete for result in each.attacks) for each in shown)
+    return Table(experiment.title, tuple(columns), rows, tuple(caption), incomplete=broken or not complete)
+
+
+def only_renames(variant: Variant, recipes: Sequence[str] | dict[str, str]) -> bool:
+    """Whether a variant is nothing but another recipe in a column that is not there."""
+    return bool(variant.recipes) and not variant.settings and not set(variant.recipes) & set(recipes)
+
+
+def _row(own: VariantRuns, first: VariantRuns, recipes: Sequence[str]) -> tuple[Number | str, ...]:
+    cells: list[Number | str] = [find_task(own.task).title, own.variant.label, _mean(own.clean_percents())]
+    for key in recipes:
+        cells += [_mean(own.attack_values(key, "aua_percent")), _mean(own.attack_values(key, "queries"))]
+    cells += [_mean(own.search_values("draw_epoch"), 2), _mean(own.search_values("stop_epoch"), 2)]
+    cells += [_mean(own.seconds()), _mean(own.kept_percents()), Number(len(own.clean_percents()), digits=0)]
+    cells.append(_change(own, first, VariantRuns.clean_percents))
+    cells += [_change(own, first, lambda runs, key=key: runs.attack_values(key, "aua_percent")) for key in recipes]
+    cells.append(_change(own, first, lambda runs: runs.search_values("draw_epoch"), 2))
+    return (*cells, _time_ratio(own, first))
+
+
+def _mean(values: BySeed, digits: int = 1) -> Number:
+    summary = summarise(list(values.values()))
+    return Number(summary.mean, summary.std, digits)
+
+
+def _change(own: VariantRuns, first: VariantRuns, values: Callable[[VariantRuns], BySeed], digits: int = 1) -> Number:
+    """Difference from the first, by paired seeds; blank for the first itself."""
+    if own is first:
+        return Number(math.nan)
+    mine, plain = values(own), values(first)
+    return _mean({seed: mine[seed] - plain[seed] for seed in mine.keys() & plain.keys()}, digits)
+
+
+def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
+    """The variant's time over the first's, by paired seeds; blank for the first itself.
+
+    Raises:
+        ValueError: where the two ran on different footings.
+    """
+    if own is first:
+        return Number(math.nan)
+    for one in first.trained:
+        for other in own.trained:
+            refuse_unlike(footing(one), footing(other))
+    return Number(time_ratio(own.seconds(), first.seconds()).mean, digits=2, suffix="×")
+
+
+def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
+    """What the numbers rest on, in sentences."""
+    trained = list({record.key: record for each in runs for record in each.trained}.values())
+    lines = [*conditions(setup, trained), *replaced_tasks(setup, experiment)]
+    if experiment.kind in ("variants", "curves"):
+        first = runs[0].variant.label
+        lines.append(f"Changes are from {first!r}, paired by seed; the time ratio is the variant's time over its time.")
+    if experiment.note:
+        lines.append(experiment.note)
+    if any(each.variant.settings.get("search_shuffle") is False for each in runs):
+        lines.append(f"Stored order: {'; '.join(_sortedness(task) for task in setup.tasks.values())}.")
+    recipes = [recipe.key for recipe in setup.recipes]
+    if any(only_renames(each.variant, recipes) for each in runs):
+        lines.append(
+            "What 'BERT-Attack' is was not compared: it takes --recipes bertattack,bertattack_official, and --assets "
+            "with the masked language model."
+        )
+    unsettled = [
+        f"{each.variant.label} on {each.task}, seed {record.seed}"
+        for each in runs
+        for record in each.trained
+        if search_trace(record).get("converged") is False
+    ]
+    if unsettled:
+        lines.append(f"Searches whose masks had not settled by their end: {'; '.join(unsettled)}.")
+    return [*lines, *troubles(trained, [result for each in runs for result in each.attacks])]
+
+
+def replaced_tasks(setup: Setup, experiment: Experiment) -> list[str]:
+    """A sentence where the experiment was not run on the paper's tasks."""
+    if experiment.tasks is None or set(setup.tasks) <= set(experiment.tasks):
+        return []
+    wanted = ", ".join(find_task(task).title for task in experiment.tasks)
+    found = ", ".join(task.task.title for task in setup.tasks.values())
+    return [f"The experiment is about {wanted}; this run of it is on {found}."]
+
+
+def _sortedness(task: TaskSetup) -> str:
+    labels = [example.label for example in task.dataset.train]
+    alike = sum(one == other for one, other in pairwise(labels)) / max(1, len(labels) - 1)
+    return (
+        f"in {task.task.title} {100 * alike:.0f} % of neighbouring training texts share a label "
+        f"({100 / len(task.dataset.label_names):.0f} % would in a shuffled set of equal classes)"
+    )

@@ -1,0 +1,99 @@
+"""Tables of variants from made-up records: changes, pairs of seeds, blanks, recipes in another's column."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from made_up import attack, outcome, training
+
+from benchmarks.runs.experiments import EXPERIMENTS, PLAIN, Variant
+from benchmarks.runs.setup import resolve
+from reports.frame import AttackResult
+from reports.variants import VariantRuns, gather, only_renames, variant_caption, variant_table
+
+RECIPES = {"textfooler": "TextFooler"}
+TABLE3 = EXPERIMENTS["table3"]
+
+
+def run(seed: int, seconds: float, clean: str, withstood: int, draw: float | None = 0.3, recipe: str = "textfooler"):
+    """A training and an attack on four texts, `withstood` of which stay right."""
+    stages = [] if draw is None else [{"name": "search", "trace": {"draw_epoch": draw, "stop_epoch": draw + 0.25}}]
+    record = training("early_robust", seed, seconds, clean_correct=clean, stages=stages)
+    outcomes = [outcome(number, "failed" if number < withstood else "successful") for number in range(4)]
+    return record, AttackResult(attack(record, recipe), outcomes)
+
+
+def group(variant: Variant, *runs, missing: int = 0) -> VariantRuns:
+    return VariantRuns("sst2", variant, tuple(one for one, _ in runs), tuple(two for _, two in runs), missing)
+
+
+PLAIN_RUNS = group(PLAIN, run(42, 10, "1110", 2), run(43, 20, "1111", 4))
+OTHER = Variant("other", "Other")
+
+
+def rows(*groups: VariantRuns, recipes=RECIPES) -> list[dict]:
+    return variant_table(TABLE3, groups, recipes, []).records()
+
+
+def test_changes_are_paired_by_seed_and_times_are_ratios() -> None:
+    other = group(OTHER, run(43, 40, "1100", 2, draw=0.5), run(42, 5, "1110", 2, draw=0.4))
+    first, second = rows(PLAIN_RUNS, other)
+    assert (first["clean_percent"], first["textfooler_aua_percent"]) == (87.5, 75)
+    assert first["clean_percent_change"] is first["training_time_ratio"] is first["draw_epoch_change"] is None
+    assert second["clean_percent_change"] == pytest.approx((0 - 50) / 2)
+    assert second["textfooler_aua_percent_change"] == pytest.approx((0 - 50) / 2)
+    assert second["draw_epoch_change"] == pytest.approx(0.15)
+    assert second["training_time_ratio"] == pytest.approx(1.0), "half as long once, twice as long once"
+    assert (second["stop_epoch"], second["runs"]) == (pytest.approx(0.7), 2)
+
+
+def test_a_change_rests_on_the_seeds_both_have() -> None:
+    _, second = rows(PLAIN_RUNS, group(OTHER, run(43, 40, "1111", 3), missing=1))
+    assert second["clean_percent_change"] == 0
+    assert second["training_time_ratio"] == pytest.approx(2)
+    table = variant_table(TABLE3, [PLAIN_RUNS, group(OTHER, run(43, 40, "1111", 3), missing=1)], RECIPES, [])
+    assert table.incomplete and not variant_table(TABLE3, [PLAIN_RUNS], RECIPES, []).incomplete
+
+
+def test_a_ticket_without_a_search_has_no_draw() -> None:
+    _, second = rows(PLAIN_RUNS, group(OTHER, run(42, 5, "1110", 2, draw=None)))
+    assert second["draw_epoch"] is second["draw_epoch_change"] is None
+    assert second["training_time_ratio"] == pytest.approx(0.5)
+
+
+def test_every_task_is_compared_with_its_own_first() -> None:
+    elsewhere = replace(group(PLAIN, run(42, 10, "0000", 0)), task="imdb")
+    found = rows(PLAIN_RUNS, elsewhere, replace(group(OTHER, run(42, 10, "1000", 1)), task="imdb"))
+    assert [row["clean_percent_change"] for row in found] == [None, None, 25]
+
+
+def test_times_on_unlike_footings_are_refused() -> None:
+    record, attacked = run(42, 5, "1110", 2)
+    with pytest.raises(ValueError, match="times are not comparable: clock"):
+        rows(PLAIN_RUNS, group(OTHER, (replace(record, clock="cuda"), attacked)))
+
+
+def test_a_variant_may_stand_for_another_recipe() -> None:
+    renamed = Variant("b", "B", recipes={"textfooler": "textbugger"})
+    both = group(renamed, run(42, 10, "1110", 1, recipe="textbugger"), run(42, 10, "1110", 3))
+    assert rows(PLAIN_RUNS, both)[1]["textfooler_aua_percent"] == 25
+
+
+def test_a_variant_that_is_only_another_recipe_falls_away_where_the_recipe_is_not_run() -> None:
+    renamed = Variant("b", "B", recipes={"bertattack": "bertattack_official"})
+    assert only_renames(renamed, RECIPES) and not only_renames(renamed, ["bertattack"])
+    assert len(rows(PLAIN_RUNS, group(renamed))) == 1
+
+
+def test_the_store_is_gathered_and_what_it_lacks_is_counted(options) -> None:
+    experiment = EXPERIMENTS["release-vs-paper"]
+    setup = resolve(options, experiment=experiment)
+    runs = gather(setup, experiment.variants)
+    assert [each.missing for each in runs] == [1] * len(experiment.variants)
+    assert math.isnan(variant_table(experiment, runs, RECIPES, []).rows[0][2].mean)
+    caption = "\n".join(variant_caption(setup, experiment, runs))
+    assert "The experiment is about SST-2, IMDB; this run of it is on Demo." in caption
+    assert "Stored order: in Demo" in caption and "(50 % would in a shuffled set" in caption
+    assert "What 'BERT-Attack' is was not compared" in caption
