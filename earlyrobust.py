@@ -36,8 +36,8 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
     from reports.experiments import report_on
     from reports.figures import missing_library, write_figure
 
-    codes, unfigured = [], False
-    for each in _experiments(experiment, options):
+    asked, codes, unfigured = _experiments(experiment, options), [], False
+    for each in asked:
         if each.kind == "settings":
             codes.append(_print_settings(each, options))
             continue
@@ -50,6 +50,8 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
             continue
         for name, figure in found.figures().items():
             _say(*map(str, write_figure(figure, setup.store.root, name)))
+    if any(each.kind != "settings" for each in asked):
+        _say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
     if unfigured:
         raise ValueError(missing_library())
     return max(codes)
@@ -435,7 +437,6 @@ def _show(table, folder: Path, name: str, json: Path | None) -> int:
     console.print()
     table.print(console)
     _say(*map(str, write_table(table, folder, name)))
-    _say(f"verdicts on the paper's claims: earlyrobust report --out {folder}")
     if json is not None:
         write_json(table, json)
     return INCOMPLETE if table.incomplete else 0

@@ -83,7 +83,9 @@ def calibrate(setup: Setup, name: str, defenses: Sequence[Defense], seed: int) -
     """Times fine-tuning, then, within a minute, every other method's stages, on throw-away weights.
 
     Args:
-        name: the task. defenses: those the plan holds; what is not reached is left to the cost model.
+        name: the task.
+        defenses: those the plan holds. What is not reached in time, or needs more than tokens, is left to the cost
+            model.
     """
     task = setup.tasks[name]
     model = setup.backbone.new_classifier(len(task.dataset.label_names), seed).to(setup.device)
@@ -93,7 +95,8 @@ def calibrate(setup: Setup, name: str, defenses: Sequence[Defense], seed: int) -
         plain = _stages(setup, FineTune(epochs=1), model, batches)
         timed: dict[str, dict[str, tuple[int, float]]] = {}
         for defense in sorted(defenses, key=epoch_units):
-            if time.perf_counter() - began < BUDGET_SECONDS and repr(defense) not in timed:
+            in_time = time.perf_counter() - began < BUDGET_SECONDS
+            if in_time and not defense.needs and repr(defense) not in timed:
                 with suppress(Diverged):
                     timed[repr(defense)] = _stages(setup, defense, model, batches)
     ((_, update_seconds),) = plain.values()

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from benchmarks.clock.cost import epoch_units
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.experiments import Cell
-from benchmarks.runs.runner import stored_attacks, training_batches, training_key, victim_of
+from benchmarks.runs.calibration import TaskSpeed, calibrate
+from benchmarks.runs.experiments import FIRST_SEED, Cell
+from benchmarks.runs.runner import stored_attacks, training_key
 from benchmarks.runs.setup import Setup
-
-# Queries an attack makes per word of the text, order of magnitude: one to rank the word, and some ten candidates for
-# the words that are tried. Only the plan's estimate rests on it.
-QUERIES_PER_WORD = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,12 +45,17 @@ class Plan:
         cells: what is planned.
         train_seconds, attack_seconds: likely duration of what is not stored yet.
         disk_bytes: what the models still to be made will take.
+        joules: what the GPU will take for training, or None where its power cannot be read.
+        methods, methods_timed: different methods still to be trained, and how many of them were timed for the estimate.
     """
 
     cells: tuple[PlannedCell, ...]
     train_seconds: float
     attack_seconds: float
     disk_bytes: int
+    joules: float | None
+    methods: int
+    methods_timed: int
 
     def lines(self) -> list[str]:
         """The plan in a few lines for the screen."""
@@ -71,10 +69,16 @@ class Plan:
         if all(planned.done for planned in self.cells):
             return [*lines, "nothing left to run"]
         total = self.train_seconds + self.attack_seconds
+        energy = "energy not available" if self.joules is None else f"{self.joules / 3.6e6:.2f} kWh"
         lines.append(
             f"likely {_duration(total)}: training {_duration(self.train_seconds)}, attacks "
-            f"{_duration(self.attack_seconds)}; {self.disk_bytes / 1e9:.1f} GB of models"
+            f"{_duration(self.attack_seconds)}; {self.disk_bytes / 1e9:.1f} GB of models; {energy}"
         )
+        if self.methods_timed < self.methods:
+            lines.append(
+                f"a few updates of {self.methods_timed} of {self.methods} methods were timed; the others are predicted "
+                f"from fine-tuning by the cost model"
+            )
         return lines
 
 
@@ -85,29 +89,40 @@ def _duration(seconds: float) -> str:
 
 
 def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
-    """Looks every cell up in the store and times one update and one query on this machine for the rest."""
+    """Looks every cell up in the store, and takes a minute's look at this machine for those that are missing."""
     planned = tuple(_look_up(setup, cell) for cell in cells)
-    train_seconds = attack_seconds = 0.0
+    missing = [item for item in planned if not item.done]
+    train_seconds = attack_seconds = watt_seconds = 0.0
     disk_bytes = 0
-    speeds: dict[str, tuple[float, float, int]] = {}
-    counted: set[str] = set()
-    for item in planned:
-        if item.done:
-            continue
-        task = item.cell.task
-        if task not in speeds:
-            speeds[task] = _calibrate(setup, item.cell)
-        update_seconds, text_seconds, model_bytes = speeds[task]
-        if item.trained is None and item.key not in counted:
-            counted.add(item.key)
-            batches = training_batches(setup, setup.tasks[task], item.cell.seed)
-            train_seconds += epoch_units(item.cell.defense) * batches.updates_per_epoch * update_seconds
-            disk_bytes += model_bytes
-        attacked = setup.under(item.cell.terms).tasks[task].attacked
-        words = sum(len(" ".join(example.texts).split()) for example in attacked)
-        missing = item.attacks_planned - item.attacks_stored
-        attack_seconds += missing * words * QUERIES_PER_WORD * text_seconds
-    return Plan(planned, train_seconds, attack_seconds, disk_bytes)
+    speeds = {task: _speed(setup, task, missing) for task in dict.fromkeys(item.cell.task for item in missing)}
+    untrained = {item.key: item.cell for item in missing if item.trained is None}
+    for cell in untrained.values():
+        speed = speeds[cell.task]
+        train_seconds += speed.train_seconds(cell.defense)
+        watt_seconds += (speed.watts or 0.0) * speed.update_total(cell.defense)
+        disk_bytes += speed.model_bytes
+    for item in missing:
+        under = setup.under(item.cell.terms)
+        words = sum(len(" ".join(example.texts).split()) for example in under.tasks[item.cell.task].attacked)
+        left = (item.attacks_planned - item.attacks_stored) / item.attacks_planned if item.attacks_planned else 0.0
+        for recipe in under.recipes:
+            attack_seconds += left * speeds[item.cell.task].attack_seconds(recipe.key, words)
+    methods = {(cell.task, repr(cell.defense)): cell for cell in untrained.values()}
+    return Plan(
+        cells=planned,
+        train_seconds=train_seconds,
+        attack_seconds=attack_seconds,
+        disk_bytes=disk_bytes,
+        joules=watt_seconds if any(speed.watts for speed in speeds.values()) else None,
+        methods=len(methods),
+        methods_timed=sum(speeds[cell.task].was_timed(cell.defense) for cell in methods.values()),
+    )
+
+
+def _speed(setup: Setup, task: str, missing: Sequence[PlannedCell]) -> TaskSpeed:
+    """What the task's work costs here; only methods that are still to be trained are timed."""
+    cells = [item.cell for item in missing if item.cell.task == task and item.trained is None]
+    return calibrate(setup, task, [cell.defense for cell in cells], FIRST_SEED)
 
 
 def _look_up(setup: Setup, cell: Cell) -> PlannedCell:
@@ -117,25 +132,3 @@ def _look_up(setup: Setup, cell: Cell) -> PlannedCell:
     if trained is not None:
         stored = sum(record is not None for _, record in stored_attacks(setup.under(cell.terms), trained))
     return PlannedCell(cell, key, trained, stored, len(setup.recipes))
-
-
-def _calibrate(setup: Setup, cell: Cell) -> tuple[float, float, int]:
-    """Seconds of one fine-tuning update, seconds of one query, and bytes of one model, on throw-away weights."""
-    task = setup.tasks[cell.task]
-    model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
-    batches = training_batches(setup, task, cell.seed)
-    durations = []
-    for batch, _ in zip(batches.epoch(0), range(3), strict=False):
-        started = time.perf_counter()
-        model(**batch.to(setup.device).inputs(), labels=batch.labels.to(setup.device)).loss.backward()
-        if setup.device == "cuda":
-            torch.cuda.synchronize()
-        durations.append(time.perf_counter() - started)
-    victim = victim_of(setup, task, model)
-    texts = [example.texts for example in task.attacked[:16]]
-    victim(texts)
-    started = time.perf_counter()
-    victim(texts)
-    text_seconds = (time.perf_counter() - started) / len(texts)
-    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    return min(durations), text_seconds, size
