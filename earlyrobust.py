@@ -111,10 +111,12 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
         experiment: table1.
         options: what to run it on.
     """
+    from benchmarks.runs.explain import stored_otherwise
     from benchmarks.runs.plan import make_plan
 
     setup, planned = _resolve_experiment(experiment, options)
-    _say(setup.chosen, *make_plan(setup, planned).lines())
+    work = make_plan(setup, planned)
+    _say(setup.chosen, *work.lines(), *stored_otherwise(setup, work))
     return 0
 
 
@@ -261,6 +263,7 @@ def _resolve_experiment(experiment: str, options: Options):
 def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     """Plans, executes, prints the table and names its files."""
     from benchmarks.runs.execute import execute
+    from benchmarks.runs.explain import stored_otherwise
     from benchmarks.runs.plan import make_plan
     from benchmarks.runs.progress import Reporter
     from reports.table1 import table_of_run
@@ -270,7 +273,7 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     for line in (setup.chosen, *setup.store.quarantine()):
         reporter.say(line)
     work = make_plan(setup, planned)
-    for line in work.lines():
+    for line in (*work.lines(), *stored_otherwise(setup, work)):
         reporter.say(line)
     trained = execute(setup, work, reporter)
     table = table_of_run(setup, trained)
