@@ -21,4 +21,4 @@ def test_the_nearest_stored_training_is_compared_field_by_field(options) -> None
     assert list(stored_otherwise(setup, make_plan(setup, planned))) == [], "only another identity is worth a line"
     (line,) = stored_otherwise(other, make_plan(other, changed))
     assert line.startswith("demo Fine-tune is stored otherwise: ")
-    assert "batch_size was 16, is 8" in line and "settings.epochs was 2, is 1" in line
+    assert "batch_size was 16, is 8" in line and "settings.epochs was 2.0, is 1.0" in line
