@@ -64,7 +64,7 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
             yield f"{prefix}{name} was absent, is {wanted[name]!r}"
         elif isinstance(stored[name], Mapping) and isinstance(wanted[name], Mapping):
             yield from differences(stored[name], wanted[name], f"{prefix}{name}.")
-        elif content_key({name: stored[name]}) != content_key({name: wanted[name]}):
+        elif _whole_numbers(stored[name]) != _whole_numbers(wanted[name]):
             yield f"{prefix}{name} was {stored[name]!r}, is {wanted[name]!r}"
 
 
