@@ -1,6 +1,7 @@
 """The suite's one command: a verb to a function.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete (a run diverged or an attack broke), 75 interrupted and resumable.
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or an attack broke), 75
+interrupted and resumable.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
+DIFFERENT = 1
 
 Positional = tyro.conf.Positional
 Flat = tyro.conf.OmitArgPrefixes
@@ -87,21 +89,61 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
-def report(out: Path = Path("results"), examples: int = 5) -> int:
-    """Tells from stored attacks what a table leaves out: rates per class, query budgets, agreement, changed words.
+def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path | None = None) -> int:
+    """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
+
+    Rates per class, query budgets, agreement and changed words go to attacks.html, .md, .csv and .json; the verdicts to
+    claims and what they rest on to claims_parts; published numbers beside ours to paper_numbers.
 
     Args:
-        out: the folder of results to read, where attacks.html, .md, .csv and .json are written.
+        out: the folder of results to read, where these files are written.
         examples: most attacked texts shown on the page per defense and recipe; 0 for none.
+        paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
     """
-    from reports.attack_report import check_examples, print_report, report_on, write_report
+    from reports.attack_groups import stored_results
+    from reports.attack_report import attack_report, check_examples, print_report, write_report
+    from reports.card import print_card, write_card
+    from reports.claims import judge
+    from reports.measured import measure
+    from reports.published import gaps, published
+    from reports.tables import write_table
+    from reports.task_results import task_results
 
     check_examples(examples)
-    found = report_on(out)
+    numbers = published(paper_numbers)
+    trainings, results = stored_results(out)
+    found = attack_report(trainings, results)
+    tasks = task_results(measure(trainings, results))
+    card, gap_table = judge(tasks), gaps(tasks, numbers)
     console = Console()
     print_report(found, console, examples)
+    if gap_table.rows:
+        gap_table.without("source").print(console)
+    print_card(card, console)
     _say(*map(str, write_report(found, out, examples)))
+    _say(*map(str, [*write_card(card, out), *write_table(gap_table, out, "paper_numbers")]))
     return INCOMPLETE if found.table.incomplete else 0
+
+
+def compare(first: Positional[Path], second: Positional[Path], json: Path | None = None) -> int:
+    """Compares two folders of results cell by cell, with intervals; ends with 1 where a difference is outside its own.
+
+    Clean%, Aua% and #Query decide; times are shown where they may be compared, and do not.
+
+    Args:
+        first: folder A, which 'reproduce', 'run' or 'attack' got as --out.
+        second: folder B; differences are B less A.
+        json: file for the printed table as JSON.
+    """
+    from reports.compare import compare as compare_folders
+    from reports.tables import write_json
+
+    found = compare_folders(first, second)
+    found.table.print(Console())
+    _say(f"{found.differing} differences outside their intervals")
+    if json is not None:
+        write_json(found.table, json)
+    return DIFFERENT if found.differing else 0
 
 
 def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
@@ -130,12 +172,12 @@ def bench(
     """Times the suite's own parts against what they replace, and prints the ratios.
 
     Args:
-        what: attacks (the engine against TextAttack) or steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights).
+        what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
+            BERT-base's shape with random weights) or loops (each method's update against the plain one of its release).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
-        updates: steps: timed updates of each method.
+        updates: steps, loops: timed updates of each method.
     """
     from baselines.refusal import require, unknown
     from benchmarks.runs.progress import Reporter
@@ -155,14 +197,65 @@ def bench(
         from reports.speed import step_table
 
         table = step_table(*bench_steps(options, updates=updates, say=reporter.say))
+    elif what == "loops":
+        from benchmarks.speed.bench import bench_loops
+        from reports.speed import loop_table
+
+        table = loop_table(*bench_loops(options, updates=updates, say=reporter.say))
     else:
-        raise unknown("benchmark", what, ("attacks", "steps"))
+        raise unknown("benchmark", what, ("attacks", "steps", "loops"))
     table.print(reporter.console)
     for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))
     if options.json is not None:
         write_json(table, options.json)
     return 0
+
+
+def regress(references: Path | None = None, defenses: str | None = None, update: bool = False) -> int:
+    """Compares a small training and its attacks, text by text, with stored references; any difference fails.
+
+    Args:
+        references: folder with a JSON file per defense; the suite's own when left out.
+        defenses: defenses by name or as paths of Python files, separated by commas; all with a reference when left out.
+        update: make the references anew instead, and say what changed.
+    """
+    from benchmarks.regression.check import check
+    from benchmarks.regression.check import update as make_anew
+
+    if update:
+        make_anew(references, defenses, _say)
+        return 0
+    found = check(references, defenses, _say)
+    _say(*(f"{each.defense}: {line}" for each in found for line in each.differences))
+    return FAILED if any(each.differences for each in found) else 0
+
+
+def doctor(out: Path = Path("results"), timing: bool = False, device: str = "auto", json: Path | None = None) -> int:
+    """Looks at what a run needs of this machine; with --timing, tests the clock by planted faults.
+
+    Args:
+        out: the folder results would go to.
+        timing: plant a sleeping loader, a read-back and a second process, and time one method under two names.
+        device: cpu, cuda, or auto; for --timing.
+        json: file for the printed table as JSON.
+    """
+    from reports.doctor import findings_table, self_test_table
+
+    if timing:
+        from benchmarks.runs.setup import choose_device
+        from benchmarks.speed.self_test import same_method_twice, self_tests
+
+        chosen = choose_device(device)
+        table = self_test_table(self_tests(chosen), *same_method_twice(chosen, _say))
+        failed = any(row["passed"] == "no" for row in table.records())
+    else:
+        from benchmarks.runs.doctor import examine
+
+        table = findings_table(examine(out))
+        failed = any(row["state"] == "failed" for row in table.records())
+    _print_listing(table, json)
+    return FAILED if failed else 0
 
 
 def prepare(assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
@@ -281,6 +374,7 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     table.print(reporter.console)
     for path in write_table(table, setup.store.root, name):
         reporter.say(str(path))
+    _say(f"verdicts on the paper's claims: earlyrobust report --out {setup.store.root}")
     if json is not None:
         write_json(table, json)
     return INCOMPLETE if table.incomplete else 0
@@ -305,8 +399,11 @@ VERBS = {
     "run": run,
     "attack": attack,
     "bench": bench,
+    "regress": regress,
     "report": report,
+    "compare": compare,
     "plan": plan,
+    "doctor": doctor,
     "prepare": prepare,
     "verify": verify,
     "ls": ls,

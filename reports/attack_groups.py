@@ -54,7 +54,7 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
         raise ValueError(f"there is no folder {folder}; {hint}")
     if next((folder / "attacks").glob("*/record.json"), None) is None:
         raise ValueError(f"the folder {folder} holds no finished attack; {hint}")
-    store = Store(folder)
+    store = Store(folder, writable=False)
     trainings = {record.key: record for record in store.trainings()}
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
 
@@ -79,7 +79,7 @@ def _group(
     members: Sequence[AttackResult], method: str, attack: str, trainings: Mapping[str, TrainingRecord]
 ) -> AttackGroup:
     first = members[0].record
-    runs = {each.record.seed: _in_order(each) for each in sorted(members, key=lambda each: each.record.seed)}
+    runs = {each.record.seed: each.in_order() for each in sorted(members, key=lambda each: each.record.seed)}
     task = TASKS.get(first.task) if first.training_key in trainings else None
     return AttackGroup(
         task=task.title if task else first.task,
@@ -90,12 +90,6 @@ def _group(
         texts=frozenset((outcome.example_id, outcome.original) for outcome in runs[first.seed]),
         runs=runs,
     )
-
-
-def _in_order(result: AttackResult) -> list[Outcome]:
-    """The outcomes in the order in which their texts were drawn."""
-    found = {outcome.example_id: outcome for outcome in result.outcomes}
-    return [found[example] for example in result.record.example_ids]
 
 
 def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[str, dict[str, Any]]:
@@ -146,13 +140,14 @@ def _end(name: str) -> str:
 def _order(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[Any, ...]:
     record = result.record
     places = (
-        _place(list(TASKS), record.task),
-        _place(list(TABLE_ORDER), record.defense),
+        place(list(TASKS), record.task),
+        place(list(TABLE_ORDER), record.defense),
         canonical(_victim(result, trainings)[1]),
-        _place(list(RECIPES), record.recipe),
+        place(list(RECIPES), record.recipe),
     )
     return (*places, canonical(_attack(result, trainings)), record.seed, record.key)
 
 
-def _place(known: Sequence[str], name: str) -> tuple[int, str]:
+def place(known: Sequence[str], name: str) -> tuple[int, str]:
+    """Sorts names as some are listed, and those that are not by the alphabet behind them."""
     return (known.index(name) if name in known else len(known), name)

@@ -30,7 +30,7 @@ from benchmarks.results.metrics import (
 )
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import write_atomically
-from reports.attack_groups import AttackGroup, attack_groups, stored_results
+from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult
 from reports.line_chart import Line, Look, looks, step_chart
 from reports.statistics import summarise
@@ -75,24 +75,16 @@ class AttackReport:
     groups: tuple[AttackGroup, ...]
 
 
-def report_on(folder: Path) -> AttackReport:
-    """The report on the store in a folder.
-
-    Raises:
-        ValueError: where there is no store, or no complete attack in it.
-    """
-    trainings, results = stored_results(folder)
-    if not any(result.complete for result in results):
-        raise ValueError(f"the folder {folder} holds no complete attack; repeat the command that wrote it")
-    return attack_report(trainings, results)
-
-
 def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[AttackResult]) -> AttackReport:
     """The report on some attacks.
 
     Args:
         trainings: the victims' records by key; one without a record goes by the attack's own names.
+    Raises:
+        ValueError: where no attack is complete.
     """
+    if not any(result.complete for result in results):
+        raise ValueError("no stored attack is complete; repeat the command that was interrupted")
     groups = attack_groups(trainings, results)
     return AttackReport(attack_table(groups, results), tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
 

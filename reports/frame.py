@@ -25,6 +25,11 @@ class AttackResult:
         """Whether every planned text has exactly one outcome."""
         return sorted(outcome.example_id for outcome in self.outcomes) == sorted(self.record.example_ids)
 
+    def in_order(self) -> list[Outcome]:
+        """The outcomes of a complete attack in the order in which their texts were drawn."""
+        found = {outcome.example_id: outcome for outcome in self.outcomes}
+        return [found[example] for example in self.record.example_ids]
+
 
 def footing(record: TrainingRecord) -> dict[str, Any]:
     """What two runs must share for their times to be compared."""
@@ -34,6 +39,13 @@ def footing(record: TrainingRecord) -> dict[str, Any]:
     }
     machine = {name: record.machine.get(name) for name in ("processor", "gpus", "threads")}
     return {"clock": record.clock, "torch": record.versions.get("torch")} | shared | machine
+
+
+def counted_seconds(records: Iterable[TrainingRecord]) -> dict[int, float]:
+    """Training seconds by seed; diverged runs, and runs whose time does not count, are left out."""
+    return {
+        record.seed: record.seconds["gpu"] for record in records if record.status == "finished" and not record.invalid
+    }
 
 
 def training_frame(records: Iterable[TrainingRecord]) -> pd.DataFrame:

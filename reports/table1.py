@@ -11,11 +11,11 @@ from benchmarks.clock.cost import epoch_units
 from benchmarks.data.tasks import find_task
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.defenses import TABLE_ORDER, find_defense
+from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.settings import with_settings
 from benchmarks.runs.setup import Setup
-from reports.frame import AttackResult, attack_frame, footing, training_frame
+from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
 from reports.statistics import refuse_unlike, summarise, time_ratio
 from reports.tables import Column, Number, Table
 
@@ -111,10 +111,6 @@ def _number(values: Sequence[float]) -> Number:
     return Number(summary.mean, summary.std)
 
 
-def _seconds(records: Sequence[TrainingRecord]) -> dict[int, float]:
-    return {record.seed: record.seconds["gpu"] for record in records if record.status == "finished"}
-
-
 def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> float:
     """Seconds of the method `key` over those of `mine`, by paired seeds.
 
@@ -125,7 +121,7 @@ def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequenc
     for one in baseline:
         for other in mine:
             refuse_unlike(footing(one), footing(other))
-    return time_ratio(_seconds(baseline), _seconds(mine)).mean
+    return time_ratio(counted_seconds(baseline), counted_seconds(mine)).mean
 
 
 def _speedup(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> Number:
@@ -143,7 +139,7 @@ def _measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[
 
 def _predicted(record: TrainingRecord) -> float:
     """The cost model's training time in trainings by plain fine-tuning of as many epochs; NaN for a foreign method."""
-    if record.defense not in TABLE_ORDER:
+    if record.defense not in tree_defenses():
         return math.nan
     defense = with_settings(find_defense(record.defense)(), record.identity["settings"])
     searched = sum(stage["epochs"] for stage in record.stages if stage["name"] == "search")

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,15 +178,21 @@ class Table:
             keys += [column.key, f"{column.key}_std"] if column.numeric else [column.key]
         return keys
 
+    def without(self, *keys: str) -> Table:
+        """The table without some columns."""
+        kept = [index for index, column in enumerate(self.columns) if column.key not in keys]
+        rows = tuple(tuple(row[index] for index in kept) for row in self.rows)
+        return replace(self, columns=tuple(self.columns[index] for index in kept), rows=rows)
+
     def print(self, console: Console) -> None:
         """Shows the table, in blocks of columns where the terminal is narrower; leading text columns stand in each."""
         width = console.width if console.is_terminal else PLAIN_WIDTH
         for block in self._blocks(width):
             shown = RichTable(title=_clean(self.title), title_justify="left", width=None)
-            for column in block:
+            for column, column_width in self._widths(block, width).items():
                 heading = self.columns[column]
                 justify = "right" if heading.numeric else "left"
-                shown.add_column(_clean(heading.heading), justify=justify, width=self._width(column))
+                shown.add_column(_clean(heading.heading), justify=justify, width=column_width)
             for row in self.rows:
                 shown.add_row(*(Text(_clean(str(row[column]))) for column in block))
             Console(file=console.file, width=max(width, 20), force_terminal=console.is_terminal).print(shown)
@@ -201,6 +207,17 @@ class Table:
             max((len(str(row[column])) for row in self.rows), default=0) if self.columns[column].numeric else longest
         )
         return max(cells, *map(len, words))
+
+    def _widths(self, block: Sequence[int], width: int) -> dict[int, int]:
+        """Characters each column of a block gets: what it needs, and text columns what is left over, to wrap less."""
+        widths = {column: self._width(column) for column in block}
+        spare = width - sum(each + 3 for each in widths.values()) - 1
+        for column in block:
+            longest = max((len(str(row[column])) for row in self.rows), default=0)
+            more = max(0, min(spare, longest - widths[column])) if not self.columns[column].numeric else 0
+            widths[column] += more
+            spare -= more
+        return widths
 
     def _blocks(self, width: int) -> list[list[int]]:
         """Columns in groups no wider than `width`, each led by the text columns before the first number."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_up_victims import Made
 from transformers import BertConfig, BertForSequenceClassification
 
 import earlyrobust
@@ -57,6 +58,7 @@ def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys) -> None:
     lines = output.splitlines()
     assert lines[0] == "preset demo, as asked"
     assert lines[1].startswith("plan: 2 trainings (0 stored already), 6 attacks")
+    assert lines[-1] == f"verdicts on the paper's claims: earlyrobust report --out {tmp_path}"
     for suffix in ("md", "csv", "tex", "json", "html"):
         assert (tmp_path / f"table1.{suffix}").is_file()
     table = json.loads((tmp_path / "t.json").read_text())
@@ -77,6 +79,31 @@ def test_a_report_is_made_of_what_a_run_stored(tiny, tmp_path, capsys) -> None:
         assert f"attacks.{suffix}" in output
     stored = {record.recipe_title for record in Store(tmp_path).attacks()}
     assert {row["attack"] for row in json.loads((tmp_path / "attacks.json").read_text())["rows"]} == stored
+    assert "C14 not measured" in output and "to measure it: earlyrobust reproduce table2" in output
+    for name in ("claims", "claims_parts", "paper_numbers"):
+        for suffix in ("html", "md", "csv", "json", "tex"):
+            assert (tmp_path / f"{name}.{suffix}").is_file()
+    assert len(json.loads((tmp_path / "claims.json").read_text())["rows"]) == 14
+
+
+def test_a_folder_is_compared_with_itself_and_with_another(tmp_path, capsys) -> None:
+    same, better = Made().add("freelb", texts=60, clean=50, aua=20), Made().add("freelb", texts=60, clean=50, aua=40)
+    first, second = same.store(tmp_path / "a"), better.store(tmp_path / "b")
+    written = tmp_path / "c.json"
+    code, output, errors = command("compare", str(first), str(first), "--json", str(written), capsys=capsys)
+    assert code == 0 and "0 differences outside their intervals" in output, errors
+    code, output, _ = command("compare", str(first), str(second), "--json", str(written), capsys=capsys)
+    assert code == 1 and "1 differences outside their intervals" in output
+    (row,) = [row for row in json.loads(written.read_text())["rows"] if row["outside_interval"] == "yes"]
+    assert (row["quantity"], row["difference"]) == ("Textfooler Aua %", pytest.approx(100 / 3))
+
+
+def test_a_comparison_with_nothing_ends_with_one_sentence_and_code_2(tmp_path, capsys) -> None:
+    first = Made().add("freelb", texts=4, clean=2, aua=2).store(tmp_path / "a")
+    other = Made().add("pgd", texts=4, clean=2, aua=2).store(tmp_path / "b")
+    for folder, sentence in ((other, "share no task"), (tmp_path / "none", "there is no folder")):
+        code, _, errors = command("compare", str(first), str(folder), capsys=capsys)
+        assert (code, errors.count("\n")) == (2, 1) and sentence in errors
 
 
 def test_a_report_on_nothing_ends_with_one_sentence_and_code_2(tmp_path, capsys) -> None:
@@ -84,6 +111,8 @@ def test_a_report_on_nothing_ends_with_one_sentence_and_code_2(tmp_path, capsys)
     for folder, sentence in cases:
         code, _, errors = command("report", "--out", str(folder), capsys=capsys)
         assert (code, errors.count("\n")) == (2, 1) and sentence in errors
+    code, _, errors = command("report", "--paper-numbers", str(tmp_path), capsys=capsys)
+    assert code == 2 and "holds no CSV file of published numbers" in errors
     code, _, errors = command("report", "--examples", "-1", capsys=capsys)
     assert code == 2 and "--examples must be 0 or more, got -1" in errors
     assert not list(tmp_path.iterdir())

@@ -57,12 +57,15 @@ class SmallSet:
 
 
 def short(defense_type: type[Defense]) -> Defense:
-    """The defense with a few epochs in every stage and a rate that moves a random model."""
+    """The defense with a few epochs in every stage, two steps in an ascent and a rate that moves a random model."""
     changes: dict[str, object] = {"epochs": 8, "learning_rate": 2e-3}
     for field in dataclasses.fields(defense_type):
+        if field.name == "steps":
+            changes["steps"] = 2
         if field.name.endswith("_epochs") and not field.name.startswith("max_"):
             changes[field.name] = 2
-        if isinstance(getattr(defense_type(), field.name), Defense):
+        has_epochs = field.name != "fine_tuning"  # which takes the schedule of the defense that holds it
+        if has_epochs and isinstance(getattr(defense_type(), field.name), Defense):
             changes[f"{field.name}.epochs"] = 2
     return with_settings(defense_type(), changes)
 

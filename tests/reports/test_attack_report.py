@@ -16,6 +16,7 @@ from rich.console import Console
 
 from benchmarks.results.metrics import aua_percent, clean_percent, worst_aua_percent
 from benchmarks.results.store import Store
+from reports.attack_groups import stored_results
 from reports.attack_report import (
     CURVE_POINTS,
     AttackReport,
@@ -23,7 +24,6 @@ from reports.attack_report import (
     check_examples,
     examples_of,
     print_report,
-    report_on,
     to_html,
     to_json,
     write_report,
@@ -218,14 +218,14 @@ def test_a_store_s_report_is_written_whole_and_the_same_again(tmp_path: Path) ->
         store.put_attack(each.record)
         for one in each.outcomes:
             store.append_outcome(each.record.key, one)
-    paths = write_report(report_on(tmp_path), tmp_path, 5)
+    paths = write_report(attack_report(*stored_results(tmp_path)), tmp_path, 5)
     assert [path.name for path in paths] == ["attacks.html", "attacks.md", "attacks.csv", "attacks.json"]
     before = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in write_report(report_on(tmp_path), tmp_path, 5)] == before
+    assert [path.read_bytes() for path in write_report(attack_report(*stored_results(tmp_path)), tmp_path, 5)] == before
     assert before[0].decode() == to_html(attack_report(trainings, found), 5)
 
 
 def test_a_store_of_partial_attacks_is_refused(tmp_path: Path) -> None:
     Store(tmp_path).put_attack(attack(training()))
-    with pytest.raises(ValueError, match="holds no complete attack"):
-        report_on(tmp_path)
+    with pytest.raises(ValueError, match="no stored attack is complete"):
+        attack_report(*stored_results(tmp_path))

@@ -6,7 +6,7 @@ import math
 
 from made_up import attack, outcome, training
 
-from reports.frame import AttackResult, attack_frame, footing, training_frame
+from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
 
 
 def test_percentages_are_derived() -> None:
@@ -43,6 +43,13 @@ def test_footing_tells_clocks_and_machines_apart() -> None:
 
 def test_the_seconds_of_an_invalid_run_do_not_count() -> None:
     watch = {"available": "yes", "invalid": ["hardware slowdown in 9 % of samples"]}
-    runs = training_frame([training(seed=42), training(seed=43, watch=watch)])
+    records = [training(seed=42), training(seed=43, watch=watch), training(seed=44, status="diverged")]
+    assert counted_seconds(records) == {42: 10.0}
+    runs = training_frame(records[:2])
     assert list(runs.seconds.isna()) == [False, True]
     assert list(runs.clean_percent.isna()) == [False, False]
+
+
+def test_outcomes_come_in_the_order_in_which_their_texts_were_drawn() -> None:
+    result = AttackResult(attack(training(), texts=3), [outcome(2), outcome(0), outcome(1)])
+    assert [each.example_id for each in result.in_order()] == ["test-0", "test-1", "test-2"]

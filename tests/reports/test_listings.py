@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.data.assets import Asset
 from benchmarks.runs.defenses import TABLE_ORDER, known_defenses
-from reports.listings import asset_listing, details, listing, recipe_differences
+from reports.listings import asset_listing, details, dotted, flat, listing, recipe_differences
 
 
 @pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments"])
@@ -24,6 +24,7 @@ def test_a_defense_s_settings_are_those_of_the_task() -> None:
     rows = dict(details("early_robust", "imdb").rows)
     assert rows["neuron_sparsity"] == "0.4"
     assert rows["search.steps"] == "5"
+    assert (rows["search.defense"], rows["fine_tuning.defense"]) == ("freelb", "fine_tune")
 
 
 def test_recipes_are_shown_and_compared() -> None:
@@ -55,3 +56,9 @@ def test_assets_are_listed_with_state_size_and_trust(tmp_path) -> None:
     )
     assert "assets.lock.json" in table.caption[0]
     assert asset_listing([pinned], tmp_path).caption == ()
+
+
+def test_nested_values_are_dotted_and_shown_as_text() -> None:
+    values = {"epochs": 2, "search": {"steps": 3, "norm": {"kind": None}}}
+    assert dotted(values) == {"epochs": 2, "search.steps": 3, "search.norm.kind": None}
+    assert flat(values) == [("epochs", "2"), ("search.steps", "3"), ("search.norm.kind", "None")]

@@ -6,8 +6,18 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from reports.statistics import refuse_unlike, summarise, time_ratio
+from reports.statistics import (
+    Estimate,
+    mcnemar,
+    refuse_unlike,
+    resampled_means,
+    summarise,
+    time_ratio,
+    two_level,
+    two_level_difference,
+)
 
 
 def test_mean_spread_and_interval() -> None:
@@ -31,6 +41,104 @@ def test_one_and_no_runs() -> None:
     assert math.isnan(none.mean) and none.count == 0
 
 
+def outcomes(runs: int, texts: int, run_spread: float, seed: int) -> np.ndarray:
+    """100 or 0 per run and text: runs differ, texts differ, and so do single attacks."""
+    generator = np.random.default_rng(seed)
+    ease = run_spread * generator.normal(size=(runs, 1)) + generator.normal(size=(1, texts))
+    return 100.0 * (generator.normal(size=(runs, texts)) < ease)
+
+
+def test_one_run_s_interval_is_that_of_an_independent_bootstrap() -> None:
+    entries = outcomes(1, 300, 0, 0)
+    found = two_level(entries)
+    other = stats.bootstrap((entries[0],), np.mean, n_resamples=10_000, method="percentile", rng=1)
+    assert (found.value, found.runs, found.texts) == (entries.mean(), 1, 300)
+    # Two samples of 10,000 resamples: the standard error of a tail quantile is about 0.08 points here
+    assert found.low == pytest.approx(other.confidence_interval.low, abs=0.5)
+    assert found.high == pytest.approx(other.confidence_interval.high, abs=0.5)
+
+
+def test_the_variance_of_resampled_means_is_that_of_both_levels() -> None:
+    entries = outcomes(5, 200, 0.5, 3)
+    drawn = resampled_means(entries, np.random.default_rng(0), 20_000)
+    stretch = stats.t.ppf(0.975, 4) / stats.norm.ppf(0.975)
+    runs = stretch**2 * entries.mean(axis=1).var(ddof=1) / 5
+    texts = entries.mean(axis=0).var() / 200
+    assert drawn.mean() == pytest.approx(entries.mean(), abs=4 * drawn.std() / math.sqrt(20_000))  # its standard error
+    # 20,000 draws know a variance to about one percent
+    assert drawn.var() == pytest.approx(runs + texts, rel=0.05)
+
+
+def test_without_texts_to_vary_the_interval_is_about_that_of_the_run_means() -> None:
+    runs = np.array([40.0, 44.0, 45.0, 47.0, 49.0])
+    found, exact = two_level(np.repeat(runs[:, None], 50, axis=1)), summarise(list(runs))
+    # The resampled mean of five runs is not quite normal
+    assert found.high - found.low == pytest.approx(exact.high - exact.low, rel=0.1)
+
+
+@pytest.mark.parametrize(("runs", "run_spread"), [(1, 0.0), (3, 0.5), (5, 0.0), (5, 0.5)])
+def test_intervals_cover_the_truth_as_often_as_they_say(runs: int, run_spread: float) -> None:
+    """The truth is 50 % by symmetry. 300 trials of 95 % lie within 0.95 ± 3 × 0.013; more is allowed: with little
+    difference between runs the interval is wider than it need be."""
+    covered = 0
+    for seed in range(300):
+        drawn = resampled_means(outcomes(runs, 150, run_spread, seed), np.random.default_rng(seed), 1000)
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        covered += low <= 50 <= high
+    assert covered / 300 >= 0.95 - 3 * 0.0126
+
+
+def test_pairing_takes_out_what_texts_have_in_common() -> None:
+    first = outcomes(5, 200, 0.0, 0)
+    second = first.copy()
+    second[:, :10] = 0
+    paired, apart = two_level(first - second), two_level_difference(first, second)
+    assert paired.value == pytest.approx(apart.value)
+    assert paired.excludes(0) and not apart.excludes(0)
+    assert (paired.runs, paired.texts) == (5, 200)
+
+
+def test_an_apart_difference_has_the_variance_of_both_sides() -> None:
+    first, second = outcomes(1, 400, 0, 1), outcomes(1, 100, 0, 2)
+    found = two_level_difference(first, second)
+    half = 1.96 * math.sqrt(first.var() / 400 + second.var() / 100)
+    assert (found.runs, found.texts) == (1, 100)
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.05)  # 10,000 resamples
+
+
+def test_equal_victims_differ_by_exactly_nothing_and_a_seed_gives_the_same_interval() -> None:
+    entries = outcomes(3, 50, 0.5, 0)
+    assert two_level(entries - entries) == Estimate(0.0, 0.0, 0.0, 3, 50)
+    assert two_level(entries) == two_level(entries) != two_level(entries, seed=1)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0)])
+def test_nothing_is_not_resampled(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=f"needs a run and a text, got {shape[0]} runs of {shape[1]} texts"):
+        resampled_means(np.zeros(shape), np.random.default_rng(0))
+
+
+def test_no_interval_excludes_nothing() -> None:
+    assert not Estimate(5.0, math.nan, math.nan, 1).excludes(0)
+    assert Estimate(5.0, 1.0, 9.0, 3).excludes(0) and Estimate(-5.0, -9.0, -1.0, 3).excludes(0)
+
+
+def test_mcnemar_by_hand_and_by_an_independent_library() -> None:
+    first = np.array([True] * 9 + [False] * 2 + [True] * 20 + [False] * 5)
+    second = np.array([False] * 9 + [True] * 2 + [True] * 20 + [False] * 5)
+    found = mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (9, 2)
+    by_hand = 2 * sum(math.comb(11, k) for k in range(3)) / 2**11
+    assert found.p_value == pytest.approx(by_hand)
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables")
+    assert found.p_value == pytest.approx(tables.mcnemar([[20, 9], [2, 5]], exact=True).pvalue)
+
+
+def test_victims_that_never_disagree_do_not_differ() -> None:
+    same = np.array([True, False])
+    assert mcnemar(same, same).p_value == 1
+
+
 def test_time_ratios_are_paired_by_seed() -> None:
     baseline, method = {42: 10.0, 43: 40.0, 44: 7.0}, {42: 5.0, 43: 10.0}
     found = time_ratio(baseline, method)
@@ -38,6 +146,7 @@ def test_time_ratios_are_paired_by_seed() -> None:
     assert found.count == 2
     assert found.low < found.mean < found.high
     assert time_ratio(method, baseline).mean == pytest.approx(1 / found.mean)
+    assert time_ratio(baseline | {43: 0.0}, method).count == 1, "a run without a time is in no block"
 
 
 def test_unlike_footings_are_refused_by_name() -> None:

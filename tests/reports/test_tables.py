@@ -113,3 +113,24 @@ def test_rendering_is_deterministic_and_written_whole(tmp_path) -> None:
     assert [path.read_bytes() for path in write_table(TABLE, tmp_path, "table1")] == before
     write_json(TABLE, tmp_path / "mine.json")
     assert (tmp_path / "mine.json").read_text() == TABLE.to_json()
+
+
+def test_text_wraps_only_where_there_is_no_room_left() -> None:
+    columns = (Column("Method", "method", False), Column("Clean %", "clean_percent"))
+    table = Table("t", columns, (("a method of many words", Number(1.0)),))
+    shown = {}
+    for width in (200, 30):
+        output = io.StringIO()
+        table.print(Console(file=output, width=width, force_terminal=True))
+        shown[width] = re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue())
+        assert max(map(len, shown[width].splitlines())) <= width
+    assert "a method of many words" in shown[200] and "a method of many words" not in shown[30]
+
+
+def test_a_table_without_a_column_keeps_the_rest() -> None:
+    assert TABLE.without("clean_percent").records()[0] == {
+        "method": "Fine-tune",
+        "time_seconds": 10.0,
+        "time_seconds_std": None,
+    }
+    assert TABLE.without("nothing") == TABLE

@@ -1,0 +1,140 @@
+"""Stored references: how they are made, what of them is kept, and how an observation is compared with them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.clock.machine import machine_description, versions
+from benchmarks.regression.subset import Observation
+from benchmarks.results.store import write_atomically
+
+FOLDER = Path(__file__).parent / "references"
+LEAST_KEPT = 0.5  # share of the examples
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a defense has to do again.
+
+    Attributes:
+        settings, counters, examples: as observed; of the examples, those that come out alike from nudged weights.
+        left_out: names of the others.
+        seconds: median seconds of an update, by stage.
+        noise: the largest ratio, over stages, between the times of two repetitions of the same training.
+        made_on: where and with what the times were taken.
+    """
+
+    settings: dict[str, Any]
+    counters: dict[str, dict[str, Any]]
+    examples: dict[str, dict[str, Any]]
+    left_out: list[str]
+    seconds: dict[str, float]
+    noise: float
+    made_on: dict[str, Any]
+
+
+def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Reference:
+    """The reference of one training, with repetitions of it from nudged weights.
+
+    Raises:
+        RuntimeError: where a counter, or more than half of the examples, do not come out alike: a decision was then so
+            close that another processor's rounding could turn it.
+    """
+    repeated = list(nudged)
+    left_out: set[str] = set()
+    for other in repeated:
+        moved = _differing(exact.counters, other.counters)
+        if moved:
+            raise RuntimeError(f"no reference is made: from slightly nudged weights, {moved[0]}")
+        left_out |= {name for name in exact.examples if exact.examples[name] != other.examples.get(name)}
+    if len(left_out) > (1 - LEAST_KEPT) * len(exact.examples):
+        raise RuntimeError(
+            f"no reference is made: {len(left_out)} of {len(exact.examples)} examples come out otherwise from slightly "
+            f"nudged weights, such as {min(left_out)}"
+        )
+    series = [each.seconds for each in (exact, *repeated)]
+    spread = max(max(each[name] for each in series) / min(each[name] for each in series) for name in exact.seconds)
+    return Reference(
+        settings=exact.settings,
+        counters=exact.counters,
+        examples={name: fields for name, fields in exact.examples.items() if name not in left_out},
+        left_out=sorted(left_out),
+        seconds=exact.seconds,
+        noise=spread,
+        made_on=_surroundings(),
+    )
+
+
+def differences(reference: Reference, now: Observation) -> list[str]:
+    """One sentence for each field that is not as stored: the example or counter, the field, both values."""
+    examples = {name: fields for name, fields in now.examples.items() if name not in reference.left_out}
+    return [
+        *_differing({"settings": reference.settings}, {"settings": now.settings}),
+        *_differing(reference.counters, now.counters),
+        *_differing(reference.examples, examples),
+    ]
+
+
+def _differing(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    found = []
+    for name in (*before, *(name for name in now if name not in before)):
+        first, second = before.get(name, {}), now.get(name, {})
+        for field in (*first, *(field for field in second if field not in first)):
+            was, found_now = first.get(field, "absent"), second.get(field, "absent")
+            if was != found_now:
+                found.append(f"{name}: {field} was {was!r}, is {found_now!r}")
+    return found
+
+
+def time_advice(reference: Reference, now: Observation) -> str:
+    """A sentence on the times, which never decide.
+
+    A stage is named where its time changed by more than twice the noise of the reference's repetitions, in logarithms.
+    """
+    here = _surroundings()
+    other = [name for name, value in reference.made_on.items() if here.get(name) != value]
+    if other:
+        return f"times not compared: other {', '.join(other)} than the reference's"
+    threshold = 2 * math.log(reference.noise)
+    ratios = {name: now.seconds[name] / was for name, was in reference.seconds.items() if name in now.seconds}
+    beyond = [f"{name} {ratio:.2f}x" for name, ratio in ratios.items() if abs(math.log(ratio)) > threshold]
+    within = f"within {math.exp(threshold):.2f}x of the reference's"
+    return (
+        f"times of an update beyond the noise (advice only): {', '.join(beyond)}, not {within}"
+        if beyond
+        else (f"times of an update {within}")
+    )
+
+
+def _surroundings() -> dict[str, Any]:
+    machine = machine_description()
+    return {
+        "processor": machine["processor"],
+        "cores": machine["cores"],
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+    }
+
+
+def write_reference(path: Path, reference: Reference) -> None:
+    """Writes a reference as JSON, one field a line, so that a change of it reads well in a diff."""
+    write_atomically(path, json.dumps(asdict(reference), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_reference(path: Path) -> Reference:
+    """The reference in a file.
+
+    Raises:
+        ValueError: where it is damaged.
+    """
+    try:
+        return Reference(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"the reference {path} cannot be read ({error}); make it anew with --update") from error

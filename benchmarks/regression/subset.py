@@ -1,0 +1,209 @@
+"""The subset that references are made of: one small training and its attacks, the same on every processor.
+
+Everything starts from whole numbers: the weights are integers over 4096, the texts are generated, the order comes from
+a seed. Training and attack run in double precision, without dropout and with attention spelt out in products of
+matrices, so that processors differ by rounding alone.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerBase
+
+from baselines.defense import Defense
+from baselines.primitives.pruning import kept_of
+from baselines.training import StageLog, fit
+from benchmarks.attacks.engine import attack_all
+from benchmarks.attacks.recipes import RECIPES, Recipe
+from benchmarks.attacks.resources import Resources, offline_resources
+from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
+from benchmarks.clock.timing import HostTimer
+from benchmarks.data.batches import BucketedBatches
+from benchmarks.data.demo_corpus import synonym_groups
+from benchmarks.data.encoding import encode
+from benchmarks.data.examples import Dataset
+from benchmarks.data.loading import load
+from benchmarks.data.tasks import find_task
+from benchmarks.runs.experiments import FIRST_SEED, cells
+from benchmarks.runs.presets import DEMO
+from benchmarks.runs.runner import ATTACK_SEED
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
+from benchmarks.victims.victim import Victim
+
+TEST_TEXTS, ATTACKED, BATCH_SIZE, MAX_LENGTH = 100, 12, 16, 64
+SETTINGS = {"epochs": 2, "learning_rate": 3e-3}  # of all defenses, after the demo preset's: weights start untrained
+OFFLINE_RECIPES = tuple(recipe for recipe in RECIPES.values() if not recipe.needs_masked_model)
+
+# Each weight is multiplied by 1 + NUDGE or 1 - NUDGE. Other instructions and another number of threads move a
+# fine-tuned model's logits by some 1e-15; this moves them by 1e-5.
+NUDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one defense did on the subset.
+
+    Attributes:
+        settings: its hyperparameters and what it was run on, as JSON gives them back.
+        counters: exact numbers by name: passes, updates and trained parameters of each stage; FLOPs of the whole
+            training, parameters and kept structures of the model.
+        examples: by name, the class each test text is read as, and each attack's status, queries and final text.
+        seconds: median seconds of an update, by stage.
+    """
+
+    settings: dict[str, Any]
+    counters: dict[str, dict[str, Any]]
+    examples: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+
+
+def defense_on_subset(name: str) -> Defense:
+    """The defense called `name`, or defined in the file `name`, as the subset trains it.
+
+    Raises:
+        ValueError: for an unknown one, or one whose batches need more than tokens.
+    """
+    (cell,) = cells(DEMO, ["demo"], [name], runs=1, settings=SETTINGS)
+    if cell.defense.needs:
+        needs = ", ".join(sorted(cell.defense.needs))
+        raise ValueError(f"the defense {name!r} needs {needs}, which the regression subset does not hold; leave it out")
+    return cell.defense
+
+
+def observe(
+    defense: Defense, *, nudge: int | None = None, recipes: tuple[Recipe, ...] = OFFLINE_RECIPES
+) -> Observation:
+    """Trains and attacks.
+
+    Args:
+        nudge: seed of the signs by which all weights, the sentence encoder's too, are nudged; None leaves them exact.
+    Raises:
+        RuntimeError: where the loss diverges or an attack breaks.
+    """
+    torch.set_num_threads(1)  # on so small a model the fastest, and the least noisy
+    task, minilm = find_task("demo"), find_backbone("minilm")
+    tokenizer = minilm.load_tokenizer()
+    data = load(task, test_limit=TEST_TEXTS)
+    with tempfile.TemporaryDirectory() as folder:
+        save_classifier(exact_classifier(tokenizer), Path(folder), tokenizer)
+        encoder = MeanPooledEncoder(find_backbone(folder))
+        encoder.model.double()
+        encoder.encode(["loaded"])  # while the folder is there
+    model = exact_classifier(tokenizer).double()
+    if nudge is not None:
+        _nudge_(model, nudge)
+        _nudge_(encoder.model, nudge)
+    timer = HostTimer()
+    torch.manual_seed(FIRST_SEED)
+    batches = BucketedBatches(encode(tokenizer, data.train, MAX_LENGTH), BATCH_SIZE, FIRST_SEED)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as flops:
+        logs = fit(defense, model, batches, timer=timer)
+    with sdpa_kernel(SDPBackend.MATH):
+        victim = Victim(model, tokenizer, max_length=MAX_LENGTH)
+        resources = replace(offline_resources(task, minilm), encoder=encoder)
+        examples = _read(victim, data) | _attacked(victim, data, recipes, resources)
+    return Observation(
+        settings=_plain(
+            {**defense.settings(), "data": data.fingerprint, "attacks": [recipe.identity() for recipe in recipes]}
+        ),
+        counters={**_stage_counters(logs), "model": _model_counters(model, flops.get_total_flops())},
+        examples=examples,
+        seconds={log.name: statistics.median(timer.series[log.name]) for log in logs},
+    )
+
+
+def exact_classifier(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClassification:
+    """A two-layer BERT whose weights are integers over 4096 and whose biases are zero.
+
+    The vectors of synonyms lie near each other, as pre-training would have left them.
+    """
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=128,
+            max_position_embeddings=MAX_LENGTH,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+    )
+    draw = np.random.default_rng(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(torch.from_numpy(draw.integers(-255, 256, tuple(parameter.shape)) / 4096))
+        words, known = model.get_input_embeddings().weight, tokenizer.get_vocab()
+        for group in synonym_groups():
+            ids = [known[word] for word in group if word in known]
+            words[ids] = words[ids] / 4 + words[ids[0]]
+    return model
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as JSON gives them back."""
+    return json.loads(json.dumps(values))
+
+
+def _nudge_(model: nn.Module, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            signs = torch.from_numpy(draw.choice((-1.0, 1.0), tuple(parameter.shape)))
+            parameter.mul_(1 + NUDGE * signs)
+
+
+def _read(victim: Victim, data: Dataset) -> dict[str, dict[str, Any]]:
+    classes = victim([example.texts for example in data.test]).argmax(axis=1)
+    return {example.id: {"read_as": int(found)} for example, found in zip(data.test, classes, strict=True)}
+
+
+def _attacked(
+    victim: Victim, data: Dataset, recipes: tuple[Recipe, ...], resources: Resources
+) -> dict[str, dict[str, Any]]:
+    found = {}
+    for recipe in recipes:
+        chosen = data.test[:ATTACKED]
+        for outcome in attack_all(victim, chosen, recipe, resources, seed=ATTACK_SEED, columns=data.columns):
+            name = f"{outcome.example_id} under {recipe.title}"
+            if outcome.error is not None:
+                raise RuntimeError(f"the attack on {name} broke: {outcome.error.strip().splitlines()[-1]}")
+            text = "\n".join(outcome.perturbed)
+            found[name] = {"status": outcome.status, "queries": outcome.queries, "text": text}
+    return found
+
+
+def _stage_counters(logs: list[StageLog]) -> dict[str, dict[str, Any]]:
+    return {
+        f"stage {log.name}": {
+            "updates": log.updates,
+            "n_forward": log.passes.forward,
+            "n_backward_full": log.passes.backward_full,
+            "n_backward_input": log.passes.backward_input,
+            "parameters": log.parameters,
+        }
+        for log in logs
+    }
+
+
+def _model_counters(model: nn.Module, flops: int) -> dict[str, Any]:
+    kept = kept_of(model)
+    return {
+        "training_flops": flops,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "kept_heads": kept.heads,
+        "kept_neurons": kept.neurons,
+    }

@@ -1,0 +1,162 @@
+"""The clock tested on itself: faults are planted and must show, and one method under two names must cost the same."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from baselines.batch import Batch
+from baselines.fine_tune import FineTune
+from baselines.training import fit
+from benchmarks.clock.contention import company
+from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.nvml import cuda_device, watching
+from benchmarks.clock.synchronisations import SynchronisationWatch
+from benchmarks.clock.timing import timer_for
+from benchmarks.speed.step_speed import RandomBatches, random_batch, random_bert
+
+SHAPE = EncoderShape(layers=4, hidden=256, heads=4, neurons=1024)
+TEXTS, TOKENS, UPDATES = 16, 32, 20
+SLEEP_SECONDS = 0.05
+BLOCKS = 5
+PLAIN = FineTune(epochs=1)
+# A loader that sleeps leaves the machine's caches cold, which is not the clock's fault.
+TOLERANCE = 0.25
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """One planted fault.
+
+    Attributes:
+        fault: what was planted.
+        expected: what the clock must show.
+        seen: what it showed.
+        passed: whether the two agree.
+    """
+
+    fault: str
+    expected: str
+    seen: str
+    passed: bool
+
+
+def self_tests(device: str) -> list[SelfTest]:
+    """Plants a sleeping loader, a read-back in the step, and a second process."""
+    return [_sleeping_loader(device), _read_back(device), _second_process(device)]
+
+
+def same_method_twice(device: str, say: Callable[[str], None] = lambda line: None) -> tuple[list[float], list[float]]:
+    """Seconds of fine-tuning under two names, in five blocks of a shuffled order; what differs is noise."""
+    seconds: dict[str, list[float]] = {"A": [], "B": []}
+    _run(device)
+    for block in range(BLOCKS):
+        names = ["A", "B"]
+        random.Random(block).shuffle(names)
+        for name in names:
+            seconds[name].append(_run(device)["gpu"])
+        say(f"block {block + 1} of {BLOCKS}: {seconds['A'][-1]:.3f} s and {seconds['B'][-1]:.3f} s")
+    return seconds["A"], seconds["B"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReadsBack(FineTune, key="fine_tune_that_reads_back"):
+    """Fine-tuning that looks at its loss after every update, as scripts do that print it."""
+
+    title = "Fine-tune that reads back"
+
+    def step(self, model: Any, batch: Batch) -> Tensor:
+        loss = super().step(model, batch)
+        loss.item()
+        return loss
+
+
+@dataclass(frozen=True)
+class _SleepingBatches(RandomBatches):
+    def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
+        for batch in super().epoch(number, shuffle):
+            time.sleep(SLEEP_SECONDS)
+            yield batch
+
+
+def _run(device: str, batches: Any = None) -> dict[str, Any]:
+    model = random_bert(SHAPE).to(device)
+    batches = batches or RandomBatches(random_batch(TEXTS, TOKENS, model.config.vocab_size), UPDATES)
+    timer = timer_for(device)
+    fit(PLAIN, model, batches, timer=timer)
+    return timer.readings()
+
+
+def _sleeping_loader(device: str) -> SelfTest:
+    _run(device)
+    plain = _run(device)
+    batch = random_batch(TEXTS, TOKENS, random_bert(SHAPE).config.vocab_size)
+    slept = _run(device, batches=_SleepingBatches(batch, UPDATES))
+    clock, wall = slept["gpu"] - plain["gpu"], slept["wall"] - plain["wall"]
+    planted = SLEEP_SECONDS * UPDATES
+    return SelfTest(
+        f"a loader that sleeps {planted:.1f} s",
+        "on the wall, not on the clock",
+        f"wall {wall:+.2f} s, clock {clock:+.2f} s of {plain['gpu']:.2f} s",
+        wall > (1 - TOLERANCE) * planted and abs(clock) < TOLERANCE * plain["gpu"],
+    )
+
+
+def _read_back(device: str) -> SelfTest:
+    """transformers 4 looks at the mask in every forward pass, so plain fine-tuning has a read-back of its own."""
+    counts = []
+    for defense in (PLAIN, _ReadsBack(epochs=1)):
+        model = random_bert(SHAPE).to(device)
+        batch = random_batch(TEXTS, TOKENS, model.config.vocab_size).to(device)
+        with SynchronisationWatch() as watch:
+            for stage in defense.stages(model):
+                stage.step(batch)
+        counts.append(watch.counts)
+    plain, planted = counts
+    return SelfTest(
+        "a step that reads its loss back",
+        "one read-back an update more than without",
+        f"{planted.total()} an update, {plain.total()} without",
+        planted - plain == Counter({"aten::_local_scalar_dense": 1}),
+    )
+
+
+def _second_process(device: str) -> SelfTest:
+    alone, beside = _contention(device), []
+    with _busy_process(device):
+        beside = _contention(device)
+    return SelfTest("a second busy process", "a flag", "; ".join(beside) or "no flag", bool(beside) and not alone)
+
+
+def _contention(device: str) -> list[str]:
+    if device == "cuda":
+        with watching(cuda_device()) as watcher:
+            _run(device)
+        return [reason for reason in watcher.result.invalid if "process" in reason or "held by others" in reason]
+    with company() as found:
+        _run(device)
+    return found.flags
+
+
+@contextmanager
+def _busy_process(device: str) -> Iterator[None]:
+    """Another process that computes until the block ends, and is computing when it begins."""
+    on_gpu = "import torch; x = torch.ones(4096, 4096, device='cuda'); print('ready', flush=True)\nwhile True: x @ x"
+    on_cpu = "print('ready', flush=True)\nwhile True: pass"
+    process = subprocess.Popen([sys.executable, "-c", on_gpu if device == "cuda" else on_cpu], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,126 @@
+"""The verdict card: the claims of the paper with what was measured of them, on the screen and as tables."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from reports.claims import Card, Judgement
+from reports.evidence import Part
+from reports.statistics import Estimate
+from reports.tables import Column, Number, Table, write_table
+
+DIGITS = {"points": 1}
+COLOURS = {"supported": "green", "not supported": "red", "inconclusive": "yellow", "not measured": "dim"}
+ABSENT = Estimate(math.nan, math.nan, math.nan, 0)
+MEASURES = (Column("Value", "value"), Column("Low", "low"), Column("High", "high"))
+COUNTS = (Column("Runs", "runs"), Column("Texts", "texts"))
+
+
+def card_table(card: Card) -> Table:
+    """One row per claim, with the part that decides it."""
+    columns = (
+        Column("Claim", "claim", False),
+        Column("Meaning", "meaning", False),
+        Column("Section", "section", False),
+        Column("Verdict", "verdict", False),
+        Column("Decided by", "quantity", False),
+        *MEASURES,
+        Column("Unit", "unit", False),
+        *COUNTS,
+        Column("Rule", "rule", False),
+        Column("Note", "note", False),
+    )
+    rows = []
+    for each in card.judgements:
+        part = each.deciding
+        claim = each.claim
+        value, low, high, runs, texts = _numbers(part)
+        quantity, unit = (part.what, part.unit) if part else ("", "")
+        head = (claim.key, claim.meaning, claim.section, each.verdict, quantity)
+        rows.append((*head, value, low, high, unit, runs, texts, claim.rule, _note(each)))
+    return Table("Verdicts on the paper's claims", columns, tuple(rows), caption(card))
+
+
+def parts_table(card: Card) -> Table:
+    """One row per measurement that a claim rests on."""
+    columns = (
+        Column("Claim", "claim", False),
+        Column("Quantity", "quantity", False),
+        Column("Verdict", "verdict", False),
+        *MEASURES,
+        Column("Unit", "unit", False),
+        *COUNTS,
+        Column("Note", "note", False),
+    )
+    rows = []
+    for each in card.judgements:
+        for part in each.parts:
+            value, low, high, runs, texts = _numbers(part)
+            head = (each.claim.key, part.what, part.verdict)
+            rows.append((*head, value, low, high, part.unit, runs, texts, part.note))
+    return Table("What the verdicts rest on", columns, tuple(rows), caption(card))
+
+
+def _numbers(part: Part | None) -> tuple[Number, ...]:
+    """Value, low, high, runs and texts, blank where nothing was measured."""
+    found = part.estimate if part and part.estimate else ABSENT
+    digits = DIGITS.get(part.unit, 2) if part else 1
+    measures = (Number(value, digits=digits) for value in (found.value, found.low, found.high))
+    counts = (Number(count or math.nan, digits=0) for count in (found.runs, found.texts))
+    return (*measures, *counts)
+
+
+def _note(judgement: Judgement) -> str:
+    """Of a measured claim, the deciding part's note and what was not measured; else what would measure it."""
+    if judgement.verdict == "not measured":
+        return f"to measure it: earlyrobust {judgement.claim.measured_by}"
+    missing = [part.what for part in judgement.parts if part.estimate is None]
+    notes = [judgement.deciding.note] if judgement.deciding and judgement.deciding.note else []
+    return "; ".join(notes + ([f"not measured: {', '.join(missing)}"] if missing else []))
+
+
+def caption(card: Card) -> tuple[str, ...]:
+    """What the verdicts rest on, in sentences."""
+    lines = [f"NOT COMPARABLE WITH THE PAPER, {title}: {'; '.join(found)}." for title, found in card.departures.items()]
+    lines += [
+        f"{title}: {count} victims trained on other data, backbone or sizes were left out; give them another folder."
+        for title, count in card.left_out.items()
+    ]
+    return (*lines, *NOTES)
+
+
+NOTES = (
+    "Intervals of Aua and Clean are 95 % ones by a bootstrap over runs and texts, paired by both; of times, t "
+    "intervals of log ratios paired by run. Aua is the mean over the attacks that both sides met.",
+    "A claim is supported where each of its parts is, not supported where one is not, and one run decides nothing. The "
+    "margins for what the paper calls small, slight or level are this suite's.",
+)
+
+
+def print_card(card: Card, console: Console) -> None:
+    """Shows each claim with its verdict, what decided it and its interval."""
+    console.print(Text("Verdicts on the paper's claims", "bold"))
+    for each in card.judgements:
+        claim, part = each.claim, each.deciding
+        line = Text(f"{claim.key:<4}")
+        line.append(f"{each.verdict:<15}", COLOURS[each.verdict])
+        console.print(line.append(f"{claim.meaning} ({claim.section})"), soft_wrap=True)
+        if part is not None and part.estimate is not None:
+            measured = [str(number) for number in _numbers(part)]
+            interval = "no interval" if math.isnan(part.estimate.low) else f"[{measured[1]}, {measured[2]}]"
+            texts = "" if part.estimate.texts is None else f", {measured[4]} texts"
+            words = f"{part.what}: {measured[0]} {part.unit} {interval}, {measured[3]} runs{texts}"
+            console.print(Text(f"    {words}"), soft_wrap=True)
+        if _note(each):
+            console.print(Text(f"    {_note(each)}"), soft_wrap=True)
+    for line in caption(card):
+        console.print(Text(line), soft_wrap=True)
+
+
+def write_card(card: Card, folder: Path) -> list[Path]:
+    """Writes the card as `claims` and its parts as `claims_parts`, each as every kind of table."""
+    return write_table(card_table(card), folder, "claims") + write_table(parts_table(card), folder, "claims_parts")

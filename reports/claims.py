@@ -1,0 +1,207 @@
+"""The paper's claims C1 to C14, each with the rule that decides it, and the verdict on each.
+
+Source: Xi et al., EMNLP 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports import evidence
+from reports.comparability import cell_departures
+from reports.evidence import LEAST_SPEEDUP, LEVEL, LOOSE_GAMMA, SLIGHT_LOSS, SMALL_LOSS, Part, Verdict
+from reports.task_results import TaskResults
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper.
+
+    Attributes:
+        key: C1 to C14.
+        meaning: what it says, in this suite's words.
+        section: where the paper makes or shows it.
+        rule: what decides it; the interval of each part is a 95 % one.
+        measured_by: the command's arguments that measure it.
+        weigh: its parts, from the victims of each task; none where nothing was measured.
+    """
+
+    key: str
+    meaning: str
+    section: str
+    rule: str
+    measured_by: str
+    weigh: Callable[[Sequence[TaskResults]], list[Part]]
+
+
+CLAIMS = (
+    Claim(
+        "C1",
+        "Masks settle after 0.15 to 0.3 epoch of search",
+        "Abstract, Figure 2",
+        "supported: every run settles and draws its ticket between 0.15 and 0.30 epoch; not supported: no run does",
+        "reproduce table1",
+        evidence.settled,
+    ),
+    Claim(
+        "C2",
+        "Training is 7 to 13 times faster than adversarial training",
+        "Abstract, Figure 1, Table 1",
+        f"time of PGD, FreeLB, InfoBERT and RobusT each over EarlyRobust's above {LEAST_SPEEDUP:g}",
+        "reproduce table1",
+        evidence.faster,
+    ),
+    Claim(
+        "C3",
+        "More robust than fine-tuning and EarlyBERT on every task",
+        "Table 1",
+        "difference of Aua above 0",
+        "reproduce table1",
+        evidence.more_robust,
+    ),
+    Claim(
+        "C4",
+        "The most robust method on IMDB and AG News, slightly below FreeLB on SST-2",
+        "Table 1",
+        f"difference of Aua from every other method above 0, on SST-2 from FreeLB above -{SLIGHT_LOSS:g}",
+        "reproduce table1 --preset small, or paper",
+        evidence.most_robust,
+    ),
+    Claim(
+        "C5",
+        "Little clean accuracy is lost against fine-tuning",
+        "Table 1",
+        f"difference of Clean above -{SMALL_LOSS:g}",
+        "reproduce table1",
+        evidence.little_clean_loss,
+    ),
+    Claim(
+        "C6",
+        "The search's adversarial loss matters for robustness, not for clean accuracy",
+        "Table 3",
+        f"what the ablation loses: Aua above 0, Clean within ±{SMALL_LOSS:g}",
+        "reproduce table3",
+        evidence.adversarial_search,
+    ),
+    Claim(
+        "C7",
+        "Without the regulariser robustness and clean accuracy both fall",
+        "Table 3",
+        "what the ablation loses: Aua above 0, Clean above 0",
+        "reproduce table3",
+        evidence.regulariser,
+    ),
+    Claim(
+        "C8",
+        "Random tickets keep clean accuracy and lose robustness",
+        "Table 3",
+        f"what the ablation loses: Aua above 0, Clean within ±{SMALL_LOSS:g}",
+        "reproduce table3",
+        evidence.random_tickets,
+    ),
+    Claim(
+        "C9",
+        "Robustness grows as gamma falls and levels off at about 0.1",
+        "Figure 3",
+        f"Aua at 0.1 above that at the loosest, {LOOSE_GAMMA:g} or more; each tighter gamma within ±{LEVEL:g} of it",
+        "reproduce figure3",
+        evidence.gamma_levels_off,
+    ),
+    Claim(
+        "C10",
+        "A ticket's initialisation matters more than its structure, and both matter",
+        "Table 4",
+        "what each ablation loses in Aua, and what redrawn weights lose more, above 0",
+        "reproduce table4",
+        evidence.initialisation_and_structure,
+    ),
+    Claim(
+        "C11",
+        "Robustness rises, then falls with sparsity, clean accuracy drops slowly; 1/6 to 1/4 of heads and 20 to 40 % "
+        "of neurons are good",
+        "Figure 4",
+        f"mean over the good range less either end: Aua above 0; less the least pruned: Clean above -{SMALL_LOSS:g}",
+        "reproduce figure4",
+        evidence.good_sparsity,
+    ),
+    Claim(
+        "C12",
+        "Global pruning is at least as robust as layer-wise, and the gap is larger for neurons",
+        "Tables 5, 7 and 8",
+        f"Aua of global less layer-wise above -{SMALL_LOSS:g}; the gap for neurons less that for heads above 0",
+        "reproduce table5, table7 and table8",
+        evidence.global_pruning,
+    ),
+    Claim(
+        "C13",
+        "Sparsity patterns differ by task; on SST-2 heads go at the bottom and neurons at the top",
+        "Figure 5",
+        "patterns of two tasks further apart than of two runs; on SST-2 kept heads lean further up than kept neurons",
+        "reproduce figure5 --preset small, or paper",
+        evidence.sparsity_patterns,
+    ),
+    Claim(
+        "C14",
+        "The gains hold on QNLI and QQP",
+        "Table 2",
+        f"difference of Aua from fine-tuning and EarlyBERT above 0, of Clean from fine-tuning above -{SMALL_LOSS:g}",
+        "reproduce table2 --preset small, or paper",
+        evidence.pair_tasks,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim with what was measured of it: its parts."""
+
+    claim: Claim
+    parts: tuple[Part, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Not supported where a part is not; supported where every part is; not measured where none was."""
+        found = {part.verdict for part in self.parts}
+        if not found - {"not measured"}:
+            return "not measured"
+        if "not supported" in found:
+            return "not supported"
+        return "supported" if found == {"supported"} else "inconclusive"
+
+    @property
+    def deciding(self) -> Part | None:
+        """The first part with the claim's verdict, or the first that was measured; None where nothing was."""
+        measured = [part for part in self.parts if part.estimate is not None]
+        return next((part for part in measured if part.verdict == self.verdict), measured[0] if measured else None)
+
+
+@dataclass(frozen=True)
+class Card:
+    """The verdicts on all claims.
+
+    Attributes:
+        judgements: in the claims' order.
+        departures: by task, in what its runs depart from the paper's; absent where they may be compared.
+        left_out: by task, how many victims were trained in other surroundings than most.
+    """
+
+    judgements: tuple[Judgement, ...]
+    departures: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, int]
+
+
+def judge(tasks: Sequence[TaskResults]) -> Card:
+    """The verdict on every claim, from what was measured on each task."""
+    departures = {each.title: _departures(each) for each in tasks}
+    return Card(
+        tuple(Judgement(claim, tuple(claim.weigh(tasks))) for claim in CLAIMS),
+        {title: found for title, found in departures.items() if found},
+        {each.title: each.left_out for each in tasks if each.left_out},
+    )
+
+
+def _departures(task: TaskResults) -> tuple[str, ...]:
+    """Those of the victims that were attacked: a search that was only looked at is not trained to the end."""
+    cells = [cell for cell in task.cells if cell.attacks] or task.cells
+    return tuple(dict.fromkeys(words for cell in cells for words in cell_departures(cell)))

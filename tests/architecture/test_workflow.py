@@ -1,0 +1,54 @@
+"""What the workflow and the documentation call is there."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from pathlib import Path
+
+import yaml
+
+import earlyrobust
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ROOT / ".github" / "workflows" / "regression.yml"
+
+
+def environments() -> dict[str, str]:
+    """tox's environments that are named in tox.ini, with their commands; factors in braces are spelt out."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "tox.ini", encoding="utf-8")
+    found = {}
+    for section in parser.sections():
+        before, brace, after = section.removeprefix("testenv:").partition("{")
+        for name in after.rstrip("}").split(",") if brace else [""]:
+            found[before + name] = parser[section].get("commands", "")
+    return found
+
+
+def test_the_workflow_calls_what_is_there() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text("utf-8"))
+    (job,) = workflow["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[0] == "python -m pip install tox"
+    called = [command.removeprefix("tox -e ") for command in commands[1:]]
+    assert called and set(called) <= set(environments())
+    (python,) = (step["with"] for step in job["steps"] if "setup-python" in step.get("uses", ""))
+    assert python["cache"] == "pip" and (ROOT / python["cache-dependency-path"]).is_file()
+
+
+def test_tox_calls_verbs_and_folders_that_are_there() -> None:
+    commands = "\n".join(environments().values())
+    assert set(re.findall(r"-- earlyrobust (\S+)", commands)) <= set(earlyrobust.VERBS)
+    assert "regress" in commands and (ROOT / "benchmarks" / "speed" / "bench_suite.py").is_file()
+    for folder in re.findall(r"-- pytest (\S+)", commands):
+        assert (ROOT / folder).is_dir()
+
+
+def test_the_documentation_names_environments_and_options_that_are_there() -> None:
+    text = (ROOT / "docs" / "ci.md").read_text("utf-8")
+    assert set(re.findall(r"tox -e (\w+)", text)) <= set(environments())
+    options = set(re.findall(r"tox -e regression -- (.+)", text))
+    assert options
+    for flag in re.findall(r"--(\w+)", " ".join(options)):
+        assert flag in earlyrobust.regress.__annotations__
