@@ -83,7 +83,7 @@ class SMART(Defense, key="smart"):
             lambda batch: self.objective(model, batch, average and average.predict),
             list(model.parameters()),
             after_update=average and average.hear,
-            memory=None if average else (),
+            memory=(average,) if average else (),
         )
 
     def objective(self, model: nn.Module, batch: Batch, teacher: Callable[[Batch], Tensor] | None = None) -> Tensor:
@@ -134,6 +134,15 @@ class _Average:
         is_early = progress.update <= FIRST_SHARE * progress.total_updates
         kept = self.defense.first_averaging if is_early else self.defense.averaging
         get_ema_multi_avg_fn(kept)([*self.weights.values()], [*self.model.parameters()], progress.update)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averaged weights by name."""
+        return self.weights
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Puts them back."""
+        for name, weight in self.weights.items():
+            weight.copy_(state[name])
 
 
 @contextmanager
