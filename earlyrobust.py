@@ -175,6 +175,7 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
         experiment: one that `ls experiments` names, or all.
         options: what to run it on.
     """
+    from benchmarks.runs.explain import stored_otherwise
     from benchmarks.runs.plan import make_plan
 
     chosen = _experiments(experiment, options)
@@ -189,7 +190,8 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
         head = f"{each.key}: " if len(chosen) > 1 else ""
         shared = len(planned) - len(fresh)
         also = f"; {shared} cells are those of experiments above" if shared else ""
-        _say(f"{head}{setup.chosen}{also}", *make_plan(setup, fresh).lines())
+        work = make_plan(setup, fresh)
+        _say(f"{head}{setup.chosen}{also}", *work.lines(), *stored_otherwise(setup, work))
     return 0
 
 
@@ -417,6 +419,7 @@ def _print_settings(experiment, options: Options) -> int:
 def _work_through(setup, planned) -> list:
     """Plans and executes; returns the trainings."""
     from benchmarks.runs.execute import execute
+    from benchmarks.runs.explain import stored_otherwise
     from benchmarks.runs.plan import make_plan
     from benchmarks.runs.progress import Reporter
 
@@ -424,7 +427,7 @@ def _work_through(setup, planned) -> list:
     for line in (setup.chosen, *setup.store.quarantine()):
         reporter.say(line)
     work = make_plan(setup, planned)
-    for line in work.lines():
+    for line in (*work.lines(), *stored_otherwise(setup, work)):
         reporter.say(line)
     return execute(setup, work, reporter)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries
+from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, too_many_broke
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 
 
@@ -73,7 +73,10 @@ def _share(bits: str) -> float:
 
 
 def attack_frame(results: Iterable[AttackResult]) -> pd.DataFrame:
-    """One row per complete attack: task, defense, seed, recipe and its percentages; partial ones are left out."""
+    """One row per complete attack: task, defense, seed, recipe and its percentages.
+
+    Partial ones are left out, and those of which too many texts broke.
+    """
     rows = [
         {
             "task": result.record.task,
@@ -87,7 +90,7 @@ def attack_frame(results: Iterable[AttackResult]) -> pd.DataFrame:
             "errors": sum(outcome.status == "error" for outcome in result.outcomes),
         }
         for result in results
-        if result.complete
+        if result.complete and not too_many_broke(result.outcomes)
     ]
     columns = [
         "task",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.clock.cost import epoch_units
 from benchmarks.data.tasks import find_task
+from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.runs.runner import stored_attacks
@@ -215,6 +216,9 @@ def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult])
     broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
     if broken:
         lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
+    failed = sum(too_many_broke(result.outcomes) for result in attacks)
+    if failed:
+        lines.append(f"{failed} attacks are left blank: more than {BROKEN_PERCENT:g} % of their texts broke.")
     return lines
 
 

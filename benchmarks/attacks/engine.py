@@ -15,6 +15,7 @@ from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import AskEncoder, AskMaskedModel, AskVictim, GreedySearch, Request, Search
 from benchmarks.attacks.sentence_encoder import similarities
+from benchmarks.attacks.time_limit import STEP_SECONDS, time_limit
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 from benchmarks.victims.victim import Victim
@@ -34,6 +35,8 @@ def attack_all(
     in_flight: int = IN_FLIGHT,
 ) -> Iterator[Outcome]:
     """Attacks each example and yields its outcome as soon as it stands; an attack that breaks is an outcome too.
+
+    So is one of which a single step, between two questions, takes longer than `STEP_SECONDS`.
 
     Outcomes do not depend on `in_flight` or on the examples' order but for probabilities that tie to rounding.
 
@@ -79,7 +82,8 @@ class _Running:
         self._steps: Search | None = None
         try:
             self._steps = search.attack(example)
-            self.request = next(self._steps)
+            with time_limit(STEP_SECONDS):
+                self.request = next(self._steps)
         except Exception:
             self._break()
 
@@ -87,7 +91,8 @@ class _Running:
         """Goes on to the next question or to the end; an exception for an answer breaks the search."""
         assert self._steps is not None
         try:
-            self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)
+            with time_limit(STEP_SECONDS):
+                self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)
         except StopIteration as end:
             self.request, self.outcome = None, end.value
         except Exception:

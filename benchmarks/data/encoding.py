@@ -103,13 +103,24 @@ def _checksum(arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _write(path: Path, encoded: Encoded) -> None:
-    """Writes beside the place and renames, so that no reader ever sees half a file."""
+    """Writes beside the place and renames, so that no reader ever sees half a file.
+
+    Raises:
+        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+    """
     arrays = _arrays(encoded)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tokens-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
-    os.replace(name, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tokens-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RuntimeError(f"the token cache {path} cannot be written: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> Encoded:

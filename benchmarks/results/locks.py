@@ -48,7 +48,8 @@ def _acquired(path: Path, what: str) -> int:
             if _is_at(descriptor, path):
                 _refuse_stranger(path, what)
                 os.ftruncate(descriptor, 0)
-                os.write(descriptor, json.dumps(_ourselves()).encode())
+                with os.fdopen(descriptor, "w", encoding="utf-8", closefd=False) as file:
+                    json.dump(_ourselves(), file)
                 return descriptor
         except BlockingIOError as error:
             os.close(descriptor)

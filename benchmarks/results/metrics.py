@@ -12,6 +12,13 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.results.records import Outcome
 
+BROKEN_PERCENT = 1.0
+
+
+def too_many_broke(outcomes: Sequence[Outcome]) -> bool:
+    """Whether more than 1 % of the attacks broke, so that their percentages say nothing."""
+    return _share(outcomes, ("error",), len(outcomes)) > BROKEN_PERCENT
+
 
 def _share(outcomes: Sequence[Outcome], statuses: tuple[str, ...], among: int) -> float:
     """Percentage of outcomes with one of the statuses, or NaN among none."""

@@ -28,9 +28,12 @@ Record = TypeVar("Record", TrainingRecord, AttackRecord)
 class Damaged(RuntimeError):
     """A record, or an outcome, is not what was written; `fact` says which and why."""
 
-    def __init__(self, fact: str):
-        super().__init__(f"{fact}; the command that made it moves it away and redoes it")
-        self.fact = fact
+    @property
+    def fact(self) -> str:
+        return self.args[0]
+
+    def __str__(self) -> str:
+        return f"{self.fact}; the command that made it moves it away and redoes it"
 
 
 def canonical(values: Any) -> str:
@@ -61,7 +64,7 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
             yield f"{prefix}{name} was absent, is {wanted[name]!r}"
         elif isinstance(stored[name], Mapping) and isinstance(wanted[name], Mapping):
             yield from differences(stored[name], wanted[name], f"{prefix}{name}.")
-        elif canonical(stored[name]) != canonical(wanted[name]):
+        elif _whole_numbers(stored[name]) != _whole_numbers(wanted[name]):
             yield f"{prefix}{name} was {stored[name]!r}, is {wanted[name]!r}"
 
 

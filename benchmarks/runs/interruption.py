@@ -32,7 +32,9 @@ def end_with_parent() -> None:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """While the block runs, the first signal is only noted, for the block to end at a good moment; a second one raises.
+    """While the block runs, a signal is only noted, for the block to end at a good moment; a second Ctrl-C raises.
+
+    SIGTERM may come twice without anyone's impatience: to all processes of a job, and from the parent again.
 
     Yields:
         Whether a signal came. One that is ignored stays so; outside the main thread, where no handler can be set, none
@@ -44,7 +46,7 @@ def deferred() -> Iterator[Callable[[], bool]]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if came.is_set():
+        if came.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         came.set()
 

@@ -19,16 +19,23 @@ from benchmarks.victims.backbones import WEIGHTS, find_backbone
 
 
 def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
-    """Writes weights, configuration and tokenizer into `folder` and returns the weights' SHA-256."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model.config.architectures = [type(model).__name__]  # type: ignore[union-attr]
-    model.config.save_pretrained(folder)  # type: ignore[union-attr]
-    if tokenizer is not None:
-        tokenizer.save_pretrained(folder)
+    """Writes weights, configuration and tokenizer into `folder` and returns the weights' SHA-256.
+
+    Raises:
+        RuntimeError: naming the folder, where the disk is full or it cannot be written.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     unfinished = folder / f".{WEIGHTS}.part"
-    save_file(tensors, unfinished, metadata={"format": "pt"})
-    os.replace(unfinished, folder / WEIGHTS)
+    model.config.architectures = [type(model).__name__]  # type: ignore[union-attr]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        model.config.save_pretrained(folder)  # type: ignore[union-attr]
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
+        save_file(tensors, unfinished, metadata={"format": "pt"})
+        os.replace(unfinished, folder / WEIGHTS)
+    except Exception as error:  # the tokenizers' own writer raises no narrower one
+        raise RuntimeError(f"the model in {folder} cannot be written: {error}") from error
     return sha256_of(folder / WEIGHTS)
 
 

@@ -26,6 +26,15 @@ def test_partial_attacks_are_left_out() -> None:
     assert (frame.subset_clean_percent[0], frame.aua_percent[0], frame.queries[0]) == (75, 50, 30)
 
 
+def test_an_attack_of_which_too_many_texts_broke_is_left_out() -> None:
+    record = attack(training(), texts=100)
+    outcomes = [outcome(number) for number in range(98)]
+    one = AttackResult(record, [*outcomes, outcome(98), outcome(99, "error", error="x")])
+    two = AttackResult(record, [*outcomes, outcome(98, "error", error="x"), outcome(99, "error", error="x")])
+    frame = attack_frame([one, two])
+    assert list(frame.errors) == [1] and list(frame.aua_percent) == [99]
+
+
 def test_footing_tells_clocks_and_machines_apart() -> None:
     assert footing(training()) == footing(training("pgd", seed=43))
     assert footing(training()) != footing(training(clock="cuda"))

@@ -19,6 +19,7 @@ from benchmarks.results.metrics import (
     mean_queries,
     mean_similarity,
     modification_percent,
+    too_many_broke,
     worst_aua_percent,
 )
 from benchmarks.results.records import Outcome
@@ -134,3 +135,10 @@ def test_agreement_is_on_verdicts() -> None:
     assert math.isnan(agreement_percent(outcomes(["error"]), outcomes(["failed"])))
     with pytest.raises(ValueError, match="same texts"):
         agreement_percent(first, second[:4])
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole", "expected"), [(0, 0, False), (1, 100, False), (2, 100, True), (1, 60, True)]
+)
+def test_more_than_one_in_a_hundred_broken_is_too_many(broken: int, whole: int, expected: bool) -> None:
+    assert too_many_broke(outcomes(["error"] * broken + ["failed"] * (whole - broken))) is expected

@@ -142,8 +142,8 @@ def test_outcomes_of_other_weights_are_moved_aside(tmp_path, caplog) -> None:
 
 
 def test_differences_are_told_field_by_field() -> None:
-    stored = {"seed": 1, "settings": {"steps": 3, "search": {"steps": 2}}, "old": 0, "same": [1]}
-    wanted = {"seed": 1, "settings": {"steps": 5, "search": {"steps": 4}}, "new": 1, "same": (1,)}
+    stored = {"seed": 1, "settings": {"steps": 3, "search": {"steps": 2}}, "old": 0, "same": [1], "whole": 3.0}
+    wanted = {"seed": 1, "settings": {"steps": 5, "search": {"steps": 4}}, "new": 1, "same": (1,), "whole": 3}
     assert list(differences(stored, wanted)) == [
         "settings.steps was 3, is 5",
         "settings.search.steps was 2, is 4",

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.runs.interruption import deferred, raise_interrupt
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -18,9 +25,43 @@ def test_the_first_is_noted_and_the_second_raises(number: signal.Signals) -> Non
         assert not is_interrupted()
         os.kill(os.getpid(), number)
         assert is_interrupted()
+        os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(number) is before
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with deferred() as is_interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not is_interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+ORPHAN = """
+import multiprocessing, os, time
+from benchmarks.runs.interruption import end_with_parent
+def work(sender):
+    end_with_parent()
+    sender.send(os.getpid())
+    time.sleep(60)
+if __name__ == "__main__":
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    multiprocessing.get_context("fork").Process(target=work, args=(sender,)).start()
+    print(receiver.recv(), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_child_does_not_outlive_a_killed_parent() -> None:
+    found = subprocess.run([sys.executable, "-c", ORPHAN], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    child, end = int(found.stdout), time.monotonic() + 20
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end, "the child lives on"
+        time.sleep(0.05)
 
 
 def test_no_handler_is_set_outside_the_main_thread() -> None:

@@ -1,0 +1,103 @@
+"""A run small enough to be broken many times: a two-layer random BERT, generated texts; and a disk that fills."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from benchmarks.runs.options import Options
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
+
+SMALL_DISK_BYTES = 1 << 20
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory) -> Path:
+    """The folder of a two-layer BERT with a real tokenizer."""
+    folder = tmp_path_factory.mktemp("tiny") / "backbone"
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    config = BertConfig(**sizes, initializer_range=0.1)
+    save_classifier(BertForSequenceClassification(config), folder, find_backbone("minilm").load_tokenizer())
+    return folder
+
+
+@pytest.fixture
+def options(tiny_backbone, tmp_path) -> Options:
+    """The demo preset on the tiny backbone: 40 texts, 4 attacked, one recipe, which one process attacks."""
+    return Options(
+        preset="demo",
+        backbone=str(tiny_backbone),
+        out=tmp_path / "out",
+        train_texts=40,
+        test_texts=20,
+        attacked=4,
+        recipes="textbugger",
+        threads=1,
+    )
+
+
+FullDisk = tuple[Path, Callable[[], AbstractContextManager[None]]]
+
+
+@pytest.fixture(params=["file system", "file size"])
+def full_disk(request, tmp_path) -> Iterator[FullDisk]:
+    """A folder, and a context in which nothing larger than a few bytes can be written there.
+
+    Either a small file system in memory, filled up, or, which needs no rights, a bound on the size of a file.
+    """
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if request.param == "file size":
+        yield folder, _bounded
+        return
+    mount = shutil.which("mount")
+    if (
+        mount is None
+        or subprocess.run(
+            [mount, "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", folder], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder, lambda: _filled(folder)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+@contextmanager
+def _filled(folder: Path) -> Iterator[None]:
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                os.write(file.fileno(), bytes(4096))
+        except OSError:
+            pass
+    try:
+        yield
+    finally:
+        filler.unlink()

@@ -1,0 +1,153 @@
+"""SIGKILL and SIGTERM at moments of their own choosing: the same command goes on, and ends where none was killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.results.store import Store
+from benchmarks.results.verify import verify
+from benchmarks.runs import runner
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.setup import Setup, resolve
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMED = ("seconds", "started_at", "flags", "watch")
+
+
+def results(store: Store) -> list[object]:
+    """All that a store holds, times aside."""
+    found: list[object] = []
+    for record in (*store.trainings(), *store.attacks()):
+        values = dataclasses.asdict(record)
+        found.append({name: value for name, value in values.items() if name not in TIMED})
+    for key in store.keys("attacks"):
+        found.append(sorted(store.outcomes(key), key=lambda outcome: outcome.example_id))
+    return found
+
+
+def work(setup: Setup, tell: Callable[[], None] = lambda: None) -> None:
+    """Two trainings with a ticket to search, and an attack on each."""
+    setup.store.quarantine()
+    for cell in cells(setup.preset, ["demo"], ["early_bert", "info_bert"], runs=1):
+        record = runner.train(setup, cell, on_update=lambda stage, progress: tell())
+        runner.attack_model(setup, record, TEXTBUGGER, on_outcome=tell)
+
+
+def in_child(setup: Setup, options: Options, ticks: int, number: signal.Signals) -> int:
+    """Does the work in a forked process and sends it a signal after some updates and outcomes; its exit code."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            work(replace(setup, store=Store(options.out)), lambda: os.write(writer, b"."))
+            os._exit(0)
+        except KeyboardInterrupt:
+            os._exit(75)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        seen = 0
+        while seen < ticks and pipe.read(1):
+            seen += 1
+        os.kill(child, number)
+        while pipe.read(4096):
+            pass
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.fixture
+def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints at every boundary, however short the training."""
+    checkpoints = runner.Checkpoints
+
+    def made(*arguments: object, **options: object) -> object:
+        keeper = checkpoints(*arguments, **options, least_seconds=0.0)
+        keeper._cost = 0.0
+        return keeper
+
+    monkeypatch.setattr(runner, "Checkpoints", made)
+
+
+def test_killed_at_random_the_work_ends_as_if_it_never_was(options, frequent) -> None:
+    setup = resolve(options)
+    uninterrupted = replace(options, out=options.out.with_name("whole"))
+    work(replace(setup, store=Store(uninterrupted.out)))
+    draw = random.Random(0)
+    codes = [in_child(setup, options, draw.randint(1, 9), signal.SIGKILL) for _ in range(3)]
+    assert codes == [-signal.SIGKILL] * 3
+    work(setup)
+    assert results(setup.store) == results(Store(uninterrupted.out))
+    assert verify(setup.store) == []
+    assert not list(options.out.glob("trainings/*/checkpoints")), "checkpoints go when the record is there"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_training_that_is_asked_to_end_leaves_a_checkpoint_and_goes_on_from_it(options, number) -> None:
+    setup = resolve(options)
+    uninterrupted = replace(options, out=options.out.with_name("whole"))
+    work(replace(setup, store=Store(uninterrupted.out)))
+    assert in_child(setup, options, 2, number) == 75
+    (checkpoint,) = options.out.glob("trainings/*/checkpoints/stage-0.safetensors")
+    assert not list(options.out.glob("trainings/*/record.json"))
+    assert not list(options.out.glob("locks/*")), "the lock is given back"
+    told = []
+    work(setup, lambda: told.append(1))
+    resumed = setup.store.training(checkpoint.parents[1].name)
+    assert resumed.flags[-1] == "resumed 1 times"
+    updates = sum(stage["updates"] for record in setup.store.trainings() for stage in record.stages)
+    assert len(told) < updates + 8, "the updates before the checkpoint are not made again"
+    assert resumed.seconds["spans"].keys() == Store(uninterrupted.out).training(resumed.key).seconds["spans"].keys()
+    assert results(setup.store) == results(Store(uninterrupted.out))
+
+
+def command(options: Options) -> list[str]:
+    sizes = ["--train-texts", "40", "--test-texts", "20", "--attacked", "4", "--threads", "1", "--runs", "1"]
+    recipe = ["--preset", "demo", "--recipes", "textbugger", "--defenses", "fine_tune,early_bert"]
+    where = ["--backbone", options.backbone, "--out", str(options.out)]
+    return [sys.executable, "earlyrobust.py", "reproduce", "table1", *recipe, *sizes, *where]
+
+
+@pytest.mark.slow
+def test_the_command_killed_at_twenty_random_moments_gives_the_table_of_an_uninterrupted_one(options) -> None:
+    whole = replace(options, out=options.out.with_name("whole"))
+    started = time.monotonic()
+    assert subprocess.run(command(whole), cwd=ROOT).returncode == 0
+    usual = time.monotonic() - started
+    draw = random.Random(1)
+    for _ in range(20):
+        with subprocess.Popen(command(options), cwd=ROOT, start_new_session=True) as process:
+            try:
+                process.wait(draw.uniform(0.2, 1.0) * usual)
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)  # it alone: its children must end by themselves
+        time.sleep(2)
+    assert subprocess.run(command(options), cwd=ROOT).returncode == 0
+    assert results(Store(options.out)) == results(Store(whole.out))
+    assert verify(Store(options.out)) == []
+
+
+@pytest.mark.slow
+def test_the_command_told_to_end_says_so_with_75(options) -> None:
+    with subprocess.Popen(command(options), cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        while not list(options.out.glob("locks/trainings-*")):
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(60) == 75
+        assert process.stderr.read().splitlines()[-1].startswith("earlyrobust: interrupted; the same command continues")
+    assert subprocess.run(command(options), cwd=ROOT).returncode == 0
+    assert verify(Store(options.out)) == []
