@@ -62,7 +62,6 @@ class Panel:
         logarithmic: axes with a logarithmic scale, "", "x" or "xy".
         diagonal: whether the line of equal x and y is drawn.
         frontier: whether the points are joined than which none has both a lower x and a higher y.
-        marked: an x that a vertical line marks, as the default.
     """
 
     title: str
@@ -72,7 +71,6 @@ class Panel:
     logarithmic: str = ""
     diagonal: bool = False
     frontier: bool = False
-    marked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,6 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set(xlim=(low, high), ylim=(low, high))
-    if panel.marked is not None:
-        axes.axvline(panel.marked, color="0.6", linestyle=":", linewidth=1, zorder=0)
 
 
 def _plain_numbers(axis) -> None:
