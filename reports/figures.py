@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ MARKERS = "osD^vPX"
 DOTS_PER_INCH = 150
 PANEL_WIDTH, PANEL_HEIGHT = 4.2, 3.3
 BAND_OPACITY = 0.2
+TITLE_CHARACTERS_PER_INCH = 11
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
         size = (PANEL_WIDTH * columns * width + 0.3, PANEL_HEIGHT * rows + 0.9)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS_PER_INCH * size[0])), fontsize=11)
     return figure, axes
 
 
