@@ -50,7 +50,7 @@ class Report:
         if not self.table.rows:
             return {}
         if kind == "methods":
-            return {f"{key}_pareto": self._pareto(), **self._speedups(f"{key}_speedup")}
+            return self._pareto(f"{key}_pareto") | self._speedups(f"{key}_speedup")
         if kind == "curves":
             return {key: self._curves()}
         if kind == "distances":
@@ -59,8 +59,8 @@ class Report:
             return {key: self._layers()}
         return {}
 
-    def _pareto(self) -> Figure:
-        """Training time against accuracy under each attack, a row of panels a task."""
+    def _pareto(self, name: str) -> dict[str, Figure]:
+        """Training time against accuracy under each attack that is there, a row of panels a task."""
         tasks = self._by_task()
         rows = [
             [
@@ -85,7 +85,9 @@ class Report:
             ]
             for task, members in tasks.items()
         ]
-        return draw_panels("Training time against robustness; dashed: no method is both faster and more robust", rows)
+        rows = [[panel for panel in row if _has_points(panel)] for row in rows]
+        title = "Training time against robustness; dashed: no method is both faster and more robust"
+        return {name: draw_panels(title, list(filter(None, rows)))} if any(rows) else {}
 
     def _speedups(self, name: str) -> dict[str, Figure]:
         """Predicted against measured speedup of EarlyRobust over each method, where it is among them."""
@@ -164,6 +166,10 @@ class Report:
                 kept.append(Series(kind, x, [share.mean for share in shares], [share.std for share in shares]))
             rows.append((task, kept))
         return draw_layers(self.experiment.title, rows)
+
+
+def _has_points(panel: Panel) -> bool:
+    return any(math.isfinite(value) for series in panel.series for value in series.y)
 
 
 def _place(runs: VariantRuns) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ MARKERS = "osD^vPX"
 DOTS_PER_INCH = 150
 PANEL_WIDTH, PANEL_HEIGHT = 4.2, 3.3
 BAND_OPACITY = 0.2
+TITLE_CHARACTERS_PER_INCH = 11
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,6 @@ class Panel:
         logarithmic: axes with a logarithmic scale, "", "x" or "xy".
         diagonal: whether the line of equal x and y is drawn.
         frontier: whether the points are joined than which none has both a lower x and a higher y.
-        marked: an x that a vertical line marks, as the default.
     """
 
     title: str
@@ -72,7 +73,6 @@ class Panel:
     logarithmic: str = ""
     diagonal: bool = False
     frontier: bool = False
-    marked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,6 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set(xlim=(low, high), ylim=(low, high))
-    if panel.marked is not None:
-        axes.axvline(panel.marked, color="0.6", linestyle=":", linewidth=1, zorder=0)
 
 
 def _plain_numbers(axis) -> None:
@@ -218,7 +216,7 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
         size = (PANEL_WIDTH * columns * width + 0.3, PANEL_HEIGHT * rows + 0.9)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(textwrap.fill(title, int(TITLE_CHARACTERS_PER_INCH * size[0])), fontsize=11)
     return figure, axes
 
 

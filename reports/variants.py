@@ -105,10 +105,10 @@ def _gather(setup: Setup, task: str, variant: Variant) -> VariantRuns:
 def variant_table(
     experiment: Experiment, runs: Sequence[VariantRuns], recipes: dict[str, str], caption: Sequence[str]
 ) -> Table:
-    """One row per task and variant, with its change from the task's first row.
+    """One row per task and variant, with its change from the task's reference.
 
     Args:
-        runs: by task, the plain method first.
+        runs: by task.
         recipes: titles by key, in the order of the columns.
     """
     shown = [each for each in runs if not only_renames(each.variant, recipes)]
@@ -126,11 +126,16 @@ def variant_table(
         Column("Change of draw epoch", "draw_epoch_change"),
         Column("Time ratio", "training_time_ratio"),
     ]
-    firsts = {each.task: each for each in reversed(runs)}
-    rows = tuple(_row(each, firsts[each.task], list(recipes)) for each in shown)
+    rows = tuple(_row(each, _reference(experiment, runs, each.task), list(recipes)) for each in shown)
     broken = any(outcome.status == "error" for each in shown for result in each.attacks for outcome in result.outcomes)
     complete = all(each.missing == 0 and all(result.complete for result in each.attacks) for each in shown)
     return Table(experiment.title, tuple(columns), rows, tuple(caption), incomplete=broken or not complete)
+
+
+def _reference(experiment: Experiment, runs: Sequence[VariantRuns], task: str) -> VariantRuns:
+    """The runs that changes on a task are told from: the experiment's own choice where it was run, else the first."""
+    mine = [each for each in runs if each.task == task]
+    return next((each for each in mine if each.variant.key == experiment.reference), mine[0])
 
 
 def only_renames(variant: Variant, recipes: Sequence[str] | dict[str, str]) -> bool:
@@ -182,7 +187,7 @@ def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[Variant
     trained = list({record.key: record for each in runs for record in each.trained}.values())
     lines = [*conditions(setup, trained), *replaced_tasks(setup, experiment)]
     if experiment.kind in ("variants", "curves"):
-        first = runs[0].variant.label
+        first = _reference(experiment, runs, runs[0].task).variant.label
         lines.append(f"Changes are from {first!r}, paired by seed; the time ratio is the variant's time over its time.")
     if experiment.note:
         lines.append(experiment.note)

@@ -98,7 +98,8 @@ class Experiment:
         shows: what it shows, for the listing.
         kind: the report it gets: "methods" side by side; "variants" of one method with their change from the first;
             "curves" over a hyperparameter; "distances" between masks; "layers" and what each keeps; "settings" alone.
-        variants: its rows or points, the plain method first.
+        variants: its rows or points.
+        reference: the variant that changes are told from, where it is not the first.
         tasks: the paper's; None for the preset's own. The demo preset runs every experiment on the generated task.
         attacked: whether its models are attacked.
         full_recipes: the attacks in the full profile; None for the preset's own.
@@ -114,6 +115,7 @@ class Experiment:
     attacked: bool = True
     full_recipes: tuple[str, ...] | None = None
     note: str = ""
+    reference: str | None = None
 
     def fit(self, preset: Preset) -> Preset:
         """The preset as this experiment uses it: its tasks, and fewer runs and attacks where one method is varied."""
@@ -326,6 +328,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "curves",
             _GAMMAS,
             ("sst2", "imdb"),
+            reference="gamma=0.1",
         ),
         Experiment(
             "figure4",
@@ -334,6 +337,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "curves",
             _SPARSITIES,
             ("sst2", "imdb"),
+            reference="heads=2/12",
         ),
         Experiment(
             "figure5",

@@ -115,6 +115,16 @@ def test_no_speedup_is_drawn_without_early_robust(store_options) -> None:
     assert set(report_on(setup, experiment, experiment.chosen(asked, setup.preset)).figures()) == {"table1_pareto"}
 
 
+def test_no_panel_is_drawn_for_an_attack_that_is_not_there(store_options) -> None:
+    experiment = EXPERIMENTS["table1"]
+    asked = replace(store_options, **CHOICES["table1"], recipes="textfooler,textbugger")
+    setup = resolve(asked, experiment=experiment)
+    found = report_on(setup, experiment, experiment.chosen(asked, setup.preset))
+    assert found.table.incomplete
+    (axes,) = found.figures()["table1_pareto"].axes
+    assert axes.get_title() == "Demo, TextFooler"
+
+
 def test_curves_are_drawn_over_their_hyperparameter_in_order(store_options) -> None:
     found = report(store_options, "figure3")
     assert not found.table.incomplete

@@ -92,3 +92,9 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert missing_library() is None
     monkeypatch.setattr(figures, "find_spec", lambda name: None)
     assert "pip install 'earlyrobust[report]'" in missing_library()
+
+
+def test_a_long_title_is_broken_where_the_figure_ends() -> None:
+    figure = draw_panels("a long title " * 10, [[panel(CURVE)]])
+    assert max(map(len, figure.get_suptitle().splitlines())) <= 11 * figure.get_figwidth()
+    assert figure.get_suptitle().split() == ("a long title " * 10).split()

@@ -69,6 +69,14 @@ def test_every_task_is_compared_with_its_own_first() -> None:
     assert [row["clean_percent_change"] for row in found] == [None, None, 25]
 
 
+def test_changes_along_a_curve_are_told_from_the_default() -> None:
+    points = [group(Variant(key, key), run(42, 10, clean, 2)) for key, clean in (("a", "1000"), ("gamma=0.1", "1100"))]
+    found = variant_table(EXPERIMENTS["figure3"], points, RECIPES, []).records()
+    assert [row["clean_percent_change"] for row in found] == [-25, None]
+    alone = variant_table(EXPERIMENTS["figure3"], points[:1], RECIPES, []).records()
+    assert alone[0]["clean_percent_change"] is None, "without the default, from the first"
+
+
 def test_times_on_unlike_footings_are_refused() -> None:
     record, attacked = run(42, 5, "1110", 2)
     with pytest.raises(ValueError, match="times are not comparable: clock"):

@@ -160,6 +160,13 @@ def test_random_tickets_are_drawn_anew_for_each_seed() -> None:
     assert {seed: defense.ticket_seed for seed, defense in random.items()} == {42: 42, 43: 43, 44: 44}
 
 
+@pytest.mark.parametrize("key", ["figure3", "figure4"])
+def test_the_reference_of_a_curve_is_the_plain_method(key: str) -> None:
+    experiment = EXPERIMENTS[key]
+    (reference,) = [variant for variant in experiment.variants if variant.key == experiment.reference]
+    assert all(reference.cell(PAPER, task, 42) == PLAIN.cell(PAPER, task, 42) for task in experiment.tasks)
+
+
 def test_figures_of_tickets_attack_nothing() -> None:
     assert EXPERIMENTS["figure2"].fit(PAPER).recipes == EXPERIMENTS["figure5"].fit(DEMO).recipes == ()
     (cell,) = planned("figure2")
