@@ -224,8 +224,8 @@ def _refuse_divergence(stage: Stage, losses: list[Tensor]) -> list[float]:
 class CountPasses:
     """Counts passes through a model's encoder while it is entered.
 
-    A forward pass is a call of the encoder. A backward pass is a gradient arriving at the encoder's output; it is full
-    when a gradient was accumulated on a trained parameter below, and an input pass otherwise.
+    A forward pass is a call of the encoder. A backward pass is a gradient arriving at the output of one; it is full
+    when the same call of the engine accumulated a gradient on a trained parameter below, and an input pass otherwise.
     """
 
     def __init__(self, model: nn.Module, parameters: list[nn.Parameter]):
@@ -237,7 +237,7 @@ class CountPasses:
         self.parameter = watched[len(watched) // 2]
         self.passes = Passes()
         self.backward = 0
-        self.under_way = False
+        self.task, self.under_way = -1, 0
 
     def __enter__(self) -> Passes:
         self.handles = [
@@ -258,10 +258,14 @@ class CountPasses:
             last_hidden.register_hook(self._after_backward)
 
     def _after_backward(self, gradient: Tensor) -> None:
+        task = torch._C._current_graph_task_id()  # one call of the engine may cross the encoder for several passes
+        if task != self.task:
+            self.task, self.under_way = task, 0
         self.backward += 1
-        self.under_way = True
+        self.under_way += 1
 
     def _after_full_backward(self, parameter: Tensor) -> None:
         # A penalty on the parameters alone reaches them without crossing the encoder: no pass.
-        self.passes.backward_full += self.under_way
-        self.under_way = False
+        if torch._C._current_graph_task_id() == self.task:
+            self.passes.backward_full += self.under_way
+            self.under_way = 0
