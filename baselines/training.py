@@ -224,8 +224,9 @@ def _refuse_divergence(stage: Stage, losses: list[Tensor]) -> list[float]:
 class CountPasses:
     """Counts passes through a model's encoder while it is entered.
 
-    A forward pass is a call of the encoder. A backward pass is a gradient arriving at the output of one; it is full
-    when the same call of the engine accumulated a gradient on a trained parameter below, and an input pass otherwise.
+    A forward pass is a call of the encoder. A backward pass is a gradient arriving at the encoder's output; it is full
+    when that run of autograd accumulated a gradient on a trained parameter below, and an input pass otherwise. One run
+    through the graphs of two forward passes is two backward passes.
     """
 
     def __init__(self, model: nn.Module, parameters: list[nn.Parameter]):
@@ -237,7 +238,8 @@ class CountPasses:
         self.parameter = watched[len(watched) // 2]
         self.passes = Passes()
         self.backward = 0
-        self.task, self.under_way = -1, 0
+        self.run: int | None = None
+        self.under_way = 0
 
     def __enter__(self) -> Passes:
         self.handles = [
@@ -258,14 +260,18 @@ class CountPasses:
             last_hidden.register_hook(self._after_backward)
 
     def _after_backward(self, gradient: Tensor) -> None:
-        task = torch._C._current_graph_task_id()  # one call of the engine may cross the encoder for several passes
-        if task != self.task:
-            self.task, self.under_way = task, 0
+        if self.run != _autograd_run():
+            self.run, self.under_way = _autograd_run(), 0
         self.backward += 1
         self.under_way += 1
 
     def _after_full_backward(self, parameter: Tensor) -> None:
         # A penalty on the parameters alone reaches them without crossing the encoder: no pass.
-        if torch._C._current_graph_task_id() == self.task:
+        if self.run == _autograd_run():
             self.passes.backward_full += self.under_way
             self.under_way = 0
+
+
+def _autograd_run() -> int:
+    """The number of the backward call that is under way, as torch.autograd.graph tells them apart."""
+    return torch._C._current_graph_task_id()

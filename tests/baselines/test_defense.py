@@ -65,5 +65,13 @@ def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
         FineTune(**settings)
 
 
+def test_an_unknown_need_is_refused() -> None:
+    class Greedy(FineTune):
+        needs = frozenset({"substitute"})
+
+    with pytest.raises(ValueError, match="unknown need of Greedy 'substitute'; did you mean 'substitutes'"):
+        Greedy()
+
+
 def test_progress_counts_epochs() -> None:
     assert Progress(3, 4, 8, 1e-3).epoch == 0.75
