@@ -26,13 +26,17 @@ every_defense = pytest.mark.parametrize("defense_type", DEFENSES, ids=lambda def
 
 
 class SmallSet:
-    """Eight batches a text class can be learned from: the first token decides the label."""
+    """Eight batches a text class can be learned from: the first token decides the label.
+
+    Beyond tokens they carry what a defense needs, and nothing else.
+    """
 
     updates_per_epoch = 8
 
-    def __init__(self, pad_to: int | None = None):
+    def __init__(self, pad_to: int | None = None, needs: frozenset[str] = frozenset()):
         generator = torch.Generator().manual_seed(3)
-        self.batches = [self._batch(generator, pad_to) for _ in range(self.updates_per_epoch)]
+        plain = [self._batch(generator, pad_to) for _ in range(self.updates_per_epoch)]
+        self.batches = [self._with(needs, batch) for batch in plain]
 
     @staticmethod
     def _batch(generator: torch.Generator, pad_to: int | None) -> Batch:
@@ -46,6 +50,17 @@ class SmallSet:
         pad = torch.nn.functional.pad
         return Batch(
             pad(ids, (0, extra)), pad(mask, (0, extra)), labels, torch.zeros(6, width + extra, dtype=torch.long)
+        )
+
+    @staticmethod
+    def _with(needs: frozenset[str], batch: Batch) -> Batch:
+        """The other tokens of four may stand in for a token from 20 on, and all of these for each other."""
+        ids, words = batch.input_ids.unsqueeze(-1), torch.arange(100) >= 20
+        others = torch.where(words[ids], ids ^ torch.arange(4), ids)
+        return dataclasses.replace(
+            batch,
+            substitutes=others if "substitutes" in needs else None,
+            replaceable=words if "replaceable" in needs else None,
         )
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
@@ -76,7 +91,7 @@ def without_noise(defense: Defense) -> Defense:
 
 def train(defense: Defense, model: torch.nn.Module, batches: SmallSet | None = None, seed: int = 7) -> list[StageLog]:
     torch.manual_seed(seed)
-    return fit(defense, model, batches or SmallSet())
+    return fit(defense, model, batches or SmallSet(needs=defense.needs))
 
 
 def weights_hash(model: torch.nn.Module) -> str:
@@ -142,6 +157,7 @@ class _Watched:
 
     def __init__(self, defense: Defense, model: torch.nn.Module):
         self.defense, self.model, self.steps = defense, model, 0
+        self.needs = defense.needs
 
     def stages(self, model: torch.nn.Module) -> Iterator[Stage]:
         for stage in self.defense.stages(model):
@@ -175,7 +191,7 @@ def test_padding_changes_nothing(defense_type: type[Defense], bert) -> None:
     trained = []
     for pad_to in (None, 10):
         model = bert(dropout=0.0)
-        logs = train(defense, model, SmallSet(pad_to))
+        logs = train(defense, model, SmallSet(pad_to, defense.needs))
         trained.append((logs[0].losses[:4], logits(model, SmallSet().batches[0])))
     torch.testing.assert_close(torch.tensor(trained[0][0]), torch.tensor(trained[1][0]), rtol=1e-4, atol=1e-5)
     narrow, wide = SmallSet().batches[0], SmallSet(10).batches[0]
