@@ -87,7 +87,7 @@ NEEDS = {
     "substitutes": "batches carry the tokens that may stand in for each token",
     "replaceable": "batches carry the tokens of the vocabulary that may replace each other",
     "balanced_batches": "batches hold equal shares of the classes, one class after another",
-    "adversarial_texts": "the training texts include successful attacks on a fine-tuned model; see `augment`",
+    "adversarial_texts": "the training texts include successful attacks by `recipe` on a `share` of them",
 }
 
 

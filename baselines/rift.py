@@ -19,10 +19,10 @@ from baselines.primitives.substitution import (
     dropout_off,
     embedded_as,
     entropy,
-    finite_texts,
     hull_weights,
     mix,
     read,
+    scores_gradient,
     start_scores,
     substitute_features,
     substitutes_of,
@@ -151,7 +151,7 @@ class Rift(Defense, key="rift"):
                 with embedded_as(model, mix(hull_weights(scores, usable), vectors)):
                     moved = divergence(clean, model(**batch.inputs()).logits)
                 loss = self.sparsity * entropy(scores, usable).sum() / ENTROPY_SCALE - moved
-                scores.grad = finite_texts(self._gradient(model, loss, scores))
+                scores.grad = scores_gradient(model, loss, scores, "input" if self.lean else "full")
                 adam.step()
         return hull_weights(scores.detach(), usable)
 
@@ -159,13 +159,3 @@ class Rift(Defense, key="rift"):
         """Logits (B, C) and features (B, D) of the mixed texts, with a graph to the substitutes' embeddings."""
         with embedded_as(model, mix(weights, substitute_features(model, batch))):
             return read(model, batch)
-
-    def _gradient(self, model: nn.Module, loss: Tensor, scores: Tensor) -> Tensor:
-        """d loss / d scores, (B, L, S); the parameters' gradients are empty before and after."""
-        if self.lean:
-            return torch.autograd.grad(loss, scores)[0]
-        scores.grad = None
-        loss.backward()
-        for parameter in model.parameters():
-            parameter.grad = None
-        return scores.grad  # type: ignore[return-value]

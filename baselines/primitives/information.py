@@ -1,4 +1,4 @@
-"""Bounds on information: InfoBERT's on what tokens say and anchors share with [CLS], RIFT's on what is kept per class."""
+"""Bounds on information: InfoBERT's on what tokens say and anchors share, RIFT's on what is kept within a class."""
 
 from __future__ import annotations
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div
 
 from baselines.batch import Batch
+
+Backward = Literal["input", "full"]
 
 UNAVAILABLE = -500.0  # as RIFT's release scores an empty slot; its softmax is 0 in float32, its entropy finite
 
@@ -60,8 +62,21 @@ def entropy(scores: Tensor, usable: Tensor) -> Tensor:
     return -(logs.exp() * logs).sum(-1)
 
 
-def finite_texts(grad: Tensor) -> Tensor:
-    """The gradient (B, L, S) with zeros for a text that has an entry which is not finite."""
+def scores_gradient(model: nn.Module, loss: Tensor, scores: Tensor, backward: Backward) -> Tensor:
+    """d loss / d scores, (B, L, S), with zeros for a text in which an entry is not finite.
+
+    Args:
+        backward: "input" for the scores alone; "full" computes the parameters' gradients too and throws them away.
+            These are empty before and after.
+    """
+    if backward == "input":
+        grad = torch.autograd.grad(loss, scores)[0]
+    else:
+        scores.grad = None
+        loss.backward()
+        for parameter in model.parameters():
+            parameter.grad = None
+        grad = scores.grad  # type: ignore[assignment]
     sound = torch.isfinite(grad).all(-1).all(-1).view(-1, 1, 1)
     return torch.where(sound, grad, 0.0)
 

@@ -1,4 +1,4 @@
-"""Which tokens of a text have substitutes: words that are one token, and neighbours of theirs that are one token too."""
+"""Which tokens of a text have substitutes: words that are one token, with neighbours that are one token too."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def find_substitutes(
     """
     about = [content_key(tokenizer, examples, max_length), identity(source_identity)]
     name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    arrays = cached_arrays(
-        cache / f"{name}.safetensors", lambda: vars(_find(tokenizer, examples, max_length, source))
-    )
+    arrays = cached_arrays(cache / f"{name}.safetensors", lambda: vars(_find(tokenizer, examples, max_length, source)))
     return Substitutes(**arrays)
 
 

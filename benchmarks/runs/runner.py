@@ -17,8 +17,16 @@ from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
-from benchmarks.results.records import AttackRecord, TrainingRecord
-from benchmarks.results.store import content_key
+from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.store import Store, content_key
+from benchmarks.runs.adversarial_texts import (
+    adversarial_examples,
+    base_cell,
+    drawn_texts,
+    summary,
+    training_recipe,
+)
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.setup import Setup, TaskSetup
 from benchmarks.victims.saved import load_classifier, save_classifier
@@ -42,10 +50,13 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     task = setup.tasks[cell.task]
     identity = setup.training_identity(cell)
     key = content_key(identity)
+    stored = setup.store.training(key)
+    if stored is not None:  # trained meanwhile, as the base of another's adversarial texts
+        return stored
+    batches, made_from = _batches_of(setup, cell)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
-    batches = training_batches(setup, task, cell.seed)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
@@ -74,7 +85,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         title=cell.defense.title,
         seed=cell.seed,
         status="finished" if error is None else "diverged",
-        stages=[log.as_json() for log in logs],
+        stages=[log.as_json() | {"trace": log.trace | made_from} for log in logs],
         seconds=readings,
         clock=timer.clock,
         parameters_before=before,
@@ -94,10 +105,58 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
 
 
 def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:
-    """The training batches of one seed: the same, in the same order, for every method."""
+    """The training batches of one seed: the same, in the same order, for every method that needs no more than tokens."""
     cache = setup.store.root / "tokens"
     encoded = encode(setup.tokenizer, task.dataset.train, task.max_length, cache)
     return BucketedBatches(encoded, task.batch_size, seed)
+
+
+def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, Any]]:
+    """The cell's batches with what its defense needs beyond tokens, and what to record of how they came about."""
+    task, needs = setup.tasks[cell.task], cell.defense.needs
+    cache = setup.store.root / "tokens"
+    examples, made_from = list(task.dataset.train), {}
+    if "adversarial_texts" in needs:
+        outcomes = _attacks_on_training_texts(setup, cell)
+        examples += adversarial_examples(outcomes)
+        made_from = {"adversarial_texts": summary(outcomes)}
+    substitutes = None
+    if "substitutes" in needs:
+        synonyms = task.resources.synonyms
+        substitutes = find_substitutes(
+            setup.tokenizer, examples, task.max_length, synonyms, task.resources.identity()["synonyms"], cache
+        )
+    batches = BucketedBatches(
+        encode(setup.tokenizer, examples, task.max_length, cache),
+        task.batch_size,
+        cell.seed,
+        substitutes=substitutes,
+        replaceable=replaceable_tokens(setup.tokenizer) if "replaceable" in needs else None,
+        balanced="balanced_batches" in needs,
+    )
+    return batches, made_from
+
+
+def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
+    """Attacks on a share of the training texts against the cell's base model, which is trained where it is not stored.
+
+    Raises:
+        RuntimeError: where the base diverged.
+    """
+    task, recipe = setup.tasks[cell.task], training_recipe(cell.defense)
+    base = train(setup, base_cell(cell))
+    if base.status == "diverged":
+        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks diverged: {base.error}")
+    store = Store(setup.store.root / "adversarial_texts")
+    key = content_key(setup.adversarial_identity(cell))
+    chosen = drawn_texts(task.dataset.train, cell)
+    done = {outcome.example_id for outcome in store.outcomes(key)}
+    left = [example for example in chosen if example.id not in done]
+    if left:
+        victim = victim_of(setup, task, load_classifier(setup.store.model_folder(base.key)).to(setup.device))
+        for outcome in attack_all(victim, left, recipe, task.resources, seed=ATTACK_SEED, columns=task.dataset.columns):
+            store.append_outcome(key, outcome)
+    return store.outcomes(key)
 
 
 def victim_of(setup: Setup, task: TaskSetup, model: torch.nn.Module) -> Victim:

@@ -68,10 +68,12 @@ class SmallSet:
 
 
 def short(defense_type: type[Defense]) -> Defense:
-    """The defense with a few epochs in every stage and a rate that moves a random model."""
+    """The defense with a few epochs in every stage, a short attack and a rate that moves a random model."""
     changes: dict[str, object] = {"epochs": 8, "learning_rate": 2e-3}
     for field in dataclasses.fields(defense_type):
         if field.name.endswith("_epochs") and not field.name.startswith("max_"):
+            changes[field.name] = 2
+        if field.name in ("attack_steps", "rounds"):
             changes[field.name] = 2
         if isinstance(getattr(defense_type(), field.name), Defense):
             changes[f"{field.name}.epochs"] = 2
