@@ -105,7 +105,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
 
 
 def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:
-    """The training batches of one seed: the same, in the same order, for every method that needs no more than tokens."""
+    """The training batches of one seed: the same, in the same order, for every method that needs tokens alone."""
     cache = setup.store.root / "tokens"
     encoded = encode(setup.tokenizer, task.dataset.train, task.max_length, cache)
     return BucketedBatches(encoded, task.batch_size, seed)
