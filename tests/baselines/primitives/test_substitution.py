@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from encoders import KINDS, logits, make
@@ -25,15 +27,13 @@ from baselines.primitives.substitution import (
 
 
 @pytest.fixture
-def rich(batch) -> Batch:
+def rich(rich_batch) -> Batch:
     """Texts in which odd tokens have two substitutes and even ones none."""
-    return with_substitutes(batch())
+    return rich_batch()
 
 
-def with_substitutes(plain: Batch) -> Batch:
-    ids = plain.input_ids.unsqueeze(-1)
-    more = torch.where(ids % 2 == 1, torch.tensor([0, 1, 3, 0]), 0)
-    return Batch(plain.input_ids, plain.attention_mask, plain.labels, plain.token_type_ids, (ids + more) % 100)
+def without_segments(one: Batch) -> Batch:
+    return replace(one, token_type_ids=None)
 
 
 def test_what_can_be_chosen_is_the_token_and_whatever_differs(rich) -> None:
@@ -73,11 +73,9 @@ def test_the_start_is_scaled_by_the_tokens_of_each_text() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_tokens_alone_mixed_are_the_clean_text(kind: str, batch) -> None:
+def test_the_tokens_alone_mixed_are_the_clean_text(kind: str, rich) -> None:
     """Weights on slot 0 give bit-equal logits, by word embeddings as by the embedding layer's output."""
-    model, one = make(kind), with_substitutes(batch())
-    if kind in ("roberta", "distilbert"):
-        one = Batch(one.input_ids, one.attention_mask, one.labels, None, one.substitutes)
+    model, one = make(kind), without_segments(rich) if kind in ("roberta", "distilbert") else rich
     alone = torch.zeros(one.substitutes.shape)
     alone[..., 0] = 1
     with torch.no_grad(), embedded_as(model, mix(alone, substitute_features(model, one))):
@@ -90,9 +88,8 @@ def test_the_tokens_alone_mixed_are_the_clean_text(kind: str, batch) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_substitute_chosen_is_the_text_with_it(kind: str, batch) -> None:
-    model, one = make(kind), with_substitutes(batch())
-    one = Batch(one.input_ids, one.attention_mask, one.labels, None, one.substitutes)
+def test_one_substitute_chosen_is_the_text_with_it(kind: str, rich) -> None:
+    model, one = make(kind), without_segments(rich)
     second = torch.zeros(one.substitutes.shape)
     second[..., 1] = 1
     other = Batch(one.substitutes[..., 1], one.attention_mask, one.labels)
