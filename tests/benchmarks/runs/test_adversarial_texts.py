@@ -50,11 +50,21 @@ def test_recipes_of_another_loop_are_refused() -> None:
 
 
 def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    attacked: list[str] = []
+
+    def every_second_succeeds(victim, examples, recipe, resources, *, seed, columns):
+        assert recipe.key == "textfooler" and victim.classes == 2
+        for example in examples:
+            attacked.append(example.id)
+            found = outcome(0, "successful" if int(example.id[6:]) % 2 else "failed", label=example.label)
+            yield replace(found, example_id=example.id, original=example.texts)
+
+    monkeypatch.setattr(runner, "attack_all", every_second_succeeds)
     setup = resolve(options)
     (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
     record = train(setup, cell)
     made = record.stages[0]["trace"]["adversarial_texts"]
-    assert made["attacked"] == 10 and 0 < made["added"] <= 10 and made["queries"] > 10
+    assert made["attacked"] == len(attacked) == 10 and 0 < made["added"] < 10 and made["queries"] == 100
     assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 16)
     base = setup.store.training(training_key(setup, base_cell(cell)))
     assert base.defense == "fine_tune" and base.stages[0]["updates"] == 3
@@ -64,16 +74,9 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     path = Store(setup.store.root / "adversarial_texts").outcomes_path(content_key(setup.adversarial_identity(cell)))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:7]) + lines[7][:9])
-    attacked = []
-    real = runner.attack_all
-    monkeypatch.setattr(
-        runner,
-        "attack_all",
-        lambda victim, left, *rest, **more: attacked.extend(left) or real(victim, left, *rest, **more),
-    )
     (setup.store.root / "trainings" / record.key / "record.json").unlink()
     again = train(setup, cell)
-    assert len(attacked) == 3, "an attack that was cut goes on"
+    assert len(attacked) == 13, "an attack that was cut goes on"
     assert again.weights_sha256 == record.weights_sha256
 
 
