@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 incomplete (a run diverged or an attack
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
@@ -70,6 +72,8 @@ def attack(options: Flat[AttackOptions]) -> int:
 
     prepared = resolve_attack(options)
     reporter = Reporter(Console())
+    for line in prepared.store.quarantine():
+        reporter.say(line)
     stored = len(prepared.stored())
     reporter.say(f"{len(prepared.examples)} texts, {stored} attacked already")
     with reporter.work(f"{prepared.recipe.title}, texts", len(prepared.examples)) as bar:
@@ -124,12 +128,12 @@ def bench(
     """Times the suite's own parts against what they replace, and prints the ratios.
 
     Args:
-        what: attacks (the engine against TextAttack) or steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights).
+        what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
+            BERT-base's shape with random weights) or loops (each method's update against the plain one of its release).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
-        updates: steps: timed updates of each method.
+        updates: steps, loops: timed updates of each method.
     """
     from baselines.refusal import require, unknown
     from benchmarks.runs.progress import Reporter
@@ -149,8 +153,13 @@ def bench(
         from reports.speed import step_table
 
         table = step_table(*bench_steps(options, updates=updates, say=reporter.say))
+    elif what == "loops":
+        from benchmarks.speed.bench import bench_loops
+        from reports.speed import loop_table
+
+        table = loop_table(*bench_loops(options, updates=updates, say=reporter.say))
     else:
-        raise unknown("benchmark", what, ("attacks", "steps"))
+        raise unknown("benchmark", what, ("attacks", "steps", "loops"))
     table.print(reporter.console)
     for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))
@@ -181,6 +190,28 @@ def prepare(assets: Path, only: str | None = None, offline: bool = False, json: 
     _print_listing(asset_listing(wanted, assets), json)
     require_assets(assets, names)
     return 0
+
+
+def verify(out: Positional[Path] = Path("results"), json: Path | None = None) -> int:
+    """Holds a folder of results to what it says of itself: hashes, keys, completeness, every number derived anew.
+
+    Changes nothing. Exit code 1 where something is wrong or unfinished.
+
+    Args:
+        out: the folder of results.
+        json: file for the printed table as JSON.
+    """
+    from reports.tables import write_json
+    from reports.verified import verified
+
+    table = verified(out)
+    if table.incomplete:
+        table.print(Console())
+    else:
+        _say(*table.caption)
+    if json is not None:
+        write_json(table, json)
+    return FAILED if table.incomplete else 0
 
 
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
@@ -241,7 +272,8 @@ def _run_and_report(setup, planned, name: str, json: Path | None) -> int:
     from reports.tables import write_json, write_table
 
     reporter = Reporter(Console())
-    reporter.say(setup.chosen)
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
     work = make_plan(setup, planned)
     for line in work.lines():
         reporter.say(line)
@@ -278,6 +310,7 @@ VERBS = {
     "report": report,
     "plan": plan,
     "prepare": prepare,
+    "verify": verify,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,
@@ -287,6 +320,7 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command's entry: runs a verb and ends the process with its exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         code = tyro.extras.subcommand_cli_from_dict(
             VERBS, args=arguments, prog="earlyrobust", description=__doc__, config=(tyro.conf.HelptextFromCommentsOff,)

@@ -9,12 +9,12 @@ import dataclasses
 import importlib
 import pkgutil
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from baselines.batch import Batch
 from baselines.refusal import require, unknown
@@ -46,6 +46,16 @@ class Progress:
         return self.update / self.updates_per_epoch
 
 
+class Remembers(Protocol):
+    """Something that changes from update to update and is neither a parameter, nor the optimiser's, nor the trace."""
+
+    def state(self) -> dict[str, Any]:
+        """All of it as tensors and JSON values."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Becomes what it was when `state` was read; called on a fresh one."""
+
+
 @dataclass
 class Stage:
     """A stretch of training with one objective, one optimiser and one schedule.
@@ -65,6 +75,8 @@ class Stage:
         shuffle: whether the texts come in a seeded random order or as stored.
         after_update: hears the progress after each update; returning True ends the stage.
         trace: what the method wants in the log (numbers, strings and lists of them), filled while the stage runs.
+        memory: what `step` and `after_update` remember between updates beside parameters and trace, () for nothing.
+            None says nothing about it: a training that was killed then begins this stage anew.
     """
 
     name: str
@@ -81,6 +93,7 @@ class Stage:
     shuffle: bool = True
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
+    memory: Sequence[Remembers | Generator] | None = None
 
 
 NEEDS = {
@@ -149,7 +162,7 @@ class Defense(ABC):
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """The stages in the paper's order; by default one, over all parameters of `model`, with `step`."""
-        yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()))
+        yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()), memory=())
 
     def stage(self, name: str, step: Step, parameters: list[nn.Parameter], **changes: Any) -> Stage:
         """A stage with this defense's own schedule; `changes` replace single settings of it."""

@@ -93,6 +93,7 @@ class EarlyBert(Defense, key="early_bert"):
                 warmup_ratio=0.0,
                 after_update=lambda progress: trace.update(draw_epoch=progress.epoch, draw_update=progress.update),
                 trace=trace,
+                memory=(),
             )
             coefficients = importance.snapshot()
             importance.remove()
@@ -102,11 +103,13 @@ class EarlyBert(Defense, key="early_bert"):
         prune_(model, ticket)
         fine_tune = FineTune(epochs=self.epochs, learning_rate=self.learning_rate)
         if not self.keep_coefficients_trainable:
-            yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), list(model.parameters()))
+            yield self.stage(
+                "fine_tune", lambda batch: fine_tune.step(model, batch), list(model.parameters()), memory=()
+            )
             return
         importance = Importance(model)
         parameters = [*model.parameters(), *importance.parameters()]
-        yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), parameters)
+        yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), parameters, memory=())
         importance.fold_()
 
     def _search_step(self, model: nn.Module, importance: Importance, batch: Batch) -> Tensor:

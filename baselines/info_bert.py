@@ -78,7 +78,8 @@ class InfoBert(Defense, key="info_bert"):
             return loss
 
         bound = self.max_grad_norm if self.clip_critic else None
-        yield self.stage("train", step, [*model.parameters(), *critic.parameters()], max_grad_norm=bound)
+        parameters = [*model.parameters(), *critic.parameters()]
+        yield self.stage("train", step, parameters, max_grad_norm=bound, memory=(generator,))
 
     def new_critic(self, model: nn.Module) -> Critic:
         """A critic that depends on `info_seed` alone and leaves the global random state as it was."""

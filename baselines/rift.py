@@ -110,6 +110,7 @@ class Rift(Defense, key="rift"):
             "train",
             lambda batch: self.objective(model, teacher, projectors, batch),
             [*model.parameters(), *projectors.parameters()],
+            memory=(),
         )
 
     def objective(

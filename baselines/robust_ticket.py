@@ -88,6 +88,7 @@ class RobustTicket(Defense, key="robust_ticket"):
             lambda batch: plain.step(model, batch),
             list(model.parameters()),
             epochs=self.first_epochs,
+            memory=(),
         )
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         masks = WeightMasks(model)
@@ -95,7 +96,13 @@ class RobustTicket(Defense, key="robust_ticket"):
             parameter.requires_grad_(self.legacy_clip)
         search = _MaskSearch(self, model, masks)
         yield self.search.stage(
-            "search", search.step, [*masks.scores], max_grad_norm=None, after_update=search.hear, trace=search.trace
+            "search",
+            search.step,
+            [*masks.scores],
+            max_grad_norm=None,
+            after_update=search.hear,
+            trace=search.trace,
+            memory=(search,),
         )
         drawn = masks.draw(self.sparsity)
         masks.remove()
@@ -104,7 +111,7 @@ class RobustTicket(Defense, key="robust_ticket"):
             parameter.grad = None
         model.load_state_dict(initial)
         fixed = FixedMasks(model, drawn)
-        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()))
+        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()), memory=())
         fixed.bake_()
 
 
@@ -119,6 +126,14 @@ class _MaskSearch:
     def hear(self, progress: Progress) -> None:
         """Notes how much of the search is done."""
         self.done = progress.update / progress.total_updates
+
+    def state(self) -> dict[str, Any]:
+        """The place on the ramp."""
+        return {"done": self.done}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Puts it back."""
+        self.done = state["done"]
 
     def step(self, batch: Batch) -> Tensor:
         """FreeLB's gradient, clipped; then the penalty's, not clipped, in the release's order."""

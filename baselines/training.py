@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Literal, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Progress, Stage
+from baselines.resuming import Keeper, State, random_state, restore_random_state
 
 Precision = Literal["fp32", "tf32", "bf16"]
 
@@ -35,6 +37,12 @@ class Timer(Protocol):
     def copy(self) -> AbstractContextManager[None]:
         """Time spent here is host-to-device copying."""
 
+    def state(self) -> State:
+        """All readings so far, to be put away."""
+
+    def restore(self, state: State) -> None:
+        """Goes on from those readings; what was read since it was made is dropped."""
+
 
 class NoTimer:
     """A timer that measures nothing."""
@@ -44,6 +52,12 @@ class NoTimer:
 
     def copy(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def state(self) -> State:
+        return {}
+
+    def restore(self, state: State) -> None:
+        pass
 
 
 class Diverged(RuntimeError):
@@ -107,14 +121,22 @@ def fit(
     timer: Timer | None = None,
     precision: Precision = "fp32",
     on_update: Any = None,
+    keeper: Keeper | None = None,
+    most_updates: int | None = None,
 ) -> list[StageLog]:
     """Trains `model` in place and returns a log per stage.
 
     Stages are timed under their own names, the code between them (setting up, drawing, rewinding) under
     "before <stage>" and "after training". Seeds are the caller's: the loop draws nothing itself.
 
+    Where a keeper has states, `model` and the seeds must be as they were at the first start: the method's own code
+    between its stages runs again, each stage that has a state takes it up, and the rest is trained. On a CPU the
+    result equals an uninterrupted training's bit for bit.
+
     Args:
         on_update: called as on_update(stage, progress) after each update, outside every span.
+        keeper: keeps states to go on from; the first stage that does not say what it remembers is the last it hears of.
+        most_updates: a bound on each stage, for warming up; schedules keep their horizon.
     Raises:
         Diverged: when the loss of an epoch is not finite.
         RuntimeError: when a step leaves no gradient at all.
@@ -122,11 +144,16 @@ def fit(
     timer = timer or NoTimer()
     logs: list[StageLog] = []
     stages = defense.stages(model)
-    while True:
-        stage = _next_stage(stages, timer, logs)
-        if stage is None:
-            return logs
-        logs.append(_run(stage, model, batches, timer, precision, on_update))
+    while (stage := _next_stage(stages, timer, logs)) is not None:
+        if stage.memory is None:
+            keeper = None
+        run = _Run(stage, model, batches, timer, most_updates)
+        if keeper is not None and (state := keeper.load(len(logs))) is not None:
+            run.restore(state)
+        if not run.finished:
+            run.go(precision, on_update, keeper, len(logs))
+        logs.append(run.log())
+    return logs
 
 
 def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> Stage | None:
@@ -135,52 +162,124 @@ def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> 
         return next(stages, None)
 
 
-def _run(stage: Stage, model: nn.Module, batches: Batches, timer: Timer, precision: Precision, on_update) -> StageLog:
-    least = max(1, stage.least_updates)
-    total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
-    horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
-    optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio)
-    )
-    device = stage.parameters[0].device
-    autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
-    losses: list[Tensor] = []
-    ended = False
-    model.train()
-    with CountPasses(model, stage.parameters) as passes:
-        for batch in _endless(batches, stage.shuffle, total):
-            with timer.copy():
-                batch = batch.to(device, non_blocking=True)
-            rate = schedule.get_last_lr()[0]
-            with timer.span(stage.name):
-                with autocast:
-                    losses.append(stage.step(batch))
-                if stage.max_grad_norm is not None:
-                    nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad(set_to_none=True)
-                progress = Progress(len(losses), batches.updates_per_epoch, total, rate)
-                if stage.after_update is not None:
-                    ended = bool(stage.after_update(progress))
-            if on_update is not None:
-                on_update(stage, progress)
-            if ended:
-                break
-            if len(losses) % batches.updates_per_epoch == 0:
-                _refuse_divergence(stage, losses)
-    values = _refuse_divergence(stage, losses)
-    return StageLog(
-        name=stage.name,
-        updates=len(losses),
-        updates_per_epoch=batches.updates_per_epoch,
-        ended_early=ended,
-        passes=passes,
-        parameters=sum(parameter.numel() for parameter in stage.parameters),
-        losses=values,
-        trace=stage.trace,
-    )
+class _Run:
+    """One stage under way: what it has done and all that decides how it goes on."""
+
+    def __init__(self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None):
+        self.stage, self.model, self.batches, self.timer = stage, model, batches, timer
+        least = max(1, stage.least_updates)
+        self.total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
+        if most_updates is not None:
+            self.total = min(self.total, most_updates)
+        horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
+        self.optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio)
+        )
+        self.device = stage.parameters[0].device
+        self.counter = CountPasses(model, stage.parameters)
+        self.losses: list[Tensor] = []
+        self.ended = False
+        model.train()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.ended or len(self.losses) == self.total
+
+    def go(self, precision: Precision, on_update: Any, keeper: Keeper | None, number: int) -> None:
+        """Trains to the end of the stage, which is number `number`."""
+        stage, batches = self.stage, self.batches
+        autocast = torch.autocast(self.device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+        with self.counter:
+            for batch in _endless(batches, stage.shuffle, len(self.losses), self.total):
+                with self.timer.copy():
+                    batch = batch.to(self.device, non_blocking=True)
+                rate = self.schedule.get_last_lr()[0]
+                with self.timer.span(stage.name):
+                    with autocast:
+                        self.losses.append(stage.step(batch))
+                    if stage.max_grad_norm is not None:
+                        nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
+                    self.optimizer.step()
+                    self.schedule.step()
+                    self.optimizer.zero_grad(set_to_none=True)
+                    progress = Progress(len(self.losses), batches.updates_per_epoch, self.total, rate)
+                    if stage.after_update is not None:
+                        self.ended = bool(stage.after_update(progress))
+                if keeper is not None and (self.finished or keeper.due(progress)):
+                    keeper.save(number, self.state())
+                if on_update is not None:
+                    on_update(stage, progress)
+                if self.ended:
+                    break
+                if len(self.losses) % batches.updates_per_epoch == 0:
+                    _refuse_divergence(stage, self.losses)
+
+    def state(self) -> State:
+        """Everything a fresh run needs to go on from here; a finished stage's optimiser is of no more use."""
+        mine = {id(parameter) for parameter in self.model.parameters()}
+        return {
+            "finished": self.finished,
+            "ended": self.ended,
+            "losses": torch.stack(self.losses),
+            "model": self.model.state_dict(),
+            "others": [parameter for parameter in self.stage.parameters if id(parameter) not in mine],
+            "gradients": {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None},
+            "optimizer": None if self.finished else self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "passes": self.counter.state(),
+            "trace": self.stage.trace,
+            "memory": [_remembered(each) for each in self.stage.memory or ()],
+            "random": random_state(self.device),
+            "timer": self.timer.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Becomes the run whose `state` this is."""
+        self.ended = state["ended"]
+        self.losses = list(state["losses"].to(self.device))
+        self.model.load_state_dict(state["model"])
+        mine = {id(parameter) for parameter in self.model.parameters()}
+        others = [parameter for parameter in self.stage.parameters if id(parameter) not in mine]
+        with torch.no_grad():
+            for parameter, value in zip(others, state["others"], strict=True):
+                parameter.copy_(value)
+        for name, parameter in self.model.named_parameters():
+            gradient = state["gradients"].get(name)
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)
+        if state["optimizer"] is not None:
+            moments = {int(number): each for number, each in state["optimizer"]["state"].items()}
+            self.optimizer.load_state_dict(state["optimizer"] | {"state": moments})
+            self.schedule.load_state_dict(state["schedule"])
+        self.counter.restore(state["passes"])
+        self.stage.trace.clear()
+        self.stage.trace.update(state["trace"])
+        for each, remembered in zip(self.stage.memory or (), state["memory"], strict=True):
+            if isinstance(each, torch.Generator):
+                each.set_state(remembered)
+            else:
+                each.restore(remembered)
+        restore_random_state(state["random"], self.device)
+        self.timer.restore(state["timer"])
+
+    def log(self) -> StageLog:
+        """What the stage did."""
+        values = _refuse_divergence(self.stage, self.losses)
+        return StageLog(
+            name=self.stage.name,
+            updates=len(self.losses),
+            updates_per_epoch=self.batches.updates_per_epoch,
+            ended_early=self.ended,
+            passes=self.counter.passes,
+            parameters=sum(parameter.numel() for parameter in self.stage.parameters),
+            losses=values,
+            trace=self.stage.trace,
+        )
+
+
+def _remembered(each: Any) -> Any:
+    return each.get_state() if isinstance(each, torch.Generator) else each.state()
 
 
 def warmup_then_linear(done: int, horizon: int, warmup_ratio: float) -> float:
@@ -200,16 +299,13 @@ def _decay_groups(stage: Stage) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-def _endless(batches: Batches, shuffle: bool, total: int) -> Iterator[Batch]:
-    """The first `total` batches of epoch 0, 1, 2, ..."""
-    given, number = 0, 0
-    while given < total:
-        for batch in batches.epoch(number, shuffle):
+def _endless(batches: Batches, shuffle: bool, done: int, total: int) -> Iterator[Batch]:
+    """Batches number `done` to `total` of epoch 0, 1, 2, ... end to end."""
+    while done < total:
+        number, skipped = divmod(done, batches.updates_per_epoch)
+        for batch in islice(batches.epoch(number, shuffle), skipped, skipped + total - done):
             yield batch
-            given += 1
-            if given == total:
-                return
-        number += 1
+            done += 1
 
 
 def _refuse_divergence(stage: Stage, losses: list[Tensor]) -> list[float]:
@@ -252,6 +348,17 @@ class CountPasses:
         for handle in self.handles:
             handle.remove()
         self.passes.backward_input = self.backward - self.passes.backward_full
+
+    def state(self) -> State:
+        """The counts so far."""
+        self.passes.backward_input = self.backward - self.passes.backward_full
+        return asdict(self.passes) | {"backward": self.backward, "under_way": self.under_way}
+
+    def restore(self, state: State) -> None:
+        """Counts on from there; who was given the passes keeps them."""
+        for name in vars(self.passes):
+            setattr(self.passes, name, state[name])
+        self.backward, self.under_way = state["backward"], state["under_way"]
 
     def _after_forward(self, encoder: nn.Module, arguments: tuple, output: Any) -> None:
         self.passes.forward += 1

@@ -150,13 +150,14 @@ class EarlyRobust(Defense, key="early_robust"):
                 shuffle=self.search_shuffle,
                 after_update=search.hear,
                 trace=search.trace,
+                memory=(search,),
             )
             importance.remove()
             ticket = search.ticket()
             model.load_state_dict(initial)
         prune_(model, ticket)
         plain = FineTune()
-        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()))
+        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()), memory=())
 
     def draw(self, coefficients: Coefficients) -> Ticket:
         """The ticket of some coefficients at this defense's sparsities, scopes and rule."""
@@ -253,6 +254,18 @@ class _TicketSearch:
             "mini_epoch_updates": epoch_updates * self.defense.mini_epoch,
             "kept": self.ticket().kept_counts(),
         }
+
+    def state(self) -> dict[str, Any]:
+        """The boundaries with the masks heard there, and the ticket drawn by hand; the rule's verdict follows."""
+        by_hand = None if self.by_hand is None else vars(self.by_hand)
+        return {"boundaries": self.boundaries, "masks": [*map(vars, self.convergence.masks)], "by_hand": by_hand}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Hears the masks again."""
+        self.boundaries = list(state["boundaries"])
+        for mask in state["masks"]:
+            self.convergence.hear(Ticket(**mask))
+        self.by_hand = None if state["by_hand"] is None else Ticket(**state["by_hand"])
 
     def ticket(self) -> Ticket:
         """The ticket drawn: by hand, by the rule, or at the cap."""

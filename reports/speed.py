@@ -1,13 +1,14 @@
-"""The attack engine's speed as a table."""
+"""The suite's own speed as tables: attacks, updates, updates beside plain ones."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.data.tasks import find_task
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.step_speed import StepTiming
 from reports.tables import Column, Number, Table
 
@@ -68,6 +69,41 @@ def step_table(timings: Sequence[StepTiming], caption: Sequence[str]) -> Table:
     return Table("An update of each method, measured and predicted", STEP_COLUMNS, tuple(rows), tuple(caption))
 
 
+LOOP_COLUMNS = (
+    Column("Task", "task", False),
+    Column("Method", "method", False),
+    Column("Seconds an update", "update_seconds"),
+    Column("Plain, same padding", "plain_seconds"),
+    Column("Faster", "plain_ratio"),
+    Column("Plain, padded to the limit", "plain_padded_seconds"),
+    Column("Faster than that", "plain_padded_ratio"),
+    Column("Limit, tokens", "limit_tokens"),
+)
+
+
+def loop_table(timings: Mapping[str, Sequence[LoopTiming]], caption: Sequence[str]) -> Table:
+    """One row per task and method; ratios are of the plain loops' seconds to ours."""
+    rows = []
+    for task, found in timings.items():
+        for method in dict.fromkeys(each.method for each in found):
+            own, plain, padded = (each for each in found if each.method == method)
+            rows.append(
+                (
+                    task,
+                    method,
+                    Number(own.seconds, digits=3),
+                    Number(plain.seconds, digits=3),
+                    Number(plain.seconds / own.seconds, digits=2, suffix="×"),
+                    Number(padded.seconds, digits=3),
+                    Number(padded.seconds / own.seconds, digits=2, suffix="×"),
+                    Number(float(padded.padded_to or 0), digits=0),
+                )
+            )
+    return Table(
+        "An update of each method beside the plain one of its release", LOOP_COLUMNS, tuple(rows), tuple(caption)
+    )
+
+
 def speed_table(benches: Sequence[Bench]) -> Table:
     """One row per task, recipe and way; ratios are to the engine's seconds in the same run."""
     rows = []
@@ -102,5 +138,22 @@ def speed_table(benches: Sequence[Bench]) -> Table:
         )
         + ".",
         *(f"{find_task(bench.task).title}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
+        *_disagreements(benches),
     )
     return Table("Attack engine against TextAttack", COLUMNS, tuple(rows), caption)
+
+
+def _disagreements(benches: Sequence[Bench]) -> list[str]:
+    """A sentence for each text on which a way differs from the engine."""
+    lines = []
+    for bench in benches:
+        for timing in bench.timings:
+            for each in timing.disagreements:
+                where = f"{find_task(bench.task).title}, {timing.recipe}, {WAY_TITLES[timing.way]}, {each.example_id}"
+                verdict = "a tie that rounding decides" if each.is_a_tie else "not explained by a tie"
+                outcome = "the engine's" if each.same_without_padding else "another"
+                lines.append(
+                    f"{where}: {verdict}; asked without padding, TextAttack's loop gives {outcome} outcome; padding "
+                    f"moves a probability by at most {each.largest_difference:.1e}."
+                )
+    return lines

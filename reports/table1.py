@@ -71,6 +71,10 @@ def table1(
         tuple(rows),
         tuple(caption),
         incomplete=not complete or broken > 0,
+        sources={
+            "trainings": [record.key for record in trained],
+            "attacks": [result.record.key for result in attacks],
+        },
     )
 
 

@@ -18,6 +18,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from tabulate import tabulate
 
+from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 
 BLANK = "–"
@@ -80,6 +81,7 @@ class Table:
         rows: one tuple per row, a `Number` or text per column.
         caption: sentences, one a line.
         incomplete: whether a run behind the table diverged, broke or is missing.
+        sources: keys of the trainings and of the attacks it was made of, so that it can be made again.
     """
 
     title: str
@@ -87,6 +89,7 @@ class Table:
     rows: tuple[tuple[Number | str, ...], ...]
     caption: tuple[str, ...] = ()
     incomplete: bool = False
+    sources: dict[str, list[str]] | None = None
 
     def to_markdown(self) -> str:
         """A pipe table under its title, the caption below."""
@@ -128,8 +131,10 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
-        """Title, caption, and one object per row with units in the key names."""
+        """Title, caption, one object per row with units in the key names, and what the table was made of, if known."""
         content = {"title": self.title, "caption": list(self.caption), "rows": self.records()}
+        if self.sources is not None:
+            content["sources"] = self.sources
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_html(self) -> str:
@@ -267,7 +272,10 @@ def _finite(value: float) -> float | None:
 
 
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
-    """Writes the table as Markdown, CSV, LaTeX, JSON and HTML, each whole or not at all, and returns the paths."""
+    """Writes the table as Markdown, CSV, LaTeX, JSON and HTML, each whole or not at all, and returns the paths.
+
+    Their hashes are noted beside them, for `verify`.
+    """
     contents = {
         "md": table.to_markdown(),
         "csv": table.to_csv(),
@@ -280,6 +288,7 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
         path = folder / f"{name}.{suffix}"
         write_atomically(path, content)
         paths.append(path)
+    seal(folder, paths)
     return paths
 
 

@@ -255,3 +255,25 @@ def test_prepare_ends_with_one_sentence_where_it_cannot_fetch(served_assets, cap
     assert "synonyms cannot be fetched from http" in errors and "the server answered 404" in errors
     code, _, errors = command("prepare", "--assets", "x", "--only", "synonym", capsys=capsys)
     assert code == 2 and "unknown resource 'synonym'; did you mean 'synonyms'" in errors
+
+
+def test_verify_tells_a_sound_folder_from_a_damaged_one(tiny, tmp_path, capsys) -> None:
+    assert command("run", *small(tiny, tmp_path), "--defense", "fine_tune", capsys=capsys)[0] == 0
+    code, output, errors = command("verify", str(tmp_path), capsys=capsys)
+    assert (code, errors) == (0, "") and "1 trainings and 3 attacks were read; no complaints." in output
+    (path, *_) = sorted(tmp_path.glob("attacks/*/outcomes.jsonl"))
+    path.write_bytes(path.read_bytes().replace(b'"label":', b'"lavel":', 1))
+    code, output, _ = command("verify", str(tmp_path), "--json", str(tmp_path / "found.json"), capsys=capsys)
+    assert code == 1 and "1 complaint." in output
+    (row,) = json.loads((tmp_path / "found.json").read_text())["rows"]
+    assert row["place"] == f"attacks/{path.parent.name}" and "line 1 is damaged" in row["what"]
+    code, _, errors = command("report", "--out", str(tmp_path), capsys=capsys)
+    assert code == 1 and "the command that made it moves it away and redoes it" in errors
+    code, output, _ = command("run", *small(tiny, tmp_path), "--defense", "fine_tune", capsys=capsys)
+    assert code == 0 and list(tmp_path.glob("quarantine/attacks-*-1/outcomes.jsonl"))
+    assert command("verify", str(tmp_path), capsys=capsys)[0] == 0
+
+
+def test_verify_refuses_a_folder_without_results(tmp_path, capsys) -> None:
+    code, _, errors = command("verify", str(tmp_path), capsys=capsys)
+    assert code == 2 and "holds no results" in errors

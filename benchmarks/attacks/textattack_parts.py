@@ -101,6 +101,24 @@ class PaddingWrapper(ModelWrapper):
         return logits
 
 
+class ComparedWrapper(PaddingWrapper):
+    """The same, which puts every question to our victim too.
+
+    Attributes:
+        largest_difference: between two probabilities of one text, of all that was asked.
+    """
+
+    largest_difference: float = 0.0
+
+    def __call__(self, text_input_list: Sequence[str | tuple[str, ...]], **kwargs: object) -> torch.Tensor:
+        """Logits (N, C), the padded ones."""
+        logits = super().__call__(text_input_list)
+        ours = VictimWrapper(self._victim)(text_input_list)
+        difference = np.abs(logits.double().softmax(dim=-1).numpy() - ours).max()
+        self.largest_difference = max(self.largest_difference, float(difference))
+        return logits
+
+
 class SynonymEmbedding(AbstractWordEmbedding):
     """Our synonyms where TextAttack expects word vectors; a word is its own index."""
 

@@ -22,15 +22,40 @@ SPREAD_RATIO = 1.5
 SHORTEST_SERIES = 20
 
 
-class HostTimer:
-    """Spans on the host's monotonic clock, for a CPU, where nothing runs asynchronously."""
-
-    clock: Literal["host", "cuda"] = "host"
+class _Readings:
+    """Seconds by span, in the order read, since a start; they can be put away and gone on from."""
 
     def __init__(self) -> None:
         self.series: dict[str, list[float]] = defaultdict(list)
         self.copies: list[float] = []
         self.started = time.perf_counter()
+
+    def _read(self) -> None:
+        """Fetches what is still under way."""
+
+    def readings(self) -> dict[str, Any]:
+        """Seconds so far, after at most one synchronisation; see `summarise`."""
+        self._read()
+        return summarise(self.series, self.copies, time.perf_counter() - self.started)
+
+    def state(self) -> dict[str, Any]:
+        """All series so far and the seconds since the start."""
+        self._read()
+        return {"series": dict(self.series), "copies": self.copies, "wall": time.perf_counter() - self.started}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from there: what was read meanwhile is dropped, and the time between the two does not count."""
+        self._read()
+        self.series.clear()
+        self.series.update({name: list(values) for name, values in state["series"].items()})
+        self.copies[:] = state["copies"]
+        self.started = time.perf_counter() - state["wall"]
+
+
+class HostTimer(_Readings):
+    """Spans on the host's monotonic clock, for a CPU, where nothing runs asynchronously."""
+
+    clock: Literal["host", "cuda"] = "host"
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -50,12 +75,8 @@ class HostTimer:
         finally:
             self.copies.append(time.perf_counter() - started)
 
-    def readings(self) -> dict[str, Any]:
-        """Seconds so far; see `summarise`."""
-        return summarise(self.series, self.copies, time.perf_counter() - self.started)
 
-
-class CudaTimer:
+class CudaTimer(_Readings):
     """Spans as pairs of CUDA events, read in blocks after the queue has drained; no span synchronises.
 
     Args:
@@ -72,13 +93,11 @@ class CudaTimer:
         synchronize: Callable[[], None] = torch.cuda.synchronize,
         block: int = 4096,
     ) -> None:
-        self.series: dict[str, list[float]] = defaultdict(list)
-        self.copies: list[float] = []
         self._make_event, self._synchronize, self._block = make_event, synchronize, block
         self._pending: list[tuple[list[float], Any, Any]] = []
         self._pool: list[Any] = []
         synchronize()
-        self.started = time.perf_counter()
+        super().__init__()
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -113,11 +132,6 @@ class CudaTimer:
             target.append(first.elapsed_time(last) / 1000)
             self._pool += [first, last]
         self._pending.clear()
-
-    def readings(self) -> dict[str, Any]:
-        """Seconds so far, after one synchronisation; see `summarise`."""
-        self._read()
-        return summarise(self.series, self.copies, time.perf_counter() - self.started)
 
 
 def timer_for(device: str) -> HostTimer | CudaTimer:

@@ -5,17 +5,32 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from benchmarks.results.locks import locked
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+
+log = logging.getLogger(__name__)
 
 READABLE = 0o644
 
+Kind = Literal["trainings", "attacks"]
 Record = TypeVar("Record", TrainingRecord, AttackRecord)
+
+
+class Damaged(RuntimeError):
+    """A record, or an outcome, is not what was written; `fact` says which and why."""
+
+    def __init__(self, fact: str):
+        super().__init__(f"{fact}; the command that made it moves it away and redoes it")
+        self.fact = fact
 
 
 def canonical(values: Any) -> str:
@@ -24,21 +39,47 @@ def canonical(values: Any) -> str:
 
 
 def content_key(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of an identity's canonical JSON, in hexadecimal."""
-    return hashlib.sha256(canonical(identity).encode()).hexdigest()
+    """SHA-256 of an identity's canonical JSON, in hexadecimal; 3 and 3.0 are one value."""
+    return hashlib.sha256(canonical(_whole_numbers(identity)).encode()).hexdigest()
+
+
+def _whole_numbers(value: Any) -> Any:
+    """The same value with every float that is whole as an int."""
+    if isinstance(value, Mapping):
+        return {name: _whole_numbers(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The fields in which two identities or records differ, by dotted names: `settings.steps was 3, is 5`."""
+    for name in dict.fromkeys((*stored, *wanted)):
+        if name not in wanted:
+            yield f"{prefix}{name} was {stored[name]!r}, is absent"
+        elif name not in stored:
+            yield f"{prefix}{name} was absent, is {wanted[name]!r}"
+        elif isinstance(stored[name], Mapping) and isinstance(wanted[name], Mapping):
+            yield from differences(stored[name], wanted[name], f"{prefix}{name}.")
+        elif canonical(stored[name]) != canonical(wanted[name]):
+            yield f"{prefix}{name} was {stored[name]!r}, is {wanted[name]!r}"
 
 
 class Store:
-    """Records under one folder: `trainings/<key>/`, `attacks/<key>/`.
+    """Records under one folder: `trainings/<key>/`, `attacks/<key>/`; what was found damaged, under `quarantine/`.
 
+    Args:
+        writable: False reads alone; nothing is made or tried out in the folder.
     Raises:
         ValueError: where the folder is a file, or cannot be written.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, *, writable: bool = True):
         self.root = Path(root)
         if self.root.exists() and not self.root.is_dir():
             raise ValueError(f"the output folder {self.root} is a file; give another with --out")
+        if not writable:
+            return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
@@ -48,13 +89,29 @@ class Store:
                 f"the output folder {self.root} cannot be written ({error.strerror}); give another with --out"
             ) from error
 
+    def locked(self, kind: Kind, key: str) -> AbstractContextManager[None]:
+        """Keeps other processes off one record while the block runs; see `benchmarks.results.locks.locked`."""
+        return locked(self.root / "locks" / f"{kind}-{key}", f"{self.root / kind / key}")
+
     def model_folder(self, key: str) -> Path:
         """Where the weights of a training lie."""
         return self.root / "trainings" / key / "model"
 
+    def weights_path(self, key: str) -> Path:
+        """The file of those weights."""
+        return self.model_folder(key) / "model.safetensors"
+
+    def checkpoints_folder(self, key: str) -> Path:
+        """Where an unfinished training keeps what it goes on from."""
+        return self.root / "trainings" / key / "checkpoints"
+
     def outcomes_path(self, key: str) -> Path:
         """The file an attack's outcomes are appended to."""
         return self.root / "attacks" / key / "outcomes.jsonl"
+
+    def victim_path(self, key: str) -> Path:
+        """The note on which weights an attack's outcomes are of."""
+        return self.root / "attacks" / key / "victim.json"
 
     def put_training(self, record: TrainingRecord) -> None:
         """Writes a training's record, once."""
@@ -81,86 +138,171 @@ class Store:
         return self._all("attacks", AttackRecord)
 
     def append_outcome(self, key: str, outcome: Outcome) -> None:
-        """Adds one line to an attack's outcomes: the outcome and a checksum."""
+        """Adds one line to an attack's outcomes: the outcome and a checksum.
+
+        Raises:
+            RuntimeError: naming the file, where the disk is full or the folder cannot be written.
+        """
         path = self.outcomes_path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        body = canonical(outcome.as_json())
-        line = canonical({"outcome": outcome.as_json(), "sha256": hashlib.sha256(body.encode()).hexdigest()}) + "\n"
-        with path.open("r+b" if path.exists() else "xb") as file:
-            file.seek(self._sound_bytes(path) if path.stat().st_size else 0)
-            file.truncate()
-            file.write(line.encode())
+        line = canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("r+b" if path.exists() else "xb") as file:
+                file.seek(_sound_bytes(path))
+                file.truncate()
+                file.write(line.encode())
+        except OSError as error:
+            raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from error
 
     def outcomes(self, key: str) -> list[Outcome]:
         """An attack's outcomes; a torn last line is left out, so that its text is attacked again.
 
         Raises:
-            RuntimeError: where a line before the last is damaged.
+            Damaged: where a line before the last is.
         """
         path = self.outcomes_path(key)
         if not path.exists():
             return []
-        return [outcome for outcome, _ in _sound_lines(path)]
+        return list(_sound_lines(path))
 
-    def _sound_bytes(self, path: Path) -> int:
-        """Bytes up to the end of the last whole line."""
-        with path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) == b"\n":
-                return path.stat().st_size
-        return path.read_bytes().rfind(b"\n") + 1
+    def ends_whole(self, key: str) -> bool:
+        """Whether the last line of an attack's outcomes was written to its end."""
+        path = self.outcomes_path(key)
+        return _sound_bytes(path) == path.stat().st_size
 
-    def _put(self, kind: str, record: TrainingRecord | AttackRecord) -> None:
+    def hold_to(self, key: str, weights_sha256: str | None) -> None:
+        """Ties an attack to the weights it is run on: its outcomes so far are moved away where they are of others.
+
+        Weights of one training come out otherwise when it is redone on a GPU, and outcomes of two models do not mix.
+        """
+        path = self.victim_path(key)
+        if self.victim(key) not in (None, weights_sha256):
+            log.warning(self.set_aside("attacks", key, f"the attack {path.parent} was on weights no longer stored"))
+        if not path.exists():
+            write_atomically(path, canonical({"weights_sha256": weights_sha256}) + "\n")
+
+    def victim(self, key: str) -> str | None:
+        """SHA-256 of the weights that an attack's outcomes are of, or None where that was not written down.
+
+        Raises:
+            Damaged: where the note cannot be read.
+        """
+        path = self.victim_path(key)
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text("utf-8"))["weights_sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Damaged(f"{path} is damaged ({error})") from error
+
+    def quarantine(self) -> list[str]:
+        """Moves every training and attack with a damaged file aside, and says so, a sentence each.
+
+        Checkpoints that a kill left behind a finished training are thrown away.
+        The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
+        """
+        said = []
+        for kind in ("trainings", "attacks"):
+            for key in self.keys(kind):
+                try:
+                    if self.check(kind, key) and kind == "trainings":
+                        shutil.rmtree(self.checkpoints_folder(key), ignore_errors=True)
+                except Damaged as damage:
+                    with self.locked(kind, key):
+                        said.append(self.set_aside(kind, key, damage.fact))
+        return said
+
+    def keys(self, kind: Kind) -> list[str]:
+        """The names of all folders of a kind, finished or not."""
+        return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir())
+
+    def check(self, kind: Kind, key: str) -> bool:
+        """Reads all there is of a training or an attack, but for weights; whether it is finished.
+
+        Raises:
+            Damaged: at the first thing that is.
+        """
+        if kind == "trainings":
+            return self.training(key) is not None
+        self.victim(key)
+        self.outcomes(key)
+        return self.attack(key) is not None
+
+    def set_aside(self, kind: Kind, key: str, why: str) -> str:
+        """Moves a training's or an attack's folder to `quarantine/` and returns a sentence on it."""
+        home = self.root / "quarantine"
+        home.mkdir(exist_ok=True)
+        number = len(list(home.glob(f"{kind}-{key}-*"))) + 1
+        target = home / f"{kind}-{key}-{number}"
+        if (self.root / kind / key).exists():  # another process may have been faster
+            os.replace(self.root / kind / key, target)
+        return f"{why}; it was moved to {target} and is redone"
+
+    def _put(self, kind: Kind, record: TrainingRecord | AttackRecord) -> None:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
-            raise RuntimeError(f"the record {kind}/{record.key} is written already: {_difference(stored, record)}")
-        write_atomically(
-            self._path(kind, record.key), json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False)
-        )
+            changes = "; ".join(differences(dataclasses.asdict(stored), dataclasses.asdict(record)))[:500]
+            raise RuntimeError(f"the record {kind}/{record.key} is written already: {changes}")
+        values = json.loads(json.dumps(dataclasses.asdict(record)))
+        text = json.dumps(values | {"sha256": _checksum(values)}, indent=1, ensure_ascii=False)
+        write_atomically(self._path(kind, record.key), text)
 
-    def _get(self, kind: str, key: str, record_type: type[Record]) -> Record | None:
+    def _get(self, kind: Kind, key: str, record_type: type[Record]) -> Record | None:
         path = self._path(kind, key)
         if not path.exists():
             return None
         try:
-            return record_type(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
-            raise RuntimeError(
-                f"the record {path} is damaged ({error}); move its folder away and repeat the command"
-            ) from error
+            values = json.loads(path.read_text("utf-8"))
+            checksum = values.pop("sha256", None)  # records of the first version have none
+            if checksum not in (None, _checksum(values)):
+                raise ValueError("its checksum does not fit")
+            record = record_type(**values)
+            # Records of the first version are named by their identity to the letter.
+            if record.key != key or key not in (content_key(record.identity), _checksum(record.identity)):
+                raise ValueError("its name is not the hash of its identity")
+            return record
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Damaged(f"the record {path} is damaged ({error})") from error
 
-    def _all(self, kind: str, record_type: type[Record]) -> Iterator[Record]:
-        for path in sorted((self.root / kind).glob("*/record.json")):
-            record = self._get(kind, path.parent.name, record_type)
+    def _all(self, kind: Kind, record_type: type[Record]) -> Iterator[Record]:
+        for key in self.keys(kind):
+            record = self._get(kind, key, record_type)
             if record is not None:
                 yield record
 
-    def _path(self, kind: str, key: str) -> Path:
+    def _path(self, kind: Kind, key: str) -> Path:
         return self.root / kind / key / "record.json"
 
 
-def _sound_lines(path: Path) -> Iterator[tuple[Outcome, int]]:
-    """Whole outcomes with the number of their line."""
+def _sound_bytes(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    size = path.stat().st_size
+    if size == 0:
+        return 0
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) == b"\n":
+            return size
+    return path.read_bytes().rfind(b"\n") + 1
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    """SHA-256 of what was written, to the letter: unlike a key, it tells 3 from 3.0."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sound_lines(path: Path) -> Iterator[Outcome]:
+    """The outcomes of all whole lines."""
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
         try:
             entry = json.loads(line)
-            body = canonical(entry["outcome"])
-            if hashlib.sha256(body.encode()).hexdigest() != entry["sha256"]:
+            if _checksum(entry["outcome"]) != entry["sha256"]:
                 raise ValueError("its checksum does not fit")
-            yield Outcome.from_json(entry["outcome"]), number
+            yield Outcome.from_json(entry["outcome"])
         except (ValueError, KeyError, TypeError) as error:
-            raise RuntimeError(
-                f"{path}, line {number} is damaged ({error}); move the folder away and repeat"
-            ) from error
-
-
-def _difference(stored: Any, new: Any) -> str:
-    """The first fields in which two records differ."""
-    before, after = dataclasses.asdict(stored), dataclasses.asdict(new)
-    return "; ".join(
-        f"{name} was {before[name]!r}, is {after[name]!r}" for name in before if before[name] != after[name]
-    )[:500]
+            raise Damaged(f"{path}, line {number} is damaged ({error})") from error
 
 
 def write_atomically(path: Path, text: str) -> None:

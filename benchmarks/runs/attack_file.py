@@ -64,7 +64,15 @@ class FileAttack:
         return self.store.outcomes(self.key)
 
     def run(self, on_outcome: Callable[[], None] = lambda: None) -> list[Outcome]:
-        """Attacks the texts that have no outcome yet, stores each outcome as it comes, and returns all, in order."""
+        """Attacks the texts that have no outcome yet, stores each outcome as it comes, and returns all, in order.
+
+        Raises:
+            ValueError: where another process is at the same attack.
+        """
+        with self.store.locked("attacks", self.key):
+            return self._run(on_outcome)
+
+    def _run(self, on_outcome: Callable[[], None]) -> list[Outcome]:
         done = {outcome.example_id for outcome in self.stored()}
         started, clock = datetime.now(timezone.utc), time.perf_counter()
         for outcome in self._attack([example for example in self.examples if example.id not in done]):

@@ -1,17 +1,21 @@
-"""Works through a plan: first trains what is not trained, alone on the machine, then attacks what is not attacked."""
+"""Works through a plan: trains what is not trained, each in a process of its own and one at a time, then attacks."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.defenses import build, source_of
+from benchmarks.runs.experiments import Cell
+from benchmarks.runs.fresh_process import call_in_fresh_process, process_context
+from benchmarks.runs.interruption import end_with_parent
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Bar, Reporter
@@ -30,11 +34,39 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord
         record = planned.trained
         if record is None:
             with reporter.work(f"{label}: training, updates", None) as bar:
-                record = train(setup, cell, on_update=lambda stage, progress, bar=bar: bar.advance())
+                record = call_in_fresh_process(
+                    _train_alone,
+                    setup.options,
+                    tuple(setup.tasks),
+                    cell.task,
+                    source_of(type(cell.defense)).get("path", cell.defense.key),
+                    cell.defense.settings(),
+                    cell.seed,
+                    on_progress=bar.advance,
+                )
             reporter.say(f"{label}: {_training_line(record)}")
         trained.append(record)
     _attack_all(setup, _missing_attacks(setup, trained), reporter)
     return trained
+
+
+def _train_alone(
+    options: Options,
+    tasks: tuple[str, ...],
+    task: str,
+    defense: str,
+    settings: dict[str, Any],
+    seed: int,
+    tell: Callable[[], None],
+) -> TrainingRecord:
+    """Trains one cell in a process that has done nothing else.
+
+    Args:
+        defense: its key, or the path of the file that defines it.
+        settings: all its hyperparameters.
+    """
+    cell = Cell(task, build(defense, task, settings), seed)
+    return train(resolve(options, tasks), cell, on_update=lambda stage, progress: tell())
 
 
 def _training_line(record: TrainingRecord) -> str:
@@ -84,8 +116,7 @@ def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
 
 
 def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar, reporter: Reporter) -> None:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (setup.options, tuple(setup.tasks))) as pool:
+    with ProcessPoolExecutor(workers, process_context(), _start_worker, (setup.options, tuple(setup.tasks))) as pool:
         running: dict[Future[float], _Job] = {
             pool.submit(_attack_in_worker, job.training.key, job.recipe.key): job for job in jobs
         }
@@ -99,6 +130,8 @@ def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar,
                 bar.advance(done - shown)
                 shown = done
         except BaseException:
+            for worker in [*(pool._processes or {}).values()]:
+                worker.terminate()  # or the exit would wait for the attacks under way; their outcomes are stored
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -115,6 +148,7 @@ _worker_setup: Setup | None = None
 def _start_worker(options: Options, tasks: tuple[str, ...]) -> None:
     """A worker resolves the run's options once and keeps what it loaded."""
     global _worker_setup
+    end_with_parent()
     _worker_setup = resolve(options, tasks)
     torch.set_num_threads(1)
 

@@ -12,7 +12,7 @@ class Options:
 
     Attributes:
         preset: demo (generated texts, minutes on two CPU cores), small, paper, or auto (paper where there is a CUDA
-            device, else demo).
+            device and --assets is given, else demo).
         tasks: tasks, separated by commas; the preset's own when left out.
         defenses: defenses by name or as paths of Python files, separated by commas; Table 1's when left out.
         runs: runs of each defense, with seeds 42, 43, ...; the preset's own when left out.

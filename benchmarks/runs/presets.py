@@ -113,16 +113,24 @@ PAPER = Preset(
 PRESETS = {preset.key: preset for preset in (DEMO, SMALL, PAPER)}
 
 
-def find_preset(name: str, *, has_cuda: bool) -> tuple[Preset, str]:
-    """The preset called `name` and a sentence on how it was chosen; `auto` is paper on CUDA and demo elsewhere.
+def find_preset(name: str, *, has_cuda: bool, has_assets: bool) -> tuple[Preset, str]:
+    """The preset called `name` and a sentence on how it was chosen.
+
+    `auto` is paper where both a CUDA device and the full profile's files are there, and demo elsewhere: a fresh machine
+    has not fetched them yet.
 
     Raises:
         ValueError: for an unknown name.
     """
     if name == "auto":
-        if has_cuda:
-            return PAPER, "preset paper, chosen because a CUDA device is present"
-        return DEMO, "preset demo, chosen because no CUDA device is present"
+        if not has_cuda:
+            return DEMO, "preset demo, chosen because no CUDA device is present"
+        if not has_assets:
+            return DEMO, (
+                "preset demo, chosen because a CUDA device is present but no --assets folder is given; run "
+                "'earlyrobust prepare --assets DIR' once and give --assets DIR for the preset paper"
+            )
+        return PAPER, "preset paper, chosen because a CUDA device is present and an --assets folder is given"
     if name not in PRESETS:
         raise unknown("preset", name, [*PRESETS, "auto"])
     return PRESETS[name], f"preset {name}, as asked"

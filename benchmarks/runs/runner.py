@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
 import torch
 
-from baselines.training import Diverged, fit
+from baselines.defense import Defense
+from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
+from benchmarks.data.digests import sha256_of
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
+from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.store import Store, content_key
 from benchmarks.runs.adversarial_texts import (
@@ -28,11 +33,13 @@ from benchmarks.runs.adversarial_texts import (
     training_recipe,
 )
 from benchmarks.runs.experiments import Cell
+from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
 from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
 
 ATTACK_SEED = 42
+WARM_UP_UPDATES = 2
 
 OnUpdate = Callable[[Any, Any], None]
 
@@ -45,18 +52,44 @@ def training_key(setup: Setup, cell: Cell) -> str:
 def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Trains one model, measures its Clean% on the whole test split, and stores model and record.
 
-    A diverged run is a record too.
+    A diverged run is a record too. What another process has stored meanwhile is returned as it is. A training that was
+    killed goes on from its last checkpoint; its time is then the sum of its parts, which a flag in the record says.
+
+    Raises:
+        ValueError: where another process is at the same training.
+        KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
     """
+    key = training_key(setup, cell)
+    batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
+    with setup.store.locked("trainings", key), deferred() as is_interrupted:
+
+        def after_update(stage: Any, progress: Any) -> None:
+            if on_update is not None:
+                on_update(stage, progress)
+            if is_interrupted():
+                raise KeyboardInterrupt
+
+        footing = {"machine": setup.machine, "versions": setup.versions}
+        checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
+        record = setup.store.training(key) or _train(setup, cell, key, batches, made_from, after_update, checkpoints)
+        checkpoints.remove()
+        return record
+
+
+def _train(
+    setup: Setup,
+    cell: Cell,
+    key: str,
+    batches: Batches,
+    made_from: dict[str, Any],
+    on_update: OnUpdate,
+    checkpoints: Checkpoints,
+) -> TrainingRecord:
     task = setup.tasks[cell.task]
-    identity = setup.training_identity(cell)
-    key = content_key(identity)
-    stored = setup.store.training(key)
-    if stored is not None:  # trained meanwhile, as the base of another's adversarial texts
-        return stored
-    batches, made_from = _batches_of(setup, cell)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
+    warm_up(cell.defense, model, batches, setup.precision)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
@@ -66,7 +99,15 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         cuda_device() if on_gpu else None, torch.cuda.max_memory_reserved if on_gpu else lambda: 0
     ) as watcher:
         try:
-            logs = fit(cell.defense, model, batches, timer=timer, precision=setup.precision, on_update=on_update)
+            logs = fit(
+                cell.defense,
+                model,
+                batches,
+                timer=timer,
+                precision=setup.precision,
+                on_update=on_update,
+                keeper=checkpoints,
+            )
         except Diverged as divergence:
             error = str(divergence)
         finally:
@@ -79,7 +120,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
     record = TrainingRecord(
         key=key,
-        identity=identity,
+        identity=setup.training_identity(cell),
         task=cell.task,
         defense=cell.defense.key,
         title=cell.defense.title,
@@ -93,7 +134,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         clean_correct=clean,
         weights_sha256=weights_hash,
         peak_memory_bytes=torch.cuda.max_memory_allocated() if setup.device == "cuda" else None,
-        flags=[*readings["flags"], *watch.warnings],
+        flags=[*readings["flags"], *watch.warnings, *checkpoints.flags],
         machine=setup.machine,
         versions=setup.versions,
         started_at=started,
@@ -102,6 +143,25 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     )
     setup.store.put_training(record)
     return record
+
+
+def warm_up(
+    defense: Defense, model: torch.nn.Module, batches: Batches, precision: Precision, on_update: OnUpdate | None = None
+) -> None:
+    """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
+    devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
+    with torch.random.fork_rng(devices), suppress(Diverged):
+        fit(
+            defense,
+            copy.deepcopy(model),
+            batches,
+            precision=precision,
+            on_update=on_update,
+            most_updates=WARM_UP_UPDATES,
+        )
+    if devices:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:
@@ -149,14 +209,17 @@ def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
         raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks diverged: {base.error}")
     store = Store(setup.store.root / "adversarial_texts")
     key = content_key(setup.adversarial_identity(cell))
-    chosen = drawn_texts(task.dataset.train, cell)
-    done = {outcome.example_id for outcome in store.outcomes(key)}
-    left = [example for example in chosen if example.id not in done]
-    if left:
-        victim = victim_of(setup, task, load_classifier(setup.store.model_folder(base.key)).to(setup.device))
-        for outcome in attack_all(victim, left, recipe, task.resources, seed=ATTACK_SEED, columns=task.dataset.columns):
-            store.append_outcome(key, outcome)
-    return store.outcomes(key)
+    with store.locked("attacks", key):
+        store.hold_to(key, base.weights_sha256)
+        done = {outcome.example_id for outcome in store.outcomes(key)}
+        left = [example for example in drawn_texts(task.dataset.train, cell) if example.id not in done]
+        if left:
+            victim = victim_of(setup, task, load_trained(setup.store, base).to(setup.device))
+            for outcome in attack_all(
+                victim, left, recipe, task.resources, seed=ATTACK_SEED, columns=task.dataset.columns
+            ):
+                store.append_outcome(key, outcome)
+        return store.outcomes(key)
 
 
 def victim_of(setup: Setup, task: TaskSetup, model: torch.nn.Module) -> Victim:
@@ -181,12 +244,26 @@ def attack_key(setup: Setup, task: str, trained_key: str, recipe: Recipe) -> str
 def attack_model(
     setup: Setup, training: TrainingRecord, recipe: Recipe, on_outcome: Callable[[], None] | None = None
 ) -> AttackRecord:
-    """Attacks a stored model; every outcome is stored as it comes, and those stored already are not redone."""
+    """Attacks a stored model; every outcome is stored as it comes, and those stored already are not redone.
+
+    Outcomes of other weights, from before the training was redone, are moved away first.
+
+    Raises:
+        ValueError: where another process is at the same attack.
+        RuntimeError: where the model's weights are not those that were trained; they are moved away.
+    """
+    key = attack_key(setup, training.task, training.key, recipe)
+    with setup.store.locked("attacks", key):
+        setup.store.hold_to(key, training.weights_sha256)
+        return setup.store.attack(key) or _attack(setup, training, recipe, key, on_outcome)
+
+
+def _attack(
+    setup: Setup, training: TrainingRecord, recipe: Recipe, key: str, on_outcome: Callable[[], None] | None
+) -> AttackRecord:
     task = setup.tasks[training.task]
-    identity = setup.attack_identity(training.key, training.task, recipe, ATTACK_SEED, ENGINE)
-    key = content_key(identity)
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    model = load_classifier(setup.store.model_folder(training.key)).to(setup.device)
+    model = load_trained(setup.store, training).to(setup.device)
     victim = victim_of(setup, task, model)
     clock = time.perf_counter()
     for outcome in attack_all(
@@ -202,7 +279,7 @@ def attack_model(
             on_outcome()
     record = AttackRecord(
         key=key,
-        identity=identity,
+        identity=setup.attack_identity(training.key, training.task, recipe, ATTACK_SEED, ENGINE),
         training_key=training.key,
         task=training.task,
         defense=training.defense,
@@ -221,6 +298,20 @@ def attack_model(
     return record
 
 
+def load_trained(store: Store, training: TrainingRecord) -> torch.nn.Module:
+    """The model of a training, in eval mode, its weights held to the hash in the record.
+
+    Raises:
+        RuntimeError: where they are not those that were trained; the training is moved away, to be redone.
+    """
+    weights = store.weights_path(training.key)
+    if not weights.is_file() or sha256_of(weights) != training.weights_sha256:
+        with store.locked("trainings", training.key):
+            why = f"the weights {weights} are not those that were trained"
+            raise RuntimeError(store.set_aside("trainings", training.key, why) + " by the same command")
+    return load_classifier(weights.parent)
+
+
 def remaining(setup: Setup, key: str, task: TaskSetup) -> list[Example]:
     """The attacked texts without a stored outcome."""
     done = {outcome.example_id for outcome in setup.store.outcomes(key)}
@@ -228,6 +319,8 @@ def remaining(setup: Setup, key: str, task: TaskSetup) -> list[Example]:
 
 
 def stored_attacks(setup: Setup, training: TrainingRecord) -> Iterator[tuple[Recipe, AttackRecord | None]]:
-    """Each recipe with the record of its attack on this model, or None."""
+    """Each recipe with the record of its attack on this model, or None; one on other weights does not count."""
     for recipe in setup.recipes:
-        yield recipe, setup.store.attack(attack_key(setup, training.task, training.key, recipe))
+        key = attack_key(setup, training.task, training.key, recipe)
+        is_of_these = setup.store.victim(key) in (None, training.weights_sha256)
+        yield recipe, setup.store.attack(key) if is_of_these else None

@@ -148,7 +148,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None) -> Setup:
         ValueError: with one sentence, for anything the user can mend.
     """
     device = choose_device(options.device)
-    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda")
+    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
     for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)

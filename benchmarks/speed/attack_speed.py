@@ -22,6 +22,27 @@ from benchmarks.victims.victim import Victim
 
 WAYS = ("textattack 512", "textattack 128", "textattack dynamic", "engine")
 TEXTATTACK_BATCH = 32
+TIE = 1e-5
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A text on which TextAttack and the engine differ, attacked again to tell search from rounding.
+
+    Attributes:
+        example_id: the text.
+        same_without_padding: whether TextAttack's loop gives the engine's outcome when it asks the engine's victim.
+        largest_difference: between a probability with padding and without, over all that TextAttack asked.
+    """
+
+    example_id: str
+    same_without_padding: bool
+    largest_difference: float
+
+    @property
+    def is_a_tie(self) -> bool:
+        """Whether candidates that tie within rounding explain it."""
+        return self.same_without_padding and self.largest_difference < TIE
 
 
 @dataclass(frozen=True)
@@ -34,7 +55,7 @@ class Timing:
         seconds: CPU seconds of the process on a CPU, wall seconds on a GPU.
         python_seconds: CPU seconds with the models' answers looked up, nothing else remembered; None where not taken.
         queries: victim queries, all texts together.
-        agreeing: texts whose status, final text and queries are the engine's.
+        disagreements: texts whose status, final text or queries are not the engine's.
         texts: texts attacked.
     """
 
@@ -43,8 +64,13 @@ class Timing:
     seconds: float
     python_seconds: float | None
     queries: int
-    agreeing: int
+    disagreements: tuple[Disagreement, ...]
     texts: int
+
+    @property
+    def agreeing(self) -> int:
+        """Texts whose status, final text and queries are the engine's."""
+        return self.texts - len(self.disagreements)
 
 
 class RecordedVictim(Victim):
@@ -146,17 +172,47 @@ def compare(
         outcomes[way], *seconds[way] = run(victim, examples, recipe, resources, columns, seed)  # type: ignore[assignment]
         say(f"{recipe.key}, {way}: {seconds[way][0]:.1f} s")
     ours = {outcome.example_id: outcome for outcome in outcomes[ways[-1]]}
-    return [
-        Timing(
-            recipe.key,
-            way,
-            *seconds[way],
-            queries=sum(outcome.queries for outcome in outcomes[way]),
-            agreeing=sum(_same(outcome, ours[outcome.example_id]) for outcome in outcomes[way]),
-            texts=len(examples),
+    timings = []
+    for way in ways:
+        disagreeing = {each.example_id for each in outcomes[way] if not _same(each, ours[each.example_id])}
+        timings.append(
+            Timing(
+                recipe.key,
+                way,
+                *seconds[way],
+                queries=sum(outcome.queries for outcome in outcomes[way]),
+                disagreements=tuple(
+                    _look_closer(victim, each, recipe, resources, columns, seed, _padding(way), ours[each.id])
+                    for each in examples
+                    if each.id in disagreeing
+                ),
+                texts=len(examples),
+            )
         )
-        for way in ways
-    ]
+    return timings
+
+
+def _look_closer(
+    victim: Victim,
+    example: Example,
+    recipe: Recipe,
+    resources: Resources,
+    columns: Sequence[str],
+    seed: int,
+    padding: int | Literal[True],
+    ours: Outcome,
+) -> Disagreement:
+    from benchmarks.attacks.reference import attack_one
+    from benchmarks.attacks.textattack_parts import ComparedWrapper, build_attack
+
+    def attack(ready: Any) -> Outcome:
+        return attack_one(ready, example, seed=seed, recipe=recipe, columns=columns)
+
+    wrapper = ComparedWrapper(victim, padding)
+    plain = replace(resources, encoder=PlainEncoder(resources.encoder))
+    attack(build_attack(recipe, plain, victim, wrapper=wrapper, batch=TEXTATTACK_BATCH))
+    same = _same(attack(build_attack(recipe, resources, victim)), ours)
+    return Disagreement(example.id, same, wrapper.largest_difference)
 
 
 def _same(outcome: Outcome, other: Outcome) -> bool:

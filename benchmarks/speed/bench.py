@@ -1,9 +1,10 @@
-"""What the benchmarks are run on: a victim and texts for the attack engine, a shape for the training steps."""
+"""What the benchmarks are run on: a victim and texts for the attack engine, a shape and texts for updates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 
@@ -12,12 +13,13 @@ from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
 from benchmarks.results.store import Store
-from benchmarks.runs.experiments import cells
+from benchmarks.runs.experiments import FIRST_SEED, cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import ATTACK_SEED, train, training_key, victim_of
+from benchmarks.runs.runner import ATTACK_SEED, train, training_batches, training_key, victim_of
 from benchmarks.runs.setup import Setup, choose_device, resolve
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
-from benchmarks.speed.step_speed import StepTiming, time_steps
+from benchmarks.speed.loop_speed import LoopTiming, time_loops
+from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
 from benchmarks.victims.saved import load_classifier
 
 
@@ -80,19 +82,55 @@ def bench_steps(
     """Times an update of each method in BERT-base's shape, and says in sentences what the numbers rest on."""
     Store(options.out)  # refuses a folder that cannot be written before the work
     device = choose_device(options.device)
-    threads = options.threads or torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
     texts = options.batch_size or 8
     timings = time_steps(texts=texts, updates=updates, device=device, precision=options.precision, say=say)
-    machine = machine_description()
-    where = machine["processor"] + f", {threads} threads" if device == "cpu" else machine["gpus"][0]
     return timings, [
         f"BERT-base shape with random weights, {texts} texts of equal length, precision {options.precision}; "
         f"median of {updates} updates after one of warm-up, in the suite's own loop.",
-        f"Clock: {timer_for(device).clock}, on {where}.",
+        f"Clock: {timer_for(device).clock}, on {_where(device)}.",
         "Cost is in updates of dense fine-tuning at the same length; predicted from counted passes (forward 1, input "
         "backward 1, full backward 2), for the pruned model from its share of FLOPs.",
     ]
+
+
+def bench_loops(
+    options: Options, *, updates: int, say: Callable[[str], None] = lambda line: None
+) -> tuple[dict[str, list[LoopTiming]], list[str]]:
+    """Times each method's update beside the plain one of its release, on a task's own texts in BERT-base's shape.
+
+    Returns:
+        timings by the task's title, and what they rest on in sentences.
+    """
+    setup = resolve(replace(options, batch_size=options.batch_size or 8))
+    found = {}
+    for name, task in setup.tasks.items():
+        batches = training_batches(setup, task, FIRST_SEED)
+        chosen = list(islice(batches.epoch(0), WARM_UP_UPDATES + updates))
+        require(len(chosen) > WARM_UP_UPDATES, "--train-texts", "more than one batch", len(chosen))
+        found[task.task.title] = time_loops(
+            random_bert(BERT_BASE),
+            chosen,
+            longest=task.max_length,
+            device=setup.device,
+            precision=setup.precision,
+            say=lambda line, name=name: say(f"{name}, {line}"),
+        )
+    sizes = {task.batch_size for task in setup.tasks.values()}
+    return found, [
+        f"BERT-base shape with random weights, batches of {sizes.pop()} texts, precision {setup.precision}; mean of up "
+        f"to {updates} updates on the same batches after {WARM_UP_UPDATES} of warm-up.",
+        f"Clock: {timer_for(setup.device).clock}; plain loops: the host's, synchronised after each update; on "
+        f"{_where(setup.device)}.",
+        "Plain: as the releases write it. Losses are read back after each pass, ascents compute all parameters' "
+        "gradients, InfoBERT goes backwards twice and walks over tokens in Python, AdamW and clipping go parameter by "
+        "parameter. The gradients are the same; tests hold both to it.",
+    ]
+
+
+def _where(device: str) -> str:
+    machine = machine_description()
+    return machine["gpus"][0] if device != "cpu" else f"{machine['processor']}, {torch.get_num_threads()} threads"
 
 
 def _of_length(examples: Sequence[Example], words: tuple[int, int] | None) -> list[Example]:

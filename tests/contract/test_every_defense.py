@@ -5,18 +5,22 @@ A defense added to the tree is tested here without an edit: the list comes from 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Progress, Stage
 from baselines.training import StageLog, fit
+from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.runs.defenses import known_defenses
 from benchmarks.runs.settings import with_settings
 from benchmarks.victims.saved import load_classifier, save_classifier
@@ -232,3 +236,37 @@ def test_a_run_leaves_nothing_behind_in_the_defense(defense_type: type[Defense],
     before = (repr(defense), dict(vars(defense)))
     train(defense, bert())
     assert (repr(defense), dict(vars(defense))) == before
+
+
+class _Killed(Exception):
+    """The end of a process."""
+
+
+@every_defense
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(defense_type: type[Defense], bert, tmp_path) -> None:
+    """Killed twice and begun anew from the checkpoints: the same weights, losses, passes and trace, bit for bit."""
+    defense, whole = with_settings(short(defense_type), {"epochs": 2}), bert(dropout=0.1)
+    expected = [log.as_json() for log in train(defense, whole)]
+    updates = sum(log["updates"] for log in expected)
+    silent = False
+
+    def until(end: float) -> Callable[[Stage, Progress], None]:
+        ticks = itertools.count(1)
+
+        def on_update(stage: Stage, progress: Progress) -> None:
+            nonlocal silent
+            silent |= stage.memory is None
+            if next(ticks) == end:
+                raise _Killed
+
+        return on_update
+
+    for lifetime in (updates // 3, updates // 2, math.inf):
+        model, saves = bert(dropout=0.1), itertools.count(1)
+        keeper = Checkpoints(tmp_path / "checkpoints", {}, stop=lambda saves=saves: next(saves) % 4 == 0)
+        torch.manual_seed(7)
+        with contextlib.suppress(_Killed):
+            logs = fit(defense, model, SmallSet(), on_update=until(lifetime), keeper=keeper)
+    assert keeper.resumed == 2 or silent
+    assert [log.as_json() for log in logs] == json.loads(json.dumps(expected))
+    assert weights_hash(model) == weights_hash(whole)

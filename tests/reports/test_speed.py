@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from benchmarks.speed.attack_speed import Timing
+from benchmarks.speed.attack_speed import Disagreement, Timing
 from benchmarks.speed.bench import Bench
-from reports.speed import speed_table
+from benchmarks.speed.loop_speed import LoopTiming
+from reports.speed import loop_table, speed_table
 
 
 def test_ratios_are_to_the_engine() -> None:
@@ -18,9 +19,10 @@ def test_ratios_are_to_the_engine() -> None:
         preset=SimpleNamespace(key="demo"),
         tasks={"demo": task},
     )
+    tie = Disagreement("test-5", same_without_padding=True, largest_difference=2e-7)
     timings = [
-        Timing("textfooler", "textattack dynamic", 6.0, 0.9, 1000, 9, 10),
-        Timing("textfooler", "engine", 2.0, 0.05, 1000, 10, 10),
+        Timing("textfooler", "textattack dynamic", 6.0, 0.9, 1000, (tie,), 10),
+        Timing("textfooler", "engine", 2.0, 0.05, 1000, (), 10),
     ]
     table = speed_table([Bench(setup, "demo", timings)])
     slow, fast = table.records()
@@ -28,3 +30,14 @@ def test_ratios_are_to_the_engine() -> None:
     assert slow["python_microseconds_per_query"] == 900
     assert slow["agreeing_texts"] == 9
     assert "a processor" in " ".join(table.caption)
+    assert "test-5: a tie that rounding decides" in table.caption[-1] and "2.0e-07" in table.caption[-1]
+
+
+def test_plain_loops_are_set_beside_ours() -> None:
+    timings = [
+        LoopTiming("PGD-3", None, False, 2.0),
+        LoopTiming("PGD-3", None, True, 3.0),
+        LoopTiming("PGD-3", 128, True, 9.0),
+    ]
+    (row,) = loop_table({"SST-2": timings}, ("a caption",)).records()
+    assert row["plain_ratio"] == 1.5 and row["plain_padded_ratio"] == 4.5 and row["limit_tokens"] == 128

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import json
 import os
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from made_up import attack, outcome, training
 
-from benchmarks.results.store import Store, content_key, write_atomically
+from benchmarks.results.records import Outcome, TrainingRecord
+from benchmarks.results.store import Store, content_key, differences, write_atomically
+
+FIELDS = [field.name for field in (*dataclasses.fields(TrainingRecord), *dataclasses.fields(Outcome))]
 
 
 def test_records_come_back_equal(tmp_path) -> None:
@@ -27,6 +34,7 @@ def test_records_come_back_equal(tmp_path) -> None:
 def test_keys_are_of_content_not_of_order() -> None:
     assert content_key({"a": 1, "b": [1, 2]}) == content_key({"b": [1, 2], "a": 1})
     assert content_key({"a": 1}) != content_key({"a": 1.5})
+    assert content_key({"a": 3, "b": {"c": [2, 0.5]}}) == content_key({"a": 3.0, "b": {"c": (2.0, 0.5)}})
     assert len(content_key({})) == 64
 
 
@@ -62,13 +70,91 @@ def test_a_damaged_line_is_named(tmp_path) -> None:
         store.outcomes("k")
 
 
-def test_a_damaged_record_is_named(tmp_path) -> None:
-    store, record = Store(tmp_path), training()
-    store.put_training(record)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:100],
+        lambda text: text.replace('"gpu": 10.0', '"gpu": 1.0'),
+        lambda text: text.replace('"batch_size": 8', '"batch_size": 4'),
+        lambda text: "[]",
+        lambda text: "3",
+        lambda text: '{"key": 1}',
+    ],
+)
+def test_a_damaged_record_is_named_moved_aside_and_free_to_be_redone(tmp_path, damage) -> None:
+    store, record, other = Store(tmp_path), training(), training(seed=43)
+    for each in (record, other):
+        store.put_training(each)
     path = tmp_path / "trainings" / record.key / "record.json"
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(RuntimeError, match="is damaged"):
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(RuntimeError, match=r"is damaged .* moves it away and redoes it"):
         store.training(record.key)
+    (said,) = store.quarantine()
+    assert str(path) in said and f"was moved to {tmp_path / 'quarantine'}" in said
+    assert store.quarantine() == []
+    assert list(store.trainings()) == [other]
+    store.put_training(record)
+    assert store.training(record.key) == record
+    assert (tmp_path / "quarantine" / f"trainings-{record.key}-1" / "record.json").is_file()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(FIELDS), inner),
+    )
+)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_malformed_record_or_outcome_gets_past(tmp_path, content) -> None:
+    store = Store(tmp_path, writable=False)
+    for path in (store.root / "trainings" / "k" / "record.json", store.outcomes_path("k")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content) + "\n")
+    with pytest.raises(RuntimeError, match=r"record\.json is damaged"):
+        store.training("k")
+    with pytest.raises(RuntimeError, match="line 1 is damaged"):
+        store.outcomes("k")
+
+
+def test_damaged_outcomes_are_moved_aside_with_the_attack(tmp_path) -> None:
+    store = Store(tmp_path)
+    record = attack(training())
+    for number in range(4):
+        store.append_outcome(record.key, outcome(number))
+    store.put_attack(record)
+    path = store.outcomes_path(record.key)
+    path.write_bytes(path.read_bytes().replace(b'"queries":10', b'"queries":11', 1))
+    assert len(store.quarantine()) == 1
+    assert store.attack(record.key) is None and store.outcomes(record.key) == []
+
+
+def test_outcomes_of_other_weights_are_moved_aside(tmp_path, caplog) -> None:
+    store = Store(tmp_path)
+    for weights, expected in (("1" * 64, 1), ("1" * 64, 2), ("2" * 64, 1)):
+        store.hold_to("k", weights)
+        assert store.victim("k") == weights
+        store.append_outcome("k", outcome(expected))
+        assert len(store.outcomes("k")) == expected
+    assert "was on weights no longer stored; it was moved to" in caplog.text
+    store.victim_path("k").write_text("{")
+    with pytest.raises(RuntimeError, match=r"victim\.json is damaged"):
+        store.victim("k")
+
+
+def test_differences_are_told_field_by_field() -> None:
+    stored = {"seed": 1, "settings": {"steps": 3, "search": {"steps": 2}}, "old": 0, "same": [1]}
+    wanted = {"seed": 1, "settings": {"steps": 5, "search": {"steps": 4}}, "new": 1, "same": (1,)}
+    assert list(differences(stored, wanted)) == [
+        "settings.steps was 3, is 5",
+        "settings.search.steps was 2, is 4",
+        "old was 0, is absent",
+        "new was absent, is 1",
+    ]
+
+
+def test_a_store_may_be_read_without_leaving_a_trace(tmp_path) -> None:
+    store = Store(tmp_path / "absent", writable=False)
+    assert list(store.trainings()) == [] and not (tmp_path / "absent").exists()
 
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path) -> None:

@@ -19,15 +19,23 @@ def test_a_shipped_preset_is_valid(preset) -> None:
     assert all(find_recipe(recipe) for recipe in preset.recipes)
 
 
-def test_auto_follows_the_device_and_says_why() -> None:
-    assert find_preset("auto", has_cuda=True)[0].key == "paper"
-    preset, why = find_preset("auto", has_cuda=False)
-    assert preset.key == "demo" and "no CUDA device" in why
+@pytest.mark.parametrize(
+    ("has_cuda", "has_assets", "chosen", "reason"),
+    [
+        (False, False, "demo", "no CUDA device"),
+        (False, True, "demo", "no CUDA device"),
+        (True, False, "demo", "no --assets folder is given; run 'earlyrobust prepare"),
+        (True, True, "paper", "a CUDA device is present and an --assets folder"),
+    ],
+)
+def test_auto_follows_the_device_and_the_files_and_says_why(has_cuda, has_assets, chosen, reason) -> None:
+    preset, why = find_preset("auto", has_cuda=has_cuda, has_assets=has_assets)
+    assert preset.key == chosen and reason in why
 
 
 def test_unknown_presets_get_the_nearest_name() -> None:
     with pytest.raises(ValueError, match="unknown preset 'dmeo'; did you mean 'demo'"):
-        find_preset("dmeo", has_cuda=False)
+        find_preset("dmeo", has_cuda=False, has_assets=False)
 
 
 def test_the_paper_preset_changes_no_hyperparameter() -> None:

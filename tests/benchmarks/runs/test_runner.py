@@ -7,11 +7,24 @@ from dataclasses import replace
 import pytest
 import torch
 
+from baselines.training import fit
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.clock.cost import update_passes
 from benchmarks.results.store import Store
+from benchmarks.runs.defenses import TABLE_ORDER
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import _batches_of, attack_model, remaining, train, training_batches, training_key
+from benchmarks.runs.runner import (
+    WARM_UP_UPDATES,
+    _batches_of,
+    attack_key,
+    attack_model,
+    remaining,
+    stored_attacks,
+    train,
+    training_batches,
+    training_key,
+    warm_up,
+)
 from benchmarks.runs.setup import resolve
 
 
@@ -87,6 +100,74 @@ def test_a_run_that_diverges_is_a_record(options, monkeypatch: pytest.MonkeyPatc
     assert record.status == "diverged"
     assert "nan at update 1" in record.error
     assert setup.store.training(record.key) == record
+
+
+def test_a_second_process_at_the_same_cell_is_refused(options) -> None:
+    setup = resolve(options)
+    cell = cell_of(setup)
+    key = training_key(setup, cell)
+    with setup.store.locked("trainings", key), pytest.raises(ValueError, match="under way already: by process"):
+        train(setup, cell)
+    record = train(setup, cell)
+    attacked = attack_key(setup, "demo", key, TEXTBUGGER)
+    with setup.store.locked("attacks", attacked), pytest.raises(ValueError, match="under way already: by process"):
+        attack_model(setup, record, TEXTBUGGER)
+    assert setup.store.outcomes(attacked) == []
+
+
+def test_what_was_stored_meanwhile_is_taken(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = resolve(options)
+    cell = cell_of(setup)
+    record = train(setup, cell)
+    attacked = attack_model(setup, record, TEXTBUGGER)
+    monkeypatch.setattr("benchmarks.runs.runner.fit", lambda *a, **k: pytest.fail("was trained again"))
+    monkeypatch.setattr("benchmarks.runs.runner.attack_all", lambda *a, **k: pytest.fail("was attacked again"))
+    assert train(setup, cell).started_at == record.started_at
+    assert attack_model(setup, record, TEXTBUGGER).seconds == attacked.seconds
+
+
+def test_weights_of_another_training_are_moved_away_and_redone(options) -> None:
+    setup = resolve(options)
+    first, second = cells(setup.preset, ["demo"], ["fine_tune"], runs=2)
+    record, other = train(setup, first), train(setup, second)
+    path = setup.store.weights_path(record.key)
+    path.write_bytes(setup.store.weights_path(other.key).read_bytes())
+    with pytest.raises(RuntimeError, match=r"not those that were trained; it was moved to .* by the same command"):
+        attack_model(setup, record, TEXTBUGGER)
+    assert setup.store.training(record.key) is None
+    again = train(setup, first)
+    assert again.weights_sha256 == record.weights_sha256
+    assert len(setup.store.outcomes(attack_model(setup, again, TEXTBUGGER).key)) == 3
+
+
+def test_an_attack_on_weights_that_changed_is_redone(options) -> None:
+    setup = resolve(options)
+    record = train(setup, cell_of(setup))
+    attacked = attack_model(setup, record, TEXTBUGGER)
+    setup.store.victim_path(attacked.key).write_text('{"weights_sha256": "' + "0" * 64 + '"}')
+    assert dict(stored_attacks(setup, record))[TEXTBUGGER] is None
+    again = attack_model(setup, record, TEXTBUGGER)
+    assert dict(stored_attacks(setup, record))[TEXTBUGGER].seconds == again.seconds
+    assert len(setup.store.outcomes(again.key)) == 3
+
+
+@pytest.mark.parametrize("defense", TABLE_ORDER)
+def test_warming_up_takes_every_stage_and_leaves_no_trace(options, defense: str) -> None:
+    setup = resolve(options)
+    cell = cell_of(setup, defense)
+    model = setup.backbone.new_classifier(2, 0)
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    batches = training_batches(setup, setup.tasks["demo"], 0)
+    stages: list[str] = []
+    torch.manual_seed(7)
+    drawn = torch.get_rng_state()
+    warm_up(cell.defense, model, batches, "fp32", on_update=lambda stage, progress: stages.append(stage.name))
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert not any(parameter.grad is not None for parameter in model.parameters())
+    logs = fit(cell.defense, model, batches)
+    assert list(dict.fromkeys(stages)) == [log.name for log in logs]
+    assert all(stages.count(log.name) == min(WARM_UP_UPDATES, log.updates) for log in logs)
 
 
 def test_a_defense_gets_the_batches_it_needs_and_others_those_of_ever(options) -> None:

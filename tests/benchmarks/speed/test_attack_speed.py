@@ -6,11 +6,14 @@ import dataclasses
 
 import pytest
 
+from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
+from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.runs.options import Options
-from benchmarks.speed.attack_speed import WAYS, compare
+from benchmarks.speed.attack_speed import WAYS, Disagreement, compare
 from benchmarks.speed.bench import bench_attacks
+from reports.speed import speed_table
 
 
 @pytest.fixture
@@ -49,3 +52,35 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     )
     asked = [repr(call) for call in calls]
     assert timing.python_seconds > 0 and len(asked) == len(set(asked))
+
+
+def test_a_wrong_engine_is_not_excused(tiny_setup, monkeypatch) -> None:
+    attack_all = engine.attack_all
+
+    def wrong(*arguments, **settings):
+        for outcome in attack_all(*arguments, **settings):
+            yield dataclasses.replace(outcome, queries=outcome.queries + 1)
+
+    monkeypatch.setattr(engine, "attack_all", wrong)
+    (bench,) = bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[2:])
+    assert bench.timings[0].agreeing == 0 and bench.timings[1].agreeing == 3
+    assert not any(each.same_without_padding or each.is_a_tie for each in bench.timings[0].disagreements)
+    assert "not explained by a tie" in "\n".join(speed_table([bench]).caption)
+
+
+def test_another_rounding_is_told_from_another_search(tiny_setup, monkeypatch) -> None:
+    """A way of asking whose answers are wrong: the search is the engine's, the probabilities are not."""
+    import_textattack()
+    from benchmarks.attacks import textattack_parts
+
+    ask = textattack_parts.PaddingWrapper.__call__
+    monkeypatch.setattr(textattack_parts.PaddingWrapper, "__call__", lambda *each, **more: -ask(*each, **more))
+    (bench,) = bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[2:])
+    found = bench.timings[0].disagreements
+    assert found and all(each.same_without_padding and not each.is_a_tie for each in found)
+
+
+def test_a_tie_is_within_rounding() -> None:
+    assert Disagreement("test-1", same_without_padding=True, largest_difference=3e-7).is_a_tie
+    assert not Disagreement("test-1", same_without_padding=True, largest_difference=1e-4).is_a_tie
+    assert not Disagreement("test-1", same_without_padding=False, largest_difference=3e-7).is_a_tie

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from benchmarks.speed import bench
-from benchmarks.speed.bench import bench_attacks, bench_steps
+from benchmarks.speed.bench import bench_attacks, bench_loops, bench_steps
 
 
 def test_a_range_without_texts_is_refused(tiny_setup) -> None:
@@ -31,3 +31,14 @@ def test_steps_say_what_they_rest_on(tiny_setup, monkeypatch) -> None:
     timings, caption = bench_steps(dataclasses.replace(tiny_setup, device="cpu", batch_size=3), updates=2)
     assert timings == [] and (asked["texts"], asked["updates"], asked["device"]) == (3, 2, "cpu")
     assert any("3 texts of equal length" in line for line in caption)
+
+
+def test_loops_are_timed_on_the_tasks_own_texts(tiny_setup, monkeypatch) -> None:
+    asked = {}
+    monkeypatch.setattr(bench, "time_loops", lambda model, batches, **given: asked.update(given, batches=batches) or [])
+    found, caption = bench_loops(dataclasses.replace(tiny_setup, batch_size=4), updates=2)
+    assert found == {"Demo": []} and asked["longest"] == 64
+    assert len(asked["batches"]) == 3 and {len(each) for each in asked["batches"]} == {4}
+    assert any("batches of 4 texts" in line for line in caption)
+    with pytest.raises(ValueError, match="--train-texts must be more than one batch"):
+        bench_loops(dataclasses.replace(tiny_setup, batch_size=4, train_texts=4), updates=2)

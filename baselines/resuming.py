@@ -1,0 +1,47 @@
+"""What a training must put away to go on after a kill as if nothing had happened: the contract and the random state."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from baselines.defense import Progress
+
+State = dict[str, Any]
+
+
+class Keeper(Protocol):
+    """Keeps the newest state of each stage of one training, outside the clock."""
+
+    def load(self, stage: int) -> State | None:
+        """The state of stage number `stage`, from 0, or None where it must be run from its start."""
+
+    def due(self, progress: Progress) -> bool:
+        """Whether the state after this update is wanted."""
+
+    def save(self, stage: int, state: State) -> None:
+        """Keeps a state, of tensors and JSON values, in place of the stage's last one."""
+
+
+def random_state(device: torch.device) -> State:
+    """The state of every global generator that training draws from: Python's, NumPy's, torch's, the device's."""
+    name, words, *position = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [name, words.tolist(), *position],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore_random_state(state: State, device: torch.device) -> None:
+    """Puts back what `random_state` read."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    np.random.set_state(tuple(state["numpy"]))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,0 +1,165 @@
+"""Checkpoints of a training: a file per stage, safetensors with JSON in its header, thrown away when it is recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from baselines.defense import Progress
+from baselines.resuming import State
+from benchmarks.results.store import differences
+
+log = logging.getLogger(__name__)
+
+MINI_EPOCHS = 20
+LEAST_SECONDS = 30.0
+SHARE = 0.02
+TENSOR = "tensor:"
+
+
+class Checkpoints:
+    """What `baselines.training.fit` keeps of one training; see `Keeper` there.
+
+    A state is written at the first boundary of a mini-epoch, a twentieth of an epoch, at which `least_seconds` have
+    passed since the last one, or as many that writing takes 2 % of the time; at the end of each stage; and when it is
+    asked to stop.
+
+    Args:
+        folder: the training's own, for this alone.
+        footing: what must be the same for a state to be gone on from: the code, the machine.
+        stop: whether the training is about to be stopped.
+
+    Attributes:
+        resumed: how often this training was begun from a state.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        footing: Mapping[str, Any],
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        least_seconds: float = LEAST_SECONDS,
+    ):
+        self.folder, self.footing, self.stop, self.least_seconds = folder, footing, stop, least_seconds
+        self.resumed = 0
+        self._going_on = True
+        self._saved_at, self._cost = time.monotonic(), 0.0
+
+    def load(self, stage: int) -> State | None:
+        """The state of a stage, where every stage before was finished; one that does not serve is named and left."""
+        path = self._path(stage)
+        if not self._going_on or not path.exists():
+            self._going_on = False
+            return None
+        try:
+            content = _read(path)
+            other = next(differences(content["footing"], self.footing), None)
+            if other is not None:
+                raise ValueError(f"it was made elsewhere: {other}")
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("the checkpoint %s does not serve (%s); the stage is trained anew", path, error)
+            self._going_on = False
+            return None
+        self.resumed = content["resumed"] + 1
+        self._going_on = content["state"]["finished"]
+        return content["state"]
+
+    def due(self, progress: Progress) -> bool:
+        """Whether a state is worth its writing now."""
+        if self.stop():
+            return True
+        at_boundary = progress.update % max(1, progress.updates_per_epoch // MINI_EPOCHS) == 0
+        return at_boundary and time.monotonic() - self._saved_at >= max(self.least_seconds, self._cost / SHARE)
+
+    def save(self, stage: int, state: State) -> None:
+        """Writes the stage's file, whole or not at all.
+
+        Raises:
+            RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+        """
+        started = time.monotonic()
+        _write(self._path(stage), {"footing": self.footing, "resumed": self.resumed, "state": state})
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - started
+
+    def remove(self) -> None:
+        """Throws all of it away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def flags(self) -> list[str]:
+        """The validity flag of a training whose time is the sum of several parts."""
+        return [f"resumed {self.resumed} times"] if self.resumed else []
+
+    def _path(self, stage: int) -> Path:
+        return self.folder / f"stage-{stage}.safetensors"
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    tensors: dict[str, Tensor] = {}
+    text = json.dumps(_without_tensors(content, "", tensors))
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, part, metadata={"content": text, "sha256": _digest(text, tensors)})
+        os.replace(part, path)
+    except (OSError, SafetensorError) as error:
+        if path.parent.is_dir():
+            part.unlink(missing_ok=True)
+        raise RuntimeError(f"the checkpoint {path} cannot be written: {error}") from error
+
+
+def _read(path: Path) -> Any:
+    """The content of a checkpoint.
+
+    Raises:
+        ValueError, KeyError, TypeError, SafetensorError: where it is damaged.
+    """
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
+    if _digest(metadata["content"], tensors) != metadata["sha256"]:
+        raise ValueError("its checksum does not fit")
+    return _with_tensors(json.loads(metadata["content"]), tensors)
+
+
+def _without_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Plain values with a reference for each tensor, which goes into `tensors` under its path."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().cpu().contiguous()
+        return TENSOR + name
+    if isinstance(value, Mapping):
+        return {str(key): _without_tensors(each, f"{name}/{key}", tensors) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_tensors(each, f"{name}/{number}", tensors) for number, each in enumerate(value)]
+    return value
+
+
+def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, str) and value.startswith(TENSOR):
+        return tensors[value.removeprefix(TENSOR)]
+    if isinstance(value, dict):
+        return {key: _with_tensors(each, tensors) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_tensors(each, tensors) for each in value]
+    return value
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

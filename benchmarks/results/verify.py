@@ -1,0 +1,143 @@
+"""Holds a store to what it says of itself: hashes, keys, completeness, and outcomes that could have been."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.data.digests import sha256_of
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.seals import broken_seals
+from benchmarks.results.store import Damaged, Store, content_key
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes:
+        place: the training, attack or file, by its path in the store.
+        what: what is wrong with it, in words.
+    """
+
+    place: str
+    what: str
+
+
+def verify(store: Store) -> list[Finding]:
+    """All that is wrong in a store, tables last; an empty list for a sound and finished one. Nothing is changed.
+
+    Every file is read in full, weights too. A training or attack without a record is unfinished, which is a finding.
+
+    Raises:
+        ValueError: where the folder is no store.
+    """
+    folder = store.root
+    if not (folder / "trainings").is_dir() and not (folder / "attacks").is_dir():
+        raise ValueError(f"the folder {folder} holds no results; name one that 'reproduce', 'run' or 'attack' wrote")
+    found = []
+    for kind, complaints in (("trainings", _training_complaints), ("attacks", _attack_complaints)):
+        for key in store.keys(kind):
+            found += [Finding(f"{kind}/{key}", what) for what in _or_damage(complaints(store, key))]
+    return found + [Finding(name, what) for name, what in broken_seals(folder)]
+
+
+def _or_damage(complaints: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from complaints
+    except Damaged as damage:
+        yield damage.fact
+
+
+def _training_complaints(store: Store, key: str) -> Iterator[str]:
+    record = store.training(key)
+    if record is None:
+        yield "unfinished: there is no record; repeat the command that began it"
+        return
+    yield from _disagreements(record, ("task", "defense", "seed"))
+    if record.status == "diverged":
+        if record.weights_sha256 is not None:
+            yield "diverged, and yet it names weights"
+        return
+    if not record.clean_correct or not set(record.clean_correct) <= {"0", "1"}:
+        yield "its answers to the test texts are not a row of 0 and 1"
+    if any(stage["updates"] != len(stage["losses"]) for stage in record.stages):
+        yield "a stage has more or fewer losses than updates"
+    yield from _wrong_weights(store.weights_path(key), record.weights_sha256)
+
+
+def _wrong_weights(weights: Path, expected: str | None) -> Iterator[str]:
+    if not weights.is_file():
+        yield f"the weights {weights.name} are missing"
+        return
+    found = sha256_of(weights)
+    if found != expected:
+        yield f"the weights are not those it trained: SHA-256 {found}, its record says {expected}"
+
+
+def _disagreements(record: TrainingRecord | AttackRecord, names: tuple[str, ...]) -> Iterator[str]:
+    """What a record says beside its identity and otherwise than it."""
+    for name in names:
+        if name in record.identity and record.identity[name] != getattr(record, name):
+            yield f"its {name} is {getattr(record, name)!r}, its identity says {record.identity[name]!r}"
+
+
+def _attack_complaints(store: Store, key: str) -> Iterator[str]:
+    outcomes = store.outcomes(key)
+    if store.outcomes_path(key).is_file() and not store.ends_whole(key):
+        yield "the last outcome was not written to its end"
+    for outcome in outcomes:
+        yield from _impossible(outcome)
+    twice = [example for example, times in Counter(outcome.example_id for outcome in outcomes).items() if times > 1]
+    if twice:
+        yield f"more than one outcome for {_listed(twice)}"
+    record = store.attack(key)
+    if record is None:
+        yield f"unfinished: {len(outcomes)} outcomes and no record; repeat the command that began it"
+        return
+    yield from _against_plan(record, outcomes)
+    yield from _against_victim(store, record)
+
+
+def _impossible(outcome: Outcome) -> Iterator[str]:
+    """What no attack could have answered."""
+    name = outcome.example_id
+    if outcome.status not in ("skipped", "failed", "successful", "error"):
+        yield f"{name} has the unknown status {outcome.status!r}"
+    if outcome.status in ("failed", "successful") and outcome.queries < 1:
+        yield f"{name} was attacked without a query"
+    if outcome.status == "skipped" and (outcome.queries or outcome.original != outcome.perturbed):
+        yield f"{name} was skipped, and yet queried or changed"
+    if (outcome.status == "error") != (outcome.error is not None):
+        yield f"{name} has a traceback without being an error, or the other way round"
+
+
+def _against_plan(record: AttackRecord, outcomes: list[Outcome]) -> Iterator[str]:
+    planned, found = set(record.example_ids), {outcome.example_id for outcome in outcomes}
+    if planned - found:
+        yield f"no outcome for {_listed(sorted(planned - found))}"
+    if found - planned:
+        yield f"outcomes for texts that were not planned: {_listed(sorted(found - planned))}"
+    if record.identity.get("examples") not in (None, content_key({"ids": record.example_ids})):
+        yield "its planned texts are not those its identity names"
+
+
+def _against_victim(store: Store, record: AttackRecord) -> Iterator[str]:
+    if "model" in record.identity:
+        return  # an attack on a classifier of the user's, which lies elsewhere
+    if record.identity.get("training") != record.training_key:
+        yield "it names another training than its identity does"
+    training = store.training(record.training_key)
+    if training is None:
+        yield f"the training {record.training_key} that it attacked is not there"
+    elif store.victim(record.key) not in (None, training.weights_sha256):
+        yield f"it attacked other weights than the training {record.training_key} has now"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

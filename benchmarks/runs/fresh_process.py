@@ -1,0 +1,94 @@
+"""Work in a process of its own, so that a timed run starts from the same state as every other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from typing import Any, Literal
+
+from benchmarks.runs.interruption import end_with_parent
+
+Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
+
+# What the server of processes imports once; a process is then there in a moment and has computed nothing yet.
+PRELOADED = ["benchmarks.runs.runner"]
+
+
+def process_context() -> BaseContext:
+    """How processes are started: by a server that has imported the suite, where the system has one."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def call_in_fresh_process(
+    function: Callable[..., Any], *arguments: Any, on_progress: Callable[[], None] = lambda: None
+) -> Any:
+    """Calls `function(*arguments, tell)` in a new process and returns what it returns.
+
+    Args:
+        function: found by name in the new process; it calls `tell()` as it gets on.
+        arguments: what it is given; they must survive pickling, as its result must.
+        on_progress: called here for each `tell()` there.
+    Raises:
+        ValueError, RuntimeError: those of the function.
+        RuntimeError: where it raised anything else, or the process ended without an answer.
+    """
+    context = process_context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    name = function.__name__.strip("_")
+    try:
+        while (message := receiver.recv())[0] == "progress":
+            on_progress()
+    except EOFError:
+        process.join()
+        raise RuntimeError(
+            f"the process of {name} ended without an answer, with exit code {process.exitcode}; where that is -9 the "
+            f"machine was probably out of memory"
+        ) from None
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        receiver.close()
+        process.join()
+    kind, value = message
+    if kind == "result":
+        return value
+    raise value if kind == "refusal" else RuntimeError(f"{name} failed in its process: {value}")
+
+
+def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """The new process: an interrupt is its parent's to handle, and it ends where that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+    def tell() -> None:
+        try:
+            sender.send(("progress", None))
+        except OSError:
+            sys.exit(1)
+
+    message: Message
+    try:
+        message = ("result", function(*arguments, tell))
+    except KeyboardInterrupt:
+        sys.exit(1)  # the parent asked for it, and knows
+    except (ValueError, RuntimeError) as refusal:
+        message = ("refusal", refusal)
+    except Exception:
+        message = ("bug", traceback.format_exc())
+    try:
+        sender.send(message)
+    except OSError:
+        sys.exit(1)

@@ -1,0 +1,57 @@
+"""SIGTERM and Ctrl-C: an end that leaves everything resumable."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def raise_interrupt(number: int, frame: FrameType | None) -> None:
+    """A signal's handler: the exception that Ctrl-C raises, for SIGTERM too."""
+    raise KeyboardInterrupt
+
+
+def end_with_parent() -> None:
+    """Ends this process at once when the one that started it is gone, so that no work goes on that nobody waits for."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], bool]]:
+    """While the block runs, the first signal is only noted, for the block to end at a good moment; a second one raises.
+
+    Yields:
+        Whether a signal came. One that is ignored stays so; outside the main thread, where no handler can be set, none
+        ever comes.
+    """
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if came.is_set():
+            raise KeyboardInterrupt
+        came.set()
+
+    heeded = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, note) for each in heeded}
+    try:
+        yield came.is_set
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,124 @@
+"""The suite's update of each method beside the plain one of its release, on the same texts."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from baselines.training import fit
+from benchmarks.clock.timing import timer_for
+from benchmarks.speed.plain_loops import padded_to, plain_step
+from benchmarks.speed.step_speed import WARM_UP_UPDATES, measured_methods
+
+OURS = "this suite"
+
+
+@dataclass(frozen=True)
+class LoopTiming:
+    """The updates of one method, written one way.
+
+    Attributes:
+        method: its title.
+        padded_to: tokens every text is padded to, or None for the longest text of its batch.
+        plain: whether it is the release's way.
+        seconds: mean seconds of an update, the warm-up left out.
+    """
+
+    method: str
+    padded_to: int | None
+    plain: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class GivenBatches:
+    """Batches in the order they are given."""
+
+    batches: Sequence[Batch]
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """How many there are."""
+        return len(self.batches)
+
+    def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
+        """All of them."""
+        return iter(self.batches)
+
+
+def time_loops(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    *,
+    longest: int,
+    device: str = "cpu",
+    precision: Any = "fp32",
+    say: Callable[[str], None] = lambda line: None,
+) -> list[LoopTiming]:
+    """Times every method's update, ours and plain, with padding in the batch and, plain, with padding to `longest`.
+
+    Args:
+        model: a classifier; copies of it are trained.
+        batches: the first is the warm-up's; the others are timed, the same for all.
+    """
+    found = []
+    for title, defense in fresh_dropout(measured_methods()).items():
+        ways: list[tuple[int | None, bool]] = [(None, False), (None, True), (longest, True)]
+        for width, plain in ways:
+            given = [each.to(device) for each in batches]
+            if width is not None:
+                given = [padded_to(each, width) for each in given]
+            run = _plain_seconds if plain else _own_seconds
+            seconds = run(defense, copy.deepcopy(model).to(device), given, device, precision)
+            found.append(LoopTiming(title, width, plain, statistics.mean(seconds[WARM_UP_UPDATES:])))
+            way = "plain" if plain else "ours"
+            say(f"{title}, {way}, padded to {width or 'the longest of the batch'}: {found[-1].seconds:.3f} s an update")
+    return found
+
+
+def fresh_dropout(methods: dict[str, Defense]) -> dict[str, Defense]:
+    """The methods with a mask of its own in each pass, as most releases draw them."""
+    return {
+        title: replace(defense, dropout="fresh") if hasattr(defense, "dropout") else defense  # type: ignore[call-arg]
+        for title, defense in methods.items()
+    }
+
+
+def _own_seconds(
+    defense: Defense, model: nn.Module, batches: Sequence[Batch], device: str, precision: Any
+) -> list[float]:
+    timer = timer_for(device)
+    (log,) = fit(defense, model, GivenBatches(batches), timer=timer, precision=precision)
+    timer.readings()
+    return timer.series[log.name]
+
+
+def _plain_seconds(
+    defense: Defense, model: nn.Module, batches: Sequence[Batch], device: str, precision: Any
+) -> list[float]:
+    """Wall seconds of an update: gradients, clipping, an optimiser that goes parameter by parameter."""
+    model.train()
+    step, parameters = plain_step(defense, model)
+    optimizer = torch.optim.AdamW(parameters, lr=2e-5, weight_decay=0.01, foreach=False, fused=False)
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    seconds = []
+    for batch in batches:
+        started = time.perf_counter()
+        with torch.autocast(torch.device(device).type, kind, enabled=precision == "bf16"):
+            step(batch)
+        nn.utils.clip_grad_norm_(parameters, 1.0, foreach=False)
+        optimizer.step()
+        optimizer.zero_grad()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return seconds

@@ -1,0 +1,164 @@
+"""Updates as the methods' releases write them: to be measured beside the suite's own, which give the same gradients.
+
+The loss is read back after every pass, ascents compute gradients of all parameters and throw them away, InfoBERT goes
+backwards twice and walks over tokens in Python. Sources: RockyLzy/TextDefender, trainer/pgd.py; zhuchen03/FreeLB,
+huggingface-transformers/examples/run_glue_freelb.py; AI-secure/InfoBERT, ANLI/local_robust_trainer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, pad
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
+
+
+def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
+    """What leaves a batch's gradients in the model, and the parameters it trains.
+
+    Args:
+        defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout; it gives the constants.
+    Raises:
+        ValueError: for any other.
+    """
+    parameters = list(model.parameters())
+    if isinstance(defense, FineTune):
+        return lambda batch: _fine_tune(model, batch), parameters
+    if isinstance(defense, PGD):
+        return lambda batch: _pgd(defense, model, batch), parameters
+    if isinstance(defense, FreeLB):
+        return lambda batch: _freelb(defense, model, batch), parameters
+    if isinstance(defense, InfoBert):
+        critic = defense.new_critic(model)
+        generator = torch.Generator().manual_seed(defense.info_seed)
+        return lambda batch: _info_bert(defense, model, critic, batch, generator), [*parameters, *critic.parameters()]
+    raise ValueError(f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB and InfoBERT exist")
+
+
+def padded_to(batch: Batch, tokens: int) -> Batch:
+    """The batch (B, L) with padding up to `tokens`."""
+    more = tokens - batch.input_ids.shape[1]
+    segments = batch.token_type_ids
+    return Batch(
+        pad(batch.input_ids, (0, more)),
+        pad(batch.attention_mask, (0, more)),
+        batch.labels,
+        None if segments is None else pad(segments, (0, more)),
+    )
+
+
+def _fine_tune(model: nn.Module, batch: Batch) -> float:
+    loss = cross_entropy(model(**batch.inputs()).logits, batch.labels)
+    loss.backward()
+    return loss.item()
+
+
+def _start(defense: Any, model: nn.Module, batch: Batch) -> Tensor:
+    """Noise on real tokens, (B, L, D), scaled by each text's length."""
+    embedded = model.get_input_embeddings()(batch.input_ids)  # type: ignore[operator]
+    lengths = batch.attention_mask.sum(1)
+    noise = torch.zeros_like(embedded).uniform_(-1, 1) * batch.attention_mask.unsqueeze(2)
+    scale = defense.init_magnitude / torch.sqrt(lengths * embedded.shape[-1])
+    return (noise * scale.view(-1, 1, 1)).detach()
+
+
+def _climbed(defense: Any, delta: Tensor, grad: Tensor) -> Tensor:
+    norm = torch.norm(grad.view(grad.shape[0], -1), dim=1).view(-1, 1, 1)
+    return (delta + defense.step_size * grad / torch.clamp(norm, min=1e-8)).detach()
+
+
+def _perturbed(model: nn.Module, delta: Tensor, batch: Batch, **options: Any) -> Any:
+    embedded = model.get_input_embeddings()(batch.input_ids)  # type: ignore[operator]
+    return model(inputs_embeds=embedded + delta, **batch.context(), **options)
+
+
+def _pgd(defense: PGD, model: nn.Module, batch: Batch) -> float:
+    delta = _start(defense, model, batch)
+    for _ in range(defense.steps):
+        delta.requires_grad_()
+        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels)
+        loss.backward()
+        loss.item()
+        delta = _climbed(defense, delta, delta.grad)  # type: ignore[arg-type]
+        model.zero_grad()
+    loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels)
+    loss.backward()
+    return loss.item()
+
+
+def _freelb(defense: FreeLB, model: nn.Module, batch: Batch) -> float:
+    delta = _start(defense, model, batch)
+    total = 0.0
+    for number in range(defense.steps):
+        delta.requires_grad_()
+        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels) / defense.steps
+        loss.backward()
+        total += loss.item()
+        if number < defense.steps - 1:
+            delta = _climbed(defense, delta, delta.grad)  # type: ignore[arg-type]
+    return total
+
+
+def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, generator: torch.Generator) -> float:
+    delta = _start(defense, model, batch)
+    total = 0.0
+    for number in range(defense.steps):
+        delta.requires_grad_()
+        output = _perturbed(model, delta, batch, output_hidden_states=True)
+        first, last = output.hidden_states[0], output.hidden_states[-1]
+        loss = cross_entropy(output.logits, batch.labels) / defense.steps
+        loss = loss + defense.beta * _bottleneck(first, batch, generator) / defense.steps
+        loss.backward(retain_graph=True)
+        total += loss.item()
+        grad = delta.grad.clone()  # type: ignore[union-attr]
+        tokens, texts = _anchored(first, last[:, 0], grad, batch, defense)
+        tied = -defense.alpha * _shared(critic, tokens, texts, len(batch), generator) / defense.steps
+        tied.backward()
+        total += tied.item()
+        if number < defense.steps - 1:
+            delta = _climbed(defense, delta, grad)
+    return total
+
+
+def _bottleneck(first: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
+    rows = torch.cat([first[text, : int(length)] for text, length in enumerate(batch.attention_mask.sum(1))])
+    return 0.5 * ((rows - rows[torch.randint(len(rows), (len(rows),), generator=generator)]) ** 2).sum(-1).mean()
+
+
+def _anchored(first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense: InfoBert) -> tuple[Tensor, Tensor]:
+    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one."""
+    tokens, texts = [], []
+    for text in range(len(batch)):
+        length = int(batch.attention_mask[text].sum())
+        norms = [torch.norm(grad[text, token]).item() for token in range(length)]
+        ranking = sorted(range(length), key=norms.__getitem__)
+        kept = [token for rank, token in enumerate(ranking) if defense.low * length <= rank < defense.high * length]
+        for token in sorted(kept):
+            tokens.append(first[text, token])
+            texts.append(whole[text])
+    return torch.stack(tokens), torch.stack(texts)
+
+
+def _shared(critic: Any, tokens: Tensor, texts: Tensor, chunk: int, generator: torch.Generator) -> Tensor:
+    """The critic's bound over chunks of pairs, every pair's features concatenated."""
+    order = torch.randperm(len(tokens), generator=generator)
+    tokens, texts = tokens[order], texts[order]
+    bounds = []
+    for start in range(0, len(tokens), chunk):
+        local, whole = tokens[start : start + chunk], texts[start : start + chunk]
+        count = len(local)
+        pairs = torch.cat(
+            [local.unsqueeze(0).expand(count, -1, -1), whole.unsqueeze(1).expand(-1, count, -1)], dim=-1
+        )  # (whole, local, 2 D)
+        scores = nn.functional.softplus(critic.score(critic.hidden(pairs).relu())).squeeze(-1)
+        bounds.append(scores.diagonal().mean() - (scores.logsumexp(1) - torch.tensor(float(count)).log()).mean())
+    return torch.stack(bounds).mean()

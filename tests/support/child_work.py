@@ -1,0 +1,33 @@
+"""Work for another process, found there by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+
+def count_to(number: int, tell: Callable[[], None]) -> tuple[int, int]:
+    """Tells `number` times; the number and the process it was counted in."""
+    for _ in range(number):
+        tell()
+    return number, os.getpid()
+
+
+def refuse(kind: type[Exception], tell: Callable[[], None]) -> None:
+    """Raises an exception of that kind."""
+    raise kind("a sentence")
+
+
+def vanish(tell: Callable[[], None]) -> None:
+    """Dies as a process does that the system kills."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for_ever(path: str, tell: Callable[[], None]) -> Any:
+    """Writes its process's id to a file, tells once and never returns."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(str(os.getpid()))
+    tell()
+    signal.pause()
