@@ -31,6 +31,7 @@ class Augmentation(Defense, key="augmentation"):
     title = "ADA"
     paper = "Li et al., EMNLP 2021, arXiv:2108.12777"
     needs = frozenset({"adversarial_texts"})
+    one_stage = False  # its texts are those of a whole training
 
     recipe: str = "textfooler"
     share: float = 0.5

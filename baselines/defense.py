@@ -19,9 +19,11 @@ from torch import Generator, Tensor, nn
 from baselines.batch import Batch
 from baselines.refusal import require, unknown
 
-__all__ = ["Defense", "Progress", "Stage", "Step", "discover", "require"]
+__all__ = ["Defense", "Progress", "Stage", "Step", "added_later", "discover", "require"]
 
 Step = Callable[[Batch], Tensor]
+
+ADDED_LATER = "added_later"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Stage:
         least_updates: the stage and its schedule are no shorter than this, however small the data.
         not_decayed: matrices among `parameters` that do not decay.
         shuffle: whether the texts come in a seeded random order or as stored.
+        replays: how often in a row a batch is given to `step`, each time with an optimiser update of its own; schedule
+            and progress count the batch once.
         after_update: hears the progress after each update; returning True ends the stage.
         trace: what the method wants in the log (numbers, strings and lists of them), filled while the stage runs.
         memory: what `step` and `after_update` remember between updates beside parameters and trace, () for nothing.
@@ -91,6 +95,7 @@ class Stage:
     least_updates: int = 0
     not_decayed: tuple[nn.Parameter, ...] = ()
     shuffle: bool = True
+    replays: int = 1
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     memory: Sequence[Remembers | Generator] | None = None
@@ -109,7 +114,8 @@ class Defense(ABC):
     """A training method, given by its hyperparameters; printing one is its configuration.
 
     A subclass is declared `class FreeLB(Defense, key="freelb")`, is a frozen dataclass, and writes either
-    `step(model, batch)` or `stages(model)`.
+    `step(model, batch)` or `stages(model)`. One whose stages are several, or whose stage cannot be part of
+    another method, sets `one_stage` to False.
 
     What its batches must carry beyond tokens it names in `needs`; `NEEDS` lists what there is. A method that needs
     nothing gets the same batches in the same order as every other.
@@ -126,6 +132,7 @@ class Defense(ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    one_stage: ClassVar[bool] = True
     task_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     epochs: float = 10
@@ -166,18 +173,47 @@ class Defense(ABC):
 
     def stage(self, name: str, step: Step, parameters: list[nn.Parameter], **changes: Any) -> Stage:
         """A stage with this defense's own schedule; `changes` replace single settings of it."""
-        settings: dict[str, Any] = {
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "weight_decay": self.weight_decay,
-            "warmup_ratio": self.warmup_ratio,
-            "max_grad_norm": self.max_grad_norm,
-        }
-        return Stage(name, step, parameters, **(settings | changes))
+        return Stage(name, step, parameters, **(self.schedule() | changes))
+
+    def schedule(self) -> dict[str, Any]:
+        """The hyperparameters that every defense has: those of its stage's length, optimiser and rate."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(Defense)}
 
     def settings(self) -> dict[str, Any]:
-        """The hyperparameters as plain JSON values; nested dataclasses become dictionaries."""
-        return dataclasses.asdict(self)
+        """The hyperparameters as plain JSON values.
+
+        Nested dataclasses become dictionaries; one that holds another defense than the field's default names it under
+        "defense".
+        """
+        return _plain(self, whole=True)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that tell this value from others: those `added_later` are left out at their default."""
+        return _plain(self, whole=False)
+
+
+def _plain(settings: Any, *, whole: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(settings):
+        value, default = getattr(settings, each.name), default_of(each)
+        if not whole and each.metadata.get(ADDED_LATER) and value == default:
+            continue
+        if dataclasses.is_dataclass(value):
+            inner = _plain(value, whole=whole)
+            is_named = isinstance(value, Defense) and type(value) is not type(default)
+            value = {"defense": value.key} | inner if is_named else inner  # type: ignore[union-attr]
+        values[each.name] = value
+    return values
+
+
+def default_of(one: dataclasses.Field[Any]) -> Any:
+    """The default of a dataclass's field, made anew where a function makes it."""
+    return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+
+
+def added_later(default: Any) -> Any:
+    """A field that came after results had been stored: at its default they keep their identity, and are found."""
+    return field(default=default, metadata={ADDED_LATER: True})
 
 
 def discover(*packages: ModuleType) -> dict[str, type[Defense]]:

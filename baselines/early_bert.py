@@ -49,6 +49,7 @@ class EarlyBert(Defense, key="early_bert"):
 
     title = "EarlyBERT"
     paper = "Chen et al., ACL-IJCNLP 2021, arXiv:2101.00063"
+    one_stage = False
     task_settings = SPARSITIES
 
     lambda_heads: float = 1e-4

@@ -65,6 +65,7 @@ class Rift(Defense, key="rift"):
     """
 
     title = "RIFT"
+    one_stage = False  # its teacher is the encoder as it came, not one that coefficients scale or a ticket cuts
     paper = "Dong et al., NeurIPS 2021, arXiv:2112.11668"
     task_settings = {"ag_news": _SNLI, "qnli": _SNLI, "qqp": _SNLI}
 

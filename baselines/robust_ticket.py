@@ -57,6 +57,7 @@ class RobustTicket(Defense, key="robust_ticket"):
 
     title = "RobusT"
     paper = "Zheng et al., ACL 2022, arXiv:2211.03013"
+    one_stage = False
     task_settings = {
         "sst2": {"sparsity": 0.3},
         "ag_news": {"search": _search(learning_rate=0.05), "sparsity": 0.4},

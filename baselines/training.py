@@ -85,12 +85,12 @@ class StageLog:
 
     Attributes:
         name: the stage's name.
-        updates: optimiser updates made.
+        updates: optimiser updates made; those on a replayed batch count as one.
         updates_per_epoch: updates in one pass over the training set.
         ended_early: whether `after_update` ended the stage.
         passes: totals over the stage.
         parameters: numbers trained in this stage.
-        losses: one loss per update.
+        losses: one loss per update; of a replayed batch, the last.
         trace: what the method recorded.
     """
 
@@ -162,16 +162,20 @@ def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> 
         return next(stages, None)
 
 
+def planned_updates(stage: Stage, epochs: float, batches: Batches) -> int:
+    """Updates in so many epochs of a stage, which is no shorter than its least."""
+    return max(1, stage.least_updates, math.floor(epochs * batches.updates_per_epoch))
+
+
 class _Run:
     """One stage under way: what it has done and all that decides how it goes on."""
 
     def __init__(self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None):
         self.stage, self.model, self.batches, self.timer = stage, model, batches, timer
-        least = max(1, stage.least_updates)
-        self.total = max(least, math.floor(stage.epochs * batches.updates_per_epoch))
+        self.total = planned_updates(stage, stage.epochs, batches)
         if most_updates is not None:
             self.total = min(self.total, most_updates)
-        horizon = max(least, math.floor((stage.schedule_epochs or stage.epochs) * batches.updates_per_epoch))
+        horizon = planned_updates(stage, stage.schedule_epochs or stage.epochs, batches)
         self.optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio)
@@ -197,13 +201,15 @@ class _Run:
                     batch = batch.to(self.device, non_blocking=True)
                 rate = self.schedule.get_last_lr()[0]
                 with self.timer.span(stage.name):
-                    with autocast:
-                        self.losses.append(stage.step(batch))
-                    if stage.max_grad_norm is not None:
-                        nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
-                    self.optimizer.step()
+                    for _ in range(stage.replays):
+                        with autocast:
+                            loss = stage.step(batch)
+                        if stage.max_grad_norm is not None:
+                            nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
+                        self.optimizer.step()
+                        self.optimizer.zero_grad(set_to_none=True)
+                    self.losses.append(loss)
                     self.schedule.step()
-                    self.optimizer.zero_grad(set_to_none=True)
                     progress = Progress(len(self.losses), batches.updates_per_epoch, self.total, rate)
                     if stage.after_update is not None:
                         self.ended = bool(stage.after_update(progress))
@@ -352,13 +358,13 @@ class CountPasses:
     def state(self) -> State:
         """The counts so far."""
         self.passes.backward_input = self.backward - self.passes.backward_full
-        return asdict(self.passes) | {"backward": self.backward, "under_way": self.under_way}
+        return asdict(self.passes) | {"backward": self.backward}
 
     def restore(self, state: State) -> None:
         """Counts on from there; who was given the passes keeps them."""
         for name in vars(self.passes):
             setattr(self.passes, name, state[name])
-        self.backward, self.under_way = state["backward"], state["under_way"]
+        self.backward = state["backward"]
 
     def _after_forward(self, encoder: nn.Module, arguments: tuple, output: Any) -> None:
         self.passes.forward += 1

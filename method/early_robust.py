@@ -1,4 +1,6 @@
-"""EarlyRobust: robust early-bird tickets. Search under FreeLB until masks settle, draw, rewind, prune, fine-tune."""
+"""EarlyRobust: robust early-bird tickets. Search, by default under FreeLB, until masks settle; draw, rewind, prune,
+fine-tune.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage
+from baselines.defense import Defense, Progress, Stage, added_later
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.primitives.importance import Coefficients, Importance
@@ -39,8 +41,9 @@ class EarlyRobust(Defense, key="early_robust"):
     """Learn importance coefficients under an adversarial loss for a fraction of an epoch, then fine-tune the ticket.
 
     Attributes:
-        search: the adversarial loss of the search, with its own learning rate, decay and warm-up; its `epochs` is the
-            horizon of the search's schedule, which stays one epoch however early the search stops.
+        search: the defense whose objective shapes the ticket, with its own learning rate, decay and warm-up; its
+            `epochs` is the horizon of the search's schedule, which stays one epoch however early the search stops. Any
+            of one stage will do; the paper's is FreeLB.
         lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients, added once per update.
         head_sparsity, neuron_sparsity: shares to prune, in [0, 1).
         head_scope, neuron_scope: rank structures over all layers or within each.
@@ -56,6 +59,8 @@ class EarlyRobust(Defense, key="early_robust"):
         search_shuffle: False searches the texts in stored order, as the release does.
         search_token_types: False searches without segment ids, as the release does.
         ticket: "searched", or "random" with `ticket_seed`, which needs no search.
+        fine_tuning: the defense by whose objective the ticket is fine-tuned, of one stage; its schedule is this one's.
+            The paper fine-tunes plainly.
 
     Source: Xi et al., EMNLP 2022, sections 3 and 4; WooooDyy/EarlyRobust. Known for IMDB alone: learning rate, K, step
     size, start and both lambdas (run_first_stage.sh); the same values stand in here for the other tasks.
@@ -66,6 +71,7 @@ class EarlyRobust(Defense, key="early_robust"):
 
     title = "EarlyRobust"
     paper = "Xi et al., EMNLP 2022, arXiv:2211.07263"
+    one_stage = False
     task_settings = {
         "imdb": {"neuron_sparsity": 0.4},
         "ag_news": {"neuron_sparsity": 0.2},
@@ -76,7 +82,7 @@ class EarlyRobust(Defense, key="early_robust"):
 
     weight_decay: float = 0.0
     warmup_ratio: float = 0.0
-    search: FreeLB = field(default_factory=_search)
+    search: Defense = field(default_factory=_search)
     lambda_heads: float = 1e-5
     lambda_neurons: float = 2e-4
     head_sparsity: float = 1 / 6
@@ -97,6 +103,7 @@ class EarlyRobust(Defense, key="early_robust"):
     search_token_types: bool = True
     ticket: Literal["searched", "random"] = "searched"
     ticket_seed: int = 0
+    fine_tuning: Defense = added_later(FineTune())
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,6 +123,17 @@ class EarlyRobust(Defense, key="early_robust"):
         drawn = self.draw_epoch
         allowed = "in (0, max_search_epochs], or None for the rule"
         require(drawn is None or 0 < drawn <= self.max_search_epochs, "EarlyRobust.draw_epoch", allowed, drawn)
+        for name in ("search", "fine_tuning"):
+            nested = getattr(self, name)
+            require(nested.one_stage, f"EarlyRobust.{name}", "a defense of one stage", nested.key)
+        unread = self.fine_tuning.schedule()
+        allowed = f"left at its default {', '.join(unread)}, for those of EarlyRobust itself count"
+        require(unread == type(self.fine_tuning)().schedule(), "EarlyRobust.fine_tuning", allowed, unread)
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """What either objective needs."""
+        return self.search.needs | self.fine_tuning.needs
 
     @classmethod
     def released(cls, **changes: Any) -> EarlyRobust:
@@ -138,26 +156,27 @@ class EarlyRobust(Defense, key="early_robust"):
         else:
             initial = {name: value.clone() for name, value in model.state_dict().items()}
             importance = Importance(model)
-            search = _TicketSearch(self, model, importance)
-            yield self.search.stage(
-                "search",
-                search.step,
-                [*model.parameters(), *importance.parameters()],
-                epochs=self.max_search_epochs,
-                schedule_epochs=self.search.epochs,
-                least_updates=LEAST_MINI_EPOCH_UPDATES * math.ceil(self.max_search_epochs / self.mini_epoch),
-                not_decayed=() if self.decay_coefficients else tuple(importance.parameters()),
-                shuffle=self.search_shuffle,
-                after_update=search.hear,
-                trace=search.trace,
-                memory=(search,),
-            )
+            for shaping in self.search.stages(model):
+                search = _TicketSearch(self, shaping, importance)
+                yield replace(
+                    shaping,
+                    name="search",
+                    step=search.step,
+                    parameters=[*shaping.parameters, *importance.parameters()],
+                    epochs=self.max_search_epochs,
+                    schedule_epochs=self.search.epochs,
+                    least_updates=LEAST_MINI_EPOCH_UPDATES * math.ceil(self.max_search_epochs / self.mini_epoch),
+                    not_decayed=(*shaping.not_decayed, *(() if self.decay_coefficients else importance.parameters())),
+                    shuffle=self.search_shuffle,
+                    after_update=search.hear,
+                    memory=None if shaping.memory is None else (*shaping.memory, search),
+                )
             importance.remove()
             ticket = search.ticket()
             model.load_state_dict(initial)
         prune_(model, ticket)
-        plain = FineTune()
-        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()), memory=())
+        for tuning in replace(self.fine_tuning, **self.schedule()).stages(model):
+            yield replace(tuning, name="fine_tune")
 
     def draw(self, coefficients: Coefficients) -> Ticket:
         """The ticket of some coefficients at this defense's sparsities, scopes and rule."""
@@ -175,26 +194,29 @@ class EarlyRobust(Defense, key="early_robust"):
 class _TicketSearch:
     """The search's step, its boundaries and what becomes of the masks there."""
 
-    def __init__(self, defense: EarlyRobust, model: nn.Module, importance: Importance):
-        self.defense, self.model, self.importance = defense, model, importance
+    def __init__(self, defense: EarlyRobust, shaping: Stage, importance: Importance):
+        self.defense, self.shaping, self.importance = defense, shaping, importance
         self.convergence: Convergence[Ticket] = Convergence(
             defense.stop_rule, defense.gamma, defense.patience, defense.draw_at
         )
         self.boundaries: list[int] = []
         self.by_hand: Ticket | None = None
-        self.trace: dict[str, Any] = {"boundaries": []}
+        self.trace = shaping.trace
+        self.trace["boundaries"] = []
 
     def step(self, batch: Batch) -> Tensor:
-        """The adversarial gradient, then the penalty's once and undivided."""
+        """The objective's gradient, then the penalty's once and undivided."""
         defense = self.defense
         if not defense.search_token_types:
             batch = replace(batch, token_type_ids=None)
-        loss = defense.search.step(self.model, batch)
+        loss = self.shaping.step(batch)
         self.importance.l1(defense.lambda_heads, defense.lambda_neurons).backward()
         return loss
 
     def hear(self, progress: Progress) -> bool:
         """At a boundary, builds the masks and asks the rule; True ends the search."""
+        if self.shaping.after_update is not None:
+            self.shaping.after_update(progress)
         at_end = progress.update == progress.total_updates
         if progress.update == self._next_boundary(progress):
             self._compare(progress)

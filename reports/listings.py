@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from baselines.defense import Defense
 from baselines.refusal import unknown
 from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
 from benchmarks.data.assets import LOCK, Asset, state_of
@@ -75,7 +76,16 @@ def details(name: str, task: str | None = None) -> Table:
         raise unknown("defense or recipe", name, [*known_defenses(), *RECIPES])
     defense = find_defense(name)
     settings = defense() if task is None else defense.for_task(find_task(task).key)
-    return _text_table(f"{defense.title} ({defense.paper})", ("Setting", "Value"), flat(settings.settings()))
+    return _text_table(f"{defense.title} ({defense.paper})", ("Setting", "Value"), flat(_with_kinds(settings)))
+
+
+def _with_kinds(defense: Defense) -> dict[str, Any]:
+    """Its settings, in which every defense it holds is named: `search.defense`."""
+    values = defense.settings()
+    for name in values:
+        if isinstance(nested := getattr(defense, name), Defense):
+            values[name] = {"defense": nested.key} | values[name]
+    return values
 
 
 def recipe_differences(first: str, second: str) -> Table:

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.clock.cost import epoch_units
 from benchmarks.data.tasks import find_task
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.defenses import TABLE_ORDER, find_defense
+from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.settings import with_settings
 from benchmarks.runs.setup import Setup
@@ -142,7 +142,7 @@ def _measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[
 
 def _predicted(record: TrainingRecord) -> float:
     """The cost model's training time in trainings by plain fine-tuning of as many epochs; NaN for a foreign method."""
-    if record.defense not in TABLE_ORDER:
+    if record.defense not in tree_defenses():
         return math.nan
     defense = with_settings(find_defense(record.defense)(), record.identity["settings"])
     searched = sum(stage["epochs"] for stage in record.stages if stage["name"] == "search")

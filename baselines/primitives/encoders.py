@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import nn
@@ -130,3 +131,15 @@ def masked_linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
         for role in ROLES:
             yield f"{architecture.layers}.{number}.{getattr(architecture, role)}", layer.linear(role)
     yield architecture.pooler, model.get_submodule(architecture.pooler)  # type: ignore[misc]
+
+
+@contextmanager
+def only_first_layer(model: nn.Module) -> Iterator[nn.Module]:
+    """The encoder with its embeddings and first layer alone, while entered; the layers stay the model's own."""
+    path, _, name = architecture_of(model).layers.rpartition(".")
+    owner, layers = model.get_submodule(path), model.get_submodule(f"{path}.{name}")
+    setattr(owner, name, layers[:1])  # type: ignore[index]
+    try:
+        yield model.base_model  # type: ignore[misc]
+    finally:
+        setattr(owner, name, layers)

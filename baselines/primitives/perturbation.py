@@ -1,7 +1,7 @@
 """Perturbations of word embeddings: where they start, how they climb, and the forward pass that takes them.
 
 The perturbation is added to the word embeddings, before positions, segments, LayerNorm and dropout, on every real
-token, [CLS] and [SEP] included. Norms are per text over all its tokens and dimensions.
+token, [CLS] and [SEP] included. Norms are per text over all its tokens and dimensions, or per token where asked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from baselines.batch import Batch
 from baselines.refusal import require
 
 Norm = Literal["l2", "linf"]
+Unit = Literal["text", "token"]
 DropoutMode = Literal["shared", "fresh"]
 
 SMALLEST_NORM = 1e-8
@@ -31,6 +32,7 @@ class Ascent:
         init_magnitude: scale of the random start; 0 starts at the clean text exactly.
         max_norm: radius of the ball around the clean text, or None for no bound. The start is not projected.
         norm: "l2" over a text, or "linf" over its entries.
+        unit: what has a norm of its own, a "text" or each "token" of it.
 
     Source: Zhu et al. 2020 (FreeLB), Algorithm 1 and the released code.
     """
@@ -40,6 +42,7 @@ class Ascent:
     init_magnitude: float
     max_norm: float | None = None
     norm: Norm = "l2"
+    unit: Unit = "text"
 
     def __post_init__(self) -> None:
         require(self.steps >= 0, "Ascent.steps", "0 or more", self.steps)
@@ -69,7 +72,7 @@ class Ascent:
     def climb(self, delta: Tensor, grad: Tensor, mask: Tensor) -> Tensor:
         """One normalised ascent step, projected back into the ball.
 
-        A text whose gradient is zero or not finite keeps its perturbation.
+        A text (or token) whose gradient is zero or not finite keeps its perturbation.
 
         Args:
             delta: (B, L, D). grad: (B, L, D), gradient of the loss by `delta`, of any positive scale.
@@ -92,7 +95,9 @@ class Ascent:
         return torch.where(usable, projected, delta.detach())
 
     def _size(self, values: Tensor) -> Tensor:
-        """Norm per text, (B, 1, 1)."""
+        """Norm per text, (B, 1, 1), or per token, (B, L, 1)."""
+        if self.unit == "token":
+            return values.norm(dim=2, keepdim=True) if self.norm == "l2" else values.abs().amax(dim=2, keepdim=True)
         flat = values.flatten(1)
         size = flat.norm(dim=1) if self.norm == "l2" else flat.abs().amax(dim=1)
         return size.view(-1, 1, 1)

@@ -13,12 +13,16 @@ from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
 from baselines.defense import Defense
 from baselines.early_bert import EarlyBert
+from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
+from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
+from baselines.smart import SMART
 from baselines.training import Passes
+from baselines.yopo import YOPO
 from method.early_robust import EarlyRobust
 
 FORWARD, BACKWARD_INPUT, BACKWARD_FULL = 1.0, 1.0, 2.0
@@ -54,14 +58,18 @@ def update_units(passes: Passes) -> float:
 
 
 def update_passes(defense: Defense) -> Passes:
-    """The passes of one update of a method that has one objective throughout; plain fine-tuning for any other."""
+    """The passes on one batch of a method that has one objective throughout; plain fine-tuning for any other."""
     if isinstance(defense, PGD):
         ascent = Passes(defense.steps + 1, 1, defense.steps)
         if defense.ascent_backward == "full":
             ascent = Passes(defense.steps + 1, defense.steps + 1, 0)
         return ascent
-    if isinstance(defense, FreeLB):
+    if isinstance(defense, FreeLB | FreeLBPlusPlus | FreeAT):
         return Passes(defense.steps, defense.steps, 0)
+    if isinstance(defense, YOPO):
+        return Passes(defense.steps + 1, defense.steps + 1, 0)
+    if isinstance(defense, SMART):
+        return Passes(defense.steps + 2 + (defense.proximal > 0), 2, defense.steps)
     if isinstance(defense, InfoBert):
         steps = defense.steps
         return Passes(steps, steps, steps) if defense.fused else Passes(steps, 2 * steps, 0)
@@ -76,6 +84,15 @@ def update_passes(defense: Defense) -> Passes:
     return Passes(1, 1, 0)
 
 
+def batch_units(defense: Defense, shape: EncoderShape = EncoderShape()) -> float:
+    """Cost of training on one batch in fine-tuning updates, passes through the first layer alone included."""
+    units = update_units(update_passes(defense))
+    if isinstance(defense, YOPO):
+        first_layer = (FORWARD + BACKWARD_INPUT) / shape.layers
+        units += defense.steps * defense.inner_steps * first_layer / FINE_TUNING_UPDATE
+    return units
+
+
 def epoch_units(
     defense: Defense, *, shape: EncoderShape = EncoderShape(), tokens: int = 128, search_epochs: float | None = None
 ) -> float:
@@ -87,20 +104,23 @@ def epoch_units(
     Of data augmentation it is an upper bound, since attacks that fail add no text; the model it attacks and the queries
     are not in it.
 
-    Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E.
+    Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E. With other
+        objectives K is the search's cost, and phi is multiplied by that of the fine-tuning.
     """
-    own = defense.epochs * update_units(update_passes(defense))
+    own = defense.epochs * batch_units(defense, shape)
     if isinstance(defense, Augmentation):
         return (1 + defense.share) * own
     if isinstance(defense, RobustTicket):
         search = defense.search
-        return defense.first_epochs + search.epochs * update_units(update_passes(search)) + own
+        return defense.first_epochs + search.epochs * batch_units(search, shape) + own
     if isinstance(defense, EarlyBert | EarlyRobust):
         pruned = defense.epochs * share_left(shape, tokens, defense.head_sparsity, defense.neuron_sparsity)
+        if isinstance(defense, EarlyRobust):
+            pruned *= batch_units(defense.fine_tuning, shape)
         if defense.ticket == "random":
             return pruned
         if isinstance(defense, EarlyBert):
             return defense.draw_epoch + pruned
         spent = defense.max_search_epochs if search_epochs is None else search_epochs
-        return spent * update_units(update_passes(defense.search)) + pruned
+        return spent * batch_units(defense.search, shape) + pruned
     return own

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ from benchmarks.runs.experiments import Cell
 
 def base_cell(cell: Cell) -> Cell:
     """The fine-tuning whose model is attacked: the same task, seed, epochs and optimiser."""
-    shared = {each.name: getattr(cell.defense, each.name) for each in fields(FineTune)}
-    return Cell(cell.task, FineTune(**shared), cell.seed)
+    return Cell(cell.task, FineTune(**cell.defense.schedule()), cell.seed)
 
 
 def training_recipe(defense: Defense) -> Recipe:

@@ -23,13 +23,19 @@ TABLE_ORDER = ("fine_tune", "early_bert", "pgd", "freelb", "info_bert", "robust_
 
 
 @cache
+def tree_defenses() -> dict[str, type[Defense]]:
+    """Defenses of the tree, by key: those the cost model knows."""
+    return discover(baselines, method)
+
+
+@cache
 def known_defenses() -> dict[str, type[Defense]]:
     """Defenses of the tree and of installed packages, by key: those of Table 1 first, then by name.
 
     Raises:
         ValueError: when two claim one key.
     """
-    found = dict(discover(baselines, method))
+    found = dict(tree_defenses())
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         defense = entry.load()
         if found.setdefault(defense.key, defense) is not defense:

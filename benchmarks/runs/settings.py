@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from baselines.defense import Defense
 from baselines.refusal import unknown
 
 Settings = TypeVar("Settings")
@@ -33,7 +34,8 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
 def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """A copy of a dataclass with some fields changed; `search.steps` reaches into a nested dataclass.
 
-    Values may be text, read by the field's type, or plain JSON values.
+    Values may be text, read by the field's type, or plain JSON values. `search=smart` puts another known defense there,
+    as does a dictionary that names one under "defense"; what was set of the schedule is taken over.
 
     Raises:
         ValueError: for an unknown field, a value of the wrong type, or one the dataclass itself refuses.
@@ -52,13 +54,32 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
             if not dataclasses.is_dataclass(current):
                 raise ValueError(f"{owner.__name__}.{head} is {current!r} and has no field {rest!r} of its own")
             nested.setdefault(head, {})[rest] = value
+        elif isinstance(value, str) and isinstance(current, Defense):
+            direct[head] = _another(value, current, hints[head], f"{owner.__name__}.{head}")
         elif isinstance(value, Mapping) and dataclasses.is_dataclass(current):
-            nested.setdefault(head, {}).update(value)
+            inner = dict(value)
+            if "defense" in inner:
+                direct[head] = _another(inner.pop("defense"), current, hints[head], f"{owner.__name__}.{head}")
+            nested.setdefault(head, {}).update(inner)
         else:
             direct[head] = convert(value, hints[head], f"{owner.__name__}.{head}")
     for head, inner in nested.items():
         direct[head] = with_settings(direct.get(head, getattr(settings, head)), inner)
     return dataclasses.replace(settings, **direct)  # type: ignore[type-var]
+
+
+def _another(key: str, current: Defense, hint: type, name: str) -> Defense:
+    """The known defense `key` in the place of `current`, with what was set of the latter's schedule."""
+    from benchmarks.runs.defenses import known_defenses  # which itself builds defenses with this module
+
+    known = {kind.key: kind for kind in known_defenses().values() if issubclass(kind, hint)}
+    if key not in known:
+        raise unknown(f"defense for {name}", key, known)
+    kind = known[key]
+    if type(current) is kind:
+        return current
+    usual = type(current)().schedule()
+    return kind(**{setting: value for setting, value in current.schedule().items() if value != usual[setting]})
 
 
 def convert(value: Any, hint: Any, name: str) -> Any:

@@ -91,7 +91,7 @@ class Setup:
             "backbone": self.backbone.identity(),
             "defense": cell.defense.key,
             "defense_source": source_of(type(cell.defense)).get("sha256"),
-            "settings": cell.defense.settings(),
+            "settings": cell.defense.identity(),
             "seed": cell.seed,
             "batch_size": task.batch_size,
             "max_length": task.max_length,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import ModuleType
 
 import pytest
 
 import baselines
-from baselines.defense import Defense, Progress, collect, discover
+from baselines.defense import Defense, Progress, added_later, collect, discover
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.pgd import PGD
 
 
 def test_discovery_finds_the_files_of_a_package() -> None:
@@ -71,6 +74,36 @@ def test_an_unknown_need_is_refused() -> None:
 
     with pytest.raises(ValueError, match="unknown need of Greedy 'substitute'; did you mean 'substitutes'"):
         Greedy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding(Defense):
+    """Holds others: one as ever, one in a field that came later."""
+
+    title, paper, key = "Holding", "none", "holding"
+    search: Defense = field(default_factory=FreeLB)
+    later: Defense = added_later(FineTune())
+    bound: float | None = added_later(None)
+
+
+def test_what_came_later_counts_only_where_it_was_set() -> None:
+    usual = Holding()
+    assert usual.settings().keys() - usual.identity().keys() == {"later", "bound"}
+    assert usual.identity() == {**usual.schedule(), "search": FreeLB().settings()}
+    assert Holding(bound=1.0).identity() == {**usual.identity(), "bound": 1.0}
+
+
+def test_a_nested_defense_is_named_where_it_is_not_the_default_s_kind() -> None:
+    assert Holding(search=FreeLB(steps=2)).identity()["search"] == FreeLB(steps=2).settings()
+    assert Holding(search=PGD()).settings()["search"] == {"defense": "pgd", **PGD().settings()}
+    assert Holding(later=PGD()).identity()["later"] == {"defense": "pgd", **PGD().settings()}
+
+
+def test_the_schedule_is_what_every_stage_is_made_with(bert) -> None:
+    defense = FreeLB(epochs=3, learning_rate=1e-3, weight_decay=0.5, warmup_ratio=0.25, max_grad_norm=None)
+    stage = next(defense.stages(bert()))
+    assert defense.schedule() == {name: getattr(stage, name) for name in defense.schedule()}
+    assert len(defense.schedule()) == 5
 
 
 def test_progress_counts_epochs() -> None:

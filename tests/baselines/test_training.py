@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 from baselines.defense import Defense, Stage
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
-from baselines.training import Diverged, _decay_groups, fit, warmup_then_linear
+from baselines.training import CountPasses, Diverged, Passes, _decay_groups, fit, warmup_then_linear
 
 
 class Few:
@@ -119,3 +120,38 @@ def test_the_gradient_is_clipped_before_the_update(bert, batch, monkeypatch: pyt
     fit(FineTune(epochs=1, max_grad_norm=None), bert(), Few(batch))
     assert all(norm <= 1e-3 * 1.001 for norm in norms[:3])
     assert all(norm > 1e-2 for norm in norms[3:])
+
+
+def test_one_backward_through_two_graphs_counts_twice_and_a_penalty_not_at_all(bert, batch) -> None:
+    model, one = bert(), batch()
+    with CountPasses(model, list(model.parameters())) as counted:
+        first, second = (model(**one.inputs(), labels=one.labels).loss for _ in range(2))
+        torch.autograd.grad(first, model.classifier.weight, retain_graph=True)
+        torch.autograd.grad(second, model.get_input_embeddings().weight, retain_graph=True)
+        (first + second).backward()
+        sum(parameter.square().sum() for parameter in model.parameters()).backward()
+    assert counted == Passes(forward=2, backward_full=2, backward_input=1)
+
+
+def test_a_replayed_batch_is_one_update_of_the_schedule(bert, batch) -> None:
+    seen, rates = [], []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Replaying(FineTune):
+        def stages(self, model: nn.Module) -> Iterator[Stage]:
+            def step(batch):
+                seen.append((batch.input_ids.sum().item(), model.classifier.weight.detach().clone()))
+                return self.step(model, batch)
+
+            yield self.stage("train", step, list(model.parameters()), replays=2)
+
+    (log,) = fit(
+        Replaying(epochs=1, warmup_ratio=0),
+        bert(),
+        Few(batch),
+        on_update=lambda stage, progress: rates.append(progress.learning_rate),
+    )
+    assert [ids for ids, _ in seen[::2]] == [ids for ids, _ in seen[1::2]]
+    assert all(not torch.equal(before, after) for (_, before), (_, after) in pairwise(seen))
+    assert (log.updates, len(log.losses), log.passes.forward) == (3, 3, 6)
+    assert rates == pytest.approx([2e-5, 2e-5 * 2 / 3, 2e-5 / 3])  # up to rounding in the schedule

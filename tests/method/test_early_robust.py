@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import torch
-from gradients import gradients
+from gradients import assert_equal, gradients
 from small_set import SmallSet
 
+from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
 from baselines.primitives.importance import Coefficients, Importance
 from baselines.primitives.pruning import kept_of
-from baselines.training import fit
+from baselines.training import Passes, fit
+from benchmarks.results.store import canonical
 from method.early_robust import EarlyRobust, _TicketSearch
 
 
@@ -84,7 +90,8 @@ def test_segments_are_passed_or_left_out(bert, batch) -> None:
     for passed in (True, False):
         defense = EarlyRobust(search=Spy(), search_token_types=passed)
         model = bert()
-        _TicketSearch(defense, model, Importance(model)).step(batch())
+        shaping = next(defense.search.stages(model))
+        _TicketSearch(defense, shaping, Importance(model)).step(batch())
     assert seen == [False, True]
 
 
@@ -100,7 +107,7 @@ def test_the_search_s_gradient_is_freelb_s_plus_lambda_once(bert, batch) -> None
     }
     for parameter in importance.parameters():
         parameter.grad = None
-    search = _TicketSearch(defense, model, importance)
+    search = _TicketSearch(defense, next(defense.search.stages(model)), importance)
     found = gradients(lambda model, batch: search.step(batch), model, one)
     torch.testing.assert_close(importance.heads.grad, alone[0] + 0.5)
     torch.testing.assert_close(importance.neurons.grad, alone[1] + 0.25)
@@ -145,6 +152,52 @@ def test_coefficients_may_be_spared_from_decay(bert) -> None:
 def test_an_attack_free_search_is_a_setting() -> None:
     """K = 1 from zero is the clean loss: the ablation without the adversarial loss."""
     assert EarlyRobust(search=FreeLB(steps=1, init_magnitude=0)).search.ascent.init_magnitude == 0
+
+
+@pytest.mark.parametrize(
+    ("defense", "sha256"), [(EarlyRobust(), "fd6782d481cf3a7b"), (EarlyRobust.released(), "cb86ad621b8e66b4")]
+)
+def test_the_identity_of_settings_is_what_results_are_stored_under(defense: EarlyRobust, sha256: str) -> None:
+    """These were written down before a ticket's objectives could be chosen."""
+    assert hashlib.sha256(canonical(defense.identity()).encode()).hexdigest().startswith(sha256)
+
+
+def test_any_objective_shapes_the_ticket_with_its_own_parameters_and_memory(bert, batch) -> None:
+    """InfoBERT brings a critic, SMART an average that follows each update; both end with the search."""
+    data = SmallSet(batch, 20, lengths=(4, 3))
+    small = {"mini_epoch": 0.5, "max_search_epochs": 0.5, "epochs": 0.05, "head_sparsity": 0.25}
+    model = bert()
+    search, fine_tune = fit(EarlyRobust(search=InfoBert(epochs=1, steps=1), **small), model, data)
+    plain = fit(EarlyRobust(search=FreeLB(epochs=1, steps=1), **small), bert(), data)[0]
+    assert search.parameters > plain.parameters and fine_tune.parameters < plain.parameters
+    heard = []
+
+    class Hearing(FineTune):
+        def stages(self, model):
+            yield self.stage("train", lambda batch: self.step(model, batch), [*model.parameters()], after_update=note)
+
+    def note(progress):
+        heard.append(progress.update)
+
+    fit(EarlyRobust(search=Hearing(epochs=1), **small), bert(), data)
+    assert heard == list(range(1, 11))
+
+
+def test_a_ticket_is_fine_tuned_by_another_objective_on_this_one_s_schedule(bert, batch) -> None:
+    data, seen = SmallSet(batch, 20, lengths=(4, 3)), []
+    defense = short(ticket="random", epochs=0.5, learning_rate=1e-3, fine_tuning=PGD(steps=2))
+    (log,) = fit(defense, bert(), data, on_update=lambda stage, progress: seen.append((stage, progress)))
+    stage, progress = seen[0]
+    assert (log.name, log.updates) == ("fine_tune", 10)
+    assert log.passes == Passes(10 * 3, 10, 10 * 2)
+    assert (stage.weight_decay, stage.warmup_ratio, progress.learning_rate) == (0.0, 0.0, 1e-3)
+
+
+def test_a_ticket_is_fine_tuned_plainly_by_default(bert, batch) -> None:
+    model, one = bert(dropout=0.1), batch()
+    stage = next(EarlyRobust(ticket="random").stages(model))
+    found = gradients(lambda model, batch: stage.step(batch), model, one)
+    assert_equal(found, gradients(FineTune().step, model, one))
 
 
 def test_defaults_are_the_published_ones() -> None:

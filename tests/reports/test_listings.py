@@ -24,6 +24,7 @@ def test_a_defense_s_settings_are_those_of_the_task() -> None:
     rows = dict(details("early_robust", "imdb").rows)
     assert rows["neuron_sparsity"] == "0.4"
     assert rows["search.steps"] == "5"
+    assert (rows["search.defense"], rows["fine_tuning.defense"]) == ("freelb", "fine_tune")
 
 
 def test_recipes_are_shown_and_compared() -> None:

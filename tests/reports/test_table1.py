@@ -10,6 +10,9 @@ from made_up import attack, outcome, training
 
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
+from baselines.pgd import PGD
+from baselines.smart import SMART
+from method.early_robust import EarlyRobust
 from reports.frame import AttackResult
 from reports.table1 import _troubles, table1
 from reports.tables import Number
@@ -84,6 +87,20 @@ def test_a_method_of_the_user_s_has_no_prediction() -> None:
     table = table1([mine], [], RECIPES, [])
     assert math.isnan(cells(table, 0)["predicted_fine_tuning_costs"].mean)
     assert isinstance(cells(table, 0)["clean_percent"], Number)
+
+
+def test_a_method_of_the_tree_beyond_the_table_s_seven_has_one() -> None:
+    record = training("smart", title="SMART", settings=SMART(steps=2, proximal=0).identity())
+    assert cells(table1([record], [], RECIPES, []), 0)["predicted_fine_tuning_costs"].mean == pytest.approx(10 / 3)
+
+
+def test_a_ticket_s_prediction_follows_its_objectives() -> None:
+    """Half an epoch of search at three times fine-tuning's cost, ten epochs at 0.747 of it twice."""
+    defense = EarlyRobust(search=PGD(epochs=1, steps=3), fine_tuning=FreeLB(steps=2))
+    stages = [{"name": "search", "epochs": 0.5, "trace": {}}, {"name": "fine_tune", "epochs": 10, "trace": {}}]
+    record = training("early_robust", title="EarlyRobust", settings=defense.identity(), stages=stages)
+    predicted = cells(table1([record], [], RECIPES, []), 0)["predicted_fine_tuning_costs"].mean
+    assert predicted == pytest.approx((0.5 * 3 + 14.94) / 10, abs=0.001)
 
 
 def test_how_tickets_were_drawn_is_told() -> None:

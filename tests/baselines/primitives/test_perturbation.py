@@ -60,6 +60,17 @@ def test_a_step_is_the_gradient_s_direction_and_is_projected() -> None:
     torch.testing.assert_close(bound, torch.tensor([[[0.15, 0.2]]]))
 
 
+def test_a_norm_per_token_lets_each_token_go_its_own_length() -> None:
+    """Two tokens of unlike gradients, a third without one, and padding."""
+    grad = torch.tensor([[[3.0, 4.0], [0.0, -2.0], [0.0, 0.0], [1.0, 1.0]]])
+    mask = torch.tensor([[1, 1, 1, 0]])
+    start = torch.zeros(1, 4, 2)
+    rounded = Ascent(1, 0.5, 0.0, unit="token").climb(start, grad, mask)
+    torch.testing.assert_close(rounded, torch.tensor([[[0.3, 0.4], [0.0, -0.5], [0.0, 0.0], [0.0, 0.0]]]))
+    boxed = Ascent(1, 0.5, 0.0, max_norm=0.4, norm="linf", unit="token").climb(start, grad, mask)
+    torch.testing.assert_close(boxed, torch.tensor([[[0.375, 0.4], [0.0, -0.4], [0.0, 0.0], [0.0, 0.0]]]))
+
+
 def test_a_linf_step_is_scaled_by_the_largest_entry_and_clamped() -> None:
     grad, mask = torch.tensor([[[2.0, -4.0]]]), torch.ones(1, 1, dtype=torch.long)
     free = Ascent(1, 0.5, 0.0, norm="linf").climb(torch.zeros(1, 1, 2), grad, mask)

@@ -9,12 +9,24 @@ from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
+from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
+from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
-from benchmarks.clock.cost import EncoderShape, epoch_units, layer_flops, share_left, update_passes, update_units
+from baselines.smart import SMART
+from baselines.yopo import YOPO
+from benchmarks.clock.cost import (
+    EncoderShape,
+    batch_units,
+    epoch_units,
+    layer_flops,
+    share_left,
+    update_passes,
+    update_units,
+)
 from method.early_robust import EarlyRobust
 
 BASE = EncoderShape()
@@ -51,11 +63,25 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (Ascc(attack_backward="full"), 22 / 3),
         (AdvHotflip(), 16 / 3),
         (Augmentation(), 1.0),
+        (FreeLBPlusPlus(steps=10), 10.0),
+        (FreeLBPlusPlus(steps=30), 30.0),
+        (FreeAT(steps=3), 3.0),
+        (SMART(steps=1, proximal=0), 8 / 3),
+        (SMART(steps=1), 3.0),
+        (SMART(steps=2, proximal=0), 10 / 3),
     ],
     ids=repr,
 )
 def test_slowdowns_of_the_cost_table(defense, slowdown: float) -> None:
     assert update_units(update_passes(defense)) == pytest.approx(slowdown)
+    assert batch_units(defense) == pytest.approx(slowdown)
+
+
+def test_yopo_pays_for_its_inner_steps_in_first_layers() -> None:
+    """The spec's 10 units for m = 2 and n = 3, where a pass through one of twelve layers was measured at 0.169."""
+    assert update_units(update_passes(YOPO(steps=2, inner_steps=0))) == 3
+    assert batch_units(YOPO(steps=2, inner_steps=3)) == pytest.approx((9 + 6 * 0.169) / 3, abs=0.006)
+    assert batch_units(YOPO(steps=2, inner_steps=3), EncoderShape(layers=6)) == pytest.approx((9 + 6 / 3) / 3)
 
 
 def early_robust(neurons: float) -> EarlyRobust:
@@ -104,3 +130,12 @@ def test_augmentation_trains_on_more_texts() -> None:
 
 def test_random_tickets_cost_no_search() -> None:
     assert epoch_units(EarlyRobust(ticket="random")) == pytest.approx(7.47, abs=0.005)
+
+
+def test_a_ticket_costs_what_its_objectives_do() -> None:
+    """Half an epoch of search, and ten epochs on the pruned model, whose share of a pass is 0.747."""
+    shaped = epoch_units(EarlyRobust(search=SMART(epochs=1)), search_epochs=0.5)
+    assert shaped == pytest.approx(0.5 * 3 + 7.47, abs=0.005)
+    tuned = epoch_units(EarlyRobust(fine_tuning=PGD(steps=3)), search_epochs=0.5)
+    assert tuned == pytest.approx(0.5 * 5 + 3 * 7.47, abs=0.015)
+    assert epoch_units(EarlyRobust(ticket="random", fine_tuning=FreeLB(steps=2))) == pytest.approx(14.94, abs=0.01)

@@ -5,7 +5,14 @@ from typing import Literal
 
 import pytest
 
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
+from baselines.robust_ticket import RobustTicket
+from baselines.smart import SMART
 from benchmarks.runs.settings import parse_assignments, with_settings
+from method.early_robust import EarlyRobust
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,45 @@ def test_assignments_need_an_equals_sign_and_come_once() -> None:
         parse_assignments(["steps"])
     with pytest.raises(ValueError, match="given twice"):
         parse_assignments(["steps=1", "steps=2"])
+
+
+def test_a_nested_defense_is_exchanged_by_name_and_then_set() -> None:
+    changed = with_settings(EarlyRobust(), parse_assignments(["search.steps=2", "search=smart", "fine_tuning=pgd"]))
+    assert changed == EarlyRobust(search=SMART(epochs=1, steps=2), fine_tuning=PGD())
+
+
+def test_what_was_set_of_the_schedule_is_taken_over_and_the_rest_is_the_new_one_s() -> None:
+    """The search's schedule of one epoch, and a rate set before; steps and magnitudes belong to the method."""
+    before = with_settings(EarlyRobust(), {"search.learning_rate": 1e-4, "search.steps": 3})
+    assert with_settings(before, {"search": "info_bert"}).search == InfoBert(epochs=1, learning_rate=1e-4)
+    assert with_settings(before, {"search": "freelb"}) == before, "the same kind is left as it is"
+    back = with_settings(with_settings(before, {"search": "pgd"}), {"search": "freelb"})
+    assert back.search == FreeLB(epochs=1, learning_rate=1e-4)
+
+
+def test_a_dictionary_names_its_kind_only_where_that_is_another() -> None:
+    for defense in (EarlyRobust(), EarlyRobust(search=PGD(steps=2)), EarlyRobust(search=FineTune(epochs=3))):
+        assert with_settings(EarlyRobust(), defense.settings()) == defense
+    assert "defense" not in EarlyRobust().settings()["search"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"search": "smrt"}, "unknown defense for EarlyRobust.search 'smrt'; did you mean 'smart'?"),
+        ({"search": "early_bert"}, "EarlyRobust.search must be a defense of one stage, got 'early_bert'"),
+        ({"fine_tuning": "robust_ticket"}, "EarlyRobust.fine_tuning must be a defense of one stage"),
+        ({"fine_tuning.epochs": "3"}, "EarlyRobust.fine_tuning must be left at its default epochs"),
+        ({"search.radius": "3"}, "unknown setting of FreeLB 'radius'"),
+        ({"search": "mine.py"}, "unknown defense for EarlyRobust.search 'mine.py'"),
+    ],
+)
+def test_nested_defenses_that_will_not_do_are_refused(changes: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        with_settings(EarlyRobust(), changes)
+    assert sentence in str(refusal.value)
+
+
+def test_a_field_for_one_kind_takes_no_other() -> None:
+    with pytest.raises(ValueError, match=r"unknown defense for RobustTicket.search 'pgd'; .*known: freelb"):
+        with_settings(RobustTicket(), {"search": "pgd"})

@@ -1,0 +1,79 @@
+"""FreeAT: each batch replayed m times, every gradient used twice, for the weights and for the perturbation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from baselines.batch import Batch
+from baselines.defense import Defense, Stage
+from baselines.primitives.perturbation import Ascent, Norm, embed, forward
+from baselines.refusal import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeAT(Defense, key="free_at"):
+    """One backward pass updates the weights and moves the perturbation, m times on a batch, with m optimiser updates.
+
+    A step of the ascent is one update stale: its gradient is that of the weights before the update.
+
+    Attributes:
+        steps: m, replays of a batch, each with an optimiser update. `epochs` counts batches, so that m times fewer
+            epochs cost what fine-tuning does, which is how the paper trains.
+        step_size, init_magnitude, max_norm, norm: see `Ascent`.
+
+    Source: Shafahi et al., NeurIPS 2019; for text zhuchen03/FreeLB, `freeat_adv_train_step`, whose loss is divided by
+    1 + m. Size of steps and start are TextDefender's for BERT-base, as every method here has them.
+    Departures from the paper, as in the port to text: each batch starts from a random perturbation of its own, since
+    texts differ in length; normalised steps instead of signs; as many epochs as other methods.
+    """
+
+    title = "FreeAT"
+    paper = "Shafahi et al., NeurIPS 2019, arXiv:1904.12843"
+
+    steps: int = 3
+    step_size: float = 0.03
+    init_magnitude: float = 0.05
+    max_norm: float | None = None
+    norm: Norm = "l2"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.steps >= 1, "FreeAT.steps", "1 or more", self.steps)
+        _ = self.ascent
+
+    @property
+    def ascent(self) -> Ascent:
+        """The perturbation's ascent."""
+        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        """One stage of m replays; the perturbation lives from the first replay of a batch to the last."""
+        replayed, delta = 0, None
+
+        def step(batch: Batch) -> Tensor:
+            nonlocal replayed, delta
+            if replayed % self.steps == 0:
+                delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+            replayed += 1
+            loss, delta = self.replay(model, batch, delta)
+            return loss
+
+        yield self.stage("train", step, list(model.parameters()), replays=self.steps, memory=())
+
+    def replay(self, model: nn.Module, batch: Batch, delta: Tensor) -> tuple[Tensor, Tensor]:
+        """One forward and one full backward pass: 3 cost units, 3m a batch.
+
+        Args:
+            delta: (B, L, D).
+        Returns:
+            The loss, (), and the next perturbation, (B, L, D).
+        """
+        delta.requires_grad_()
+        logits = forward(model, embed(model, batch) + delta, batch).logits
+        loss = cross_entropy(logits, batch.labels) / (1 + self.steps)
+        loss.backward()
+        return loss.detach(), self.ascent.climb(delta, delta.grad, batch.attention_mask)  # type: ignore[arg-type]

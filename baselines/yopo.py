@@ -1,0 +1,90 @@
+"""YOPO: most steps of the ascent pass through the first layer alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from baselines.primitives.encoders import only_first_layer
+from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
+from baselines.refusal import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class YOPO(Defense, key="yopo"):
+    """Minimise the mean loss over m + 1 points; between two, climb n steps with the gradient above layer 0 held fixed.
+
+    By the chain rule the perturbation's gradient is the first layer's, weighted with p = d loss / d h1, the gradient at
+    that layer's output. Right after a full pass this is exact; over the n steps p grows stale.
+
+    Attributes:
+        steps: m, rounds of the ascent; the whole model is passed m + 1 times.
+        inner_steps: n, steps of a round, through the embeddings and the first layer only.
+        step_size, init_magnitude, max_norm, norm: see `Ascent`.
+        dropout: "shared" masks over all passes, partial ones too, as in the port; with "fresh" ones the first layer
+            that p belongs to is another.
+
+    Source: Zhang et al., NeurIPS 2019; for text zhuchen03/FreeLB, `yopo_train_step` and `yopo_inner_steps`, whose
+    launch line for SST-2 gives m = 2 and n = 3. Size of steps and start are TextDefender's for BERT-base.
+    Departures from the paper, as in the port: normalised steps instead of signs, full gradients for all layers, m + 1
+    full passes instead of m.
+    """
+
+    title = "YOPO"
+    paper = "Zhang et al., NeurIPS 2019, arXiv:1905.00877"
+
+    steps: int = 2
+    inner_steps: int = 3
+    step_size: float = 0.03
+    init_magnitude: float = 0.05
+    max_norm: float | None = None
+    norm: Norm = "l2"
+    dropout: DropoutMode = "shared"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.steps >= 1, "YOPO.steps", "1 or more", self.steps)
+        require(self.inner_steps >= 0, "YOPO.inner_steps", "0 or more", self.inner_steps)
+        _ = self.ascent
+
+    @property
+    def ascent(self) -> Ascent:
+        """The perturbation's ascent."""
+        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def step(self, model: nn.Module, batch: Batch) -> Tensor:
+        """m + 1 forward and full backward passes, m n forward and input backward passes of the first layer."""
+        delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+        replay = DropoutReplay(self.dropout, delta.device)
+        total = delta.new_zeros(())
+        for number in range(self.steps + 1):
+            replay.rewind()
+            output = forward(model, embed(model, batch) + delta, batch, output_hidden_states=True)
+            first = output.hidden_states[1]  # h1 (B, L, H), after layer 0
+            first.retain_grad()
+            loss = cross_entropy(output.logits, batch.labels) / (1 + self.steps)
+            loss.backward()
+            total = total + loss.detach()
+            if number < self.steps:
+                delta = self._inner_ascent(model, batch, delta, first.grad, replay)
+        return total
+
+    def _inner_ascent(
+        self, model: nn.Module, batch: Batch, delta: Tensor, gradient: Tensor, replay: DropoutReplay
+    ) -> Tensor:
+        """n steps that climb sum(h1 * p), p the `gradient` (B, L, H) of the loss by h1; delta (B, L, D)."""
+        fixed = embed(model, batch).detach()
+        for _ in range(self.inner_steps):
+            delta.requires_grad_()
+            replay.rewind()
+            with only_first_layer(model) as encoder:
+                # Not a call of the encoder but of its function: a pass through one layer is not counted as a pass.
+                first = encoder.forward(inputs_embeds=fixed + delta, **batch.context())[0]
+            hamiltonian = (first.float() * gradient.float()).sum()
+            delta = self.ascent.climb(delta, torch.autograd.grad(hamiltonian, delta)[0], batch.attention_mask)
+        return delta
