@@ -17,12 +17,18 @@ class Batch:
         attention_mask: (B, L) int64; 1 on tokens, 0 on padding.
         labels: (B,) int64 in [0, C).
         token_type_ids: (B, L) int64 segment ids, or None where the backbone has none.
+        substitutes: (B, L, S) int64, for defenses that need "substitutes": slot 0 holds the token itself, the others
+            tokens that may stand in its place; an empty slot repeats the token.
+        replaceable: (V,) bool, for defenses that need "replaceable": the tokens made of letters alone, which may take
+            each other's place.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     labels: Tensor
     token_type_ids: Tensor | None = None
+    substitutes: Tensor | None = None
+    replaceable: Tensor | None = None
 
     def __len__(self) -> int:
         return self.input_ids.shape[0]

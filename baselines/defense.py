@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 from torch import Generator, Tensor, nn
 
 from baselines.batch import Batch
-from baselines.refusal import require
+from baselines.refusal import require, unknown
 
 __all__ = ["Defense", "Progress", "Stage", "Step", "added_later", "discover", "require"]
 
@@ -101,12 +101,24 @@ class Stage:
     memory: Sequence[Remembers | Generator] | None = None
 
 
+NEEDS = {
+    "substitutes": "batches carry the tokens that may stand in for each token",
+    "replaceable": "batches carry the tokens of the vocabulary that may replace each other",
+    "balanced_batches": "batches hold equal shares of the classes, one class after another",
+    "adversarial_texts": "the training texts include successful attacks by `recipe` on a `share` of them",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Defense(ABC):
     """A training method, given by its hyperparameters; printing one is its configuration.
 
     A subclass is declared `class FreeLB(Defense, key="freelb")`, is a frozen dataclass, and writes either
-    `step(model, batch)` or `stages(model)`. One whose stages are several sets `one_stage` to False.
+    `step(model, batch)` or `stages(model)`. One whose stages are several, or whose stage cannot be part of
+    another method, sets `one_stage` to False.
+
+    What its batches must carry beyond tokens it names in `needs`; `NEEDS` lists what there is. A method that needs
+    nothing gets the same batches in the same order as every other.
 
     Attributes:
         epochs: fine-tuning epochs. Source: EarlyRobust trains every method for 10.
@@ -140,6 +152,9 @@ class Defense(ABC):
         require(self.learning_rate > 0, f"{name}.learning_rate", "positive", self.learning_rate)
         require(self.weight_decay >= 0, f"{name}.weight_decay", "0 or more", self.weight_decay)
         require(0 <= self.warmup_ratio < 1, f"{name}.warmup_ratio", "in [0, 1)", self.warmup_ratio)
+        for need in self.needs:
+            if need not in NEEDS:
+                raise unknown(f"need of {name}", need, NEEDS)
         bound = self.max_grad_norm
         require(bound is None or bound > 0, f"{name}.max_grad_norm", "positive, or None for no clipping", bound)
 

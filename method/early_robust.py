@@ -149,6 +149,11 @@ class EarlyRobust(Defense, key="early_robust"):
         allowed = f"left at its default {', '.join(unread)}, for those of EarlyRobust itself count"
         require(unread == type(self.fine_tuning)().schedule(), "EarlyRobust.fine_tuning", allowed, unread)
 
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """What either objective needs."""
+        return self.search.needs | self.fine_tuning.needs
+
     @classmethod
     def released(cls, **changes: Any) -> EarlyRobust:
         """The settings the released scripts run with."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -77,6 +78,19 @@ def bert():
 def batch():
     """`make_batch` as a factory."""
     return make_batch
+
+
+@pytest.fixture
+def rich_batch(batch):
+    """`make_batch` as a factory, with substitutes for odd tokens, and tokens from 20 on that may replace each other."""
+
+    def make(**options) -> Batch:
+        plain = batch(**options)
+        ids = plain.input_ids.unsqueeze(-1)
+        more = torch.where(ids % 2 == 1, torch.tensor([0, 1, 3, 0]), 0)
+        return replace(plain, substitutes=(ids + more) % 100, replaceable=torch.arange(100) >= 20)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,13 @@
-"""InfoBERT's information terms: an upper bound on what tokens say, a lower bound on what anchors share with [CLS]."""
+"""Bounds on information: InfoBERT's on what tokens say and anchors share, RIFT's on what is kept within a class."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, softplus
+from torch.nn.functional import embedding, normalize, softplus
 
 CRITIC_WIDTH = 300
+PROJECTOR_WIDTH, PROJECTED = 512, 256
 
 # Rows are looked up with `embedding`: unlike indexing's, its gradient is added up in the same order every time.
 
@@ -96,3 +97,45 @@ def anchored_bound(
     if full < count:
         bounds.append(nce_bound(critic(tokens[full:], globals_[full:])).unsqueeze(0))
     return torch.cat(bounds).mean()
+
+
+class ClassProjectors(nn.Module):
+    """For each class, a projector of the student's text features and one of the teacher's: D -> 512 ReLU -> 256.
+
+    Source: Dong et al. 2021 (RIFT), and dongxinshuai/RIFT-NeurIPS2021.
+    """
+
+    def __init__(self, width: int, classes: int):
+        super().__init__()
+        self.students = nn.ModuleList(_projector(width) for _ in range(classes))
+        self.teachers = nn.ModuleList(_projector(width) for _ in range(classes))
+
+    def forward(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        """Scores (C, B, B) of features (B, D): [c, i, j] is the student's text i with the teacher's text j."""
+        scores = []
+        for of_student, of_teacher in zip(self.students, self.teachers, strict=True):
+            rows, columns = normalize(of_student(student), dim=-1), normalize(of_teacher(teacher), dim=-1)
+            scores.append(rows @ columns.T / temperature)
+        return torch.stack(scores).float()
+
+
+def _projector(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, PROJECTOR_WIDTH), nn.ReLU(), nn.Linear(PROJECTOR_WIDTH, PROJECTED))
+
+
+def loss_within_classes(scores: Tensor, labels: Tensor) -> Tensor:
+    """Noise-contrastive loss whose negatives are of the same class, shape (): log n less it bounds I(S; T | Y).
+
+    For each of the teacher's texts j, minus the log of its own student's share among the students of its class; the
+    mean over the texts of a class, then over the classes that are present.
+
+    Args:
+        scores: (C, B, B), [c, i, j] as `ClassProjectors` gives them. labels: (B,) in [0, C).
+    Source: Dong et al. 2021 (RIFT). Departures: the release cuts a batch into equal parts and takes each for a class,
+    which mixes classes in an uneven batch; here the labels decide.
+    """
+    members = labels == torch.arange(len(scores), device=labels.device).view(-1, 1)  # (C, B)
+    among = scores.masked_fill(~members.unsqueeze(2), -1e9).logsumexp(1)  # (C, B); finite for an absent class too
+    losses = torch.where(members, among - scores.diagonal(dim1=1, dim2=2), 0.0)
+    counts = members.sum(1)
+    return (losses.sum(1) / counts.clamp(min=1)).sum() / (counts > 0).sum()

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from baselines.adv_hotflip import AdvHotflip
+from baselines.ascc import Ascc
+from baselines.augmentation import Augmentation
 from baselines.defense import Defense
 from baselines.early_bert import EarlyBert
 from baselines.free_at import FreeAT
@@ -15,6 +18,7 @@ from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
+from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from baselines.smart import SMART
 from baselines.training import Passes
@@ -69,6 +73,14 @@ def update_passes(defense: Defense) -> Passes:
     if isinstance(defense, InfoBert):
         steps = defense.steps
         return Passes(steps, steps, steps) if defense.fused else Passes(steps, 2 * steps, 0)
+    if isinstance(defense, Rift):
+        steps = defense.attack_steps
+        return Passes(steps + 4, 2, steps) if defense.lean else Passes(steps + 5, steps + 3, 0)
+    if isinstance(defense, Ascc):
+        steps = defense.attack_steps
+        return Passes(steps + 3, 2, steps) if defense.attack_backward == "input" else Passes(steps + 3, steps + 2, 0)
+    if isinstance(defense, AdvHotflip):
+        return Passes(defense.rounds + 2, 2, defense.rounds)
     return Passes(1, 1, 0)
 
 
@@ -89,10 +101,15 @@ def epoch_units(
     Args:
         tokens: length the share of a pruned encoder is reckoned at.
         search_epochs: how long EarlyRobust's search ran, where that is known; else its cap.
+    Of data augmentation it is an upper bound, since attacks that fail add no text; the model it attacks and the queries
+    are not in it.
+
     Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E. With other
         objectives K is the search's cost, and phi is multiplied by that of the fine-tuning.
     """
     own = defense.epochs * batch_units(defense, shape)
+    if isinstance(defense, Augmentation):
+        return (1 + defense.share) * own
     if isinstance(defense, RobustTicket):
         search = defense.search
         return defense.first_epochs + search.epochs * batch_units(search, shape) + own

@@ -10,6 +10,7 @@ import torch
 from baselines.batch import Batch
 from baselines.refusal import require
 from benchmarks.data.encoding import Encoded
+from benchmarks.data.substitutes import Substitutes
 
 POOL_BATCHES = 50
 
@@ -19,12 +20,38 @@ class BucketedBatches:
 
     A shuffled epoch permutes the texts, sorts them by length inside pools of fifty batches, cuts them into batches and
     shuffles those: a batch holds texts of like length, and little padding. The last batch may be smaller.
+
+    Args:
+        substitutes: what the batches' tokens may be replaced by, for defenses that need it.
+        replaceable: (V,) bool, the tokens that may replace each other, likewise.
+        balanced: cut every shuffled batch into equal shares of the classes, one class after another. An epoch then
+            gives the texts of a small class more than once, and of a large class not all; a batch that classes cannot
+            share evenly is smaller.
+    Raises:
+        ValueError: where a batch has no room for a text of every class.
     """
 
-    def __init__(self, encoded: Encoded, batch_size: int, seed: int):
+    def __init__(
+        self,
+        encoded: Encoded,
+        batch_size: int,
+        seed: int,
+        *,
+        substitutes: Substitutes | None = None,
+        replaceable: np.ndarray | None = None,
+        balanced: bool = False,
+    ):
         require(batch_size >= 1, "batch_size", "1 or more", batch_size)
         self.encoded, self.batch_size, self.seed = encoded, batch_size, seed
-        self.updates_per_epoch = -(-len(encoded) // batch_size)
+        self.substitutes = substitutes
+        self.replaceable = None if replaceable is None else _tensor(replaceable)
+        self.classes: list[np.ndarray] = []
+        if balanced:
+            self.classes = [np.flatnonzero(encoded.labels == label) for label in np.unique(encoded.labels)]
+            least = len(self.classes)
+            require(batch_size >= least, "batch_size", f"{least} or more, a text of every class", batch_size)
+            self.batch_size -= batch_size % least
+        self.updates_per_epoch = -(-len(encoded) // self.batch_size)
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
         """The batches of epoch `number`; unshuffled, the texts in stored order."""
@@ -32,19 +59,34 @@ class BucketedBatches:
         if not shuffle:
             chunks = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         else:
-            chunks = self._shuffled(np.random.default_rng((self.seed, number)))
+            draw = np.random.default_rng((self.seed, number))
+            chunks = self._balanced(draw) if self.classes else self._shuffled(draw)
         for chunk in chunks:
             yield self._batch(chunk)
 
     def _shuffled(self, draw: np.random.Generator) -> list[np.ndarray]:
-        order = draw.permutation(len(self.encoded))
-        size, pool = self.batch_size, self.batch_size * POOL_BATCHES
+        chunks = self._bucketed(draw.permutation(len(self.encoded)), self.batch_size)
+        return [chunks[index] for index in draw.permutation(len(chunks))]
+
+    def _balanced(self, draw: np.random.Generator) -> list[np.ndarray]:
+        share = self.batch_size // len(self.classes)
+        wanted = share * self.updates_per_epoch
+        columns = []
+        for members in self.classes:
+            rounds = -(-wanted // len(members))
+            order = np.concatenate([draw.permutation(members) for _ in range(rounds)])[:wanted]
+            columns.append(self._bucketed(order, share))
+        return [np.concatenate([column[index] for column in columns]) for index in draw.permutation(len(columns[0]))]
+
+    def _bucketed(self, order: np.ndarray, size: int) -> list[np.ndarray]:
+        """Chunks of `size` texts of like length."""
+        pool = size * POOL_BATCHES
         chunks = []
         for start in range(0, len(order), pool):
             members = order[start : start + pool]
             members = members[np.argsort(self.encoded.lengths[members], kind="stable")]
             chunks += [members[first : first + size] for first in range(0, len(members), size)]
-        return [chunks[index] for index in draw.permutation(len(chunks))]
+        return chunks
 
     def _batch(self, members: np.ndarray) -> Batch:
         """Texts padded on the right to the longest of them."""
@@ -57,8 +99,12 @@ class BucketedBatches:
         if len(self.encoded.type_ids):
             types = np.zeros(mask.shape, np.int64)
             types[mask] = np.concatenate([self.encoded.type_ids[span] for span in spans])
-        tensors = [ids, mask.astype(np.int64), self.encoded.labels[members], types]
-        return Batch(*(None if tensor is None else _tensor(tensor) for tensor in tensors))
+        others = None
+        if self.substitutes is not None:
+            others = np.repeat(ids[..., None], self.substitutes.table.shape[1], axis=-1)
+            others[mask] = np.concatenate([self.substitutes.of(span, self.encoded.ids[span]) for span in spans])
+        tensors = [ids, mask.astype(np.int64), self.encoded.labels[members], types, others]
+        return Batch(*(None if tensor is None else _tensor(tensor) for tensor in tensors), self.replaceable)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as read_tensors
-from safetensors.numpy import save as tensor_bytes
 from transformers import PreTrainedTokenizerBase
 
+from benchmarks.data.array_cache import Arrays, cached_arrays
 from benchmarks.data.examples import Example
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,24 +44,16 @@ class Encoded:
 def encode(
     tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, cache: Path | None = None
 ) -> Encoded:
-    """Tokenises texts, or reads them from `cache`, where a file is named by all that decides its content.
-
-    A cached file whose checksum does not fit is made again, and the log says so.
-    """
+    """Tokenises texts, or reads them from `cache`, where a file is named by all that decides its content."""
     if cache is None:
         return _tokenise(tokenizer, examples, max_length)
-    path = cache / f"{_content_key(tokenizer, examples, max_length)}.safetensors"
-    if path.exists():
-        try:
-            return _read(path)
-        except (SafetensorError, ValueError, KeyError) as error:
-            log.warning("the token cache %s is corrupted (%s) and is made again", path.name, error)
-    encoded = _tokenise(tokenizer, examples, max_length)
-    _write(path, encoded)
-    return encoded
+    path = cache / f"{content_key(tokenizer, examples, max_length)}.safetensors"
+    arrays = cached_arrays(path, lambda: _arrays(_tokenise(tokenizer, examples, max_length)))
+    return Encoded(**(arrays | {"pad_id": int(arrays["pad_id"][0])}))
 
 
-def _content_key(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> str:
+def content_key(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> str:
+    """SHA-256 over the tokenizer, the texts with their labels, and the length they are cut at."""
     # Truncation and padding are what the last call left behind, not part of the tokenizer.
     state = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
     digest = hashlib.sha256(json.dumps(state).encode())
@@ -90,42 +75,6 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], m
     )
 
 
-def _arrays(encoded: Encoded) -> dict[str, np.ndarray]:
+def _arrays(encoded: Encoded) -> Arrays:
     arrays = {name: value for name, value in vars(encoded).items() if name != "pad_id"}
     return arrays | {"pad_id": np.array([encoded.pad_id])}
-
-
-def _checksum(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
-    return np.frombuffer(digest.digest(), np.uint8)
-
-
-def _write(path: Path, encoded: Encoded) -> None:
-    """Writes beside the place and renames, so that no reader ever sees half a file.
-
-    Raises:
-        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
-    """
-    arrays = _arrays(encoded)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tokens-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise RuntimeError(f"the token cache {path} cannot be written: {error.strerror or error}") from error
-
-
-def _read(path: Path) -> Encoded:
-    arrays = dict(read_tensors(path.read_bytes()))
-    checksum = arrays.pop("checksum")
-    if not np.array_equal(checksum, _checksum(arrays)):
-        raise ValueError("its checksum does not fit")
-    return Encoded(**(arrays | {"pad_id": int(arrays["pad_id"][0])}))

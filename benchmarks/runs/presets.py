@@ -83,6 +83,10 @@ DEMO = Preset(
         "early_bert": {"search_learning_rate": 2e-4, "draw_epoch": 0.5},
         "robust_ticket": {"first_epochs": 1, "search.epochs": 2, "search.steps": 2, "sparsity": 0.1},
         "early_robust": {"search.learning_rate": 2e-4, "search.steps": 3, "max_search_epochs": 0.5},
+        "rift": {"attack_steps": 3},
+        "ascc": {"attack_steps": 3},
+        "adv_hotflip": {"rounds": 2},
+        "augmentation": {"share": 0.25},
     },
     ablations={"runs": 1, "recipes": ("textfooler",)},
 )
@@ -104,6 +108,10 @@ SMALL = Preset(
         "smart": NEIGHBOURHOOD,
         "robust_ticket": {"first_epochs": 1, "search.epochs": 1, "search.steps": 3},
         "early_robust": {"search.learning_rate": 1e-4, "search.steps": 3},
+        "rift": {"attack_steps": 3},
+        "ascc": {"attack_steps": 3},
+        "adv_hotflip": {"rounds": 3},
+        "augmentation": {"share": 0.1},
     },
     ablations={"runs": 3, "recipes": ("textfooler",)},
 )

@@ -21,9 +21,17 @@ from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
+from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.results.checkpoints import Checkpoints
-from benchmarks.results.records import AttackRecord, TrainingRecord
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.store import Store, content_key
+from benchmarks.runs.adversarial_texts import (
+    adversarial_examples,
+    base_cell,
+    drawn_texts,
+    summary,
+    training_recipe,
+)
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
@@ -52,6 +60,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
     """
     key = training_key(setup, cell)
+    batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
     with setup.store.locked("trainings", key), deferred() as is_interrupted:
 
         def after_update(stage: Any, progress: Any) -> None:
@@ -62,17 +71,24 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
 
         footing = {"machine": setup.machine, "versions": setup.versions}
         checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
-        record = setup.store.training(key) or _train(setup, cell, key, after_update, checkpoints)
+        record = setup.store.training(key) or _train(setup, cell, key, batches, made_from, after_update, checkpoints)
         checkpoints.remove()
         return record
 
 
-def _train(setup: Setup, cell: Cell, key: str, on_update: OnUpdate, checkpoints: Checkpoints) -> TrainingRecord:
+def _train(
+    setup: Setup,
+    cell: Cell,
+    key: str,
+    batches: Batches,
+    made_from: dict[str, Any],
+    on_update: OnUpdate,
+    checkpoints: Checkpoints,
+) -> TrainingRecord:
     task = setup.tasks[cell.task]
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
-    batches = training_batches(setup, task, cell.seed)
     warm_up(cell.defense, model, batches, setup.precision)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
@@ -110,7 +126,7 @@ def _train(setup: Setup, cell: Cell, key: str, on_update: OnUpdate, checkpoints:
         title=cell.defense.title,
         seed=cell.seed,
         status="finished" if error is None else "diverged",
-        stages=[log.as_json() for log in logs],
+        stages=[log.as_json() | {"trace": log.trace | made_from} for log in logs],
         seconds=readings,
         clock=timer.clock,
         parameters_before=before,
@@ -149,10 +165,61 @@ def warm_up(
 
 
 def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:
-    """The training batches of one seed: the same, in the same order, for every method."""
+    """The training batches of one seed: the same, in the same order, for every method that needs tokens alone."""
     cache = setup.store.root / "tokens"
     encoded = encode(setup.tokenizer, task.dataset.train, task.max_length, cache)
     return BucketedBatches(encoded, task.batch_size, seed)
+
+
+def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, Any]]:
+    """The cell's batches with what its defense needs beyond tokens, and what to record of how they came about."""
+    task, needs = setup.tasks[cell.task], cell.defense.needs
+    cache = setup.store.root / "tokens"
+    examples, made_from = list(task.dataset.train), {}
+    if "adversarial_texts" in needs:
+        outcomes = _attacks_on_training_texts(setup, cell)
+        examples += adversarial_examples(outcomes)
+        made_from = {"adversarial_texts": summary(outcomes)}
+    substitutes = None
+    if "substitutes" in needs:
+        synonyms = task.resources.synonyms
+        substitutes = find_substitutes(
+            setup.tokenizer, examples, task.max_length, synonyms, task.resources.identity()["synonyms"], cache
+        )
+    batches = BucketedBatches(
+        encode(setup.tokenizer, examples, task.max_length, cache),
+        task.batch_size,
+        cell.seed,
+        substitutes=substitutes,
+        replaceable=replaceable_tokens(setup.tokenizer) if "replaceable" in needs else None,
+        balanced="balanced_batches" in needs,
+    )
+    return batches, made_from
+
+
+def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
+    """Attacks on a share of the training texts against the cell's base model, which is trained where it is not stored.
+
+    Raises:
+        RuntimeError: where the base diverged.
+    """
+    task, recipe = setup.tasks[cell.task], training_recipe(cell.defense)
+    base = train(setup, base_cell(cell))
+    if base.status == "diverged":
+        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks diverged: {base.error}")
+    store = Store(setup.store.root / "adversarial_texts")
+    key = content_key(setup.adversarial_identity(cell))
+    with store.locked("attacks", key):
+        store.hold_to(key, base.weights_sha256)
+        done = {outcome.example_id for outcome in store.outcomes(key)}
+        left = [example for example in drawn_texts(task.dataset.train, cell) if example.id not in done]
+        if left:
+            victim = victim_of(setup, task, load_trained(setup.store, base).to(setup.device))
+            for outcome in attack_all(
+                victim, left, recipe, task.resources, seed=ATTACK_SEED, columns=task.dataset.columns
+            ):
+                store.append_outcome(key, outcome)
+        return store.outcomes(key)
 
 
 def victim_of(setup: Setup, task: TaskSetup, model: torch.nn.Module) -> Victim:

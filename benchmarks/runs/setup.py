@@ -17,8 +17,10 @@ from benchmarks.attacks.resources import Resources, full_resources, offline_reso
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
+from benchmarks.data.substitutes import identity as substitutes_identity
 from benchmarks.data.tasks import Task, find_task
 from benchmarks.results.store import Store, content_key
+from benchmarks.runs.adversarial_texts import base_cell, training_recipe
 from benchmarks.runs.defenses import source_of
 from benchmarks.runs.experiments import Cell, Experiment, Terms
 from benchmarks.runs.options import Options, split_names
@@ -86,7 +88,7 @@ class Setup:
     def training_identity(self, cell: Cell) -> dict[str, Any]:
         """All that decides the trained weights; its hash is the training's key."""
         task = self.tasks[cell.task]
-        return {
+        return self._needs_identity(cell) | {
             "schema": SCHEMA,
             "task": cell.task,
             "data": task.dataset.fingerprint,
@@ -99,6 +101,32 @@ class Setup:
             "max_length": task.max_length,
             "precision": self.precision,
             "device": self.device,
+        }
+
+    def _needs_identity(self, cell: Cell) -> dict[str, Any]:
+        """What decides the batches beyond data and seed: nothing for a defense that needs nothing more than tokens."""
+        task, needs = self.tasks[cell.task], cell.defense.needs
+        found: dict[str, Any] = {}
+        if "substitutes" in needs:
+            found["substitutes"] = substitutes_identity(task.resources.identity()["synonyms"])
+        if "adversarial_texts" in needs:
+            found["adversarial_texts"] = self.adversarial_identity(cell)
+        return found
+
+    def adversarial_identity(self, cell: Cell) -> dict[str, Any]:
+        """All that decides the outcomes of the attack on a cell's training texts; its hash names them in the store.
+
+        Raises:
+            ValueError: for a recipe that is unknown, or cannot run here.
+        """
+        task, recipe = self.tasks[cell.task], training_recipe(cell.defense)
+        task.resources.check(recipe)
+        return {
+            "base": content_key(self.training_identity(base_cell(cell))),
+            "recipe": recipe.identity(),
+            "resources": task.resources.identity(recipe),
+            "share": cell.defense.share,  # type: ignore[attr-defined]
+            "seed": cell.seed,
         }
 
     def attack_identity(self, training_key: str, task: str, recipe: Recipe, seed: int, engine: str) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """A batch."""
 
+from dataclasses import replace
+
+import torch
+
 from baselines.batch import Batch
 
 
@@ -16,4 +20,12 @@ def test_moving_keeps_what_is_absent_absent(batch) -> None:
     full = batch()
     moved = Batch(full.input_ids, full.attention_mask, full.labels).to("meta")
     assert moved.input_ids.device.type == "meta"
-    assert moved.token_type_ids is None
+    assert moved.token_type_ids is None and moved.substitutes is None and moved.replaceable is None
+
+
+def test_what_a_batch_carries_beyond_tokens_moves_with_it_and_is_no_input(batch) -> None:
+    full = batch()
+    rich = replace(full, substitutes=full.input_ids.unsqueeze(-1), replaceable=torch.ones(9, dtype=torch.bool))
+    assert rich.inputs().keys() == full.inputs().keys()
+    moved = rich.to("meta")
+    assert moved.substitutes.device.type == moved.replaceable.device.type == "meta"

@@ -30,13 +30,17 @@ every_defense = pytest.mark.parametrize("defense_type", DEFENSES, ids=lambda def
 
 
 class SmallSet:
-    """Eight batches a text class can be learned from: the first token decides the label."""
+    """Eight batches a text class can be learned from: the first token decides the label.
+
+    Beyond tokens they carry what a defense needs, and nothing else.
+    """
 
     updates_per_epoch = 8
 
-    def __init__(self, pad_to: int | None = None):
+    def __init__(self, pad_to: int | None = None, needs: frozenset[str] = frozenset()):
         generator = torch.Generator().manual_seed(3)
-        self.batches = [self._batch(generator, pad_to) for _ in range(self.updates_per_epoch)]
+        plain = [self._batch(generator, pad_to) for _ in range(self.updates_per_epoch)]
+        self.batches = [self._with(needs, batch) for batch in plain]
 
     @staticmethod
     def _batch(generator: torch.Generator, pad_to: int | None) -> Batch:
@@ -52,6 +56,17 @@ class SmallSet:
             pad(ids, (0, extra)), pad(mask, (0, extra)), labels, torch.zeros(6, width + extra, dtype=torch.long)
         )
 
+    @staticmethod
+    def _with(needs: frozenset[str], batch: Batch) -> Batch:
+        """The other tokens of four may stand in for a token from 20 on, and all of these for each other."""
+        ids, words = batch.input_ids.unsqueeze(-1), torch.arange(100) >= 20
+        others = torch.where(words[ids], ids ^ torch.arange(4), ids)
+        return dataclasses.replace(
+            batch,
+            substitutes=others if "substitutes" in needs else None,
+            replaceable=words if "replaceable" in needs else None,
+        )
+
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
         return iter(self.batches)
 
@@ -60,8 +75,8 @@ def short(defense_type: type[Defense]) -> Defense:
     """The defense with a few epochs in every stage, two steps in an ascent and a rate that moves a random model."""
     changes: dict[str, object] = {"epochs": 8, "learning_rate": 2e-3}
     for field in dataclasses.fields(defense_type):
-        if field.name == "steps":
-            changes["steps"] = 2
+        if field.name in ("steps", "attack_steps", "rounds"):
+            changes[field.name] = 2
         if field.name.endswith("_epochs") and not field.name.startswith("max_"):
             changes[field.name] = 2
         has_epochs = field.name != "fine_tuning"  # which takes the schedule of the defense that holds it
@@ -83,7 +98,7 @@ def without_noise(defense: Defense) -> Defense:
 
 def train(defense: Defense, model: torch.nn.Module, batches: SmallSet | None = None, seed: int = 7) -> list[StageLog]:
     torch.manual_seed(seed)
-    return fit(defense, model, batches or SmallSet())
+    return fit(defense, model, batches or SmallSet(needs=defense.needs))
 
 
 def weights_hash(model: torch.nn.Module) -> str:
@@ -149,6 +164,7 @@ class _Watched:
 
     def __init__(self, defense: Defense, model: torch.nn.Module):
         self.defense, self.model, self.steps = defense, model, 0
+        self.needs = defense.needs
 
     def stages(self, model: torch.nn.Module) -> Iterator[Stage]:
         for stage in self.defense.stages(model):
@@ -182,7 +198,7 @@ def test_padding_changes_nothing(defense_type: type[Defense], bert) -> None:
     trained = []
     for pad_to in (None, 10):
         model = bert(dropout=0.0)
-        logs = train(defense, model, SmallSet(pad_to))
+        logs = train(defense, model, SmallSet(pad_to, defense.needs))
         trained.append((logs[0].losses[:4], logits(model, SmallSet().batches[0])))
     torch.testing.assert_close(torch.tensor(trained[0][0]), torch.tensor(trained[1][0]), rtol=1e-4, atol=1e-5)
     narrow, wide = SmallSet().batches[0], SmallSet(10).batches[0]
@@ -251,7 +267,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(defense_type: type
         keeper = Checkpoints(tmp_path / "checkpoints", {}, stop=lambda saves=saves: next(saves) % 4 == 0)
         torch.manual_seed(7)
         with contextlib.suppress(_Killed):
-            logs = fit(defense, model, SmallSet(), on_update=until(lifetime), keeper=keeper)
+            logs = fit(defense, model, SmallSet(needs=defense.needs), on_update=until(lifetime), keeper=keeper)
     assert keeper.resumed == 2 or silent
     assert [log.as_json() for log in logs] == json.loads(json.dumps(expected))
     assert weights_hash(model) == weights_hash(whole)

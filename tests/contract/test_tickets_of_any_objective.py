@@ -28,9 +28,9 @@ def short(part: str, key: str) -> EarlyRobust:
     return with_settings(defense, {f"{part}.steps": 2}) if has_steps else defense
 
 
-def train(defense: EarlyRobust, model: torch.nn.Module, batch) -> list[StageLog]:
+def train(defense: EarlyRobust, model: torch.nn.Module, rich_batch) -> list[StageLog]:
     torch.manual_seed(7)
-    return fit(defense, model, SmallSet(batch, 4, lengths=(6, 4)))
+    return fit(defense, model, SmallSet(rich_batch, 4, lengths=(6, 4)))
 
 
 @pytest.mark.parametrize("key", ONE_STAGE)
@@ -39,23 +39,23 @@ def test_what_says_it_has_one_stage_has_one(key: str, bert) -> None:
 
 
 @every_part
-def test_it_trains_the_same_twice_and_leaves_a_plain_model_that_loads(part: str, key: str, bert, batch, tmp_path):
+def test_it_trains_the_same_twice_and_leaves_a_plain_model_that_loads(part: str, key: str, bert, rich_batch, tmp_path):
     first, second = bert(), bert()
-    search, fine_tune = train(short(part, key), first, batch)
-    train(short(part, key), second, batch)
+    search, fine_tune = train(short(part, key), first, rich_batch)
+    train(short(part, key), second, rich_batch)
     assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
     assert (search.name, search.updates, fine_tune.name, fine_tune.updates) == ("search", 12, "fine_tune", 4)
     assert first.state_dict().keys() == bert().state_dict().keys()
     assert not any(module._forward_pre_hooks for module in first.modules())
     save_classifier(first, tmp_path / "model")
-    loaded, one = load_classifier(tmp_path / "model").eval(), batch()
+    loaded, one = load_classifier(tmp_path / "model").eval(), rich_batch()
     assert torch.equal(loaded(**one.inputs()).logits, first.eval()(**one.inputs()).logits)
 
 
 @every_part
-def test_it_makes_the_passes_of_its_objective(part: str, key: str, bert, batch) -> None:
+def test_it_makes_the_passes_of_its_objective(part: str, key: str, bert, rich_batch) -> None:
     defense = short(part, key)
-    search, fine_tune = train(defense, bert(), batch)
+    search, fine_tune = train(defense, bert(), rich_batch)
     for log, objective in ((search, defense.search), (fine_tune, defense.fine_tuning)):
         each = update_passes(objective)
         expected = (each.forward, each.backward_full, each.backward_input)

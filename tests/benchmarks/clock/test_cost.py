@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from baselines.adv_hotflip import AdvHotflip
+from baselines.ascc import Ascc
+from baselines.augmentation import Augmentation
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 from baselines.free_at import FreeAT
@@ -11,6 +14,7 @@ from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
+from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from baselines.smart import SMART
 from baselines.yopo import YOPO
@@ -53,6 +57,12 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (FreeLB(steps=30), 30.0),
         (InfoBert(steps=3), 4.0),
         (InfoBert(steps=3, fused=False), 5.0),
+        (Rift(), 28 / 3),
+        (Rift(lean=False), 41 / 3),
+        (Ascc(), 17 / 3),
+        (Ascc(attack_backward="full"), 22 / 3),
+        (AdvHotflip(), 16 / 3),
+        (Augmentation(), 1.0),
         (FreeLBPlusPlus(steps=10), 10.0),
         (FreeLBPlusPlus(steps=30), 30.0),
         (FreeAT(steps=3), 3.0),
@@ -112,6 +122,10 @@ def test_robust_ticket_takes_113_epochs_and_73_on_pairs() -> None:
 
 def test_early_bert_searches_cheaply() -> None:
     assert epoch_units(EarlyBert(neuron_sparsity=0.3)) == pytest.approx(0.2 + 7.47, abs=0.005)
+
+
+def test_augmentation_trains_on_more_texts() -> None:
+    assert epoch_units(Augmentation(share=0.5, epochs=10)) == 15
 
 
 def test_random_tickets_cost_no_search() -> None:

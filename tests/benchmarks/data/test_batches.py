@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import Encoded
+from benchmarks.data.substitutes import Substitutes
 
 
 def encoded(count: int = 103, segments: bool = True) -> Encoded:
@@ -61,3 +62,45 @@ def test_no_segments_stay_absent() -> None:
 def test_a_batch_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
         BucketedBatches(encoded(), 0, 1)
+
+
+def test_balanced_batches_hold_equal_shares_in_the_order_of_classes() -> None:
+    data = encoded(90)
+    labels = np.repeat([0, 1, 2], [60, 20, 10])
+    data = Encoded(data.ids, data.type_ids, data.offsets, labels, 0)
+    batches = BucketedBatches(data, 10, seed=1, balanced=True)
+    epoch = list(batches.epoch(0))
+    assert len(epoch) == batches.updates_per_epoch == 10
+    assert all(batch.labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3 for batch in epoch)
+    given = [name for batch in names(epoch) for name in batch]
+    assert sorted(set(given) & set(range(60, 90))) == list(range(60, 90)), "small classes are given in full"
+    assert len({name for name in given if name < 60}) == 30, "no text of the large class twice"
+    assert names(batches.epoch(0)) == names(epoch) != names(batches.epoch(1))
+
+
+def test_balance_loses_nothing_where_classes_are_equal() -> None:
+    data = encoded(96)
+    epoch = BucketedBatches(data, 8, seed=1, balanced=True).epoch(0)
+    assert sorted(name for batch in names(epoch) for name in batch) == list(range(96))
+
+
+def test_a_balanced_batch_needs_room_for_every_class() -> None:
+    with pytest.raises(ValueError, match="batch_size must be 2 or more, a text of every class, got 1"):
+        BucketedBatches(encoded(), 1, 1, balanced=True)
+
+
+def test_substitutes_stand_beside_their_tokens_and_change_nothing_else() -> None:
+    data = encoded()
+    rows = np.where(data.ids % 2 == 0, data.ids // 2 - 5, -1).astype(np.int32)
+    table = np.stack([2 * np.arange(60) + 10, 2 * np.arange(60) + 11, 2 * np.arange(60) + 10], axis=1).astype(np.int32)
+    plain = BucketedBatches(data, 8, seed=1)
+    rich = BucketedBatches(data, 8, 1, substitutes=Substitutes(rows, table), replaceable=np.arange(200) > 9)
+    for one, other in zip(plain.epoch(0), rich.epoch(0), strict=True):
+        for name, value in one.inputs().items():
+            assert value.equal(other.inputs()[name])
+        assert one.substitutes is None and one.replaceable is None
+        tokens, others = other.input_ids, other.substitutes
+        assert (others[..., 0] == tokens).all() and (others[..., 2] == tokens).all()
+        has = (tokens % 2 == 0) & (tokens > 0)
+        assert (others[..., 1] == tokens + has).all()
+        assert other.replaceable.sum() == 190

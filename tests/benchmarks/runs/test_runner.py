@@ -9,11 +9,13 @@ import torch
 
 from baselines.training import fit
 from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.clock.cost import update_passes
 from benchmarks.results.store import Store
 from benchmarks.runs.defenses import TABLE_ORDER
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.runner import (
     WARM_UP_UPDATES,
+    _batches_of,
     attack_key,
     attack_model,
     remaining,
@@ -166,3 +168,31 @@ def test_warming_up_takes_every_stage_and_leaves_no_trace(options, defense: str)
     logs = fit(cell.defense, model, batches)
     assert list(dict.fromkeys(stages)) == [log.name for log in logs]
     assert all(stages.count(log.name) == min(WARM_UP_UPDATES, log.updates) for log in logs)
+
+
+def test_a_defense_gets_the_batches_it_needs_and_others_those_of_ever(options) -> None:
+    setup = resolve(options)
+    plain, _ = _batches_of(setup, cell_of(setup))
+    rich, _ = _batches_of(setup, cell_of(setup, "ascc"))
+    for ever, one, other in zip(
+        training_batches(setup, setup.tasks["demo"], 42).epoch(0), plain.epoch(0), rich.epoch(0), strict=True
+    ):
+        assert one.substitutes is None and one.replaceable is None
+        assert all(value.equal(one.inputs()[name]) for name, value in ever.inputs().items())
+        assert all(value.equal(one.inputs()[name]) for name, value in other.inputs().items())
+        assert (other.substitutes != other.substitutes[..., :1]).any()
+    (flips,) = {int(batch.replaceable.sum()) for batch in _batches_of(setup, cell_of(setup, "adv_hotflip"))[0].epoch(0)}
+    assert 20_000 < flips < len(setup.tokenizer)
+    for batch in _batches_of(setup, cell_of(setup, "rift"))[0].epoch(0):
+        assert batch.labels.tolist() == [0] * 8 + [1] * 8
+
+
+@pytest.mark.parametrize("defense", ["rift", "ascc", "adv_hotflip"])
+def test_a_defense_with_needs_is_trained_and_counted(options, defense: str) -> None:
+    setup = resolve(options)
+    cell = cell_of(setup, defense, epochs="1")
+    record = train(setup, cell)
+    (stage,) = record.stages
+    updates, each = stage["updates"], vars(update_passes(cell.defense))
+    assert record.status == "finished" and updates == 3
+    assert stage["passes"] == {name: updates * count for name, count in each.items()}

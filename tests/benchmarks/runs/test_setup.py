@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data.examples import Example
+from benchmarks.results.store import content_key
 from benchmarks.runs.experiments import EXPERIMENTS, Terms, cells
 from benchmarks.runs.setup import random_subset, resolve
 
@@ -36,6 +37,22 @@ def test_identities_tell_apart_what_decides_the_weights(options) -> None:
     other = resolve(replace(options, train_texts=39)).training_identity(first)
     assert identities[0] != identities[1]
     assert {name for name in other if other[name] != identities[0][name]} == {"data"}
+
+
+def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options, tmp_path) -> None:
+    setup = resolve(options)
+    names = ["fine_tune", "rift", "ascc", "adv_hotflip", "augmentation"]
+    planned = {cell.defense.key: cell for cell in cells(setup.preset, ["demo"], names, runs=1)}
+    identities = {name: setup.training_identity(cell) for name, cell in planned.items()}
+    assert set(identities["fine_tune"]) == set(identities["adv_hotflip"])
+    assert set(identities["ascc"]) - set(identities["fine_tune"]) == {"substitutes"}
+    assert identities["ascc"]["substitutes"] == identities["rift"]["substitutes"]
+    added = identities["augmentation"]["adversarial_texts"]
+    assert added["base"] == content_key(identities["fine_tune"]) and added["recipe"]["key"] == "textfooler"
+    assert replace(planned["augmentation"].defense, share=0.1) != planned["augmentation"].defense
+    unknown = replace(planned["augmentation"], defense=replace(planned["augmentation"].defense, recipe="pwws"))
+    with pytest.raises(ValueError, match="unknown recipe 'pwws'"):
+        setup.training_identity(unknown)
 
 
 @pytest.mark.parametrize(

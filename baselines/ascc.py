@@ -1,0 +1,91 @@
+"""ASCC-defense: stay close on the worst sparse mixture of synonyms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from baselines.primitives.perturbation import forward
+from baselines.primitives.substitution import (
+    Backward,
+    available,
+    divergence,
+    entropy,
+    hull_weights,
+    mix,
+    scores_gradient,
+    start_scores,
+    substitute_words,
+    substitutes_of,
+)
+from baselines.refusal import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ascc(Defense, key="ascc"):
+    """Mix each word's substitutes so that predictions move most, then train on the clean text and keep the two close.
+
+    The mixtures are of word embeddings and take their place, before positions and LayerNorm; dropout stays on.
+
+    Attributes:
+        divergence_weight: weight of KL(clean || mixture), the mean over texts.
+        attack_steps: updates of the mixtures.
+        attack_learning_rate, attack_weight_decay: of the adversary's Adam.
+        sparsity: the adversary's weight on the mixtures' mean entropy; large values push towards single words.
+        init_magnitude: scale of its random start in the release's; 0 starts at the even mixture.
+        attack_backward: "input" differentiates the adversary by its scores alone; "full" also computes the parameters'
+            gradients and throws them away, as TextDefender does, with the same result at a higher cost.
+
+    Source: Dong et al., ICLR 2021; values and form of RockyLzy/TextDefender, trainer/ascc.py, which is for BERT.
+    Departures: the entropy's mean is over real tokens, TextDefender's over the padding too; its learning rate, which
+    falls tenfold after 40 and 80 updates, is replaced by the schedule every method shares.
+    """
+
+    title = "ASCC"
+    paper = "Dong et al., ICLR 2021, arXiv:2107.13541"
+    needs = frozenset({"substitutes"})
+
+    divergence_weight: float = 4.0
+    attack_steps: int = 5
+    attack_learning_rate: float = 1.0
+    attack_weight_decay: float = 2e-5
+    sparsity: float = 10.0
+    init_magnitude: float = 1.0
+    attack_backward: Backward = "input"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("divergence_weight", "attack_steps", "attack_weight_decay", "sparsity", "init_magnitude"):
+            require(getattr(self, name) >= 0, f"Ascc.{name}", "0 or more", getattr(self, name))
+        require(self.attack_learning_rate > 0, "Ascc.attack_learning_rate", "positive", self.attack_learning_rate)
+
+    def step(self, model: nn.Module, batch: Batch) -> Tensor:
+        """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""
+        weights = self.attack(model, batch)
+        clean = model(**batch.inputs()).logits
+        mixed = forward(model, mix(weights, substitute_words(model, batch)), batch).logits
+        loss = cross_entropy(clean, batch.labels) + self.divergence_weight * divergence(clean, mixed) / len(batch)
+        loss.backward()
+        return loss.detach()
+
+    def attack(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Weights of the substitutes, (B, L, S), that move the model's predictions away from those on clean texts."""
+        usable = available(substitutes_of(batch))
+        real = batch.attention_mask.float()
+        scores = start_scores(usable, batch.attention_mask, self.init_magnitude)
+        adam = torch.optim.Adam([scores], lr=self.attack_learning_rate, weight_decay=self.attack_weight_decay)
+        with torch.no_grad():
+            vectors = substitute_words(model, batch)  # (B, L, S, D)
+            clean = model(**batch.inputs()).logits
+        for _ in range(self.attack_steps):
+            moved = divergence(clean, forward(model, mix(hull_weights(scores, usable), vectors), batch).logits)
+            spread = (entropy(scores, usable) * real).sum() / real.sum()
+            loss = self.sparsity * spread - moved
+            scores.grad = scores_gradient(model, loss, scores, self.attack_backward)
+            adam.step()
+        return hull_weights(scores.detach(), usable)

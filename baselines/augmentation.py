@@ -1,0 +1,45 @@
+"""Adversarial data augmentation: fine-tune on the training texts together with successful attacks on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from baselines.fine_tune import FineTune
+from baselines.refusal import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Defense, key="augmentation"):
+    """Fine-tune again on the union of the training texts and their adversarial versions, with the labels kept.
+
+    The versions are made beforehand, once, by an attack on a model that was fine-tuned with the same settings; where
+    they come from is the harness's business. Neither that model nor the attack is on this method's clock: the model has
+    a record of its own, and the attack's queries stand in the record's trace.
+
+    Attributes:
+        recipe: the attack, as attacks on trained models are named.
+        share: part of the training texts that is attacked, in [0, 1].
+
+    Source: RockyLzy/TextDefender, `use_aug` with a ratio of 0.5 (Li et al., EMNLP 2021).
+    Departures: TextDefender attacks with PWWS, whose WordNet is not among the suite's resources.
+    """
+
+    title = "ADA"
+    paper = "Li et al., EMNLP 2021, arXiv:2108.12777"
+    needs = frozenset({"adversarial_texts"})
+    one_stage = False  # its texts are those of a whole training
+
+    recipe: str = "textfooler"
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.share <= 1, "Augmentation.share", "in [0, 1]", self.share)
+
+    def step(self, model: nn.Module, batch: Batch) -> Tensor:
+        """One forward and one full backward pass, as in fine-tuning: 3 cost units."""
+        return FineTune().step(model, batch)

@@ -1,0 +1,137 @@
+"""Which tokens of a text have substitutes: words that are one token, with neighbours that are one token too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from benchmarks.data.array_cache import cached_arrays
+from benchmarks.data.encoding import content_key
+from benchmarks.data.examples import Example
+
+SLOTS = 10  # the token itself and nine neighbours, as RIFT's release has it
+
+_WORD = re.compile(r"\w+(?:['\-]\w+)*")
+_MARKS = ("##", "\u0120")  # a word's later pieces in WordPiece; a word's start in byte-level vocabularies
+
+
+class Neighbours(Protocol):
+    """A source of substitutes for lower-cased words."""
+
+    def neighbours(self, word: str, k: int) -> list[str]:
+        """At most `k` neighbours of `word`, nearest first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Substitutes:
+    """The substitutes of N encoded texts: a row of a small table for each token that has some.
+
+    Attributes:
+        rows: (sum of lengths,) int32, in the order of the texts' token ids; -1 where a token has no substitutes.
+        table: (R, S) int32; slot 0 holds the token itself, which also fills the empty slots.
+    """
+
+    rows: np.ndarray
+    table: np.ndarray
+
+    def of(self, span: slice, ids: np.ndarray) -> np.ndarray:
+        """(tokens, S) int64: the substitutes of the tokens `ids`, which lie at `span`."""
+        filled = np.repeat(ids[:, None], self.table.shape[1], axis=1).astype(np.int64)
+        rows = self.rows[span]
+        filled[rows >= 0] = self.table[rows[rows >= 0]]
+        return filled
+
+
+def identity(synonyms: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides substitutes beside tokenizer and texts: where neighbours come from, and how many there are."""
+    return {"synonyms": dict(synonyms), "slots": SLOTS}
+
+
+def find_substitutes(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    max_length: int,
+    source: Neighbours,
+    source_identity: Mapping[str, Any],
+    cache: Path,
+) -> Substitutes:
+    """The substitutes of texts as `encode` tokenises them, read from `cache` where they are known.
+
+    Only what stands for a whole word by one token can be replaced, and only by such a word; neighbours are asked for in
+    lower case. Of a pair of texts the second alone has substitutes, as RIFT's release has it for hypotheses.
+
+    Args:
+        source_identity: what decides the neighbours; with the texts it names the file in `cache`.
+    """
+    about = [content_key(tokenizer, examples, max_length), identity(source_identity)]
+    name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    arrays = cached_arrays(cache / f"{name}.safetensors", lambda: vars(_find(tokenizer, examples, max_length, source)))
+    return Substitutes(**arrays)
+
+
+def replaceable_tokens(tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
+    """(V,) bool: the tokens whose text, less the mark of a word's start or middle, is letters alone."""
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    special = set(tokenizer.all_special_tokens)
+    return np.array([token not in special and _unmarked(token).isalpha() for token in tokens])
+
+
+def _find(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, source: Neighbours
+) -> Substitutes:
+    columns = list(zip(*(example.texts for example in examples), strict=True))
+    output = tokenizer(*(list(column) for column in columns), truncation=True, max_length=max_length)
+    last = len(columns) - 1
+    table = _Table(tokenizer, source)
+    rows: list[int] = []
+    for encoding, text in zip(output.encodings, columns[last], strict=True):
+        words = {match.span() for match in _WORD.finditer(text)}
+        rows += [
+            table.row(token) if column == last and place in words else -1
+            for token, place, column in zip(encoding.ids, encoding.offsets, encoding.sequence_ids, strict=True)
+        ]
+    return Substitutes(np.array(rows, np.int32), np.array(table.rows, np.int32).reshape(-1, SLOTS))
+
+
+class _Table:
+    """The substitutes of every token asked for, each looked up once."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Neighbours) -> None:
+        self._vocabulary = tokenizer.get_vocab()
+        self._tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+        self._source = source
+        self._row_of: dict[int, int] = {}
+        self.rows: list[list[int]] = []
+
+    def row(self, token: int) -> int:
+        """The table's row for a token that is a whole word, or -1 where it has no substitutes."""
+        if token not in self._row_of:
+            found = self._look_up(token)
+            self._row_of[token] = len(self.rows) if found else -1
+            if found:
+                self.rows.append([token, *found, *[token] * (SLOTS - 1 - len(found))])
+        return self._row_of[token]
+
+    def _look_up(self, token: int) -> list[int]:
+        piece = self._tokens[token]
+        word = _unmarked(piece)
+        mark = piece.removesuffix(word)
+        like = str.capitalize if word[:1].isupper() else str
+        others = self._source.neighbours(word.lower(), SLOTS - 1)
+        ids = [self._vocabulary.get(mark + like(other)) for other in others]
+        return [one for one in dict.fromkeys(ids) if one is not None and one != token]
+
+
+def _unmarked(token: str) -> str:
+    for mark in _MARKS:
+        token = token.removeprefix(mark)
+    return token
