@@ -15,6 +15,7 @@ from baselines.defense import Defense
 from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
+from benchmarks.clock.contention import company
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
@@ -95,9 +96,8 @@ def _train(
     torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
     logs, error = [], None
     on_gpu = setup.device == "cuda"
-    with watching(
-        cuda_device() if on_gpu else None, torch.cuda.max_memory_reserved if on_gpu else lambda: 0
-    ) as watcher:
+    open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
+    with watching(open_device, own_bytes) as watcher, company() as beside:
         try:
             logs = fit(
                 cell.defense,
@@ -134,7 +134,7 @@ def _train(
         clean_correct=clean,
         weights_sha256=weights_hash,
         peak_memory_bytes=torch.cuda.max_memory_allocated() if setup.device == "cuda" else None,
-        flags=[*readings["flags"], *watch.warnings, *checkpoints.flags],
+        flags=[*readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
         machine=setup.machine,
         versions=setup.versions,
         started_at=started,
