@@ -61,7 +61,7 @@ NEIGHBOURHOOD = {"radius": 1e-2, "noise": 1e-3, "step_size": 1e-2}
 # whole table fits a quarter of an hour on two cores; every method keeps its own objective. The steps of PGD and FreeLB
 # are those of EarlyRobust's search: with longer ones PGD learns nothing in so few updates. Nor does RobusT's ticket
 # recover from losing 30 % of MiniLM's weights; it loses 10 % here.
-# Adv-Hotflip turns the very words that carry the label: with two rounds of a fifth of the tokens it learns nothing here.
+# Adv-Hotflip turns the very words that carry the label: two rounds of a fifth of the tokens leave it at chance here.
 DEMO = Preset(
     key="demo",
     tasks=("demo",),
