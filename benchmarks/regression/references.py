@@ -45,9 +45,13 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
 
     Raises:
         RuntimeError: where a counter, or more than half of the examples, do not come out alike: a decision was then so
-            close that another processor's rounding could turn it.
+            close that another processor's rounding could turn it. Also where all texts are read as one class: the
+            outcomes of such a model would say nothing.
     """
     repeated = list(nudged)
+    classes = {fields["read_as"] for fields in exact.examples.values() if "read_as" in fields}
+    if len(classes) == 1:
+        raise RuntimeError(f"no reference is made: the model reads every text as class {classes.pop()}")
     left_out: set[str] = set()
     for other in repeated:
         moved = _differing(exact.counters, other.counters)

@@ -43,7 +43,7 @@ from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
 
 TEST_TEXTS, ATTACKED, BATCH_SIZE, MAX_LENGTH = 100, 12, 16, 64
-SETTINGS = {"epochs": 2, "learning_rate": 3e-3}  # of all defenses, after the demo preset's: weights start untrained
+SETTINGS = {"epochs": 4, "learning_rate": 1e-3}  # of all defenses, after the demo preset's: weights start untrained
 OFFLINE_RECIPES = tuple(recipe for recipe in RECIPES.values() if not recipe.needs_masked_model)
 
 # Each weight is multiplied by 1 + NUDGE or 1 - NUDGE. Other instructions and another number of threads move a

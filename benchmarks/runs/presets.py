@@ -82,7 +82,7 @@ DEMO = Preset(
         "yopo": {"inner_steps": 2, "step_size": 0.01},
         "smart": NEIGHBOURHOOD,
         "early_bert": {"search_learning_rate": 2e-4, "draw_epoch": 0.5},
-        "robust_ticket": {"first_epochs": 1, "search.epochs": 2, "search.steps": 2, "sparsity": 0.1},
+        "robust_ticket": {"first_epochs": 2, "search.epochs": 2, "search.steps": 2, "sparsity": 0.1},
         "early_robust": {"search.learning_rate": 2e-4, "search.steps": 3, "max_search_epochs": 0.5},
         "rift": {"attack_steps": 3},
         "ascc": {"attack_steps": 3},

@@ -62,7 +62,7 @@ def steps_of_defenses() -> list[tuple[str, str]]:
     return [
         (key, stage)
         for key, defense in known_defenses().items()
-        for stage in ([""] if defense.needs else stage_names(defense()))
+        for stage in ([""] if defense().needs else stage_names(defense()))
     ]
 
 

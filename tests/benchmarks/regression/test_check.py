@@ -16,7 +16,11 @@ from benchmarks.runs.defenses import known_defenses
 SEEN = Observation(
     settings={"steps": 3},
     counters={"stage train": {"updates": 4}},
-    examples={"test-0": {"read_as": 1}, "test-0 under TextFooler": {"status": "failed", "queries": 12, "text": "a"}},
+    examples={
+        "test-0": {"read_as": 1},
+        "test-1": {"read_as": 0},
+        "test-0 under TextFooler": {"status": "failed", "queries": 12, "text": "a"},
+    },
     seconds={"train": 0.5},
 )
 

@@ -81,6 +81,12 @@ def test_no_reference_hangs_on_rounding() -> None:
         make_reference(SEEN, [with_example("test-1", read_as=1), with_example("test-0 under TextFooler", queries=13)])
 
 
+def test_a_model_that_reads_one_class_gives_no_reference() -> None:
+    same = with_example("test-1", read_as=1)
+    with pytest.raises(RuntimeError, match="no reference is made: the model reads every text as class 1"):
+        make_reference(same, [same])
+
+
 def test_times_are_advice_with_a_threshold_from_the_repetitions() -> None:
     slower = dataclasses.replace(SEEN, seconds={"train": 0.55})
     made = make_reference(SEEN, [slower])

@@ -31,6 +31,7 @@ def test_every_way_gives_the_engines_outcomes(bench) -> None:
 
 
 def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
+    monkeypatch.setattr("benchmarks.speed.attack_speed.WARM_UP_TEXTS", 0)
     setup = bench_attacks(dataclasses.replace(tiny_setup, recipes="textbugger"), ways=WAYS[-1:])[0].setup
     task = setup.tasks["demo"]
     calls = []
@@ -50,7 +51,8 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
         seed=1,
         ways=("engine",),
     )
-    asked = [repr(call) for call in calls]
+    loading = [(101, 8209, 102)]  # the word that loads an encoder, before each timing
+    asked = [repr(call) for call in calls if call != loading]
     assert timing.python_seconds > 0 and len(asked) == len(set(asked))
 
 
