@@ -45,7 +45,7 @@ def test_references_are_made_kept_and_compared(seen, tmp_path: Path, capsys) -> 
     assert command(*folder, "--defenses", "fine_tune,pgd", "--update", capsys=capsys)[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fine_tune.json", "pgd.json"]
     code, output, _ = command(*folder, capsys=capsys)
-    assert code == 0 and "pgd: 2 outcomes and 1 groups of counters as stored" in output
+    assert code == 0 and "pgd: 3 outcomes and 1 groups of counters as stored" in output
     changed = SEEN.examples | {"test-0 under TextFooler": {"status": "failed", "queries": 13, "text": "a"}}
     seen["now"] = dataclasses.replace(SEEN, examples=changed)
     code, output, _ = command(*folder, "--defenses", "pgd", capsys=capsys)
