@@ -89,23 +89,27 @@ def attack(options: Flat[AttackOptions]) -> int:
     Args:
         options: what to attack and how.
     """
-    from benchmarks.runs.attack_file import resolve_attack
+    from benchmarks.runs.attack_file import resolve_attack, with_calibration
     from benchmarks.runs.progress import Reporter
     from reports.attacked import attack_table
     from reports.tables import write_json
 
     prepared = resolve_attack(options)
+    attacks = [prepared] if options.calibrate is None else with_calibration(prepared, options)
     reporter = Reporter(Console())
     for line in prepared.store.quarantine():
         reporter.say(line)
-    stored = len(prepared.stored())
-    reporter.say(f"{len(prepared.examples)} texts, {stored} attacked already")
-    with reporter.work(f"{prepared.recipe.title}, texts", len(prepared.examples)) as bar:
-        bar.advance(stored)
-        outcomes = prepared.run(on_outcome=bar.advance)
-    table = attack_table(prepared, outcomes)
+    outcomes = []
+    for attack in attacks:
+        stored = len(attack.stored())
+        reporter.say(f"{len(attack.examples)} texts, {stored} attacked already")
+        with reporter.work(f"{attack.recipe.title}, texts", len(attack.examples)) as bar:
+            bar.advance(stored)
+            outcomes.append(attack.run(on_outcome=bar.advance))
+    table = attack_table(attacks, outcomes)
     table.print(reporter.console)
-    reporter.say(str(prepared.store.outcomes_path(prepared.key)))
+    for attack in attacks:
+        reporter.say(str(attack.store.outcomes_path(attack.key)))
     if options.json is not None:
         write_json(table, options.json)
     return INCOMPLETE if table.incomplete else 0

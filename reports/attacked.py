@@ -18,30 +18,43 @@ COLUMNS = (
     Column("#Query", "queries"),
     Column("Texts", "texts"),
     Column("Broken", "errors"),
+    Column("Temperature", "temperature"),
 )
 
 
-def attack_table(attack: FileAttack, outcomes: Sequence[Outcome]) -> Table:
-    """One row: the attack's percentages over all its texts."""
-    broken = [outcome for outcome in outcomes if outcome.status == "error"]
-    row = (
-        attack.model_name,
-        attack.recipe.title,
-        Number(clean_percent(outcomes)),
-        Number(aua_percent(outcomes)),
-        Number(asr_percent(outcomes)),
-        Number(mean_queries(outcomes)),
-        Number(len(outcomes), digits=0),
-        Number(len(broken), digits=0),
-    )
+def attack_table(attacks: Sequence[FileAttack], outcomes: Sequence[Sequence[Outcome]]) -> Table:
+    """A row for each attack of one file: its percentages over all its texts.
+
+    Args:
+        attacks: the same but for the victim's temperature.
+        outcomes: of each attack.
+    """
+    first = attacks[0]
     caption = [
-        f"Clean % is on the attacked texts, of at most {attack.victim.max_length} tokens. Engine {attack.engine}.",
-        f"{attack.resources.describe()}." if attack.recipe.library is None else attack.recipe.note,
+        f"Clean % is on the attacked texts, of at most {first.victim.max_length} tokens. Engine {first.engine}.",
+        f"{first.resources.describe()}." if first.recipe.library is None else first.recipe.note,
     ]
-    if attack.victim.temperature != 1:
-        caption.append(f"The victim's logits were divided by {attack.victim.temperature:g}.")
-    caption += [f"{each.example_id}: {_reason(each)}" for each in broken[:5]]
-    return Table("Accuracy under attack", COLUMNS, (row,), tuple(caption), incomplete=bool(broken))
+    rows, incomplete = [], False
+    for attack, found in zip(attacks, outcomes, strict=True):
+        broken = [outcome for outcome in found if outcome.status == "error"]
+        incomplete = incomplete or bool(broken)
+        rows.append(
+            (
+                attack.model_name,
+                attack.recipe.title,
+                Number(clean_percent(found)),
+                Number(aua_percent(found)),
+                Number(asr_percent(found)),
+                Number(mean_queries(found)),
+                Number(len(found), digits=0),
+                Number(len(broken), digits=0),
+                Number(attack.victim.temperature, digits=2),
+            )
+        )
+        caption += [f"{each.example_id}: {_reason(each)}" for each in broken[:5]]
+    if any(attack.victim.temperature != 1 for attack in attacks):
+        caption.append("Temperature: what the victim's logits were divided by; its classes stay the same.")
+    return Table("Accuracy under attack", COLUMNS, tuple(rows), tuple(caption), incomplete=incomplete)
 
 
 def _reason(outcome: Outcome) -> str:

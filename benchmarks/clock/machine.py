@@ -57,6 +57,20 @@ def _name(name: str | bytes) -> str:
     return name.decode() if isinstance(name, bytes) else name
 
 
+def peak_memory_bytes(device: str) -> int | None:
+    """Most memory allocated on a CUDA device so far; on a CPU, the process's most resident memory, where known."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return None
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
     found = {"python": platform.python_version()}

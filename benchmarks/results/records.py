@@ -63,7 +63,7 @@ class TrainingRecord:
         parameters_before, parameters_kept: parameters of the model before training and of the trained model.
         clean_correct: one "1" or "0" per test example, in order.
         weights_sha256: hash of the trained weights' file.
-        peak_memory_bytes: peak device memory, or None on a CPU.
+        peak_memory_bytes: most device memory allocated; on a CPU, most resident memory; None where that is not known.
         flags: validity flags declared beforehand that were raised.
         machine, versions: what it ran on.
         started_at: UTC, ISO 8601.

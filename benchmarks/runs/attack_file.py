@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from baselines.refusal import require, unknown
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.recipes import Recipe, find_recipe
@@ -23,6 +25,7 @@ from benchmarks.results.store import Store, content_key
 from benchmarks.runs.options import AttackOptions, split_names
 from benchmarks.runs.setup import SCHEMA, choose_device
 from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.calibration import fit_temperature
 from benchmarks.victims.saved import load_any_classifier
 from benchmarks.victims.victim import Victim
 
@@ -168,6 +171,25 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
         model_name=options.model.rstrip("/"),
         data_name=options.data.stem,
     )
+
+
+def with_calibration(attack: FileAttack, options: AttackOptions) -> list[FileAttack]:
+    """The attack as it is, then on the same victim with its confidence fitted to `options.calibrate`.
+
+    Raises:
+        ValueError: where a temperature was asked for besides, or the file is attacked too.
+    """
+    require(
+        options.temperature == 1, "--temperature", "left out beside --calibrate, which fits it", options.temperature
+    )
+    held_out = read_examples(options.calibrate, attack.columns, options.label, attack.victim.model.config.label2id)
+    attacked = {example.texts for example in attack.examples}
+    shared = sum(example.texts in attacked for example in held_out)
+    require(not shared, "--calibrate", "a file of texts that are not attacked", f"{shared} that are")
+    probabilities = attack.victim([example.texts for example in held_out])
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    temperature = fit_temperature(logits, np.array([example.label for example in held_out]))
+    return [attack, resolve_attack(replace(options, temperature=temperature, calibrate=None))]
 
 
 def _longest_input(model: Any, tokenizer: Any) -> int:

@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -19,6 +19,9 @@ from baselines.training import Batches, Diverged, fit, planned_updates
 from benchmarks.clock.cost import epoch_units
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
+from benchmarks.results.store import content_key
+from benchmarks.runs.defenses import build, source_of
+from benchmarks.runs.experiments import Experiment
 from benchmarks.runs.fresh_process import call_in_fresh_process
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import WARM_UP_UPDATES, training_batches, victim_of
@@ -29,9 +32,9 @@ SHARES = (0.5, 1 / 6, 0.5, 5 / 6)  # which batches are timed, by length; the fir
 TIMED_TEXTS = 32
 
 # How many forward passes of the victim an attack's time comes to, per word of the text; the sentence encoder's and
-# Python's share is in it. Measured with MiniLM on SST-2 sentences and the demo's texts.
-FORWARDS_PER_WORD = {"textfooler": 2.0, "textbugger": 4.5, "bertattack_official": 4.5}
-OTHER_FORWARDS_PER_WORD = 5.0
+# Python's share is in it. Between what MiniLM took on the demo's texts, whose words have few synonyms, and on SST-2's.
+FORWARDS_PER_WORD = {"textfooler": 1.2, "textbugger": 2.0, "bertattack_official": 2.0}
+OTHER_FORWARDS_PER_WORD = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class TaskSpeed:
     Attributes:
         updates_per_epoch: updates in one pass over the training texts.
         update_seconds: a plain fine-tuning update.
-        stages: for each method that was timed, by its printed form: planned updates and seconds of an update, by stage.
+        stages: for each method that was timed, by the hash of its settings: planned updates and seconds of an update,
+            by stage.
         text_seconds: one query of the victim.
         start_seconds: a new process until its training starts.
         test_texts: texts of the clean evaluation.
@@ -60,17 +64,17 @@ class TaskSpeed:
 
     def was_timed(self, defense: Defense) -> bool:
         """Whether its own updates were timed, and not predicted by the cost model."""
-        return repr(defense) in self.stages
+        return _name(defense) in self.stages
 
     def update_total(self, defense: Defense) -> float:
         """Seconds on the clock of a whole training; a search is taken to go on to its cap."""
         if self.was_timed(defense):
-            return sum(updates * seconds for updates, seconds in self.stages[repr(defense)].values())
+            return sum(updates * seconds for updates, seconds in self.stages[_name(defense)].values())
         return epoch_units(defense) * self.updates_per_epoch * self.update_seconds
 
     def train_seconds(self, defense: Defense) -> float:
         """Seconds of a whole training as one waits for them: start, warm-up, updates, evaluation."""
-        stages = self.stages.get(repr(defense), {"": (0, self.update_seconds)})
+        stages = self.stages.get(_name(defense), {"": (0, self.update_seconds)})
         warm_up = WARM_UP_UPDATES * sum(seconds for _, seconds in stages.values())
         return self.start_seconds + warm_up + self.update_total(defense) + self.test_texts * self.text_seconds
 
@@ -79,38 +83,67 @@ class TaskSpeed:
         return FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * words * self.text_seconds
 
 
-def calibrate(setup: Setup, name: str, defenses: Sequence[Defense], seed: int) -> TaskSpeed:
+def calibrate(setup: Setup, task: str, defenses: Sequence[Defense], seed: int) -> TaskSpeed:
     """Times fine-tuning, then, within a minute, every other method's stages, on throw-away weights.
 
+    It is done in a process of its own: one that holds no GPU memory is then left to watch over the runs.
+
     Args:
-        name: the task.
         defenses: those the plan holds. What is not reached in time, or needs more than tokens, is left to the cost
             model.
     """
+    described = [
+        (source_of(type(defense)).get("path", defense.key), defense.settings())
+        for defense in sorted(defenses, key=epoch_units)
+    ]
+    began = time.perf_counter()
+    speed, worked = call_in_fresh_process(
+        _calibrate, setup.options, tuple(setup.tasks), setup.experiment, task, described, seed
+    )
+    return replace(speed, start_seconds=time.perf_counter() - began - worked)
+
+
+def _calibrate(
+    options: Options,
+    tasks: tuple[str, ...],
+    experiment: Experiment | None,
+    name: str,
+    described: Sequence[tuple[str, dict[str, Any]]],
+    seed: int,
+    tell: Callable[[], None],
+) -> tuple[TaskSpeed, float]:
+    """The task's speed, its start left out, and the seconds it took to find."""
+    setup = resolve(options, tasks, experiment)
+    began = time.perf_counter()
     task = setup.tasks[name]
     model = setup.backbone.new_classifier(len(task.dataset.label_names), seed).to(setup.device)
     batches = _TypicalBatches(training_batches(setup, task, seed))
-    began = time.perf_counter()
     with watching(cuda_device() if setup.device == "cuda" else None) as watcher:
         plain = _stages(setup, FineTune(epochs=1), model, batches)
         timed: dict[str, dict[str, tuple[int, float]]] = {}
-        for defense in sorted(defenses, key=epoch_units):
+        for key, settings in described:
+            defense = build(key, name, settings)
             in_time = time.perf_counter() - began < BUDGET_SECONDS
-            if in_time and not defense.needs and repr(defense) not in timed:
+            if in_time and not defense.needs and _name(defense) not in timed:
                 with suppress(Diverged):
-                    timed[repr(defense)] = _stages(setup, defense, model, batches)
+                    timed[_name(defense)] = _stages(setup, defense, model, batches)
     ((_, update_seconds),) = plain.values()
-    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    return TaskSpeed(
+    speed = TaskSpeed(
         updates_per_epoch=batches.updates_per_epoch,
         update_seconds=update_seconds,
         text_seconds=_text_seconds(setup, name, model),
-        start_seconds=_start_seconds(setup.options, tuple(setup.tasks)),
+        start_seconds=0.0,
         test_texts=len(task.dataset.test),
-        model_bytes=size,
+        model_bytes=sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()),
         watts=watcher.result.watts,
         stages=timed,
     )
+    return speed, time.perf_counter() - began
+
+
+def _name(defense: Defense) -> str:
+    """One name for equal defenses, in whatever process."""
+    return content_key({"defense": defense.key, "settings": defense.settings()})
 
 
 class _TypicalBatches:
@@ -156,14 +189,3 @@ def _text_seconds(setup: Setup, name: str, model: torch.nn.Module) -> float:
     began = time.perf_counter()
     fresh(texts)
     return (time.perf_counter() - began) / len(texts)
-
-
-def _start_seconds(options: Options, tasks: tuple[str, ...]) -> float:
-    began = time.perf_counter()
-    call_in_fresh_process(_start, options, tasks)
-    return time.perf_counter() - began
-
-
-def _start(options: Options, tasks: tuple[str, ...], tell: Callable[[], Any]) -> None:
-    """What every run's process does first."""
-    resolve(options, tasks)

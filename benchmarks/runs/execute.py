@@ -18,7 +18,7 @@ from benchmarks.runs.fresh_process import call_in_fresh_process, process_context
 from benchmarks.runs.interruption import end_with_parent
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
-from benchmarks.runs.progress import Bar, Reporter
+from benchmarks.runs.progress import Reporter
 from benchmarks.runs.runner import attack_key, attack_model, stored_attacks, train
 from benchmarks.runs.setup import Setup, resolve
 
@@ -108,22 +108,16 @@ def _missing_attacks(setup: Setup, cells: Sequence[Cell], trained: Sequence[Trai
 
 
 def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
-    """On a CPU one process per core, each with one thread; on a GPU one attack after another."""
+    """In worker processes, which give back what they hold when all is done: one per core, each with one thread; on a
+    GPU one."""
     if not jobs:
         return
-    with reporter.work("attacks, texts", sum(job.texts for job in jobs)) as bar:
-        workers = min(len(jobs), os.cpu_count() or 1)
-        if setup.device == "cuda" or workers == 1:
-            for job in jobs:
-                done = attack_model(setup.under(job.terms), job.training, job.recipe, on_outcome=bar.advance)
-                reporter.say(f"{job} in {done.seconds:.1f} s")
-        else:
-            _attack_in_processes(setup, jobs, workers, bar, reporter)
-
-
-def _attack_in_processes(setup: Setup, jobs: list[_Job], workers: int, bar: Bar, reporter: Reporter) -> None:
+    workers = 1 if setup.device == "cuda" else min(len(jobs), os.cpu_count() or 1)
     known = (setup.options, tuple(setup.tasks), setup.experiment)
-    with ProcessPoolExecutor(workers, process_context(), _start_worker, known) as pool:
+    with (
+        reporter.work("attacks, texts", sum(job.texts for job in jobs)) as bar,
+        ProcessPoolExecutor(workers, process_context(), _start_worker, known) as pool,
+    ):
         running: dict[Future[float], _Job] = {
             pool.submit(_attack_in_worker, job.training.key, job.recipe.key, job.terms): job for job in jobs
         }

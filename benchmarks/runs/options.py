@@ -78,6 +78,8 @@ class AttackOptions:
         max_length: longest input in tokens; what the model can read when left out.
         query_budget: most queries for one text.
         temperature: divides the victim's logits; overconfident victims starve attacks that search by score.
+        calibrate: labelled file, not the attacked one; the attack is made twice, on the victim as it is and with the
+            temperature that fits its confidence to that file.
         seed: decides what the recipe draws.
         synonyms: file with a word's neighbours (JSON, word to list, may be gzipped); MiniLM's word vectors else.
         nltk_data: folder with NLTK's tagger and stop words.
@@ -98,6 +100,7 @@ class AttackOptions:
     max_length: int | None = None
     query_budget: int | None = None
     temperature: float = 1.0
+    calibrate: Path | None = None
     seed: int = 42
     synonyms: Path | None = None
     nltk_data: Path | None = None

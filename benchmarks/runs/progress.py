@@ -29,7 +29,7 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Prints one line."""
-        self.console.print(line, highlight=False, markup=False)
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def work(self, label: str, total: int | None) -> Iterator[Bar]:

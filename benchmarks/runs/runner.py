@@ -16,6 +16,7 @@ from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.contention import company
+from benchmarks.clock.machine import peak_memory_bytes
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
@@ -113,7 +114,7 @@ def _train(
         finally:
             torch.set_float32_matmul_precision("highest")
         readings = timer.readings()
-    watch = watcher.result
+    watch, peak_memory = watcher.result, peak_memory_bytes(setup.device)
     clean, weights_hash = "", None
     if error is None:
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
@@ -133,7 +134,7 @@ def _train(
         parameters_kept=_parameters(model),
         clean_correct=clean,
         weights_sha256=weights_hash,
-        peak_memory_bytes=torch.cuda.max_memory_allocated() if setup.device == "cuda" else None,
+        peak_memory_bytes=peak_memory,
         flags=[*readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
         machine=setup.machine,
         versions=setup.versions,

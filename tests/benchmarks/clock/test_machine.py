@@ -55,3 +55,11 @@ def test_versions_and_code_state() -> None:
 def test_code_outside_a_checkout_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_git", lambda *a: (_ for _ in ()).throw(OSError()))
     assert machine.git_state() == {"commit": "not a git checkout"}
+
+
+def test_a_processs_peak_covers_what_it_holds() -> None:
+    before = machine.peak_memory_bytes("cpu")
+    held = bytearray(64 * 2**20)
+    held[:: 2**12] = b"x" * len(held[:: 2**12])  # touched, so that it is resident
+    peak = machine.peak_memory_bytes("cpu")
+    assert before is not None and peak is not None and peak >= before and peak > len(held)

@@ -10,7 +10,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.runs import attack_file
-from benchmarks.runs.attack_file import read_examples, resolve_attack
+from benchmarks.runs.attack_file import read_examples, resolve_attack, with_calibration
 from benchmarks.runs.options import AttackOptions
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
@@ -133,3 +133,23 @@ def test_textattacks_own_recipes_run_in_its_own_loop(options) -> None:
         list(
             attack_file.engine.attack_all(attack.victim, [], attack.recipe, attack.resources, seed=1, columns=("text",))
         )
+
+
+def test_a_sure_victim_is_attacked_before_and_after_calibration(options, tmp_path) -> None:
+    held_out = tmp_path / "held_out.csv"
+    held_out.write_text("text,label\n" + "".join(f"a text number {number},{number % 2}\n" for number in range(8)))
+    plain, fitted = with_calibration(resolve_attack(options), replace(options, calibrate=held_out))
+    assert plain.victim.temperature == 1 and fitted.victim.temperature > 1  # labels at random: no ground for confidence
+    assert plain.key != fitted.key and plain.examples == fitted.examples
+    texts = [example.texts for example in plain.examples]
+    before, after = plain.victim(texts), fitted.victim(texts)
+    assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
+    assert after.max(axis=1).mean() < before.max(axis=1).mean()
+
+
+def test_calibration_asks_for_texts_of_its_own_and_no_temperature(options) -> None:
+    attack = resolve_attack(options)
+    with pytest.raises(ValueError, match="--calibrate must be a file of texts that are not attacked, got '5 that are'"):
+        with_calibration(attack, replace(options, calibrate=options.data))
+    with pytest.raises(ValueError, match="--temperature must be left out beside --calibrate"):
+        with_calibration(attack, replace(options, calibrate=options.data, temperature=2.0))

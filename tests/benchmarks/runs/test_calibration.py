@@ -10,7 +10,7 @@ from baselines.fine_tune import FineTune
 from baselines.pgd import PGD
 from benchmarks.clock.cost import epoch_units
 from benchmarks.runs import calibration
-from benchmarks.runs.calibration import TaskSpeed, _TypicalBatches, calibrate
+from benchmarks.runs.calibration import TaskSpeed, _calibrate, _name, _TypicalBatches, calibrate
 from benchmarks.runs.setup import resolve
 
 SPEED = TaskSpeed(
@@ -21,7 +21,7 @@ SPEED = TaskSpeed(
     test_texts=20,
     model_bytes=100,
     watts=None,
-    stages={repr(PGD(steps=2)): {"train": (30, 4.0)}},
+    stages={_name(PGD(steps=2)): {"train": (30, 4.0)}},
 )
 
 
@@ -45,19 +45,20 @@ def test_every_stage_is_timed_and_its_updates_are_those_of_a_whole_training(opti
     setup = resolve(options)
     defense = EarlyBert(epochs=2, draw_epoch=1.0)
     speed = calibrate(setup, "demo", [defense, FineTune(epochs=3)], seed=0)
-    assert {name: updates for name, (updates, _) in speed.stages[repr(defense)].items()} == {
+    assert {name: updates for name, (updates, _) in speed.stages[_name(defense)].items()} == {
         "search": speed.updates_per_epoch,
         "fine_tune": 2 * speed.updates_per_epoch,
     }
-    assert speed.stages[repr(FineTune(epochs=3))]["train"][0] == 3 * speed.updates_per_epoch
+    assert speed.stages[_name(FineTune(epochs=3))]["train"][0] == 3 * speed.updates_per_epoch
     assert min(speed.update_seconds, speed.text_seconds, speed.start_seconds, speed.model_bytes) > 0
     assert speed.test_texts == 20 and speed.watts is None
 
 
 def test_what_is_not_reached_in_time_is_left_to_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "BUDGET_SECONDS", 0.0)
-    speed = calibrate(resolve(options), "demo", [PGD(steps=1)], seed=0)
-    assert speed.stages == {} and speed.update_seconds > 0
+    described = [("pgd", PGD(steps=1).settings())]
+    speed, seconds = _calibrate(options, ("demo",), None, "demo", described, 0, lambda: None)
+    assert speed.stages == {} and 0 < speed.update_seconds < seconds
 
 
 def test_batches_of_three_lengths_stand_for_all(batch) -> None:
