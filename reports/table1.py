@@ -58,8 +58,8 @@ def table1(
     shown = [key for key in COMPARED if key in set(runs.defense)]
     titles = {record.defense: record.title for record in trained}
     columns = [Column("Task", "task", False), Column("Method", "method", False), Column("Clean %", "clean_percent")]
-    for key, title in recipes.items():
-        columns += [Column(f"{title} Aua %", f"{key}_aua_percent"), Column(f"{title} #Query", f"{key}_queries")]
+    for key, attack in recipes.items():
+        columns += [Column(f"{attack} Aua %", f"{key}_aua_percent"), Column(f"{attack} #Query", f"{key}_queries")]
     columns.append(Column("Training s", "training_seconds"))
     for key in shown:
         columns.append(Column(f"Speedup over {titles[key]}", f"speedup_over_{key}"))

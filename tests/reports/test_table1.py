@@ -14,7 +14,7 @@ from baselines.pgd import PGD
 from baselines.smart import SMART
 from method.early_robust import EarlyRobust
 from reports.frame import AttackResult
-from reports.table1 import _tickets, table1, troubles
+from reports.table1 import TITLE, _tickets, table1, troubles
 from reports.tables import Number
 
 RECIPES = {"textfooler": "TextFooler"}
@@ -38,7 +38,7 @@ def cells(table, row: int) -> dict:
 def test_rows_are_in_the_paper_s_order_with_means_over_runs() -> None:
     trained, attacks = runs()
     table = table1(trained, attacks, RECIPES, ["caption"])
-    assert [row[1] for row in table.rows] == ["Fine-tune", "FreeLB"]
+    assert table.title == TITLE and [row[1] for row in table.rows] == ["Fine-tune", "FreeLB"]
     first, second = cells(table, 0), cells(table, 1)
     assert first["training_seconds"].mean == 11
     assert first["textfooler_aua_percent"].mean == 50
