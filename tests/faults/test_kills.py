@@ -24,11 +24,11 @@ from benchmarks.runs.options import Options
 from benchmarks.runs.setup import Setup, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMED = ("seconds", "started_at", "flags", "watch")
+TIMED = ("seconds", "started_at", "flags", "watch", "peak_memory_bytes")
 
 
 def results(store: Store) -> list[object]:
-    """All that a store holds, times aside."""
+    """All that a store holds, but what a clock or the machine says."""
     found: list[object] = []
     for record in (*store.trainings(), *store.attacks()):
         values = dataclasses.asdict(record)
