@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from scipy.stats import linregress
 
 TIMING_RULES = "1"
 
 DRIFT_SLOPE = 0.01
+DRIFT_ERRORS = 3  # steps take as long as their texts are long: a slope must also be told from that scatter
 SPREAD_RATIO = 1.5
 SHORTEST_SERIES = 20
 
@@ -145,7 +147,7 @@ def summarise(series: dict[str, list[float]], copies: list[float], wall: float) 
     Returns:
         `gpu`: seconds on the clock, the sum over all spans (host seconds where the clock is the host's); `h2d`: copies;
         `wall`: from the first to the last reading; `gpu_busy_fraction`: the first over the third; `spans`: seconds by
-        name; `steps`: per repeated span, its count, median, 5th and 95th percentile, and relative slope per series;
+        name; `steps`: per repeated span, its count, median, 5th and 95th percentile, and relative slope with its error;
         `flags`: "drift" or "spread" with the span's name, where declared bounds are crossed.
     """
     spans = {name: float(sum(values)) for name, values in series.items()}
@@ -167,14 +169,23 @@ def summarise(series: dict[str, list[float]], copies: list[float], wall: float) 
 def _statistics(values: list[float]) -> dict[str, float]:
     seconds = np.asarray(values)
     low, median, high = np.percentile(seconds, [5, 50, 95])
-    slope = np.polyfit(np.linspace(0, 1, len(seconds)), seconds, 1)[0] / seconds.mean() if seconds.mean() > 0 else 0.0
+    slope, error = _slope(seconds)
     return {
         "count": len(values),
         "median_seconds": float(median),
         "p5_seconds": float(low),
         "p95_seconds": float(high),
-        "slope": float(slope),
+        "slope": slope,
+        "slope_error": error,
     }
+
+
+def _slope(seconds: np.ndarray) -> tuple[float, float]:
+    """Change from the first to the last step by a straight line, over the mean, and its standard error."""
+    if seconds.mean() == 0 or len(seconds) < 3:
+        return 0.0, 0.0
+    line = linregress(np.linspace(0, 1, len(seconds)), seconds / seconds.mean())
+    return float(line.slope), float(line.stderr)
 
 
 def _flags(name: str, step: dict[str, float]) -> list[str]:
@@ -182,7 +193,7 @@ def _flags(name: str, step: dict[str, float]) -> list[str]:
     if step["count"] < SHORTEST_SERIES:
         return []
     flags = []
-    if abs(step["slope"]) > DRIFT_SLOPE:
+    if abs(step["slope"]) > max(DRIFT_SLOPE, DRIFT_ERRORS * step["slope_error"]):
         flags.append(f"drift: {name}")
     if step["p95_seconds"] > SPREAD_RATIO * step["median_seconds"]:
         flags.append(f"spread: {name}")
