@@ -53,7 +53,7 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
     if any(each.kind != "settings" for each in asked):
         _say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
     if unfigured:
-        raise ValueError(missing_library())
+        _say(missing_library())
     return max(codes)
 
 
@@ -138,17 +138,21 @@ def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path |
     check_examples(examples)
     numbers = published(paper_numbers)
     trainings, results = stored_results(out)
-    found = attack_report(trainings, results)
+    found = attack_report(trainings, results) if any(result.complete for result in results) else None
     tasks = task_results(measure(trainings, results))
     card, gap_table = judge(tasks), gaps(tasks, numbers)
     console = Console()
-    print_report(found, console, examples)
+    if found is not None:
+        print_report(found, console, examples)
     if gap_table.rows:
         gap_table.without("source").print(console)
     print_card(card, console)
-    _say(*map(str, write_report(found, out, examples)))
+    if found is None:
+        _say("no attack is finished in this folder: its rates, budgets and texts are left out")
+    else:
+        _say(*map(str, write_report(found, out, examples)))
     _say(*map(str, [*write_card(card, out), *write_table(gap_table, out, "paper_numbers")]))
-    return INCOMPLETE if found.table.incomplete else 0
+    return INCOMPLETE if found is not None and found.table.incomplete else 0
 
 
 def compare(first: Positional[Path], second: Positional[Path], json: Path | None = None) -> int:

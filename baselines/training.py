@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -126,8 +126,8 @@ def fit(
 ) -> list[StageLog]:
     """Trains `model` in place and returns a log per stage.
 
-    Stages are timed under their own names, the code between them (setting up, drawing, rewinding) under
-    "before <stage>" and "after training". Seeds are the caller's: the loop draws nothing itself.
+    Stages are timed under their own names, the code between them (setting up, drawing, rewinding) under "set up" and
+    "after <stage>". Seeds are the caller's: the loop draws nothing itself.
 
     Where a keeper has states, `model` and the seeds must be as they were at the first start: the method's own code
     between its stages runs again, each stage that has a state takes it up, and the rest is trained. On a CPU the
@@ -142,18 +142,30 @@ def fit(
         RuntimeError: when a step leaves no gradient at all.
     """
     timer = timer or NoTimer()
-    logs: list[StageLog] = []
-    stages = defense.stages(model)
-    while (stage := _next_stage(stages, timer, logs)) is not None:
-        if stage.memory is None:
-            keeper = None
-        run = _Run(stage, model, batches, timer, most_updates)
-        if keeper is not None and (state := keeper.load(len(logs))) is not None:
-            run.restore(state)
-        if not run.finished:
-            run.go(precision, on_update, keeper, len(logs))
-        logs.append(run.log())
-    return logs
+    with matmul_precision(precision):
+        logs: list[StageLog] = []
+        stages = defense.stages(model)
+        while (stage := _next_stage(stages, timer, logs)) is not None:
+            if stage.memory is None:
+                keeper = None
+            run = _Run(stage, model, batches, timer, most_updates)
+            if keeper is not None and (state := keeper.load(len(logs))) is not None:
+                run.restore(state)
+            if not run.finished:
+                run.go(precision, on_update, keeper, len(logs))
+            logs.append(run.log())
+        return logs
+
+
+@contextmanager
+def matmul_precision(precision: Precision) -> Iterator[None]:
+    """Products of float32 matrices in TensorFloat-32 for "tf32", in full precision else, while the block runs."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> Stage | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
+from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import Store, canonical, content_key
 from benchmarks.runs.defenses import TABLE_ORDER
@@ -47,13 +48,13 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
     """The trainings by key, and the attacks, of the store in a folder; nothing is created there.
 
     Raises:
-        ValueError: where there is no such folder, or no attack in it.
+        ValueError: where there is no such folder, or neither a training nor an attack in it.
     """
     hint = "name the one that 'reproduce', 'run' or 'attack' got as --out"
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; {hint}")
-    if next((folder / "attacks").glob("*/record.json"), None) is None:
-        raise ValueError(f"the folder {folder} holds no finished attack; {hint}")
+    if not any(next((folder / kind).glob("*/record.json"), None) for kind in ("trainings", "attacks")):
+        raise ValueError(f"the folder {folder} holds no finished training or attack; {hint}")
     store = Store(folder, writable=False)
     trainings = {record.key: record for record in store.trainings()}
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
@@ -61,7 +62,8 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
 
 def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
     """The complete attacks in groups: tasks, methods and recipes in the order of the tables, foreign ones behind."""
-    complete = sorted((result for result in results if result.complete), key=lambda result: _order(result, trainings))
+    sound = (result for result in results if result.complete and not too_many_broke(result.outcomes))
+    complete = sorted(sound, key=lambda result: _order(result, trainings))
     victims = [_victim(result, trainings) for result in complete]
     attacks = [_attack(result, trainings) for result in complete]
     methods = _told_apart(

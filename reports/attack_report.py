@@ -17,6 +17,7 @@ from rich.text import Text
 
 from baselines.refusal import require
 from benchmarks.results.metrics import (
+    BROKEN_PERCENT,
     agreement_percent,
     asr_percent,
     aua_percent,
@@ -26,9 +27,11 @@ from benchmarks.results.metrics import (
     mean_queries,
     mean_similarity,
     modification_percent,
+    too_many_broke,
     worst_aua_percent,
 )
-from benchmarks.results.records import Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult
@@ -109,14 +112,20 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
     )
     rows = tuple(_row(group, groups, classes) for group in groups)
     partial = [result.record for result in results if not result.complete]
-    broken = sum(outcome.status == "error" for group in groups for each in group.runs.values() for outcome in each)
+    broken = sum(outcome.status == "error" for result in results for outcome in result.outcomes)
+    failed = [result.record for result in results if too_many_broke(result.outcomes)]
     caption = [*NOTES, *(f"Attacks: {profile}." for profile in dict.fromkeys(each.record.profile for each in results))]
     if partial:
-        names = (f"{each.recipe_title} on {each.defense} ({each.task}, seed {each.seed})" for each in partial)
-        caption.append(f"Left out, for want of outcomes: {', '.join(names)}.")
+        caption.append(f"Left out, for want of outcomes: {_names(partial)}.")
+    if failed:
+        caption.append(f"Left out, since more than {BROKEN_PERCENT:g} % of the texts broke: {_names(failed)}.")
     if broken:
         caption.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
     return Table(TITLE, columns, rows, tuple(caption), incomplete=bool(partial or broken))
+
+
+def _names(records: Sequence[AttackRecord]) -> str:
+    return ", ".join(f"{each.recipe_title} on {each.defense} ({each.task}, seed {each.seed})" for each in records)
 
 
 def _class_names(group: AttackGroup) -> dict[int, str]:
@@ -252,6 +261,7 @@ def write_report(report: AttackReport, folder: Path, examples: int) -> list[Path
     for suffix, content in contents.items():
         paths.append(folder / f"attacks.{suffix}")
         write_atomically(paths[-1], content)
+    seal(folder, paths)
     return paths
 
 

@@ -318,6 +318,8 @@ def sparsity_patterns(tasks: Sequence[TaskResults]) -> list[Part]:
     patterns = {each.task: kept for each, main in _single(tasks) if (kept := _kept_shares(main))}
     if not patterns:
         return []
+    layers = _layers(patterns.get("sst2") or next(iter(patterns.values())))
+    patterns = {task: kept for task, kept in patterns.items() if _layers(kept) == layers}
     parts = [_task_difference(patterns)]
     what = "SST-2: lean of kept heads to upper layers less that of kept neurons"
     if "sst2" not in patterns:
@@ -338,6 +340,11 @@ def _kept_shares(main: Measured) -> dict[int, np.ndarray]:
                 counts = np.array([kept["heads"], kept["neurons"]], float)
                 found[seed] = counts / counts.sum(axis=1, keepdims=True)
     return found
+
+
+def _layers(kept: Mapping[int, np.ndarray]) -> int:
+    """Layers of the encoder; patterns of unlike encoders are not compared."""
+    return next(iter(kept.values())).shape[1]
 
 
 def _lean(shares: np.ndarray) -> float:

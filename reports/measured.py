@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.tasks import TASKS
+from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import content_key
 from benchmarks.runs.defenses import TABLE_ORDER
@@ -77,12 +78,12 @@ class Measured:
 
 
 def measure(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[Measured]:
-    """What the records hold, tasks and defenses in the order of the tables; diverged runs and partial attacks are left
-    out."""
+    """What the records hold, tasks and defenses in the order of the tables; diverged runs and attacks that are
+    partial or broke too often are left out."""
     finished = [record for record in trainings.values() if record.status == "finished"]
     attacked: dict[str, list[AttackResult]] = {}
     for result in results:
-        if result.complete:
+        if result.complete and not too_many_broke(result.outcomes):
             attacked.setdefault(result.record.training_key, []).append(result)
     groups: dict[str, list[TrainingRecord]] = {}
     for record in sorted(finished, key=_order):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -122,15 +123,10 @@ def _number(values: Sequence[float]) -> Number:
 
 
 def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> float:
-    """Seconds of the method `key` over those of `mine`, by paired seeds.
-
-    Raises:
-        ValueError: where the two ran on different footings.
-    """
+    """Seconds of the method `key` over those of `mine`, by paired seeds; NaN on unlike footings."""
     baseline = [record for record in trained if (record.task, record.defense) == (task, key)]
-    for one in baseline:
-        for other in mine:
-            refuse_unlike(footing(one), footing(other))
+    if unlike_footings([*baseline, *mine]):
+        return math.nan
     return time_ratio(counted_seconds(baseline), counted_seconds(mine)).mean
 
 
@@ -171,8 +167,7 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
 def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     """What any table of a run rests on: preset, data, seeds, attacks, clock and machine, in sentences."""
     tasks = setup.tasks.values()
-    machine = setup.machine
-    gpus = machine["gpus"] if isinstance(machine["gpus"], list) and machine["gpus"] else None
+    machines = list(dict.fromkeys(_where(record.machine) for record in trained)) or [_where(setup.machine)]
     clock = "CUDA events" if setup.device == "cuda" else "the host's clock (no CUDA device)"
     recipes = {recipe.key for recipe in setup.recipes}
     data = "; ".join(
@@ -192,10 +187,7 @@ def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     ]
     if recipes:
         lines.append(f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.")
-    lines.append(
-        f"Time: {clock}, training alone, on {machine['processor']}"
-        + (f" with {', '.join(gpus)}." if gpus else f", {machine['threads']} threads.")
-    )
+    lines.append(f"Time: {clock}, training alone, on {'; and on '.join(machines)}.")
     if "bertattack_official" in recipes and "bertattack" not in recipes:
         lines.append(
             "BERT-Attack (as released) is the embedding attack that the releases run under that name: no masked "
@@ -204,15 +196,37 @@ def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     return lines
 
 
+def _where(machine: Mapping[str, Any]) -> str:
+    """The processor with its GPUs, or with its threads where there are none."""
+    gpus = machine["gpus"] if isinstance(machine["gpus"], list) else []
+    return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else f", {machine['threads']} threads")
+
+
+def unlike_footings(trained: Sequence[TrainingRecord]) -> list[str]:
+    """What keeps the times of these runs of a task from being divided by each other, in sentences."""
+    found = {}
+    for record in trained[1:]:
+        try:
+            refuse_unlike(footing(trained[0]), footing(record))
+        except ValueError as refusal:
+            found[str(refusal)] = None
+    return list(found)
+
+
 def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
-    """Diverged runs, runs whose time does not count, attacks that broke."""
+    """Diverged runs, runs whose time does not count or was flagged, unlike footings, attacks that broke."""
     lines = []
+    for task in dict.fromkeys(record.task for record in trained):
+        unlike = unlike_footings([record for record in trained if record.task == task])
+        lines += [f"{find_task(task).title}: {sentence}." for sentence in unlike]
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")
     for record in trained:
         if record.invalid:
             lines.append(f"Time not counted, {record.title} seed {record.seed}: {'; '.join(record.invalid)}.")
+        if record.flags:
+            lines.append(f"Flagged, {record.title} seed {record.seed}: {'; '.join(record.flags)}.")
     broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
     if broken:
         lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")

@@ -42,7 +42,7 @@ class TaskResults:
     def main(self, defense: str) -> Measured | None:
         """The defense as the tables have it: of its cells, the one with most settings as published for the task."""
         found = [cell for cell in self.cells if cell.defense == defense and cell.source is None]
-        return min(found, key=lambda cell: (len(_changed(cell)), -len(cell.trainings)), default=None)
+        return min(found, key=_distance, default=None)
 
     def variants(self, *fields: str) -> list[Measured]:
         """EarlyRobust's cells that differ from the main one in some of these settings and in no other."""
@@ -63,6 +63,11 @@ class TaskResults:
         main, others = self.main(OURS), self.variants(field)
         cells = [main, *others] if main and others else []
         return dict(sorted((float(setting(cell, field)), cell) for cell in cells))
+
+
+def _distance(cell: Measured) -> tuple[float, ...]:
+    """Settings that are not the published ones; of equals, more runs, then attacked, then longer trained goes first."""
+    return len(_changed(cell)), -len(cell.trainings), not cell.attacks, -float(cell.settings.get("epochs", 0))
 
 
 def _defaults(cell: Measured) -> dict[str, Any]:

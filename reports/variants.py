@@ -13,9 +13,9 @@ from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.experiments import Experiment, Variant, seeds
 from benchmarks.runs.runner import stored_attacks, training_key
 from benchmarks.runs.setup import Setup, TaskSetup
-from reports.frame import AttackResult, attack_frame, footing, training_frame
-from reports.statistics import refuse_unlike, summarise, time_ratio
-from reports.table1 import conditions, troubles
+from reports.frame import AttackResult, attack_frame, training_frame
+from reports.statistics import summarise, time_ratio
+from reports.table1 import conditions, troubles, unlike_footings
 from reports.tables import Column, Number, Table
 
 BySeed = dict[int, float]
@@ -169,16 +169,9 @@ def _change(own: VariantRuns, first: VariantRuns, values: Callable[[VariantRuns]
 
 
 def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
-    """The variant's time over the first's, by paired seeds; blank for the first itself.
-
-    Raises:
-        ValueError: where the two ran on different footings.
-    """
-    if own is first:
+    """The variant's time over the first's, by paired seeds; blank for the first itself and on unlike footings."""
+    if own is first or unlike_footings([*first.trained, *own.trained]):
         return Number(math.nan)
-    for one in first.trained:
-        for other in own.trained:
-            refuse_unlike(footing(one), footing(other))
     return Number(time_ratio(own.seconds(), first.seconds()).mean, digits=2, suffix="×")
 
 

@@ -73,8 +73,8 @@ def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys, monkeypatch) -> No
     for path in files:
         path.unlink()
     monkeypatch.setattr("reports.figures.find_spec", lambda name: None)
-    code, _, errors = command(*arguments, capsys=capsys)
-    assert (code, errors.count("\n")) == (2, 1) and "pip install 'earlyrobust[report]'" in errors
+    code, output, _ = command(*arguments, capsys=capsys)
+    assert code == 0 and "pip install 'earlyrobust[report]'" in output
     assert {path: path.read_bytes() for path in files} == files, "tables need no matplotlib"
 
 
@@ -136,7 +136,7 @@ def test_a_comparison_with_nothing_ends_with_one_sentence_and_code_2(tmp_path, c
 
 
 def test_a_report_on_nothing_ends_with_one_sentence_and_code_2(tmp_path, capsys) -> None:
-    cases = ((tmp_path / "none", "there is no folder"), (tmp_path, "holds no finished attack"))
+    cases = ((tmp_path / "none", "there is no folder"), (tmp_path, "holds no finished training or attack"))
     for folder, sentence in cases:
         code, _, errors = command("report", "--out", str(folder), capsys=capsys)
         assert (code, errors.count("\n")) == (2, 1) and sentence in errors

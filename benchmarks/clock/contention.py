@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
+
+from benchmarks.clock.machine import usable_cores
 
 # Share of all cores that others may use, on average, before a run is flagged.
 TOLERATED_SHARE = 0.1
@@ -24,7 +25,7 @@ class Company:
     """
 
     cores: float | None = None
-    present: int = os.cpu_count() or 1
+    present: int = field(default_factory=usable_cores)
 
     @property
     def flags(self) -> list[str]:

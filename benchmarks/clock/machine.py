@@ -18,11 +18,16 @@ def machine_description() -> dict[str, Any]:
     """Processor, cores, memory and GPUs; what cannot be read says why."""
     return {
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "gpus": _gpus(),
     }
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which a batch system or container may have cut down."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:
@@ -86,6 +91,8 @@ def git_state() -> dict[str, str]:
     """The commit the code stands at and whether it was changed since; or that it is no checkout."""
     root = Path(__file__).resolve().parents[2]
     try:
+        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
+            return {"commit": "not a git checkout"}  # installed beside another project's files
         commit = _git(root, "rev-parse", "HEAD")
         changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):

@@ -27,6 +27,7 @@ class BucketedBatches:
         balanced: cut every shuffled batch into equal shares of the classes, one class after another. An epoch then
             gives the texts of a small class more than once, and of a large class not all; a batch that classes cannot
             share evenly is smaller.
+        pinned: make tensors in pinned memory, from which a CUDA device copies.
     Raises:
         ValueError: where a batch has no room for a text of every class.
     """
@@ -40,11 +41,13 @@ class BucketedBatches:
         substitutes: Substitutes | None = None,
         replaceable: np.ndarray | None = None,
         balanced: bool = False,
+        pinned: bool = False,
     ):
         require(batch_size >= 1, "batch_size", "1 or more", batch_size)
         self.encoded, self.batch_size, self.seed = encoded, batch_size, seed
         self.substitutes = substitutes
-        self.replaceable = None if replaceable is None else _tensor(replaceable)
+        self.pinned = pinned
+        self.replaceable = None if replaceable is None else self._tensor(replaceable)
         self.classes: list[np.ndarray] = []
         if balanced:
             self.classes = [np.flatnonzero(encoded.labels == label) for label in np.unique(encoded.labels)]
@@ -104,10 +107,8 @@ class BucketedBatches:
             others = np.repeat(ids[..., None], self.substitutes.table.shape[1], axis=-1)
             others[mask] = np.concatenate([self.substitutes.of(span, self.encoded.ids[span]) for span in spans])
         tensors = [ids, mask.astype(np.int64), self.encoded.labels[members], types, others]
-        return Batch(*(None if tensor is None else _tensor(tensor) for tensor in tensors), self.replaceable)
+        return Batch(*(None if tensor is None else self._tensor(tensor) for tensor in tensors), self.replaceable)
 
-
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    """A tensor, in pinned memory where a CUDA device will copy it."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory() if torch.cuda.is_available() else tensor
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        return tensor.pin_memory() if self.pinned else tensor

@@ -112,7 +112,7 @@ class AttackRecord:
         recipe_title: the recipe's name in tables.
         profile: which resources the recipe ran with, in words for captions.
         example_ids: the planned examples, in order.
-        seconds: wall time of the attack, off every training clock.
+        seconds: wall time of the attack, off every training clock; of its last part where it was continued.
         engine: what ran it.
         machine, versions, started_at: as in a training record.
     """

@@ -125,7 +125,7 @@ def _calibrate(
             defense = build(key, name, settings)
             in_time = time.perf_counter() - began < BUDGET_SECONDS
             if in_time and not defense.needs and _name(defense) not in timed:
-                with suppress(Diverged):
+                with suppress(Diverged, torch.OutOfMemoryError):
                     timed[_name(defense)] = _stages(setup, defense, model, batches)
     ((_, update_seconds),) = plain.values()
     speed = TaskSpeed(

@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from benchmarks.attacks.textattack_import import import_textattack
-from benchmarks.clock.machine import PACKAGES, versions
+from benchmarks.clock.machine import PACKAGES, usable_cores, versions
 from benchmarks.clock.nvml import cuda_device, idle_complaint
 from benchmarks.results.store import Store
 from benchmarks.victims.backbones import find_backbone
@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(out: Path) -> list[Finding]:
-    """Looks at Python, packages, backbone, GPU, its driver, memory and the folder for results; nothing is changed."""
+    """Looks at Python, packages, backbone, GPU, its driver, memory and the folder for results, which is made if absent."""
     looks: dict[str, Callable[[], Finding]] = {
         "Python": _python,
         "packages": _packages,
@@ -99,7 +99,12 @@ def _gpu() -> Finding:
 def _driver() -> Finding:
     if not torch.cuda.is_available():
         return Finding("GPU's driver", "warning", "not looked at: no CUDA device")
-    complaint = idle_complaint(cuda_device()(), own_process=os.getpid())
+    try:
+        complaint = idle_complaint(cuda_device()(), own_process=os.getpid())
+    except RuntimeError:
+        raise
+    except Exception as error:  # whatever a driver raises is a finding, not a crash
+        raise RuntimeError(f"NVML answers {type(error).__name__}: {error}") from error
     if complaint:
         return Finding("GPU's driver", "warning", f"{complaint}; times taken now would not count")
     return Finding("GPU's driver", "ok", "NVML answers and the GPU is idle")
@@ -108,10 +113,10 @@ def _driver() -> Finding:
 def _memory() -> Finding:
     memory = psutil.virtual_memory()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    detail = f"{os.cpu_count()} cores, {memory.available / 2**30:.1f} GiB free, load {load:.1f}"
+    detail = f"{usable_cores()} cores, {memory.available / 2**30:.1f} GiB free, load {load:.1f}"
     if memory.available < LEAST_MEMORY_BYTES:
         return Finding("cores and memory", "warning", f"{detail}; less than {LEAST_MEMORY_BYTES / 2**30:.0f} GiB")
-    if load > 0.5 * (os.cpu_count() or 1):
+    if load > 0.5 * usable_cores():
         return Finding("cores and memory", "warning", f"{detail}; other work would slow timed runs")
     return Finding("cores and memory", "ok", detail)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.clock.machine import usable_cores
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import build, source_of
 from benchmarks.runs.experiments import Cell, Experiment, Terms
@@ -94,7 +94,8 @@ class _Job:
 
 
 def _missing_attacks(setup: Setup, cells: Sequence[Cell], trained: Sequence[TrainingRecord]) -> list[_Job]:
-    jobs = []
+    """The attacks to run, each once: two cells' terms may come to the same texts."""
+    jobs: dict[str, _Job] = {}
     for cell, record in zip(cells, trained, strict=True):
         if record.status != "finished":
             continue
@@ -103,8 +104,8 @@ def _missing_attacks(setup: Setup, cells: Sequence[Cell], trained: Sequence[Trai
         for recipe, stored in stored_attacks(under, record):
             if stored is None:
                 key = attack_key(under, record.task, record.key, recipe)
-                jobs.append(_Job(record, recipe, cell.terms, key, texts))
-    return jobs
+                jobs[key] = _Job(record, recipe, cell.terms, key, texts)
+    return list(jobs.values())
 
 
 def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
@@ -112,7 +113,7 @@ def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
     GPU one."""
     if not jobs:
         return
-    workers = 1 if setup.device == "cuda" else min(len(jobs), os.cpu_count() or 1)
+    workers = 1 if setup.device == "cuda" else min(len(jobs), usable_cores())
     known = (setup.options, tuple(setup.tasks), setup.experiment)
     with (
         reporter.work("attacks, texts", sum(job.texts for job in jobs)) as bar,

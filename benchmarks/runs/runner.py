@@ -94,7 +94,6 @@ def _train(
     warm_up(cell.defense, model, batches, setup.precision)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
-    torch.set_float32_matmul_precision("high" if setup.precision == "tf32" else "highest")
     logs, error = [], None
     on_gpu = setup.device == "cuda"
     open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
@@ -111,8 +110,6 @@ def _train(
             )
         except Diverged as divergence:
             error = str(divergence)
-        finally:
-            torch.set_float32_matmul_precision("highest")
         readings = timer.readings()
     watch, peak_memory = watcher.result, peak_memory_bytes(setup.device)
     clean, weights_hash = "", None
@@ -169,7 +166,7 @@ def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatche
     """The training batches of one seed: the same, in the same order, for every method that needs tokens alone."""
     cache = setup.store.root / "tokens"
     encoded = encode(setup.tokenizer, task.dataset.train, task.max_length, cache)
-    return BucketedBatches(encoded, task.batch_size, seed)
+    return BucketedBatches(encoded, task.batch_size, seed, pinned=setup.device == "cuda")
 
 
 def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, Any]]:
@@ -194,6 +191,7 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
         substitutes=substitutes,
         replaceable=replaceable_tokens(setup.tokenizer) if "replaceable" in needs else None,
         balanced="balanced_batches" in needs,
+        pinned=setup.device == "cuda",
     )
     return batches, made_from
 

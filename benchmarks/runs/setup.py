@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from baselines.refusal import require, unknown
+from baselines.training import Precision
 from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, full_resources, offline_resources
@@ -169,8 +170,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
-    if options.precision not in ("fp32", "tf32", "bf16"):
-        raise unknown("precision", options.precision, ("fp32", "tf32", "bf16"))
+    check_precision(options.precision)
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
     definitions = [find_task(name) for name in names]
@@ -200,6 +200,16 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         versions=versions() | git_state(),
         experiment=experiment,
     )
+
+
+def check_precision(name: str) -> None:
+    """Refuses an unknown precision.
+
+    Raises:
+        ValueError: for a name that is none.
+    """
+    if name not in get_args(Precision):
+        raise unknown("precision", name, get_args(Precision))
 
 
 def choose_device(name: str) -> str:

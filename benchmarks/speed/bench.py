@@ -16,7 +16,7 @@ from benchmarks.results.store import Store
 from benchmarks.runs.experiments import FIRST_SEED, cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import ATTACK_SEED, train, training_batches, training_key, victim_of
-from benchmarks.runs.setup import Setup, choose_device, resolve
+from benchmarks.runs.setup import Setup, check_precision, choose_device, resolve
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
 from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
@@ -47,9 +47,14 @@ def bench_attacks(
         options: as for a run; `attacked` texts are drawn in the stored order.
         words: least and most words of a text.
     Raises:
-        ValueError: where no text has that many words.
+        ValueError: where no text has that many words, or the preset attacks in the full profile.
     """
     setup = resolve(options)
+    if setup.preset.profile == "full":
+        raise ValueError(
+            f"the engine is timed in the offline profile, and the preset {setup.preset.key!r} attacks in the full one; "
+            f"take --preset small or demo"
+        )
     found = []
     for name, task in setup.tasks.items():
         (cell,) = cells(setup.preset, [name], ["fine_tune"], runs=1)
@@ -81,6 +86,7 @@ def bench_steps(
 ) -> tuple[list[StepTiming], list[str]]:
     """Times an update of each method in BERT-base's shape, and says in sentences what the numbers rest on."""
     Store(options.out)  # refuses a folder that cannot be written before the work
+    check_precision(options.precision)
     device = choose_device(options.device)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     texts = options.batch_size or 8

@@ -14,7 +14,7 @@ from torch import nn
 
 from baselines.batch import Batch
 from baselines.defense import Defense
-from baselines.training import fit
+from baselines.training import fit, matmul_precision
 from benchmarks.clock.timing import timer_for
 from benchmarks.speed.plain_loops import padded_to, plain_step
 from benchmarks.speed.step_speed import WARM_UP_UPDATES, measured_methods
@@ -113,7 +113,7 @@ def _plain_seconds(
     seconds = []
     for batch in batches:
         started = time.perf_counter()
-        with torch.autocast(torch.device(device).type, kind, enabled=precision == "bf16"):
+        with matmul_precision(precision), torch.autocast(torch.device(device).type, kind, enabled=precision == "bf16"):
             step(batch)
         nn.utils.clip_grad_norm_(parameters, 1.0, foreach=False)
         optimizer.step()

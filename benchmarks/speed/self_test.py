@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch import Tensor
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
 from baselines.training import fit
-from benchmarks.clock.contention import company
+from benchmarks.clock.contention import TOLERATED_SHARE, company
 from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.machine import usable_cores
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.synchronisations import SynchronisationWatch
 from benchmarks.clock.timing import timer_for
@@ -131,8 +132,11 @@ def _read_back(device: str) -> SelfTest:
 
 
 def _second_process(device: str) -> SelfTest:
+    """On a CPU as many processes as it takes to be more than is tolerated."""
     alone, beside = _contention(device), []
-    with _busy_process(device):
+    with ExitStack() as processes:
+        for _ in range(1 if device == "cuda" else 1 + int(TOLERATED_SHARE * usable_cores())):
+            processes.enter_context(_busy_process(device))
         beside = _contention(device)
     return SelfTest("a second busy process", "a flag", "; ".join(beside) or "no flag", bool(beside) and not alone)
 

@@ -86,7 +86,8 @@ def test_partial_attacks_are_left_out_and_outcomes_put_in_the_order_drawn() -> N
 
 
 def test_a_store_is_read_and_none_is_made(tmp_path: Path) -> None:
-    for folder, sentence in ((tmp_path / "none", "there is no folder"), (tmp_path, "holds no finished attack")):
+    cases = ((tmp_path / "none", "there is no folder"), (tmp_path, "holds no finished training or attack"))
+    for folder, sentence in cases:
         with pytest.raises(ValueError, match=sentence):
             stored_results(folder)
     assert not list(tmp_path.iterdir())

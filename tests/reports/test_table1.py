@@ -84,11 +84,22 @@ def test_a_time_that_does_not_count_is_in_no_ratio() -> None:
     assert cells(table, 0)["speedup_over_freelb"].mean == pytest.approx(4)
 
 
-def test_times_of_unlike_footing_are_refused() -> None:
+def test_times_of_unlike_footing_are_not_divided_and_what_differs_is_named() -> None:
     trained, attacks = runs()
     trained[0] = replace(trained[0], clock="cuda")
-    with pytest.raises(ValueError, match="times are not comparable: clock"):
-        table1(trained, attacks, RECIPES, [])
+    table = table1(trained, attacks, RECIPES, [])
+    assert math.isnan(cells(table, 0)["speedup_over_freelb"].mean)
+    assert cells(table, 1)["textfooler_aua_percent"].mean == 50, "accuracies stay"
+    (sentence,) = troubles(trained, attacks)
+    assert "times are not comparable: clock is 'cuda' and 'host'" in sentence
+
+
+def test_flags_stand_in_the_caption() -> None:
+    trained, _ = runs()
+    flagged = [trained[0], replace(trained[1], flags=["contention: other processes kept 1.0 of 2 cores busy"])]
+    assert troubles(flagged, []) == [
+        "Flagged, Fine-tune seed 42: contention: other processes kept 1.0 of 2 cores busy."
+    ]
 
 
 def test_a_method_of_the_user_s_has_no_prediction() -> None:

@@ -77,10 +77,12 @@ def test_changes_along_a_curve_are_told_from_the_default() -> None:
     assert alone[0]["clean_percent_change"] is None, "without the default, from the first"
 
 
-def test_times_on_unlike_footings_are_refused() -> None:
+def test_times_on_unlike_footings_are_not_divided() -> None:
     record, attacked = run(42, 5, "1110", 2)
-    with pytest.raises(ValueError, match="times are not comparable: clock"):
-        rows(PLAIN_RUNS, group(OTHER, (replace(record, clock="cuda"), attacked)))
+    alike = rows(PLAIN_RUNS, group(OTHER, (record, attacked)))[1]
+    unlike = rows(PLAIN_RUNS, group(OTHER, (replace(record, clock="cuda"), attacked)))[1]
+    assert {name for name in alike if alike[name] != unlike[name]} == {"training_time_ratio"}
+    assert unlike["training_time_ratio"] is None
 
 
 def test_a_variant_may_stand_for_another_recipe() -> None:

@@ -38,7 +38,7 @@ def test_a_missing_package_names_the_command(tmp_path, monkeypatch: pytest.Monke
 
 
 def test_a_busy_machine_is_a_warning(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (64.0, 0.0, 0.0))
+    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (2.0 * doctor.usable_cores(), 0.0, 0.0))
     assert found(tmp_path)["cores and memory"].state == "warning"
 
 
