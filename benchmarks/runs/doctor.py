@@ -43,7 +43,7 @@ class Finding:
 
 
 def examine(out: Path) -> list[Finding]:
-    """Looks at Python, packages, backbone, GPU, its driver, memory and the folder for results, which is made if absent."""
+    """Looks at Python, packages, backbone, GPU, its driver, memory and the folder for results, made if absent."""
     looks: dict[str, Callable[[], Finding]] = {
         "Python": _python,
         "packages": _packages,
