@@ -120,11 +120,6 @@ class NvmlDevice:
             utilisation_percent=None if utilisation is None else utilisation.gpu,
         )
 
-    def mig_enabled(self) -> bool:
-        """Whether the GPU is cut into instances, whose shares NVML's counters do not tell apart."""
-        mode = self._read("nvmlDeviceGetMigMode")
-        return bool(mode and mode[0])
-
     def _reasons(self) -> int | None:
         """The bits under NVML's present name for them, else under its older one."""
         for name in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
