@@ -9,7 +9,6 @@ from typing import Any
 
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
-from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import Store, canonical, content_key
 from benchmarks.runs.defenses import TABLE_ORDER
@@ -44,6 +43,15 @@ class AttackGroup:
     runs: Mapping[int, Sequence[Outcome]]
 
 
+@dataclass(frozen=True)
+class NamedAttack:
+    """A stored attack with the names of its victim and of itself among all that are stored for the task."""
+
+    result: AttackResult
+    method: str
+    attack: str
+
+
 def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[AttackResult]]:
     """The trainings by key, and the attacks, of the store in a folder; nothing is created there.
 
@@ -60,20 +68,26 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
 
 
-def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
-    """The complete attacks in groups: tasks, methods and recipes in the order of the tables, foreign ones behind."""
-    sound = (result for result in results if result.complete and not too_many_broke(result.outcomes))
-    complete = sorted(sound, key=lambda result: _order(result, trainings))
-    victims = [_victim(result, trainings) for result in complete]
-    attacks = [_attack(result, trainings) for result in complete]
-    methods = _told_apart(
-        [(result.record.task, title) for result, (title, _) in zip(complete, victims, strict=True)],
+def named_attacks(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[NamedAttack]:
+    """The attacks with names that tell victims and attacks apart, partial ones too: tasks, methods and recipes in the
+    order of the tables, foreign ones behind."""
+    ordered = sorted(results, key=lambda result: _order(result, trainings))
+    victims = [_victim(result, trainings) for result in ordered]
+    attacks = [_attack(result, trainings) for result in ordered]
+    methods = told_apart(
+        [(result.record.task, title) for result, (title, _) in zip(ordered, victims, strict=True)],
         [settings for _, settings in victims],
     )
-    recipes = _told_apart([(result.record.task, result.record.recipe_title) for result in complete], attacks)
+    recipes = told_apart([(result.record.task, result.record.recipe_title) for result in ordered], attacks)
+    return [NamedAttack(*each) for each in zip(ordered, methods, recipes, strict=True)]
+
+
+def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
+    """The attacks that are complete and sound in groups, in the order of the tables."""
     gathered: dict[tuple[str, ...], list[AttackResult]] = {}
-    for result, method, recipe in zip(complete, methods, recipes, strict=True):
-        gathered.setdefault((result.record.task, method, recipe), []).append(result)
+    for each in named_attacks(trainings, results):
+        if each.result.sound:
+            gathered.setdefault((each.result.record.task, each.method, each.attack), []).append(each.result)
     return [_group(members, method, recipe, trainings) for (_, method, recipe), members in gathered.items()]
 
 
@@ -109,7 +123,7 @@ def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> di
     return {name: value for name, value in result.record.identity.items() if name not in left_out}
 
 
-def _told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
+def told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each title, followed by the settings that set it apart where others of the same task bear it too."""
     variants: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for title, identity in zip(titles, identities, strict=True):
