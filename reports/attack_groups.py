@@ -124,22 +124,29 @@ def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> di
 
 
 def told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each title, followed by the settings that set it apart where others of the same task bear it too."""
+    """Each title, followed by the settings that set it apart where others of the same task bear it too.
+
+    A setting that more than half of those have goes without saying.
+    """
     variants: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for title, identity in zip(titles, identities, strict=True):
         variants.setdefault(title, {})[content_key(identity)] = dict(flat(identity))
     names = []
     for title, identity in zip(titles, identities, strict=True):
-        same = variants[title]
-        mine = same[content_key(identity)]
-        differing = [
-            name
-            for name in dict.fromkeys(name for each in same.values() for name in each)
-            if len({each.get(name) for each in same.values()}) > 1 and name in mine
+        same = list(variants[title].values())
+        mine = variants[title][content_key(identity)]
+        told = [
+            _setting(name, mine.get(name))
+            for name in dict.fromkeys(name for each in same for name in each)
+            if 2 * sum(each.get(name) == mine.get(name) for each in same) <= len(same)
         ]
-        told = ", ".join(f"{name.removeprefix('settings.')}={_short(mine[name])}" for name in differing)
-        names.append(f"{title[1]} ({told})" if told else title[1])
+        names.append(f"{title[1]} ({', '.join(told)})" if told else title[1])
     return names
+
+
+def _setting(name: str, value: str | None) -> str:
+    name = name.removeprefix("settings.")
+    return f"no {name}" if value is None else f"{name}={_short(value)}"
 
 
 def _short(value: str) -> str:

@@ -3,7 +3,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const PAGE_LENGTH = 20;
-  const MOST_MARKED = 40;
+  const MOST_MARKED = 16;
+  const MOST_READ = 40;
   const DASHES = ["", "7 3", "2 3", "10 3 2 3", "14 4", "5 2 1 2 1 2", "4 4"];
   const STATUS = {
     failed: "withstood", successful: "misled", skipped: "misread from the start", error: "attack broke",
@@ -339,7 +340,7 @@
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!step) return;
       event.preventDefault();
-      read(at + step * Math.ceil(grid.length / MOST_MARKED));
+      read(at + step * Math.ceil(grid.length / MOST_READ));
     });
   }
 
@@ -413,7 +414,7 @@
       if (details.open && details.children.length === 1) details.append(plainTable(["Name", panel.x_label, panel.y_label], rows()));
     } }, make("summary", {}, "As a table"));
     const rows = () => panel.series.flatMap((series) => {
-      const step = Math.ceil(series.x.length / MOST_MARKED);
+      const step = Math.ceil(series.x.length / MOST_READ);
       return series.x.map((x, at) => [x, at]).filter(([, at]) => at % step === 0 || at === series.x.length - 1)
         .map(([x, at]) => [series.name, x === null ? "–" : tidy(x), series.y[at] === null ? "–" : tidy(series.y[at])]);
     });
