@@ -254,16 +254,13 @@ _DEPARTURES = (
 
 # How far a perturbation must reach before a small training on MiniLM gains by it; its word vectors are of length 1.1.
 _DEVELOPMENT = Terms(subset="development")
-_REACHES = (Variant("fine_tune", "Fine-tune", "fine_tune", terms=_DEVELOPMENT),) + tuple(
-    Variant(
-        f"{defense}={step_size}",
-        f"{title}, step {step_size}",
-        defense,
-        {"step_size": step_size},
-        terms=_DEVELOPMENT,
-    )
-    for step_size in (0.03, 0.1, 0.15, 0.2, 0.3)
-    for defense, title in (("pgd", "PGD"), ("freelb", "FreeLB"))
+_REACHES = (
+    Variant("fine_tune", "Fine-tune", "fine_tune", terms=_DEVELOPMENT),
+    *(
+        Variant(f"{defense}={size}", f"{title}, step {size}", defense, {"step_size": size}, terms=_DEVELOPMENT)
+        for size in (0.03, 0.1, 0.15, 0.2, 0.3)
+        for defense, title in (("pgd", "PGD"), ("freelb", "FreeLB"))
+    ),
 )
 
 _MAIN_TASKS = ("imdb", "sst2", "ag_news")
