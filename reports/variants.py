@@ -213,8 +213,8 @@ def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[Variant
     if experiment.kind in ("variants", "curves"):
         first = _reference(experiment, runs, runs[0].task).variant.label
         lines.append(
-            f"Changes are from {first!r}, paired by seed, those of Aua by text too, with 95 % intervals (of one run, over "
-            f"texts alone); the time ratio is the variant's time over its time."
+            f"Changes are from {first!r}, paired by seed, those of Aua by text too, with 95 % intervals (of one run, "
+            f"over texts alone); the time ratio is the variant's time over its time."
         )
     if experiment.note:
         lines.append(experiment.note)

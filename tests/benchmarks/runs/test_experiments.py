@@ -98,7 +98,7 @@ def test_shared_cells_are_planned_once() -> None:
     assert trainings(planned("table5")) == trainings(planned("table7")) == trainings(planned("table8"))
     assert len(planned("figure4")) == 7, "both curves pass through the plain method"
     assert len(planned("figure4", PAPER)) == 2 * 5 * 14
-    union = set().union(*(trainings(planned(key)) for key in EXPERIMENTS))
+    union = set().union(*(trainings(planned(each.key)) for each in find_experiments("all")))
     assert len(union - trainings(planned("table1"))) == 24
 
 

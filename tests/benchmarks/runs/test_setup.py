@@ -145,7 +145,7 @@ def test_development_texts_are_never_those_of_the_tables(options) -> None:
     held_out = setup.under(Terms(subset="development")).tasks["demo"].attacked
     assert len(held_out) == len(setup.tasks["demo"].attacked) and set(held_out) < set(setup.tasks["demo"].dataset.test)
     assert not set(held_out) & set(setup.tasks["demo"].attacked)
-    with pytest.raises(ValueError, match="every one of the 20 test texts of demo is attacked.*a smaller --attacked"):
+    with pytest.raises(ValueError, match="every one of the 20 test texts of demo is attacked"):
         resolve(replace(options, attacked=20)).under(Terms(subset="development"))
 
 
