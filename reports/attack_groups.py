@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
 from benchmarks.results.records import Outcome, TrainingRecord
-from benchmarks.results.store import Store, canonical, content_key
+from benchmarks.results.store import Store, canonical
 from benchmarks.runs.defenses import TABLE_ORDER
 from reports.frame import AttackResult
 from reports.listings import flat
@@ -128,13 +128,13 @@ def told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[s
 
     A setting that more than half of those have goes without saying.
     """
-    variants: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-    for title, identity in zip(titles, identities, strict=True):
-        variants.setdefault(title, {})[content_key(identity)] = dict(flat(identity))
+    settings = [dict(flat(identity)) for identity in identities]
+    bearers: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for title, each in zip(titles, settings, strict=True):
+        bearers.setdefault(title, []).append(each)
     names = []
-    for title, identity in zip(titles, identities, strict=True):
-        same = list(variants[title].values())
-        mine = variants[title][content_key(identity)]
+    for title, mine in zip(titles, settings, strict=True):
+        same = bearers[title]
         told = [
             _setting(name, mine.get(name))
             for name in dict.fromkeys(name for each in same for name in each)

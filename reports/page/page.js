@@ -435,7 +435,7 @@
         if (!hidden.delete(name)) hidden.add(name);
         button.setAttribute("aria-pressed", String(!hidden.has(name)));
         render();
-      } }, swatch(look(place)), name);
+      } }, swatch(look(place)), make("span", {}, name));
       byId("legend").append(button);
     });
     if (!data.drawings.length) byId("drawings").append(make("p", {}, "Nothing stored can be drawn."));
