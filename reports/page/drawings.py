@@ -202,9 +202,10 @@ def _layers(tasks: Sequence[TaskResults]) -> Drawing:
     """Kept heads and neurons per layer, of the main cell of each method that draws tickets of these."""
     panels = []
     for task in tasks:
-        cells = [main for name in dict.fromkeys(cell.defense for cell in task.cells) if (main := task.main(name))]
+        drawing = dict.fromkeys(cell.defense for cell in task.cells if _kept(cell, STRUCTURES[0]))
+        cells = [main for name in drawing if (main := task.main(name))]
         for kind in STRUCTURES:
-            kept = {cell.title: _kept(cell.trainings.values(), kind) for cell in cells}
+            kept = {cell.title: _kept(cell, kind) for cell in cells}
             series = [
                 _series(name, list(range(1, len(runs[0]) + 1)), list(zip(*runs, strict=True)))
                 for name, runs in kept.items()
@@ -215,8 +216,8 @@ def _layers(tasks: Sequence[TaskResults]) -> Drawing:
     return Drawing("layers", "What tickets keep in each layer", LAYER_NOTE, panels)
 
 
-def _kept(trainings: Any, kind: str) -> list[list[int]]:
-    return [trace["kept"][kind] for record in trainings if "kept" in (trace := search_trace(record))]
+def _kept(cell: Measured, kind: str) -> list[list[int]]:
+    return [trace["kept"][kind] for record in cell.trainings.values() if "kept" in (trace := search_trace(record))]
 
 
 def _series(name: str, x: Sequence[float], values: Sequence[Sequence[float]]) -> Series:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.data.tasks import TASKS
+from benchmarks.data.tasks import TASKS, Task
 from benchmarks.results.metrics import BROKEN_PERCENT, aua_percent, mean_queries
 from benchmarks.results.records import AttackRecord, TrainingRecord
 from benchmarks.results.store import content_key
@@ -77,6 +77,11 @@ class Row:
     def trainings(self) -> list[TrainingRecord]:
         """The trainings behind the row."""
         return [run.training for run in self.runs if run.training]
+
+    @property
+    def known_task(self) -> Task | None:
+        """The task where it is one of the suite's; a file of texts may bear the same name."""
+        return TASKS.get(self.task) if self.trainings else None
 
     @property
     def state(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.data.tasks import TASKS
 from benchmarks.results.records import Outcome
 from reports.frame import AttackResult
 from reports.page.results import Row
@@ -27,7 +26,7 @@ def browsed_texts(rows: Sequence[Row], most: int) -> dict[str, Any]:
     places: dict[tuple[str, tuple[str, ...], str], int] = {}
     attacked = []
     for number, row in enumerate(rows):
-        names = TASKS[row.task].label_names if row.task in TASKS and row.trainings else ()
+        names = row.known_task.label_names if row.known_task else ()
         for run in row.runs:
             if run.attack is None:
                 continue
@@ -55,5 +54,5 @@ def _facts(place: int, outcome: Outcome, edits: Sequence[Any]) -> list[Any]:
 def _column_names(row: Row) -> Sequence[str]:
     """Names of the text columns; one column needs none."""
     attack: AttackResult = next(run.attack for run in row.runs if run.attack)
-    names = TASKS[row.task].columns if row.trainings else attack.record.identity.get("columns", ("text",))
+    names = row.known_task.columns if row.known_task else attack.record.identity.get("columns", ("text",))
     return names if len(names) > 1 else ()

@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from made_up_results import HOSTILE, made_up_overview, stored
+from made_up import training
+from made_up_results import HOSTILE, made_up_overview, put_attack, stored, texts
 
 from benchmarks.results.seals import broken_seals
+from benchmarks.results.store import Store
 from reports.overview import Overview, overview
 from reports.page.page import FIRST_COLUMNS, NAME, harmless, to_html, visible, write_page
 
@@ -112,6 +114,16 @@ def test_the_page_is_written_sealed_and_the_same_again(tmp_path: Path) -> None:
     assert write_page(overview(folder), folder).read_bytes() == before
     path.write_text("changed")
     assert [name for name, _ in broken_seals(folder)] == [NAME]
+
+
+def test_a_defense_and_a_task_that_the_suite_does_not_know_have_their_rows(tmp_path: Path) -> None:
+    store = Store(stored(tmp_path))
+    mine, theirs = training("mine", title="Mine"), training("pgd", task="reviews", settings={"steps": 9})
+    for record in (mine, theirs):
+        store.put_training(record)
+        put_attack(store, record, "textfooler", texts(("failed", "failed", "skipped", "failed")))
+    shown = [(row["task"], row["method"]) for row in json.loads(Page(to_html(overview(tmp_path))).scripts[0])["rows"]]
+    assert ("SST-2", "Mine") in shown and ("reviews", "Pgd") in shown
 
 
 def test_without_examples_the_page_holds_no_text(found: Overview) -> None:
