@@ -21,6 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 FLAGS = ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-sync")
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+CALM = {"name": "prefers-reduced-motion", "value": "reduce"}  # what slides is not where a click is aimed at
 PATIENCE_SECONDS = 10  # a busy machine
 
 
@@ -48,7 +49,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def page(driver, address: str) -> Iterator[webdriver.Chrome]:
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [CALM]})
     driver.get(address)
     yield driver
     complaints = [entry["message"] for entry in driver.get_log("browser")]
