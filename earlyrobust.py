@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import tyro
@@ -130,6 +131,7 @@ def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path |
     from reports.attack_report import attack_report, check_examples, print_report, write_report
     from reports.card import print_card, write_card
     from reports.claims import judge
+    from reports.frame import keys_of
     from reports.measured import measure
     from reports.published import gaps, published
     from reports.tables import write_table
@@ -140,7 +142,9 @@ def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path |
     trainings, results = stored_results(out)
     found = attack_report(trainings, results) if any(result.complete for result in results) else None
     tasks = task_results(measure(trainings, results))
+    sources = keys_of(trainings.values(), results)
     card, gap_table = judge(tasks), gaps(tasks, numbers)
+    gap_table = replace(gap_table, sources={**(gap_table.sources or {}), **sources})
     console = Console()
     if found is not None:
         print_report(found, console, examples)
@@ -151,7 +155,7 @@ def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path |
         _say("no attack is finished in this folder: its rates, budgets and texts are left out")
     else:
         _say(*map(str, write_report(found, out, examples)))
-    _say(*map(str, [*write_card(card, out), *write_table(gap_table, out, "paper_numbers")]))
+    _say(*map(str, [*write_card(card, out, sources), *write_table(gap_table, out, "paper_numbers")]))
     return INCOMPLETE if found is not None and found.table.incomplete else 0
 
 

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
-from reports.frame import AttackResult
+from reports.frame import AttackResult, keys_of
 from reports.line_chart import Line, Look, looks, step_chart
 from reports.statistics import summarise
 from reports.tables import CONTROL, Column, Number, Table
@@ -89,7 +89,9 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     if not any(result.complete for result in results):
         raise ValueError("no stored attack is complete; repeat the command that was interrupted")
     groups = attack_groups(trainings, results)
-    return AttackReport(attack_table(groups, results), tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
+    sources = {"kind": "attacks", **keys_of(trainings.values(), results)}
+    table = replace(attack_table(groups, results), sources=sources)
+    return AttackReport(table, tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
 
 
 def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult]) -> Table:
@@ -246,23 +248,27 @@ def _facts(outcome: Outcome, group: AttackGroup) -> str:
 
 
 def write_report(report: AttackReport, folder: Path, examples: int) -> list[Path]:
-    """Writes the report as HTML, Markdown, CSV (the table alone) and JSON, each whole or not at all.
+    """Writes the report as HTML, Markdown, CSV, LaTeX and JSON, each whole or not at all.
 
     Args:
         examples: most texts shown per method and attack, on the page.
     """
-    contents = {
-        "html": to_html(report, examples),
-        "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
-        "csv": report.table.to_csv(),
-        "json": to_json(report),
-    }
     paths = []
-    for suffix, content in contents.items():
+    for suffix, content in ({"html": to_html(report, examples)} | report_renderings(report)).items():
         paths.append(folder / f"attacks.{suffix}")
         write_atomically(paths[-1], content)
     seal(folder, paths)
     return paths
+
+
+def report_renderings(report: AttackReport) -> dict[str, str]:
+    """What its files hold, by suffix, but for the page: the CSV has the table alone."""
+    return {
+        "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
+        "csv": report.table.to_csv(),
+        "tex": "\n".join(table.to_latex() for table in (report.table, *report.agreement)),
+        "json": to_json(report),
+    }
 
 
 def to_json(report: AttackReport) -> str:
