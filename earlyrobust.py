@@ -393,7 +393,7 @@ def _experiments(name: str, options: Options):
     Raises:
         ValueError: for an unknown name, or options that mean one experiment where all are asked for.
     """
-    from benchmarks.runs.experiments import find_experiments
+    from benchmarks.runs.catalogue import find_experiments
 
     found = find_experiments(name)
     if len(found) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
-from benchmarks.runs.experiments import EXPERIMENTS
+from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import PRESETS
 from reports.attack_report import attack_report, report_renderings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.data.tasks import TASKS, find_task
-from benchmarks.runs.experiments import PLAIN, Experiment
+from benchmarks.runs.catalogue import PLAIN
+from benchmarks.runs.experiments import Experiment
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import Preset
 from method.early_robust import EarlyRobust

@@ -1,0 +1,60 @@
+"""Makes `tests/data/small_store` anew: a small real run of several experiments, without weights. Takes ten minutes.
+
+`PYTHONPATH=. python tests/support/make_small_store.py FOLDER` goes on where it was stopped. Then take the folder's
+`trainings` and `attacks` over and run the tests with `--renew-tables`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from benchmarks.runs.catalogue import EXPERIMENTS
+from benchmarks.runs.experiments import variant_cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.runner import attack_model, stored_attacks, train, training_key
+from benchmarks.runs.setup import resolve
+from reports.experiments import report_on
+from reports.tables import write_table
+
+SIZE = {"preset": "demo", "train_texts": 160, "test_texts": 50, "attacked": 8, "threads": 1}
+RUNS = {
+    "table1": {
+        "runs": 2,
+        "recipes": "textfooler,bertattack_official",
+        "defenses": "fine_tune,pgd,freelb,early_robust",
+    },
+    "table3": {"runs": 2, "recipes": "textfooler"},
+    "table4": {"runs": 1, "recipes": "textfooler", "variants": "early_robust,no_initialisation,no_structure"},
+    "figure2": {"runs": 1},
+    "figure3": {"runs": 1, "recipes": "textfooler", "variants": "gamma=0.3,gamma=0.1,gamma=0.02"},
+    "figure4": {"runs": 1, "recipes": "textfooler", "variants": "heads=2/12,heads=6/12,neurons=0.3,neurons=0.7"},
+    "figure5": {"runs": 2},
+    "release-vs-paper": {"runs": 1, "recipes": "textfooler", "variants": "early_robust,drawn_record,first_texts"},
+}
+LEFT_OUT = ("trainings/*/model", "trainings/*/checkpoints", "locks", "tokens")
+
+
+def main(folder: Path) -> None:
+    """Trains and attacks what is not there, writes the tables, and throws away what no reader of records needs."""
+    for key, asked in RUNS.items():
+        options = Options(out=folder, **SIZE, **asked)
+        experiment = EXPERIMENTS[key]
+        setup = resolve(options, experiment=experiment)
+        variants = experiment.chosen(options, setup.preset)
+        for cell in variant_cells(setup.preset, list(setup.tasks), variants, runs=options.runs):
+            record = setup.store.training(training_key(setup, cell)) or train(setup, cell)
+            under = setup.under(cell.terms)
+            for recipe, stored in stored_attacks(under, record):
+                if stored is None:
+                    attack_model(under, record, recipe)
+            print(key, cell.defense.title, cell.seed, flush=True)
+        write_table(report_on(setup, experiment, variants).table, folder, key)
+    for pattern in LEFT_OUT:
+        for path in folder.glob(pattern):
+            shutil.rmtree(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
