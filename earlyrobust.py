@@ -116,7 +116,12 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
-def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path | None = None) -> int:
+def report(
+    out: Path = Path("results"),
+    examples: int = 5,
+    paper_numbers: Path | None = None,
+    write_into: Path | None = None,
+) -> int:
     """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
 
     Rates per class, query budgets, agreement and changed words go to attacks.html, .md, .csv and .json; the verdicts to
@@ -126,11 +131,15 @@ def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path |
         out: the folder of results to read, where these files are written.
         examples: most attacked texts shown on the page per defense and recipe; 0 for none.
         paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
+        write_into: document whose blocks between markers are filled with this folder's tables.
     """
     from reports.attack_groups import stored_results
     from reports.attack_report import attack_report, check_examples, print_report, write_report
+    from reports.budgets import draw_budgets
     from reports.card import print_card, write_card
     from reports.claims import judge
+    from reports.documents import write_into as fill_blocks
+    from reports.figures import missing_library, write_figure
     from reports.frame import keys_of
     from reports.measured import measure
     from reports.published import gaps, published
@@ -155,7 +164,10 @@ def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path |
         _say("no attack is finished in this folder: its rates, budgets and texts are left out")
     else:
         _say(*map(str, write_report(found, out, examples)))
+        _say(missing_library() or " ".join(map(str, write_figure(draw_budgets(found.curves), out, "budgets"))))
     _say(*map(str, [*write_card(card, out, sources), *write_table(gap_table, out, "paper_numbers")]))
+    if write_into is not None:
+        _say(f"{write_into}: {', '.join(fill_blocks(write_into, out))}")
     return INCOMPLETE if found is not None and found.table.incomplete else 0
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
-from reports.line_chart import COLOURS
+from reports.line_chart import COLOURS, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +46,7 @@ class Series:
         x, y: as many numbers each; NaN where nothing was measured.
         spread: half the height of the band around each point, NaN for none.
         joined: whether a line joins the points.
+        steps: whether each value holds until the next point; drawn without marks, dashes tell the lines apart.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Series:
     y: Sequence[float]
     spread: Sequence[float] = ()
     joined: bool = True
+    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,16 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
+    look = looks(names)
     for series in panel.series:
         index = names.index(series.name)
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
         x, y = np.asarray(series.x, float), np.asarray(series.y, float)
         line = "-" if series.joined else "none"
-        axes.plot(x, y, linestyle=line, color=colour, marker=marker, markersize=6, label=series.name)
+        if series.steps:
+            axes.step(x, y, where="post", color=colour, linestyle=_dashes(look[series.name].dashes), label=series.name)
+        else:
+            axes.plot(x, y, linestyle=line, color=colour, marker=marker, markersize=6, label=series.name)
         spread = np.asarray(series.spread, float)
         if series.joined and len(spread):
             axes.fill_between(x, y - spread, y + spread, color=colour, alpha=BAND_OPACITY, linewidth=0)
@@ -143,6 +150,12 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set(xlim=(low, high), ylim=(low, high))
+
+
+def _dashes(pattern: str) -> str | tuple[int, tuple[float, ...]]:
+    """A line style from the lengths of strokes and gaps, in points."""
+    lengths = tuple(float(length) / 2 for length in pattern.split())
+    return (0, lengths) if lengths else "-"
 
 
 def _plain_numbers(axis) -> None:
@@ -221,7 +234,7 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Writes the figure in each format, whole or not at all, and returns the paths."""
+    """Writes the figure in each format, whole or not at all, with a note of its hash, and returns the paths."""
     import matplotlib
 
     paths = []
@@ -231,4 +244,5 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
             figure.savefig(content, format=suffix, metadata=metadata, dpi=DOTS_PER_INCH)
             paths.append(folder / f"{name}.{suffix}")
             write_atomically(paths[-1], content.getvalue())
+    seal(folder, paths)
     return paths

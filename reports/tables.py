@@ -36,9 +36,16 @@ LATEX_SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "[": "{[}",  # at the start of a row it would be an option of the line break before
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
-    "–": "--",
     "×": r"$\times$",
+    "−": "$-$",
+    "γ": r"$\gamma$",
+    "–": r"\textendash{}",
+    "…": r"\ldots{}",
 }
 
 
@@ -286,7 +293,8 @@ def _markdown(text: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX_SPECIAL.get(character, character) for character in _clean(text))
+    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in _clean(text))
+    return escaped.replace("--", "-{}-")  # an option of the command, not a dash
 
 
 def _formula_safe(value: Any) -> Any:

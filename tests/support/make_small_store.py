@@ -1,4 +1,4 @@
-"""Makes `tests/data/small_store` anew: a small real run of several experiments, without weights. Takes ten minutes.
+"""Makes `tests/data/small_store` anew: a small real run of several experiments on a tiny encoder, without weights.
 
 `PYTHONPATH=. python tests/support/make_small_store.py FOLDER` goes on where it was stopped. Then take the folder's
 `trainings` and `attacks` over and run the tests with `--renew-tables`.
@@ -10,15 +10,20 @@ import shutil
 import sys
 from pathlib import Path
 
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
 from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.experiments import variant_cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import attack_model, stored_attacks, train, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
 from reports.experiments import report_on
 from reports.tables import write_table
 
-SIZE = {"preset": "demo", "train_texts": 160, "test_texts": 50, "attacked": 8, "threads": 1}
+SIZE = {"preset": "demo", "train_texts": 160, "test_texts": 50, "attacked": 6, "threads": 1}
 RUNS = {
     "table1": {
         "runs": 2,
@@ -36,10 +41,20 @@ RUNS = {
 LEFT_OUT = ("trainings/*/model", "trainings/*/checkpoints", "locks", "tokens")
 
 
+def make_backbone(folder: Path) -> Path:
+    """Saves a random four-layer BERT with MiniLM's words and returns its folder."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
+    config = BertConfig(**sizes, initializer_range=0.1)
+    save_classifier(BertForSequenceClassification(config), folder, find_backbone("minilm").load_tokenizer())
+    return folder
+
+
 def main(folder: Path) -> None:
     """Trains and attacks what is not there, writes the tables, and throws away what no reader of records needs."""
+    backbone = make_backbone(folder.parent / "tiny_encoder")
     for key, asked in RUNS.items():
-        options = Options(out=folder, **SIZE, **asked)
+        options = Options(out=folder, backbone=str(backbone), **SIZE, **asked)
         experiment = EXPERIMENTS[key]
         setup = resolve(options, experiment=experiment)
         variants = experiment.chosen(options, setup.preset)
