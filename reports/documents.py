@@ -73,7 +73,7 @@ def _markdown(folder: Path, name: str) -> str:
     """The table without its heading's rank, for the document has headings of its own."""
     path = folder / f"{name}.json"
     content = parse(path.read_text("utf-8")) if path.is_file() else None
-    if content is None:
+    if content is None or "kind" not in content["sources"]:
         raise ValueError(
             f"there is no table {path} that names its sources; make it with 'reproduce', 'run' or 'report'"
         )
