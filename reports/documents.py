@@ -16,7 +16,8 @@ from benchmarks.results.store import Store, write_atomically
 from reports.derivation import derive, parse
 
 BLOCK = re.compile(
-    r"<!-- earlyrobust (?P<name>[\w-]+)(?: (?P<sha>\w+))? -->\n(?P<text>.*?)<!-- end of (?P=name) -->", re.S
+    r"^<!-- earlyrobust (?P<name>[\w-]+)(?: (?P<sha>\w+))? -->\n(?P<text>.*?)^<!-- end of (?P=name) -->",
+    re.DOTALL | re.MULTILINE,
 )
 
 

@@ -143,7 +143,9 @@ class Report:
                     ]
                     panels.append(Panel(title, axis, "Epochs of search", drawn, scale))
             rows.append(panels)
-        return draw_panels(f"{self.experiment.title}; {BAND}", rows)
+        spreads = [spread for row in rows for panel in row for each in panel.series for spread in each.spread]
+        band = f"; {BAND}" if any(map(math.isfinite, spreads)) else ""
+        return draw_panels(f"{self.experiment.title}{band}", rows)
 
     def _maps(self) -> Figure:
         """Distances between the masks of every two mini-epochs, heads beside neurons, a row a task."""

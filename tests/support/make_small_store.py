@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,15 +31,13 @@ RUNS = {
         "recipes": "textfooler,bertattack_official",
         "defenses": "fine_tune,pgd,freelb,early_robust",
     },
-    "table3": {"runs": 2, "recipes": "textfooler"},
-    "table4": {"runs": 1, "recipes": "textfooler", "variants": "early_robust,no_initialisation,no_structure"},
+    "table3": {"runs": 1, "recipes": "textfooler"},
     "figure2": {"runs": 1},
-    "figure3": {"runs": 1, "recipes": "textfooler", "variants": "gamma=0.3,gamma=0.1,gamma=0.02"},
-    "figure4": {"runs": 1, "recipes": "textfooler", "variants": "heads=2/12,heads=6/12,neurons=0.3,neurons=0.7"},
+    "figure3": {"runs": 1, "recipes": "textfooler", "variants": "gamma=0.3,gamma=0.1"},
     "figure5": {"runs": 2},
-    "release-vs-paper": {"runs": 1, "recipes": "textfooler", "variants": "early_robust,drawn_record,first_texts"},
 }
-LEFT_OUT = ("trainings/*/model", "trainings/*/checkpoints", "locks", "tokens")
+LEFT_OUT = ("trainings/*/model", "trainings/*/checkpoints", "locks", "tokens", "*.html", "*.svg", "*.pdf", "*.png")
+WITHOUT_TRAINING = (("reproduce", "table6", "--preset", "demo"), ("report", "--examples", "0"))
 
 
 def make_backbone(folder: Path) -> Path:
@@ -66,9 +65,11 @@ def main(folder: Path) -> None:
                     attack_model(under, record, recipe)
             print(key, cell.defense.title, cell.seed, flush=True)
         write_table(report_on(setup, experiment, variants).table, folder, key)
+    for arguments in WITHOUT_TRAINING:
+        subprocess.run([sys.executable, "earlyrobust.py", *arguments, "--out", folder], check=True)
     for pattern in LEFT_OUT:
         for path in folder.glob(pattern):
-            shutil.rmtree(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 if __name__ == "__main__":
