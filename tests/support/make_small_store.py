@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
             print(key, cell.defense.title, cell.seed, flush=True)
         write_table(report_on(setup, experiment, variants).table, folder, key)
     for arguments in WITHOUT_TRAINING:
-        subprocess.run([sys.executable, "earlyrobust.py", *arguments, "--out", folder], check=True)
+        subprocess.run([sys.executable, "-m", "earlyrobust", *arguments, "--out", folder], check=True)
     for pattern in LEFT_OUT:
         for path in folder.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
