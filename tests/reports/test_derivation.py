@@ -87,10 +87,14 @@ def test_an_edited_number_is_named_in_every_table_and_none_in_a_sound_one(copied
     for name in NAMES:
         content = content_of(name, copied)
         numbers = [(row, key) for row in content["rows"] for key, value in row.items() if isinstance(value, float)]
-        row, key = numbers[0] if numbers else (content["rows"][0], next(iter(content["rows"][0])))
-        row[key] = f"{row[key]}1" if isinstance(row[key], str) else row[key] + 1
+        if numbers:
+            row, key = numbers[0]
+            row[key] += 1
+            expected[f"{name}.json"] = f", {key} is {row[key]!r}, its records give"
+        else:
+            content["rows"].insert(0, {"task": "made up"})
+            expected[f"{name}.json"] = f"it has {len(content['rows'])} rows, its records give"
         (copied / f"{name}.json").write_text(json.dumps(content), "utf-8")
-        expected[f"{name}.json"] = f", {key} is {row[key]!r}, its records give"
     seal(copied, [copied / name for name in expected])
     found = complaints(copied)
     assert found.keys() == expected.keys()
@@ -102,7 +106,7 @@ def test_an_edited_number_beside_the_rows_is_named(copied: Path) -> None:
     content["budget_curves"][0]["aua_percent"][0] = 12.5
     content["agreement"][0]["rows"][0][next(key for key in content["agreement"][0]["rows"][0] if "percent" in key)] = 1
     (copied / "attacks.json").write_text(json.dumps(content), "utf-8")
-    first, second = complaints(copied)["attacks.json"]
+    _, first, second = complaints(copied)["attacks.json"]
     assert first.startswith("budget curve 1, aua_percent is") and second.startswith("agreement 1, row 1, ")
 
 
@@ -116,8 +120,8 @@ def test_an_edited_number_is_named_in_every_file_of_a_table(copied: Path, suffix
     path.write_text(text.replace(clean, "99.9", 1), "utf-8")
     found = complaints(copied)
     assert set(found) == {path.name}
-    (what,) = found[path.name]
-    assert "99.9" in what and "made anew it is" in what
+    by_hash, what = found[path.name]
+    assert "was changed" in by_hash and "99.9" in what and "made anew it is" in what
 
 
 def test_sources_that_name_no_table_are_refused() -> None:
