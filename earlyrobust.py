@@ -118,7 +118,12 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
-def report(out: Path = Path("results"), examples: int = 200, paper_numbers: Path | None = None) -> int:
+def report(
+    out: Path = Path("results"),
+    examples: int = 200,
+    paper_numbers: Path | None = None,
+    write_into: Path | None = None,
+) -> int:
     """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
 
     All of it goes to one page, index.html, that needs no network. Rates per class, query budgets and agreement go to
@@ -129,9 +134,13 @@ def report(out: Path = Path("results"), examples: int = 200, paper_numbers: Path
         out: the folder of results to read, where these files are written.
         examples: most texts on the page of each attack on each run, in the order drawn; 0 for none.
         paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
+        write_into: document whose blocks between markers are filled with this folder's tables.
     """
     from reports.attack_report import check_examples, print_report, write_report
+    from reports.budgets import draw_budgets
     from reports.card import print_card, write_card
+    from reports.documents import write_into as fill_blocks
+    from reports.figures import missing_library, write_figure
     from reports.overview import overview
     from reports.page.page import write_page
     from reports.tables import write_table
@@ -148,7 +157,10 @@ def report(out: Path = Path("results"), examples: int = 200, paper_numbers: Path
         _say("no attack is finished in this folder: its rates, budgets and texts are left out")
     else:
         _say(*map(str, write_report(found.attacks, out)))
-    _say(*map(str, [*write_card(found.card, out), *write_table(found.gaps, out, "paper_numbers")]))
+        _say(missing_library() or " ".join(map(str, write_figure(draw_budgets(found.attacks.curves), out, "budgets"))))
+    _say(*map(str, [*write_card(found.card, out, found.sources), *write_table(found.gaps, out, "paper_numbers")]))
+    if write_into is not None:
+        _say(f"{write_into}: {', '.join(fill_blocks(write_into, out))}")
     _say(str(write_page(found, out, examples)))
     return INCOMPLETE if found.attacks is not None and found.attacks.table.incomplete else 0
 
@@ -387,7 +399,7 @@ def _experiments(name: str, options: Options):
     Raises:
         ValueError: for an unknown name, or options that mean one experiment where all are asked for.
     """
-    from benchmarks.runs.experiments import find_experiments
+    from benchmarks.runs.catalogue import find_experiments
 
     found = find_experiments(name)
     if len(found) > 1:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
-from reports.frame import AttackResult
+from reports.frame import AttackResult, keys_of
 from reports.statistics import summarise
 from reports.tables import CONTROL, Column, Number, Table
 from reports.word_differences import STYLES, terminal_words, word_differences
@@ -87,7 +87,9 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     if not any(result.complete for result in results):
         raise ValueError("no stored attack is complete; repeat the command that was interrupted")
     groups = attack_groups(trainings, results)
-    return AttackReport(attack_table(groups, results), tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
+    sources = {"kind": "attacks", **keys_of(trainings.values(), results)}
+    table = replace(attack_table(groups, results), sources=sources)
+    return AttackReport(table, tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
 
 
 def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult]) -> Table:
@@ -244,18 +246,23 @@ def _facts(outcome: Outcome, group: AttackGroup) -> str:
 
 
 def write_report(report: AttackReport, folder: Path) -> list[Path]:
-    """Writes the report as Markdown, CSV (the table alone) and JSON, each whole or not at all."""
-    contents = {
-        "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
-        "csv": report.table.to_csv(),
-        "json": to_json(report),
-    }
+    """Writes the report as Markdown, CSV, LaTeX and JSON, each whole or not at all."""
     paths = []
-    for suffix, content in contents.items():
+    for suffix, content in report_renderings(report).items():
         paths.append(folder / f"attacks.{suffix}")
         write_atomically(paths[-1], content)
     seal(folder, paths)
     return paths
+
+
+def report_renderings(report: AttackReport) -> dict[str, str]:
+    """What its files hold, by suffix: the CSV has the table alone."""
+    return {
+        "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
+        "csv": report.table.to_csv(),
+        "tex": "\n".join(table.to_latex() for table in (report.table, *report.agreement)),
+        "json": to_json(report),
+    }
 
 
 def to_json(report: AttackReport) -> str:

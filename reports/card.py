@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -121,6 +124,12 @@ def print_card(card: Card, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def write_card(card: Card, folder: Path) -> list[Path]:
-    """Writes the card as `claims` and its parts as `claims_parts`, each as every kind of table."""
-    return write_table(card_table(card), folder, "claims") + write_table(parts_table(card), folder, "claims_parts")
+def write_card(card: Card, folder: Path, sources: Mapping[str, Any]) -> list[Path]:
+    """Writes the card as `claims` and its parts as `claims_parts`, each as every kind of table.
+
+    Args:
+        sources: keys of the trainings and attacks that were judged.
+    """
+    tables = {"claims": card_table(card), "claims_parts": parts_table(card)}
+    named = {name: replace(table, sources={"kind": name, **sources}) for name, table in tables.items()}
+    return [path for name, table in named.items() for path in write_table(table, folder, name)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ from benchmarks.data.tasks import find_task
 from benchmarks.runs.experiments import Experiment, Variant
 from benchmarks.runs.setup import Setup
 from reports.figures import Map, Panel, Series, draw_layers, draw_maps, draw_panels
+from reports.frame import keys_of
 from reports.statistics import summarise
 from reports.table1 import table_of_run
 from reports.tables import Number, Table
-from reports.tickets import STRUCTURES, distance_table, layer_table, mean_distances
+from reports.tickets import STRUCTURES, distance_table, layer_table, mean_distances, structure_sizes
 from reports.variants import VariantRuns, gather, replaced_tasks, variant_caption, variant_table
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ class Report:
                     ]
                     panels.append(Panel(title, axis, "Epochs of search", drawn, scale))
             rows.append(panels)
-        return draw_panels(f"{self.experiment.title}; {BAND}", rows)
+        spreads = [spread for row in rows for panel in row for each in panel.series for spread in each.spread]
+        band = f"; {BAND}" if any(map(math.isfinite, spreads)) else ""
+        return draw_panels(f"{self.experiment.title}{band}", rows)
 
     def _maps(self) -> Figure:
         """Distances between the masks of every two mini-epochs, heads beside neurons, a row a task."""
@@ -201,10 +204,29 @@ def report_on(setup: Setup, experiment: Experiment, variants: Sequence[Variant])
         table = replace(table, incomplete=table.incomplete or any(each.missing for each in runs))
     else:
         caption = variant_caption(setup, experiment, runs)
-        if experiment.kind == "distances":
-            table = distance_table(experiment, runs, caption)
-        elif experiment.kind == "layers":
-            table = layer_table(experiment, runs, setup, caption)
-        else:
-            table = variant_table(experiment, runs, recipes, caption)
+        table = table_of_variants(experiment, runs, recipes, structure_sizes(setup), caption)
     return Report(experiment, table, tuple(runs), recipes)
+
+
+def table_of_variants(
+    experiment: Experiment,
+    runs: Sequence[VariantRuns],
+    recipes: dict[str, str],
+    sizes: Mapping[str, int],
+    caption: Sequence[str],
+) -> Table:
+    """The table of an experiment on one method, which names all it was made of but the caption.
+
+    Args:
+        recipes: titles of the attacks by key.
+        sizes: heads and neurons in a layer of the unpruned backbone.
+    """
+    if experiment.kind == "distances":
+        table = distance_table(experiment, runs, caption)
+    elif experiment.kind == "layers":
+        table = layer_table(experiment, runs, sizes, caption)
+    else:
+        table = variant_table(experiment, runs, recipes, caption)
+    of_runs = [{"task": each.task, "variant": each.variant.key, **keys_of(each.trained, each.attacks)} for each in runs]
+    described = {"kind": experiment.kind, "experiment": experiment.key, "recipes": recipes, "sizes": dict(sizes)}
+    return replace(table, sources={**described, "runs": of_runs})

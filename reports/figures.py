@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ STYLE = {
 }
 # Okabe and Ito's colours for the colour-blind, without the yellow that white swallows
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Strokes and gaps of step lines, in points; they tell lines apart in grey
+DASHES = ((), (3.5, 1.5), (1, 1.5), (5, 1.5, 1, 1.5), (7, 2), (2.5, 1, 0.5, 1, 0.5, 1), (2, 2))
 MARKERS = "osD^vPX"
 DOTS_PER_INCH = 150
 PANEL_WIDTH, PANEL_HEIGHT = 4.2, 3.3
@@ -46,6 +49,7 @@ class Series:
         x, y: as many numbers each; NaN where nothing was measured.
         spread: half the height of the band around each point, NaN for none.
         joined: whether a line joins the points.
+        steps: whether each value holds until the next point; drawn without marks, dashes tell the lines apart.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Series:
     y: Sequence[float]
     spread: Sequence[float] = ()
     joined: bool = True
+    steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,10 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
         x, y = np.asarray(series.x, float), np.asarray(series.y, float)
         line = "-" if series.joined else "none"
-        axes.plot(x, y, linestyle=line, color=colour, marker=marker, markersize=6, label=series.name)
+        if series.steps:
+            axes.step(x, y, where="post", color=colour, linestyle=_dashes(index), label=series.name)
+        else:
+            axes.plot(x, y, linestyle=line, color=colour, marker=marker, markersize=6, label=series.name)
         spread = np.asarray(series.spread, float)
         if series.joined and len(spread):
             axes.fill_between(x, y - spread, y + spread, color=colour, alpha=BAND_OPACITY, linewidth=0)
@@ -144,6 +152,12 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set(xlim=(low, high), ylim=(low, high))
+
+
+def _dashes(index: int) -> str | tuple[int, tuple[float, ...]]:
+    """The stroke of the line with that number: each round of colours begins with the next dashes."""
+    strokes = DASHES[(index + index // len(COLOURS)) % len(DASHES)]
+    return (0, strokes) if strokes else "-"
 
 
 def _plain_numbers(axis) -> None:
@@ -222,7 +236,7 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Writes the figure in each format, whole or not at all, and returns the paths."""
+    """Writes the figure in each format, whole or not at all, with a note of its hash, and returns the paths."""
     import matplotlib
 
     paths = []
@@ -232,4 +246,5 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
             figure.savefig(content, format=suffix, metadata=metadata, dpi=DOTS_PER_INCH)
             paths.append(folder / f"{name}.{suffix}")
             write_atomically(paths[-1], content.getvalue())
+    seal(folder, paths)
     return paths

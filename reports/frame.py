@@ -36,6 +36,14 @@ class AttackResult:
         return [found[example] for example in self.record.example_ids]
 
 
+def keys_of(trainings: Iterable[TrainingRecord], results: Iterable[AttackResult]) -> dict[str, list[str]]:
+    """The keys of some trainings and attacks: what a table names as its sources."""
+    return {
+        "trainings": [record.key for record in trainings],
+        "attacks": [result.record.key for result in results],
+    }
+
+
 def footing(record: TrainingRecord) -> dict[str, Any]:
     """What two runs must share for their times to be compared."""
     identity = record.identity

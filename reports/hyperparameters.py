@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.data.tasks import TASKS, find_task
-from benchmarks.runs.experiments import PLAIN, Experiment
+from benchmarks.runs.catalogue import PLAIN
+from benchmarks.runs.experiments import Experiment
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import Preset
 from method.early_robust import EarlyRobust
@@ -47,7 +48,9 @@ def hyperparameter_table(experiment: Experiment, preset: Preset, options: Option
         f"Preset {preset.key}. The paper's own table by task is known for IMDB alone, from a script of the release.",
         "Fine-tuning has no decay and no warm-up; the search decays by 0.01 and warms up over 10 % of an epoch.",
     )
-    return Table(experiment.title, columns, rows, caption)
+    asked = {"batch_size": options.batch_size, "max_length": options.max_length}
+    sources = {"kind": "settings", "experiment": experiment.key, "preset": preset.key, "tasks": list(tasks), **asked}
+    return Table(experiment.title, columns, rows, caption, sources=sources)
 
 
 def _rows(preset: Preset, options: Options, key: str) -> list[tuple[str, ...]]:

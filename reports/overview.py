@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.results.records import TrainingRecord
 from reports.attack_groups import stored_results
 from reports.attack_report import AttackReport, attack_report
 from reports.claims import Card, judge
-from reports.frame import AttackResult
+from reports.frame import AttackResult, keys_of
 from reports.measured import measure
 from reports.published import gaps, published
 from reports.tables import Table
@@ -28,6 +28,7 @@ class Overview:
         tasks: what was measured, by task.
         card: the verdicts on the paper's claims.
         gaps: published numbers beside ours.
+        sources: keys of all records, under "trainings" and "attacks".
     """
 
     trainings: Mapping[str, TrainingRecord]
@@ -36,6 +37,7 @@ class Overview:
     tasks: Sequence[TaskResults]
     card: Card
     gaps: Table
+    sources: dict[str, list[str]]
 
 
 def overview(folder: Path, paper_numbers: Path | None = None) -> Overview:
@@ -50,4 +52,7 @@ def overview(folder: Path, paper_numbers: Path | None = None) -> Overview:
     trainings, results = stored_results(folder)
     found = attack_report(trainings, results) if any(result.complete for result in results) else None
     tasks = task_results(measure(trainings, results))
-    return Overview(trainings, results, found, tasks, judge(tasks), gaps(tasks, numbers))
+    sources = keys_of(trainings.values(), results)
+    beside = gaps(tasks, numbers)
+    beside = replace(beside, sources={**(beside.sources or {}), **sources})
+    return Overview(trainings, results, found, tasks, judge(tasks), beside, sources)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.abc import Traversable
 from importlib.resources import files
 from pathlib import Path
@@ -97,7 +97,7 @@ def _number(row: dict[str, str]) -> Published:
 
 def gaps(tasks: Sequence[TaskResults], numbers: Iterable[Published]) -> Table:
     """One row per published number that has a measurement of ours beside it; runs that a paper's number may not stand
-    beside say so in their row."""
+    beside say so in their row. Its sources lack the trainings and attacks that the tasks hold."""
     columns = (
         Column("Task", "task", False),
         Column("Method", "method", False),
@@ -110,7 +110,7 @@ def gaps(tasks: Sequence[TaskResults], numbers: Iterable[Published]) -> Table:
         Column("Source", "source", False),
     )
     by_task = {each.task: each for each in tasks}
-    rows, blank = [], 0
+    rows, shown, blank = [], [], 0
     why: dict[str, dict[str, None]] = {}
     for number in numbers:
         cell = by_task[number.task].main(number.defense) if number.task in by_task else None
@@ -127,6 +127,7 @@ def gaps(tasks: Sequence[TaskResults], numbers: Iterable[Published]) -> Table:
         task = find_task(number.task).title
         if unlike:
             why.setdefault(task, {}).update(dict.fromkeys(unlike))
+        shown.append(number)
         head = (task, cell.title, words, paper)
         rows.append((*head, Number(number.value), measured, gap, "no" if unlike else "yes", number.source))
     caption = [f"Not comparable, {task}: {'; '.join(words)}." for task, words in why.items()]
@@ -136,7 +137,8 @@ def gaps(tasks: Sequence[TaskResults], numbers: Iterable[Published]) -> Table:
             f"{blank} more numbers are measured here and blank in the lists: fill them in, in a copy of the lists, and "
             "name its folder with --paper-numbers."
         )
-    return Table("Published numbers and ours", columns, tuple(rows), tuple(caption))
+    sources = {"kind": "paper_numbers", "published": [asdict(number) for number in shown]}
+    return Table("Published numbers and ours", columns, tuple(rows), tuple(caption), sources=sources)
 
 
 def _measured(cell: Measured, column: str) -> tuple[str, Summary, list[str]] | None:

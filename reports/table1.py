@@ -16,7 +16,7 @@ from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.settings import with_settings
 from benchmarks.runs.setup import Setup
-from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
+from reports.frame import AttackResult, attack_frame, counted_seconds, footing, keys_of, training_frame
 from reports.statistics import refuse_unlike, summarise, time_ratio
 from reports.tables import Column, Number, Table
 
@@ -83,10 +83,7 @@ def table1(
         tuple(rows),
         tuple(caption),
         incomplete=not complete or broken > 0,
-        sources={
-            "trainings": [record.key for record in trained],
-            "attacks": [result.record.key for result in attacks],
-        },
+        sources={"kind": "methods", "recipes": recipes, **keys_of(trained, attacks)},
     )
 
 

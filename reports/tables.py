@@ -8,7 +8,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,16 @@ LATEX_SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "[": "{[}",  # at the start of a row it would be an option of the line break before
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
-    "–": "--",
     "×": r"$\times$",
+    "−": "$-$",
+    "γ": r"$\gamma$",
+    "–": r"\textendash{}",
+    "…": r"\ldots{}",
 }
 
 
@@ -82,7 +89,8 @@ class Table:
         rows: one tuple per row, a `Number` or text per column.
         caption: sentences, one a line.
         incomplete: whether a run behind the table diverged, broke or is missing.
-        sources: keys of the trainings and of the attacks it was made of, so that it can be made again.
+        sources: its kind, and the keys of the trainings and attacks it was made of, so that `reports.derivation` can
+            make it again.
     """
 
     title: str
@@ -90,7 +98,7 @@ class Table:
     rows: tuple[tuple[Number | str, ...], ...]
     caption: tuple[str, ...] = ()
     incomplete: bool = False
-    sources: dict[str, list[str]] | None = None
+    sources: Mapping[str, Any] | None = None
 
     def to_markdown(self) -> str:
         """A pipe table under its title, the caption below."""
@@ -137,6 +145,16 @@ class Table:
         if self.sources is not None:
             content["sources"] = self.sources
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def renderings(self) -> dict[str, str]:
+        """What its files hold, by suffix."""
+        return {
+            "md": self.to_markdown(),
+            "csv": self.to_csv(),
+            "tex": self.to_latex(),
+            "json": self.to_json(),
+            "html": self.to_html(),
+        }
 
     def to_html(self) -> str:
         """One self-contained page."""
@@ -275,7 +293,8 @@ def _markdown(text: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(LATEX_SPECIAL.get(character, character) for character in _clean(text))
+    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in _clean(text))
+    return escaped.replace("--", "-{}-")  # an option of the command, not a dash
 
 
 def _formula_safe(value: Any) -> Any:
@@ -295,15 +314,8 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
     Their hashes are noted beside them, for `verify`.
     """
-    contents = {
-        "md": table.to_markdown(),
-        "csv": table.to_csv(),
-        "tex": table.to_latex(),
-        "json": table.to_json(),
-        "html": table.to_html(),
-    }
     paths = []
-    for suffix, content in contents.items():
+    for suffix, content in table.renderings().items():
         path = folder / f"{name}.{suffix}"
         write_atomically(path, content)
         paths.append(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -52,9 +52,14 @@ def _squared(matrix: np.ndarray, width: int) -> np.ndarray:
     return np.pad(matrix, ((0, 0), (0, width - len(matrix))), constant_values=np.nan)
 
 
-def layer_table(experiment: Experiment, runs: Sequence[VariantRuns], setup: Setup, caption: Sequence[str]) -> Table:
-    """One row per task and layer, bottom first: the share of its heads and neurons that tickets keep."""
-    sizes = structure_sizes(setup)
+def layer_table(
+    experiment: Experiment, runs: Sequence[VariantRuns], sizes: Mapping[str, int], caption: Sequence[str]
+) -> Table:
+    """One row per task and layer, bottom first: the share of its heads and neurons that tickets keep.
+
+    Args:
+        sizes: as `structure_sizes` gives them.
+    """
     columns = (
         Column("Task", "task", False),
         Column("Layer", "layer"),

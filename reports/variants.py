@@ -209,7 +209,7 @@ def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
 def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
     """What the numbers rest on, in sentences."""
     trained = list({record.key: record for each in runs for record in each.trained}.values())
-    lines = [*conditions(setup, trained), *replaced_tasks(setup, experiment)]
+    lines = [*conditions(setup, trained), *replaced_tasks(setup, experiment), *_left_out(experiment, runs)]
     if experiment.kind in ("variants", "curves"):
         first = _reference(experiment, runs, runs[0].task).variant.label
         lines.append(
@@ -244,6 +244,12 @@ def replaced_tasks(setup: Setup, experiment: Experiment) -> list[str]:
     wanted = ", ".join(find_task(task).title for task in experiment.tasks)
     found = ", ".join(task.task.title for task in setup.tasks.values())
     return [f"The experiment is about {wanted}; this run of it is on {found}."]
+
+
+def _left_out(experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
+    shown = {each.variant.key for each in runs}
+    absent = [variant.key for variant in experiment.variants if variant.key not in shown]
+    return [f"Not run here: {', '.join(absent)}; --variants takes them by name."] if absent else []
 
 
 def _sortedness(task: TaskSetup) -> str:

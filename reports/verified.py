@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results.store import Store, canonical
+from benchmarks.results.store import Damaged, Store, canonical
 from benchmarks.results.verify import Finding, verify
-from reports.frame import AttackResult
-from reports.table1 import table1
+from reports.derivation import derive, numbers_of, parse
 from reports.tables import Column, Table
 
 COLUMNS = (Column("Place", "place", False), Column("What is wrong", "what", False))
-AUA = "_aua_percent"
 
 
 def verified(folder: Path) -> Table:
@@ -25,8 +24,7 @@ def verified(folder: Path) -> Table:
     """
     store = Store(folder, writable=False)
     findings = verify(store)
-    if not findings:  # tables of damaged records are not worth a word of their own
-        findings = [finding for path in sorted(folder.glob("*.json")) for finding in _wrong_numbers(store, path)]
+    findings += [finding for path in sorted(folder.glob("*.json")) for finding in _wrong_numbers(store, path)]
     counts = f"{len(store.keys('trainings'))} trainings and {len(store.keys('attacks'))} attacks were read"
     caption = (f"{counts}; {len(findings) or 'no'} complaint{'' if len(findings) == 1 else 's'}.",)
     rows = tuple((finding.place, finding.what) for finding in findings)
@@ -34,48 +32,46 @@ def verified(folder: Path) -> Table:
 
 
 def _wrong_numbers(store: Store, path: Path) -> Iterator[Finding]:
-    """Numbers of a written table that the records it names do not give."""
+    """Numbers of a written table, in any of its files, that the records it names do not give."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = parse(path.read_text("utf-8"))
     except ValueError as error:
         yield Finding(path.name, f"it is no JSON: {error}")
         return
-    if not isinstance(content, dict) or "sources" not in content:
+    if content is None:
         return
     try:
-        derived = _derived(store, content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        derived = derive(store, content)
+        wrong = list(_unlike(content, json.loads(derived["json"])))
+    except Damaged:
+        return  # the record has a finding of its own
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         yield Finding(path.name, f"it cannot be made again of the records it names: {error!r}")
         return
-    yield from _unlike(path.name, content["rows"], derived)
+    yield from (Finding(path.name, what) for what in wrong)
+    for suffix, text in derived.items():
+        other = path.with_suffix(f".{suffix}")
+        if suffix != "json" and other.is_file():
+            yield from (Finding(other.name, what) for what in _unlike_lines(other.read_text("utf-8"), text))
 
 
-def _derived(store: Store, content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The table's rows, from its records alone.
-
-    Raises:
-        KeyError: for a record that is not there.
-    """
-    trained, results = [], []
-    for key in content["sources"]["trainings"]:
-        trained.append(_there(store.training(key), key))
-    for key in content["sources"]["attacks"]:
-        results.append(AttackResult(_there(store.attack(key), key), store.outcomes(key)))
-    recipes = [name.removesuffix(AUA) for name in content["rows"][0] if name.endswith(AUA)]
-    return table1(trained, results, {key: key for key in recipes}, ()).records()
-
-
-def _there(record: Any, key: str) -> Any:
-    if record is None:
-        raise KeyError(key)
-    return record
+def _unlike(written: dict[str, Any], derived: dict[str, Any]) -> Iterator[str]:
+    """Rows in which a table's JSON and the one made again differ, with the first column that does."""
+    ours, anew = numbers_of(written), numbers_of(derived)
+    for name in {**ours, **anew}:
+        rows, rows_anew = ours.get(name, []), anew.get(name, [])
+        if len(rows) != len(rows_anew):
+            yield f"it has {len(rows)} {name}s, its records give {len(rows_anew)}"
+            continue
+        for number, (row, row_anew) in enumerate(zip(rows, rows_anew, strict=True), start=1):
+            for column, value in row_anew.items():
+                if canonical(row.get(column)) != canonical(value):
+                    yield f"{name} {number}, {column} is {row.get(column)!r}, its records give {value!r}"
 
 
-def _unlike(name: str, written: list[dict[str, Any]], derived: list[dict[str, Any]]) -> Iterator[Finding]:
-    if len(written) != len(derived):
-        yield Finding(name, f"it has {len(written)} rows, its records give {len(derived)}")
-        return
-    for number, (row, anew) in enumerate(zip(written, derived, strict=True), start=1):
-        for column, value in anew.items():
-            if canonical(row.get(column)) != canonical(value):
-                yield Finding(name, f"row {number}, {column} is {row.get(column)!r}, its records give {value!r}")
+def _unlike_lines(written: str, derived: str) -> Iterator[str]:
+    """The first line in which a file and the one made again differ."""
+    for number, (line, anew) in enumerate(zip_longest(written.splitlines(), derived.splitlines()), start=1):
+        if line != anew:
+            yield f"line {number} is {line!r}, made anew it is {anew!r}"
+            return

@@ -19,6 +19,12 @@ from baselines.batch import Batch
 
 torch.set_num_threads(1)
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tables that tests hold to a small committed run are written anew, to be read before they are committed."""
+    parser.addoption("--renew-tables", action="store_true", help="write the tables of tests/data anew")
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -89,7 +89,7 @@ DEMO = Preset(
         "adv_hotflip": {"rounds": 1, "share": 0.1},
         "augmentation": {"share": 0.25},
     },
-    ablations={"runs": 1, "recipes": ("textfooler",)},
+    ablations={"runs": 1, "recipes": ("textfooler",), "attacked": 30},
 )
 
 SMALL = Preset(

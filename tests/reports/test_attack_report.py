@@ -146,7 +146,7 @@ def test_two_columns_go_by_their_names() -> None:
 
 def test_json_holds_rows_curves_and_agreement_and_csv_the_rows(report: AttackReport) -> None:
     content = json.loads(to_json(report))
-    assert set(content) == {"title", "caption", "rows", "budget_curves", "agreement"}
+    assert set(content) == {"title", "caption", "rows", "sources", "budget_curves", "agreement"}
     assert len(content["budget_curves"]) == len(content["rows"]) == 4
     assert (
         content["agreement"][0]["rows"][0] | {"Textbugger agreement_percent": 75.0}
@@ -178,10 +178,10 @@ def test_a_store_s_report_is_written_whole_and_the_same_again(tmp_path: Path) ->
         for one in each.outcomes:
             store.append_outcome(each.record.key, one)
     paths = write_report(attack_report(*stored_results(tmp_path)), tmp_path)
-    assert [path.name for path in paths] == ["attacks.md", "attacks.csv", "attacks.json"]
+    assert [path.name for path in paths] == [f"attacks.{suffix}" for suffix in ("md", "csv", "tex", "json")]
     before = [path.read_bytes() for path in paths]
     assert [path.read_bytes() for path in write_report(attack_report(*stored_results(tmp_path)), tmp_path)] == before
-    assert before[2].decode() == to_json(attack_report(trainings, found))
+    assert before[3].decode() == to_json(attack_report(trainings, found))
 
 
 def test_a_store_of_partial_attacks_is_refused(tmp_path: Path) -> None:

@@ -63,12 +63,12 @@ def test_what_may_not_stand_beside_the_paper_is_said_first() -> None:
 
 
 def test_a_card_is_written_whole_and_the_same_again(tmp_path: Path) -> None:
-    paths = write_card(card(), tmp_path)
+    paths = write_card(card(), tmp_path, {})
     names = {path.name for path in paths}
     assert names == {
         f"{name}.{suffix}" for name in ("claims", "claims_parts") for suffix in ["md", "csv", "tex", "json", "html"]
     }
     before = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in write_card(card(), tmp_path)] == before
+    assert [path.read_bytes() for path in write_card(card(), tmp_path, {})] == before
     assert len(json.loads((tmp_path / "claims.json").read_text())["rows"]) == 14
     assert len(list(csv.DictReader((tmp_path / "claims.csv").open(encoding="utf-8")))) == 14

@@ -8,7 +8,8 @@ import pytest
 from made_up import attack, outcome, training
 
 from benchmarks.results.store import content_key
-from benchmarks.runs.experiments import EXPERIMENTS, variant_cells
+from benchmarks.runs.catalogue import EXPERIMENTS
+from benchmarks.runs.experiments import variant_cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import ATTACK_SEED, ENGINE, training_key
 from benchmarks.runs.setup import resolve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.runs.experiments import EXPERIMENTS
+from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import DEMO, PAPER
 from reports.hyperparameters import SCRIPT, STAND_IN, hyperparameter_table

@@ -149,6 +149,15 @@ def test_time_ratios_are_paired_by_seed() -> None:
     assert time_ratio(baseline | {43: 0.0}, method).count == 1, "a run without a time is in no block"
 
 
+def test_the_interval_of_a_time_ratio_is_an_independent_library_s_on_log_ratios() -> None:
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    baseline, method = {1: 50.0, 2: 44.0, 3: 61.0, 4: 52.0}, {1: 10.0, 2: 11.0, 3: 12.5, 4: 9.0}
+    logs = weightstats.DescrStatsW(np.log(list(baseline.values())) - np.log(list(method.values())))
+    found = time_ratio(baseline, method)
+    expected = np.exp([logs.mean, *logs.tconfint_mean()])
+    assert [found.mean, found.low, found.high] == pytest.approx(expected), "equal to the last digits of a double"
+
+
 def test_unlike_footings_are_refused_by_name() -> None:
     refuse_unlike({"clock": "host"}, {"clock": "host"})
     with pytest.raises(ValueError, match="times are not comparable: clock is 'host' and 'cuda'"):

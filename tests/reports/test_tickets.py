@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_up import training
 
-from benchmarks.runs.experiments import EXPERIMENTS, PLAIN
+from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN
 from reports.tickets import distance_table, layer_table, mean_distances, structure_sizes
 from reports.variants import VariantRuns
 
@@ -58,13 +58,13 @@ def test_a_run_that_diverged_is_left_out_and_makes_the_table_incomplete() -> Non
     diverged = VariantRuns("sst2", PLAIN, (training("early_robust", status="diverged"),), (), missing=1)
     for table in (
         distance_table(EXPERIMENTS["figure2"], [diverged], []),
-        layer_table(EXPERIMENTS["figure5"], [diverged], SETUP, []),
+        layer_table(EXPERIMENTS["figure5"], [diverged], {}, []),
     ):
         assert table.rows == () and table.incomplete
 
 
 def test_kept_shares_are_per_layer_from_the_bottom() -> None:
-    table = layer_table(EXPERIMENTS["figure5"], [RUNS], SETUP, [])
+    table = layer_table(EXPERIMENTS["figure5"], [RUNS], structure_sizes(SETUP), [])
     records = table.records()
     assert [record["heads_kept_percent"] for record in records] == [75, 50]
     assert [record["neurons_kept_percent"] for record in records] == [100, 25]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
-from benchmarks.runs.experiments import EXPERIMENTS, PLAIN, Variant
+from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN
+from benchmarks.runs.experiments import Variant
 from benchmarks.runs.setup import resolve
 from reports.frame import AttackResult
 from reports.variants import VariantRuns, gather, only_renames, variant_caption, variant_table

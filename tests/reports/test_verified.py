@@ -48,8 +48,9 @@ def edit(store: Store, resealed: bool) -> None:
 
 def test_an_edited_percentage_is_found_by_its_hash(store) -> None:
     edit(store, resealed=False)
-    ((place, what),) = verified(store.root).rows
-    assert place == "table1.json" and "was changed after it was written" in what
+    (by_hash, by_number) = verified(store.root).rows
+    assert by_hash[0] == "table1.json" and "was changed after it was written" in by_hash[1]
+    assert by_number == ("table1.json", "row 1, textfooler_aua_percent is 60.0, its records give 50.0")
 
 
 def test_and_by_the_outcomes_where_the_hash_was_edited_too(store) -> None:
@@ -65,7 +66,11 @@ def test_and_by_the_outcomes_where_the_hash_was_edited_too(store) -> None:
         ("{", "it is no JSON"),
         ('{"sources": 3, "rows": []}', "cannot be made again"),
         ('{"sources": {"trainings": ["x"], "attacks": []}, "rows": []}', "cannot be made again"),
-        ('{"sources": {"trainings": [], "attacks": []}, "rows": [{"task": "x"}]}', "it has 1 rows, its records give 0"),
+        (
+            '{"sources": {"trainings": [], "attacks": []}, "title": "", "caption": [], "rows": [{"task": "x"}]}',
+            "it has 1 rows, its records give 0",
+        ),
+        ('{"sources": {"kind": "soup"}, "title": "", "caption": [], "rows": []}', "cannot be made again"),
     ],
 )
 def test_a_table_without_its_records_is_named(store, content: str, complaint: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.data.examples import Example
 from benchmarks.results.store import content_key
-from benchmarks.runs.experiments import EXPERIMENTS, Terms, cells
+from benchmarks.runs.catalogue import EXPERIMENTS
+from benchmarks.runs.experiments import Terms, cells
 from benchmarks.runs.setup import random_subset, resolve
 
 

@@ -1,0 +1,132 @@
+"""Written tables made again from the records that they name as their sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.results.records import TrainingRecord
+from benchmarks.results.store import Store
+from benchmarks.runs.catalogue import EXPERIMENTS
+from benchmarks.runs.options import Options
+from benchmarks.runs.presets import PRESETS
+from reports.attack_report import attack_report, report_renderings
+from reports.card import card_table, parts_table
+from reports.claims import judge
+from reports.experiments import table_of_variants
+from reports.frame import AttackResult
+from reports.hyperparameters import hyperparameter_table
+from reports.measured import measure
+from reports.published import Published, gaps
+from reports.table1 import table1
+from reports.tables import Table
+from reports.task_results import task_results
+from reports.variants import VariantRuns
+
+AUA = "_aua_percent"
+
+
+def derive(store: Store, content: Mapping[str, Any]) -> dict[str, str]:
+    """What the files of a table would hold, by suffix, if they were written anew from its records.
+
+    Title and caption, which also tell of the run's surroundings, are taken as they stand.
+
+    Args:
+        content: the table's JSON; its `sources` say what it was made of.
+    Raises:
+        KeyError: for a record that is not there; with TypeError, AttributeError, IndexError and ValueError, sources
+            that name nothing a table could be made of.
+        Damaged: for a record that cannot be read.
+    """
+    sources = content["sources"]
+    kind = sources.get("kind", "methods")
+    if kind == "attacks":
+        return report_renderings(attack_report(_by_key(_trainings(store, sources)), _results(store, sources)))
+    table = MAKERS[kind](store, content)
+    whole = replace(table, title=content["title"], caption=tuple(content["caption"]), sources=sources)
+    return whole.renderings() if "kind" in sources else {"json": whole.to_json()}
+
+
+def _trainings(store: Store, sources: Mapping[str, Any]) -> list[TrainingRecord]:
+    return [_there(store.training(key), key) for key in sources["trainings"]]
+
+
+def _results(store: Store, sources: Mapping[str, Any]) -> list[AttackResult]:
+    return [AttackResult(_there(store.attack(key), key), store.outcomes(key)) for key in sources["attacks"]]
+
+
+def _there(record: Any, key: str) -> Any:
+    if record is None:
+        raise KeyError(key)
+    return record
+
+
+def _by_key(trained: list[TrainingRecord]) -> dict[str, TrainingRecord]:
+    return {record.key: record for record in trained}
+
+
+def _methods(store: Store, content: Mapping[str, Any]) -> Table:
+    """Table 1 and its like. Written before sources named their kind, it has recipes in its rows alone, untitled."""
+    sources = content["sources"]
+    in_rows = {name.removesuffix(AUA): name for row in content["rows"][:1] for name in row if name.endswith(AUA)}
+    return table1(_trainings(store, sources), _results(store, sources), sources.get("recipes", in_rows), ())
+
+
+def _variants(store: Store, content: Mapping[str, Any]) -> Table:
+    """An experiment on one method."""
+    sources = content["sources"]
+    experiment = EXPERIMENTS[sources["experiment"]]
+    variants = {variant.key: variant for variant in experiment.variants}
+    runs = [
+        VariantRuns(
+            each["task"], variants[each["variant"]], tuple(_trainings(store, each)), tuple(_results(store, each))
+        )
+        for each in sources["runs"]
+    ]
+    return table_of_variants(experiment, runs, sources["recipes"], sources["sizes"], ())
+
+
+def _settings(_: Store, content: Mapping[str, Any]) -> Table:
+    """Hyperparameters, which rest on no record."""
+    sources = content["sources"]
+    options = Options(batch_size=sources["batch_size"], max_length=sources["max_length"])
+    experiment, preset = EXPERIMENTS[sources["experiment"]], PRESETS[sources["preset"]]
+    return hyperparameter_table(experiment, preset, options, sources["tasks"])
+
+
+def _tasks(store: Store, content: Mapping[str, Any]):
+    sources = content["sources"]
+    return task_results(measure(_by_key(_trainings(store, sources)), _results(store, sources)))
+
+
+def _paper_numbers(store: Store, content: Mapping[str, Any]) -> Table:
+    numbers = [Published(**number) for number in content["sources"]["published"]]
+    return gaps(_tasks(store, content), numbers)
+
+
+MAKERS: dict[str, Callable[[Store, Mapping[str, Any]], Table]] = {
+    "methods": _methods,
+    **dict.fromkeys(("variants", "curves", "distances", "layers"), _variants),
+    "settings": _settings,
+    "claims": lambda store, content: card_table(judge(_tasks(store, content))),
+    "claims_parts": lambda store, content: parts_table(judge(_tasks(store, content))),
+    "paper_numbers": _paper_numbers,
+}
+
+
+def numbers_of(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a table's JSON, and those of what stands beside it, by what one of them is called."""
+    beside = {f"agreement {number}, row": table["rows"] for number, table in enumerate(content.get("agreement", ()), 1)}
+    return {"row": content["rows"], "budget curve": content.get("budget_curves", []), **beside}
+
+
+def parse(text: str) -> dict[str, Any] | None:
+    """A table's JSON that names its sources; None for other JSON.
+
+    Raises:
+        ValueError: where it is no JSON.
+    """
+    content = json.loads(text)
+    return content if isinstance(content, dict) and "sources" in content else None

@@ -1,0 +1,90 @@
+"""Tables of results in a document, between markers: no number in it is typed, and one changed by hand is found.
+
+A block is `<!-- earlyrobust NAME -->` to `<!-- end of NAME -->`, with a table of a folder of results between them. The
+first marker, once filled, holds the SHA-256 of what stands in the block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.results.store import Store, write_atomically
+from reports.derivation import derive, parse
+
+BLOCK = re.compile(
+    r"^<!-- earlyrobust (?P<name>[\w-]+)(?: (?P<sha>\w+))? -->\n(?P<text>.*?)^<!-- end of (?P=name) -->",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table in a document.
+
+    Attributes:
+        name: the table's file name in the folder of results, without its suffix.
+        sha256: of the text as it was written, or None where no table was written yet.
+        text: what stands between the markers.
+    """
+
+    name: str
+    sha256: str | None
+    text: str
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether the text is what the command wrote there; an empty block waits for it."""
+        return self.sha256 == _digest(self.text) if self.text else self.sha256 is None
+
+
+def blocks(document: str) -> Iterator[Block]:
+    """The blocks of a document, in order."""
+    for found in BLOCK.finditer(document):
+        yield Block(found["name"], found["sha"], found["text"])
+
+
+def write_into(document: Path, folder: Path) -> list[str]:
+    """Fills every block of a document with its table, made anew from the records of a folder, and returns their names.
+
+    Raises:
+        ValueError: for a document without a block, a table the folder does not have, or one that its records do not
+            give.
+    """
+    text = document.read_text("utf-8") if document.is_file() else ""
+    names = [block.name for block in blocks(text)]
+    if not names:
+        raise ValueError(
+            f"{document} has no block to write into; put the lines <!-- earlyrobust table1 --> and "
+            "<!-- end of table1 --> where the table is to stand"
+        )
+    tables = {name: _markdown(folder, name) for name in names}
+    write_atomically(document, BLOCK.sub(lambda found: _block(found["name"], tables[found["name"]]), text))
+    return names
+
+
+def _block(name: str, table: str) -> str:
+    return f"<!-- earlyrobust {name} {_digest(table)} -->\n{table}<!-- end of {name} -->"
+
+
+def _markdown(folder: Path, name: str) -> str:
+    """The table without its heading's rank, for the document has headings of its own."""
+    path = folder / f"{name}.json"
+    content = parse(path.read_text("utf-8")) if path.is_file() else None
+    if content is None or "kind" not in content["sources"]:
+        raise ValueError(
+            f"there is no table {path} that names its sources; make it with 'reproduce', 'run' or 'report'"
+        )
+    try:
+        table = derive(Store(folder, writable=False), content)["md"]
+    except KeyError as missing:
+        raise ValueError(f"{path} cannot be made again: {missing} is not there; run 'verify {folder}'") from missing
+    title, _, body = table.removeprefix("# ").partition("\n")
+    return f"\n**{title}**\n{body}\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,76 @@
+"""Makes `tests/data/small_store` anew: a small real run of several experiments on a tiny encoder, without weights.
+
+`PYTHONPATH=. python tests/support/make_small_store.py FOLDER` goes on where it was stopped. Then take the folder's
+`trainings` and `attacks` over and run the tests with `--renew-tables`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from benchmarks.runs.catalogue import EXPERIMENTS
+from benchmarks.runs.experiments import variant_cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.runner import attack_model, stored_attacks, train, training_key
+from benchmarks.runs.setup import resolve
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
+from reports.experiments import report_on
+from reports.tables import write_table
+
+SIZE = {"preset": "demo", "train_texts": 160, "test_texts": 50, "attacked": 6, "threads": 1}
+RUNS = {
+    "table1": {
+        "runs": 2,
+        "recipes": "textfooler,bertattack_official",
+        "defenses": "fine_tune,pgd,freelb,early_robust",
+    },
+    "table3": {"runs": 1, "recipes": "textfooler"},
+    "figure2": {"runs": 1},
+    "figure3": {"runs": 1, "recipes": "textfooler", "variants": "gamma=0.3,gamma=0.1"},
+    "figure5": {"runs": 2},
+}
+LEFT_OUT = ("trainings/*/model", "trainings/*/checkpoints", "locks", "tokens", "*.html", "*.svg", "*.pdf", "*.png")
+WITHOUT_TRAINING = (("reproduce", "table6", "--preset", "demo"), ("report", "--examples", "0"))
+
+
+def make_backbone(folder: Path) -> Path:
+    """Saves a random four-layer BERT with MiniLM's words and returns its folder."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
+    config = BertConfig(**sizes, initializer_range=0.1)
+    save_classifier(BertForSequenceClassification(config), folder, find_backbone("minilm").load_tokenizer())
+    return folder
+
+
+def main(folder: Path) -> None:
+    """Trains and attacks what is not there, writes the tables, and throws away what no reader of records needs."""
+    backbone = make_backbone(folder.parent / "tiny_encoder")
+    for key, asked in RUNS.items():
+        options = Options(out=folder, backbone=str(backbone), **SIZE, **asked)
+        experiment = EXPERIMENTS[key]
+        setup = resolve(options, experiment=experiment)
+        variants = experiment.chosen(options, setup.preset)
+        for cell in variant_cells(setup.preset, list(setup.tasks), variants, runs=options.runs):
+            record = setup.store.training(training_key(setup, cell)) or train(setup, cell)
+            under = setup.under(cell.terms)
+            for recipe, stored in stored_attacks(under, record):
+                if stored is None:
+                    attack_model(under, record, recipe)
+            print(key, cell.defense.title, cell.seed, flush=True)
+        write_table(report_on(setup, experiment, variants).table, folder, key)
+    for arguments in WITHOUT_TRAINING:
+        subprocess.run([sys.executable, "-m", "earlyrobust", *arguments, "--out", folder], check=True)
+    for pattern in LEFT_OUT:
+        for path in folder.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
