@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from benchmarks.data.tasks import find_task
+from benchmarks.data.tasks import title_of
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.loop_speed import LoopTiming
@@ -113,7 +113,7 @@ def speed_table(benches: Sequence[Bench]) -> Table:
             python = math.nan if timing.python_seconds is None else 1e6 * timing.python_seconds / timing.queries
             rows.append(
                 (
-                    find_task(bench.task).title,
+                    title_of(bench.task),
                     timing.recipe,
                     WAY_TITLES[timing.way],
                     Number(timing.seconds),
@@ -133,11 +133,9 @@ def speed_table(benches: Sequence[Bench]) -> Table:
         "TextAttack runs its own search, transformations and constraints; synonyms, tags and sentence vectors are the "
         "engine's. Its sentence encoder is asked for both windows of every candidate, padded in batches of 32.",
         f"Victim: {setup.backbone.name} fine-tuned, preset {setup.preset.key}; "
-        + "; ".join(
-            f"{find_task(bench.task).title} cut at {setup.tasks[bench.task].max_length} tokens" for bench in benches
-        )
+        + "; ".join(f"{title_of(bench.task)} cut at {setup.tasks[bench.task].max_length} tokens" for bench in benches)
         + ".",
-        *(f"{find_task(bench.task).title}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
+        *(f"{title_of(bench.task)}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
         *_disagreements(benches),
     )
     return Table("Attack engine against TextAttack", COLUMNS, tuple(rows), caption)
@@ -149,7 +147,7 @@ def _disagreements(benches: Sequence[Bench]) -> list[str]:
     for bench in benches:
         for timing in bench.timings:
             for each in timing.disagreements:
-                where = f"{find_task(bench.task).title}, {timing.recipe}, {WAY_TITLES[timing.way]}, {each.example_id}"
+                where = f"{title_of(bench.task)}, {timing.recipe}, {WAY_TITLES[timing.way]}, {each.example_id}"
                 verdict = "a tie that rounding decides" if each.is_a_tie else "not explained by a tie"
                 outcome = "the engine's" if each.same_without_padding else "another"
                 lines.append(

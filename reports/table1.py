@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.clock.cost import epoch_units
-from benchmarks.data.tasks import find_task
+from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
@@ -106,7 +106,7 @@ def _row(
     first = mine[0]
     own_runs = runs[(runs.task == task) & (runs.defense == first.defense)]
     own_attacks = attacked[(attacked.task == task) & (attacked.defense == first.defense)]
-    cells: list[Number | str] = [find_task(task).title, first.title, _number(own_runs.clean_percent)]
+    cells: list[Number | str] = [title_of(task), first.title, _number(own_runs.clean_percent)]
     for recipe in recipes:
         under = own_attacks[own_attacks.recipe == recipe]
         cells += [_number(under.aua_percent), _number(under.queries)]
@@ -218,7 +218,7 @@ def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult])
     lines = []
     for task in dict.fromkeys(record.task for record in trained):
         unlike = unlike_footings([record for record in trained if record.task == task])
-        lines += [f"{find_task(task).title}: {sentence}." for sentence in unlike]
+        lines += [f"{title_of(task)}: {sentence}." for sentence in unlike]
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")

@@ -17,7 +17,10 @@ class Options:
         defenses: defenses by name or as paths of Python files, separated by commas; Table 1's when left out.
         variants: rows or points of an experiment on one method, separated by commas; the preset's own when left out.
         runs: runs of each defense, with seeds 42, 43, ...; the preset's own when left out.
-        data: folder with the data sets; left out, they come from the hub (the demo's are generated).
+        data: folder with the data sets; left out, they come from the hub (the demo's are generated). A task of your own
+            is a folder in it that holds train.csv and test.csv, or .tsv, with a header.
+        columns: the text column of such a task, or two separated by a comma; `text` when left out.
+        label: its label column; `label` when left out.
         backbone: minilm, a hub id, or a folder; the preset's own when left out.
         out: folder for records, models and tables; the same command with the same folder continues there.
         train_texts: training texts to use; the preset's own when left out.
@@ -43,6 +46,8 @@ class Options:
     variants: str | None = None
     runs: int | None = None
     data: Path | None = None
+    columns: str | None = None
+    label: str | None = None
     backbone: str | None = None
     out: Path = Path("results")
     train_texts: int | None = None

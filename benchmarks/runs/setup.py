@@ -18,8 +18,9 @@ from benchmarks.attacks.resources import Resources, full_resources, offline_reso
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
+from benchmarks.data.own_task import find_any_task
 from benchmarks.data.substitutes import identity as substitutes_identity
-from benchmarks.data.tasks import Task, find_task
+from benchmarks.data.tasks import Task
 from benchmarks.results.store import Store, content_key
 from benchmarks.runs.adversarial_texts import base_cell, training_recipe
 from benchmarks.runs.defenses import source_of
@@ -172,7 +173,8 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     check_precision(options.precision)
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
-    definitions = [find_task(name) for name in names]
+    columns = None if options.columns is None else split_names(options.columns, ())
+    definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
     recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
     full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
     store = Store(options.out)
