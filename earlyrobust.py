@@ -345,6 +345,32 @@ def verify(out: Positional[Path] = Path("results"), json: Path | None = None) ->
     return FAILED if table.incomplete else 0
 
 
+def export(
+    out: Positional[Path],
+    to: Path,
+    defense: str | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    key: str | None = None,
+) -> int:
+    """Writes a trained model of a folder of results, its tokenizer and a card with its numbers into a new folder.
+
+    Unpruned models open with transformers alone, pruned ones with the suite's loader; 'attack' takes both.
+
+    Args:
+        out: the folder of results.
+        to: folder to write; new or empty.
+        defense: which training, by its defense; what is left out may be anything, so long as one training is meant.
+        task: likewise, by its task.
+        seed: likewise, by its seed.
+        key: likewise, by how its key begins.
+    """
+    from reports.model_card import export as write_model
+
+    _say(*map(str, write_model(out, to, defense, task, seed, key)))
+    return 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -479,6 +505,7 @@ VERBS = {
     "doctor": doctor,
     "prepare": prepare,
     "verify": verify,
+    "export": export,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
@@ -115,6 +115,7 @@ def _train(
     clean, weights_hash = "", None
     if error is None:
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
+        _name_classes(model.config, task.dataset.label_names)
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
     record = TrainingRecord(
         key=key,
@@ -224,6 +225,12 @@ def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
 def victim_of(setup: Setup, task: TaskSetup, model: torch.nn.Module) -> Victim:
     """The model as attacks and evaluation see it: texts in, probabilities out."""
     return Victim(model, setup.tokenizer, max_length=task.max_length, device=setup.device)
+
+
+def _name_classes(config: Any, names: Sequence[str]) -> None:
+    """Writes the task's class names into a model's configuration, for who uses the model elsewhere."""
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}
 
 
 def _parameters(model: torch.nn.Module) -> int:
