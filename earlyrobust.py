@@ -457,13 +457,21 @@ def _work_through(setup, planned) -> list:
     from benchmarks.runs.plan import make_plan
     from benchmarks.runs.progress import Reporter
 
+    tracker = setup.options.track
+    if tracker is not None:
+        from reports.trackers import library_of, track
+
+        library_of(tracker)  # its absence is told before the work
     reporter = Reporter(Console())
     for line in (setup.chosen, *setup.store.quarantine()):
         reporter.say(line)
     work = make_plan(setup, planned)
     for line in (*work.lines(), *stored_otherwise(setup, work)):
         reporter.say(line)
-    return execute(setup, work, reporter)
+    trained = execute(setup, work, reporter)
+    if tracker is not None:
+        _say(f"{track(setup, tracker, trained)} runs logged to {tracker}")
+    return trained
 
 
 def _show(table, folder: Path, name: str, json: Path | None) -> int:

@@ -37,6 +37,7 @@ class Options:
         precision: fp32, tf32 or bf16.
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
+        track: tensorboard, wandb or trackio: log curves and numbers there after the work; nowhere when left out.
         json: file for the printed table as JSON.
     """
 
@@ -63,6 +64,7 @@ class Options:
     precision: str = "fp32"
     threads: int | None = None
     offline: bool = False
+    track: str | None = None
     json: Path | None = None
 
 
