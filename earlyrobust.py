@@ -396,6 +396,20 @@ def show(name: Positional[str], task: str | None = None, json: Path | None = Non
     return _print_listing(details(name, task), json)
 
 
+def paper_index(to: Positional[Path]) -> int:
+    """Writes where each method and each of its hyperparameters is from, as a page of the documentation.
+
+    Args:
+        to: file to write, in Markdown.
+    """
+    from benchmarks.results.store import write_atomically
+    from reports.paper_index import paper_index as page
+
+    write_atomically(to, page())
+    _say(str(to))
+    return 0
+
+
 def diff_recipes(first: Positional[str], second: Positional[str], json: Path | None = None) -> int:
     """Prints the parts in which two recipes differ.
 
@@ -517,6 +531,7 @@ VERBS = {
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,
+    "paper-index": paper_index,
 }
 
 

@@ -39,7 +39,8 @@ class EarlyBert(Defense, key="early_bert"):
         schedule_epochs: horizon of the search's falling rate.
         keep_coefficients_trainable: keep training coefficients beside the pruned weights, as the release does, and
             fold them into the weights at the end.
-        ticket: "searched", or "random" with `ticket_seed`.
+        ticket: "searched", or "random".
+        ticket_seed: decides a random ticket.
 
     Source: Chen et al., ACL-IJCNLP 2021; VITA-Group/EarlyBERT, finetune.
     Departures: ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search

@@ -18,7 +18,7 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
 
     Attributes:
         steps: K, loss evaluations per update; the perturbation moves K - 1 times.
-        step_size, init_magnitude, norm: see `Ascent`; there is no bound.
+        step_size, init_magnitude, norm: as in FreeLB; there is no bound.
         dropout: "fresh" masks for each of the K passes, as the release has it, or "shared" ones.
 
     Source: Li et al., EMNLP 2021; RockyLzy/TextDefender, trainer/freelb.py without `max_norm`. K = 30 is known for
