@@ -1,0 +1,139 @@
+"""Every command in README.md and docs/ is run in a folder that holds what it names, or at the least read by the parser.
+
+A command runs as it stands, with `SIZES` behind it so that it takes seconds. What is not run is in `NOT_RUN` with the
+reason; what takes longer is in `SLOW` and runs with `-m slow`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from documentation import PAGES, ROOT, Block, blocks, suite_command
+
+import earlyrobust
+
+# Options behind a command that has them; the last of two counts.
+RUN_SIZES = "--train-texts 32 --test-texts 16 --attacked 2 --threads 1 --runs 1 --backbone BACKBONE"
+SIZES = {
+    "reproduce": RUN_SIZES,
+    "run": f"{RUN_SIZES} --recipes textfooler",
+    "plan": RUN_SIZES,
+    "bench": f"{RUN_SIZES} --recipes textfooler",
+    "attack": "--limit 1",
+}
+
+NOT_RUN = {
+    r"(python -m )?pip install": "installs from the network",
+    r"tox -e (tests|speed|docs)": "is the tests themselves, timings, or a build that test_pages.py does",
+    r"pytest-benchmark compare": "reads two files of other machines",
+    r"earlyrobust prepare": "fetches from the network",
+    r"earlyrobust .*--preset paper": "needs a GPU and what prepare fetched",
+}
+
+SLOW = {
+    r"earlyrobust reproduce (?!table1 .*--defenses)": "trains many models",
+    r"earlyrobust plan all": "measures the speed of every task",
+    r"earlyrobust bench": "times",
+    r"earlyrobust regress": "trains in double precision, three times",
+    r"earlyrobust doctor --timing": "times",
+    r"earlyrobust .*textattack:": "imports TextAttack",
+    r"earlyrobust run .*(pgd|rift|augmentation|tensorboard|anchor)": "is one of many trainings",
+}
+
+# Where another code than 0 is right: a comparison that finds a difference, a folder of results with work to do.
+CODES = {"compare": {0, 1}, "doctor": {0, 1}}
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+COMMANDS = [(block, command) for block in BLOCKS for command in block.commands()]
+WITH_COMMANDS = [block for block in BLOCKS if block.commands()]
+
+
+def matches(rules: dict[str, str], command: str) -> bool:
+    return any(re.match(rule, command) for rule in rules)
+
+
+def parsed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads a command with the real parser; the verb itself does nothing."""
+
+    def silent(verb):
+        @functools.wraps(verb)
+        def nothing(*_: object, **__: object) -> int:
+            return 0
+
+        return nothing
+
+    monkeypatch.setattr(earlyrobust, "VERBS", {name: silent(verb) for name, verb in earlyrobust.VERBS.items()})
+    with pytest.raises(SystemExit) as end:
+        earlyrobust.main(shlex.split(command)[1:])
+    assert end.value.code == 0, command
+
+
+@pytest.mark.parametrize(("block", "command"), COMMANDS, ids=[f"{block} {command}" for block, command in COMMANDS])
+def test_a_command_is_one_the_parser_reads(block: Block, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = suite_command(command)
+    if found is not None:
+        parsed(found, monkeypatch)
+        return
+    assert matches(NOT_RUN, command), f"{block}: {command!r} is no command of the suite; mark output as ```text"
+    _, _, after = (ROOT / "pyproject.toml").read_text("utf-8").partition("[project.optional-dependencies]")
+    extras = re.findall(r"^(\w+) = \[", after.partition("\n[")[0], re.MULTILINE)
+    for names in re.findall(r"\[([\w,]+)\]", command):
+        assert set(names.split(",")) <= set(extras), f"{command!r} names an extra that pyproject.toml lacks"
+
+
+def run_block(block: Block, workplace: Path, capsys: pytest.CaptureFixture, *, slow: bool) -> None:
+    """Runs a block's commands in order: all of them, or those that are quick."""
+    for each in BLOCKS:
+        if each.title and each.page in (block.page, "README.md"):
+            (workplace / each.title).write_text(each.body)
+    (workplace / "mine.py").write_text((workplace / "label_smoothing.py").read_text())
+    for command in block.commands():
+        found = suite_command(command)
+        if found is None or matches(NOT_RUN, command) or matches(NOT_RUN, found):
+            continue
+        if matches(SLOW, found) and not slow:
+            continue
+        arguments = shlex.split(found)[1:]
+        with pytest.raises(SystemExit) as end:
+            earlyrobust.main([*arguments, *SIZES.get(arguments[0], "").split()])
+        captured = capsys.readouterr()
+        assert end.value.code in CODES.get(arguments[0], {0}), f"{block}: {command}\n{captured.out}\n{captured.err}"
+
+
+def is_to_run(block: Block, *, slow: bool) -> bool:
+    """Whether a block has a command for the test, slow or quick."""
+    found = [suite_command(command) for command in block.commands() if not matches(NOT_RUN, command)]
+    return any(each and not matches(NOT_RUN, each) and matches(SLOW, each) == slow for each in found)
+
+
+@pytest.mark.parametrize("block", [each for each in WITH_COMMANDS if is_to_run(each, slow=False)], ids=str)
+def test_a_block_runs(block: Block, workplace: Path, capsys: pytest.CaptureFixture) -> None:
+    run_block(block, workplace, capsys, slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [each for each in WITH_COMMANDS if is_to_run(each, slow=True)], ids=str)
+def test_a_long_block_runs(block: Block, workplace: Path, capsys: pytest.CaptureFixture) -> None:
+    run_block(block, workplace, capsys, slow=True)
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "python"], ids=str)
+def test_python_runs(block: Block, workplace: Path) -> None:
+    path = workplace / (block.title or "block.py")
+    path.write_text(block.body)
+    runpy.run_path(str(path))
+
+
+def test_a_mistyped_command_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AssertionError):
+        parsed("earlyrobust run --defens freelb", monkeypatch)
+    with pytest.raises(KeyError):
+        suite_command("tox -e reproduce-table99")
+    assert suite_command("tox -e reproduce-table1 -- --runs 1") == "earlyrobust reproduce table1 --runs 1"
+    assert suite_command("earlyrobst ls") is None and not matches(NOT_RUN, "earlyrobst ls")
+    assert Block("page", 1, "", "", "earlyrobust ls \\\n  tasks\n# why\n").commands() == ["earlyrobust ls    tasks"]
