@@ -34,8 +34,7 @@ def test_processes_give_the_outcomes_of_one_process_and_nothing_is_redone(
             serial = attack_model(setup, record, recipe)
             assert [outcome.as_json() for outcome in setup.store.outcomes(serial.key)] == parallel
 
-    monkeypatch.setattr("benchmarks.runs.execute.train", lambda *a, **k: pytest.fail("was trained again"))
-    monkeypatch.setattr("benchmarks.runs.execute.attack_model", lambda *a, **k: pytest.fail("was attacked again"))
+    monkeypatch.setattr("benchmarks.runs.execute.executor_for", lambda *a: pytest.fail("something was done again"))
     assert execute(setup, make_plan(setup, planned), Reporter(Console(file=io.StringIO()))) == trained
 
 
