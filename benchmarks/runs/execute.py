@@ -10,7 +10,7 @@ from benchmarks.runs.executors import Executor, Progress, executor_for
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Bar, Reporter
 from benchmarks.runs.setup import Setup
-from benchmarks.runs.work import Item, Training, attacks_to_do, trainings_to_do
+from benchmarks.runs.work import Item, Training, attacks_to_do, trainings_of
 
 
 def execute(setup: Setup, plan: Plan, reporter: Reporter, executor: Executor | None = None) -> list[TrainingRecord]:
@@ -21,12 +21,16 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter, executor: Executor | N
     Args:
         executor: who does it; the one that the run's options ask for when left out.
     """
-    keys = list(dict.fromkeys(planned.key for planned in plan.cells))
-    trainings = trainings_to_do(setup, plan)
-    trained = {key: record for key in keys if (record := setup.store.training(key)) is not None}
-    waiting: dict[str, Item] = {item.key: item for item in trainings}
-    for record in trained.values():
-        waiting |= _attacks(setup, plan, record)
+    trainings = trainings_of(setup, plan)
+    trained: dict[str, TrainingRecord] = {}
+    waiting: dict[str, Item] = {}
+    for item in trainings:
+        record = setup.store.training(item.key)
+        if record is None:
+            waiting[item.key] = item
+        else:
+            trained[item.key] = record
+            waiting |= _attacks(setup, plan, record)
     if waiting:
         with executor or executor_for(setup, trainings) as working, reporter.board() as begin:
             reporter.say(working.describe())

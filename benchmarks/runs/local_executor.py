@@ -80,7 +80,7 @@ class LocalExecutor(Executor):
         place = "GPU" if self._on_gpu else "core"
         note = "; times do not count" if self._surroundings.options.untimed else ""
         return (
-            f"executor local: at most {self._most_trainings} trainings or {len(self._places)} attacks at a time, one on a "
+            f"executor local: {self._most_trainings} trainings at a time, {len(self._places)} attacks, each on one "
             f"{place}{note}"
         )
 

@@ -35,9 +35,9 @@ class Options:
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
         executor: local (processes of this machine) or ray (needs the extra 'ray').
-        workers: most trainings or attacks at once on this machine. On a GPU one per GPU, and one GPU when left out; on a
-            CPU one per core, trainings one at a time unless --untimed.
-        untimed: train side by side on a CPU, and attack beside trainings; the records say that their times do not count.
+        workers: how much is done at once on this machine: on GPUs one for each, one GPU when left out; on a CPU one for
+            each core, trainings one at a time unless --untimed.
+        untimed: train side by side on a CPU, and attack beside trainings; the records say that the times do not count.
         ray_address: address of a running Ray cluster, or auto; left out, Ray is started on this machine.
         json: file for the printed table as JSON.
     """

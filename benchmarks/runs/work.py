@@ -83,13 +83,21 @@ class Training:
         own = f"trainings/{self.key}"
         return (own,) if self.made_from is None else (self.made_from, own)
 
+    def cell(self) -> Cell:
+        """The cell it is the training of.
+
+        Raises:
+            ValueError: where the defense's file is not here.
+        """
+        return Cell(self.task, build(self.defense, self.task, self.settings), self.seed)
+
     def do(self, setup: Setup, tell: Callable[[], None]) -> None:
         """Trains and stores; `tell` is called at each update.
 
         Raises:
             RuntimeError: where data, backbone or code of this process are not those it was planned with.
         """
-        cell = Cell(self.task, build(self.defense, self.task, self.settings), self.seed)
+        cell = self.cell()
         changed = next(differences(self.identity, setup.training_identity(cell)), None)
         if changed is not None:
             raise RuntimeError(f"{self.label} was planned otherwise than it would be trained: {changed}")
@@ -142,15 +150,15 @@ class Attack:
 Item = Training | Attack
 
 
-def trainings_to_do(setup: Setup, plan: Plan) -> list[Training]:
-    """The trainings of a plan that are not stored, each once; one that takes texts from another comes after that."""
+def trainings_of(setup: Setup, plan: Plan) -> list[Training]:
+    """The trainings of a plan, stored or not, each once; one that takes texts from another comes after that."""
     found: dict[str, Training] = {}
     for number, planned in enumerate(plan.cells, start=1):
         item = _training(setup, planned.cell, f"[{number}/{len(plan.cells)}] ")
         if item.base is not None:
             found.setdefault(item.base, _training(setup, base_cell(planned.cell), ""))
         found.setdefault(item.key, item)
-    return [item for item in found.values() if setup.store.training(item.key) is None]
+    return list(found.values())
 
 
 def _training(setup: Setup, cell: Cell, number: str) -> Training:
