@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -33,7 +34,8 @@ class _Worker:
 
     def give(self, item: Item) -> None:
         self.item = item
-        self.connection.send(item)
+        with suppress(OSError):  # where the process is gone, the next look hears of it
+            self.connection.send(item)
 
     def end(self) -> None:
         """Lets the process go, which waits for an item or has been told to end."""
@@ -98,7 +100,7 @@ class LocalExecutor(Executor):
     def _heard_from(self, worker: _Worker) -> Event:
         try:
             message = worker.connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             worker.process.join()
             raise ended_without_answer(worker.item.label, worker.process.exitcode) from None
         item = worker.item
