@@ -345,6 +345,31 @@ def verify(out: Positional[Path] = Path("results"), json: Path | None = None) ->
     return FAILED if table.incomplete else 0
 
 
+def scale(
+    tflops: float,
+    gpus: str = "1,8,64",
+    gpus_per_machine: int = 8,
+    document: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Predicts hours of every preset on several numbers of GPUs from the cost model; nothing is measured.
+
+    Args:
+        tflops: what one GPU sustains, in 10^12 FLOPs a second: the assumption all hours rest on.
+        gpus: numbers of GPUs, separated by commas.
+        gpus_per_machine: GPUs of one machine; a block, one seed of a task, stays on one.
+        document: a Markdown file with marks, between which the table is put.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.runs.settings import convert
+    from reports.scale import scale_table, write_into
+
+    table = scale_table(tflops, [convert(each, int, "--gpus") for each in split_names(gpus, ())], gpus_per_machine)
+    if document is not None:
+        write_into(document, table)
+    return _print_listing(table, json)
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -479,6 +504,7 @@ VERBS = {
     "doctor": doctor,
     "prepare": prepare,
     "verify": verify,
+    "scale": scale,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,

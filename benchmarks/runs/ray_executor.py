@@ -63,11 +63,6 @@ class Node:
         self.free = self.room
 
 
-def emptiest(nodes: Sequence[Node]) -> Node:
-    """The node that a new block burdens least: the one with the fewest blocks for its size."""
-    return min(nodes, key=lambda node: (len(node.blocks) + 1) / node.room)
-
-
 @dataclass
 class _Task:
     """An item under way: where, on how much of it, and the lock that is held on its place in the store."""
@@ -270,17 +265,16 @@ class RayExecutor(Executor):
         for item in list(self._queue):
             if (node := self._room_for(item, nodes)) is not None:
                 self._queue.remove(item)
+                if isinstance(item, Training):
+                    node.blocks.add((item.task, item.seed))
                 self._begin(item, node)
 
     def _room_for(self, item: Item, nodes: Sequence[Node]) -> Node | None:
-        """A node with room for an item: for a training that of its block, for an attack the freest."""
+        """A node with room for an item: for a training the one where its block began, else the freest."""
         if isinstance(item, Training):
-            block = (item.task, item.seed)
-            home = next((node for node in nodes if block in node.blocks), None) or emptiest(nodes)
-            home.blocks.add(block)
-            nodes = [home]
-        with_room = (node for node in nodes if node.free >= self._needs(item, node))
-        return max(with_room, key=lambda node: node.free, default=None)
+            nodes = [node for node in nodes if (item.task, item.seed) in node.blocks] or nodes
+        with_room = [node for node in nodes if node.free >= self._needs(item, node)]
+        return max(with_room, key=lambda node: (node.free, -len(node.blocks)), default=None)
 
     def _begin(self, item: Item, node: Node) -> None:
         store = self._setup.store

@@ -57,13 +57,13 @@ def done(options: Options, defenses: list[str], executor: type[Executor] | None 
 
 @pytest.fixture(scope="module")
 def serial(small: Options) -> Iterator[Store]:
-    """What one process makes of three methods, one of which takes texts from another."""
-    yield done(small, ["fine_tune", "early_bert", "augmentation"]).store
+    """What one process makes of two methods, one of which takes texts from the other."""
+    yield done(small, ["fine_tune", "augmentation"]).store
 
 
 def test_two_processes_side_by_side_make_what_one_makes(small: Options, serial: Store, tmp_path: Path) -> None:
     options = replace(small, out=tmp_path / "out", workers=2, untimed=True)
-    setup = done(options, ["fine_tune", "early_bert", "augmentation"], LocalExecutor)
+    setup = done(options, ["fine_tune", "augmentation"], LocalExecutor)
     assert results(setup.store) == results(serial)
     assert verify(setup.store) == []
     assert all(record.invalid for record in setup.store.trainings())
@@ -118,7 +118,7 @@ def test_a_killed_ray_worker_costs_nothing_but_time(small: Options, serial: Stor
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    setup = on_ray(replace(small, out=tmp_path / "out"), ["fine_tune", "early_bert", "augmentation"])
+    setup = on_ray(replace(small, out=tmp_path / "out"), ["fine_tune", "augmentation"])
     killer.join(1)
     assert len(killed) == 1
     assert results(setup.store) == results(serial)
