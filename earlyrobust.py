@@ -214,7 +214,8 @@ def bench(
 
     Args:
         what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights) or loops (each method's update against the plain one of its release).
+            BERT-base's shape with random weights), loops (each method's update against the plain one of its release) or
+            executors (cells a minute in one process, in two, and on Ray, on the CPU).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
@@ -243,8 +244,13 @@ def bench(
         from reports.speed import loop_table
 
         table = loop_table(*bench_loops(options, updates=updates, say=reporter.say))
+    elif what == "executors":
+        from benchmarks.speed.executor_speed import time_executors
+        from reports.speed import executor_table
+
+        table = executor_table(time_executors(options, say=reporter.say))
     else:
-        raise unknown("benchmark", what, ("attacks", "steps", "loops"))
+        raise unknown("benchmark", what, ("attacks", "steps", "loops", "executors"))
     table.print(reporter.console)
     for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))

@@ -141,7 +141,7 @@ def scale_table(tflops: float, gpus: Sequence[int] = (1, 8, 64), gpus_per_machin
     require(bool(gpus) and all(each >= 1 for each in gpus), "--gpus", "1 or more each", tuple(gpus))
     require(gpus_per_machine >= 1, "--gpus-per-machine", "1 or more", gpus_per_machine)
     rows = []
-    for preset in PRESETS.values():
+    for preset in (preset for preset in PRESETS.values() if not preset.generated):
         for experiment in EXPERIMENTS_SHOWN:
             work = work_of(preset, experiment, 1e12 * tflops)
             for number in gpus:

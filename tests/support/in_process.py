@@ -1,29 +1,16 @@
-"""Plans without an estimate, an executor that does everything in this process, and all that a store holds but times."""
+"""An executor that does everything in this process, and all that a store holds but times."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from benchmarks.results.store import Store
 from benchmarks.runs.executors import Done, Event, Executor, Progress
-from benchmarks.runs.experiments import Cell
-from benchmarks.runs.plan import Plan, PlannedCell
-from benchmarks.runs.runner import training_key
 from benchmarks.runs.setup import Setup
 from benchmarks.runs.work import Item
 
 TIMED = ("seconds", "started_at", "flags", "watch", "peak_memory_bytes")
-
-
-def plan_of(setup: Setup, cells: Sequence[Cell]) -> Plan:
-    """The plan of some cells; nothing is timed for it."""
-    keys = [training_key(setup, cell) for cell in cells]
-    planned = (
-        PlannedCell(cell, key, setup.store.training(key), 0, len(setup.recipes))
-        for cell, key in zip(cells, keys, strict=True)
-    )
-    return Plan(tuple(planned), 0.0, 0.0, 0, None, 0, 0)
 
 
 def results(store: Store) -> list[object]:

@@ -6,11 +6,12 @@ import io
 from dataclasses import replace
 
 import pytest
-from in_process import InProcess, plan_of
+from in_process import InProcess
 from rich.console import Console
 
 from benchmarks.runs.execute import execute
 from benchmarks.runs.experiments import Terms, cells
+from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Reporter
 from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.setup import resolve
@@ -29,7 +30,7 @@ def test_attacks_wait_for_all_trainings_and_nothing_is_done_twice(options, monke
     setup = resolve(options)
     planned = cells(setup.preset, ["demo"], ["fine_tune", "early_bert"], runs=1)
     output, working = io.StringIO(), InProcess(setup)
-    trained = execute(setup, plan_of(setup, planned), Reporter(Console(file=output, width=200)), working)
+    trained = execute(setup, Plan.without_estimate(setup, planned), Reporter(Console(file=output, width=200)), working)
     assert [record.defense for record in trained] == [cell.defense.key for cell in planned]
     names = [f"demo {cell.defense.title} seed 42" for cell in planned]
     trainings = [f"[{number}/2] {name}" for number, name in enumerate(names, start=1)]
@@ -40,14 +41,14 @@ def test_attacks_wait_for_all_trainings_and_nothing_is_done_twice(options, monke
     assert all(" s" in line and "TextFooler in" in line for line in lines[3:]) and len(lines) == 5
 
     monkeypatch.setattr("benchmarks.runs.execute.executor_for", lambda *a: pytest.fail("something was done again"))
-    assert execute(setup, plan_of(setup, planned), quiet()) == trained
+    assert execute(setup, Plan.without_estimate(setup, planned), quiet()) == trained
 
 
 def test_without_timing_an_attack_waits_for_its_own_model_alone(options) -> None:
     setup = resolve(replace(options, untimed=True, workers=2))
     planned = cells(setup.preset, ["demo"], ["fine_tune", "early_bert"], runs=1)
     working = InProcess(setup)
-    first, second = execute(setup, plan_of(setup, planned), quiet(), working)
+    first, second = execute(setup, Plan.without_estimate(setup, planned), quiet(), working)
     names = [cell.defense.title for cell in planned]
     assert working.done == [
         f"[1/2] demo {names[0]} seed 42",
@@ -63,7 +64,7 @@ def test_what_a_training_takes_texts_from_is_trained_before_it(options) -> None:
     setup = resolve(replace(options, untimed=True))
     planned = cells(setup.preset, ["demo"], ["augmentation"], runs=1)
     working = InProcess(setup)
-    (record,) = execute(setup, plan_of(setup, planned), quiet(), working)
+    (record,) = execute(setup, Plan.without_estimate(setup, planned), quiet(), working)
     assert working.done[:2] == ["demo Fine-tune seed 42", f"[1/1] demo {record.title} seed 42"]
     assert len(working.done) == 3, "what was trained for another alone is not attacked"
 
@@ -73,10 +74,10 @@ def test_a_failure_leaves_the_executor_and_the_same_command_goes_on(options) -> 
     planned = cells(setup.preset, ["demo"], ["fine_tune"], runs=2)
     broken = InProcess(setup, fail="[2/2] demo Fine-tune seed 43")
     with pytest.raises(RuntimeError, match=r"^\[2/2\] demo Fine-tune seed 43 failed$"):
-        execute(setup, plan_of(setup, planned), quiet(), broken)
+        execute(setup, Plan.without_estimate(setup, planned), quiet(), broken)
     assert broken.left_by is RuntimeError
     again = InProcess(setup)
-    assert len(execute(setup, plan_of(setup, planned), quiet(), again)) == 2
+    assert len(execute(setup, Plan.without_estimate(setup, planned), quiet(), again)) == 2
     assert again.submitted[0] == "[2/2] demo Fine-tune seed 43" and len(again.submitted) == 3
 
 
@@ -84,7 +85,7 @@ def test_cells_that_differ_in_their_attacks_share_one_training(options) -> None:
     setup = resolve(options)
     (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
     planned = [cell, replace(cell, terms=Terms(subset="first")), replace(cell, terms=Terms(max_length=8))]
-    first, *others = execute(setup, plan_of(setup, planned), quiet(), InProcess(setup))
+    first, *others = execute(setup, Plan.without_estimate(setup, planned), quiet(), InProcess(setup))
     assert others == [first, first]
     attacks = {
         record.identity["examples"]: record for record in setup.store.attacks() if "max_length" in record.identity

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from in_process import InProcess, plan_of, results
+from in_process import InProcess, results
 from rich.console import Console
 
 from benchmarks.results.store import Store
@@ -24,6 +24,7 @@ from benchmarks.runs.executors import Executor, executor_for
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.local_executor import LocalExecutor
 from benchmarks.runs.options import Options
+from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Reporter
 from benchmarks.runs.setup import Setup, resolve
 from benchmarks.runs.work import trainings_of
@@ -49,7 +50,7 @@ def small(tiny_backbone, tmp_path_factory) -> Options:
 def done(options: Options, defenses: list[str], executor: type[Executor] | None = None, **how: object) -> Setup:
     """An experiment, finished in a store of its own."""
     setup = resolve(options)
-    plan = plan_of(setup, cells(setup.preset, ["demo"], defenses, runs=1))
+    plan = Plan.without_estimate(setup, cells(setup.preset, ["demo"], defenses, runs=1))
     working = executor(setup, *how.pop("arguments", ()), **how) if executor else InProcess(setup)
     execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
     return setup
@@ -77,7 +78,7 @@ def on_ray(options: Options, defenses: list[str]) -> Setup:
     from benchmarks.runs.ray_executor import RayExecutor
 
     setup = resolve(replace(options, executor="ray", workers=2, untimed=True))
-    plan = plan_of(setup, cells(setup.preset, ["demo"], defenses, runs=1))
+    plan = Plan.without_estimate(setup, cells(setup.preset, ["demo"], defenses, runs=1))
     working = RayExecutor(setup, trainings_of(setup, plan), object_store_memory=RAY_BYTES)
     execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
     return setup
