@@ -214,7 +214,8 @@ def bench(
 
     Args:
         what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights) or loops (each method's update against the plain one of its release).
+            BERT-base's shape with random weights), loops (each method's update against the plain one of its release) or
+            executors (cells a minute in one process, in two, and on Ray, on the CPU).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
@@ -243,8 +244,13 @@ def bench(
         from reports.speed import loop_table
 
         table = loop_table(*bench_loops(options, updates=updates, say=reporter.say))
+    elif what == "executors":
+        from benchmarks.speed.executor_speed import time_executors
+        from reports.speed import executor_table
+
+        table = executor_table(time_executors(options, say=reporter.say))
     else:
-        raise unknown("benchmark", what, ("attacks", "steps", "loops"))
+        raise unknown("benchmark", what, ("attacks", "steps", "loops", "executors"))
     table.print(reporter.console)
     for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))
@@ -369,6 +375,31 @@ def export(
 
     _say(*map(str, write_model(out, to, defense, task, seed, key)))
     return 0
+
+
+def scale(
+    tflops: float,
+    gpus: str = "1,8,64",
+    gpus_per_machine: int = 8,
+    document: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Predicts hours of every preset on several numbers of GPUs from the cost model; nothing is measured.
+
+    Args:
+        tflops: what one GPU sustains, in 10^12 FLOPs a second: the assumption all hours rest on.
+        gpus: numbers of GPUs, separated by commas.
+        gpus_per_machine: GPUs of one machine; a block, one seed of a task, stays on one.
+        document: a Markdown file with marks, between which the table is put.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.runs.settings import convert
+    from reports.scale import scale_table, write_into
+
+    table = scale_table(tflops, [convert(each, int, "--gpus") for each in split_names(gpus, ())], gpus_per_machine)
+    if document is not None:
+        write_into(document, table)
+    return _print_listing(table, json)
 
 
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
@@ -528,6 +559,7 @@ VERBS = {
     "prepare": prepare,
     "verify": verify,
     "export": export,
+    "scale": scale,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 log = logging.getLogger(__name__)
 
 READABLE = 0o644
+RECORD = "record.json"
+FOLDER = re.compile(r"(adversarial_texts/)?(trainings|attacks)/[0-9a-f]{64}")
 
 Kind = Literal["trainings", "attacks"]
 Record = TypeVar("Record", TrainingRecord, AttackRecord)
@@ -241,6 +244,46 @@ class Store:
             os.replace(self.root / kind / key, target)
         return f"{why}; it was moved to {target} and is redone"
 
+    def pack(self, folder: str) -> dict[str, bytes]:
+        """The files of a training's or an attack's folder by name, checkpoints left out; none where it is not there.
+
+        Args:
+            folder: by its path in the store, such as `trainings/<key>`.
+        """
+        home = self._folder(folder)
+        paths = (path for path in sorted(home.rglob("*")) if path.is_file() and not path.name.startswith("."))
+        names = {path.relative_to(home).as_posix(): path for path in paths}
+        return {name: path.read_bytes() for name, path in names.items() if not name.startswith("checkpoints/")}
+
+    def unpack(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Writes what `pack` of another store gave, the record last.
+
+        A folder that has the same record already is left as it is. Where none comes along the work was not finished:
+        what is here already may have got further, and stays.
+
+        Raises:
+            ValueError: for a name that leads out of the folder.
+            Damaged: where the record that came is not what was written.
+        """
+        home = self._folder(folder)
+        for name in files:
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError(f"the file name {name!r} leads out of the folder {folder}")
+        record = home / RECORD
+        is_finished = RECORD in files
+        if is_finished and record.is_file() and record.read_bytes() == files[RECORD]:
+            return
+        for name in sorted(files, key=lambda name: name == RECORD):
+            if is_finished or not (home / name).exists():
+                write_atomically(home / name, files[name])
+        if is_finished:
+            Store(home.parent.parent, writable=False).check(home.parent.name, home.name)  # type: ignore[arg-type]
+
+    def _folder(self, folder: str) -> Path:
+        if not FOLDER.fullmatch(folder):
+            raise ValueError(f"a folder of the store is called trainings/<key> or attacks/<key>, got {folder!r}")
+        return self.root / folder
+
     def _put(self, kind: Kind, record: TrainingRecord | AttackRecord) -> None:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
@@ -274,7 +317,7 @@ class Store:
                 yield record
 
     def _path(self, kind: Kind, key: str) -> Path:
-        return self.root / kind / key / "record.json"
+        return self.root / kind / key / RECORD
 
 
 def _sound_bytes(path: Path) -> int:

@@ -38,6 +38,11 @@ class Options:
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
         track: tensorboard, wandb or trackio: log curves and numbers there after the work; nowhere when left out.
+        executor: local (processes of this machine) or ray (needs the extra 'ray').
+        workers: how much is done at once on this machine: on GPUs one for each, one GPU when left out; on a CPU one for
+            each core, trainings one at a time unless --untimed.
+        untimed: train side by side on a CPU, and attack beside trainings; the records say that the times do not count.
+        ray_address: address of a running Ray cluster, or auto; left out, Ray is started on this machine.
         json: file for the printed table as JSON.
     """
 
@@ -65,6 +70,10 @@ class Options:
     threads: int | None = None
     offline: bool = False
     track: str | None = None
+    executor: str = "local"
+    workers: int | None = None
+    untimed: bool = False
+    ray_address: str | None = None
     json: Path | None = None
 
 

@@ -42,6 +42,7 @@ from benchmarks.victims.victim import Victim
 
 ATTACK_SEED = 42
 WARM_UP_UPDATES = 2
+UNTIMED = "timing was not asked for: other work may have run beside it"
 
 OnUpdate = Callable[[Any, Any], None]
 
@@ -117,6 +118,7 @@ def _train(
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
         _name_classes(model.config, task.dataset.label_names)
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
+    untimed = [UNTIMED] if setup.options.untimed else []
     record = TrainingRecord(
         key=key,
         identity=setup.training_identity(cell),
@@ -138,7 +140,7 @@ def _train(
         versions=setup.versions,
         started_at=started,
         error=error,
-        watch=watch.as_json() | {"invalid": list(watch.invalid), "warnings": list(watch.warnings)},
+        watch=watch.as_json() | {"invalid": [*watch.invalid, *untimed], "warnings": list(watch.warnings)},
     )
     setup.store.put_training(record)
     return record
