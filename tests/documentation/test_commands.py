@@ -33,10 +33,13 @@ NOT_RUN = {
     r"pytest-benchmark compare": "reads two files of other machines",
     r"earlyrobust prepare": "fetches from the network",
     r"earlyrobust .*--preset paper": "needs a GPU and what prepare fetched",
+    r"earlyrobust .*--ray-address": "needs a cluster that is up",
+    r"earlyrobust scale .*--document": "writes into this documentation; its own test holds the page to it",
 }
 
 SLOW = {
     r"earlyrobust reproduce (?!table1 .*--defenses)": "trains many models",
+    r"earlyrobust .*--executor ray": "starts a cluster",
     r"earlyrobust plan all": "measures the speed of every task",
     r"earlyrobust bench": "times",
     r"earlyrobust regress": "trains in double precision, three times",

@@ -23,7 +23,7 @@ QUESTIONS = {
     "add a method": r"^earlyrobust run --defense label_smoothing\.py",
     "resume": r"^The same command again continues",
     "use a GPU": r"^earlyrobust reproduce table1 --preset paper --assets ASSETS$",
-    "use a cluster": r"\(docs/scale\.md\)",
+    "use a cluster": r"^earlyrobust reproduce .*--executor ray --ray-address auto$",
     "cite": r"\(CITATION\.cff\)",
 }
 
