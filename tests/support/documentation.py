@@ -41,7 +41,7 @@ class Block:
             return [line.strip() for line in lines if not COMMENT.match(line)]
         if self.language in ("bash", "sh"):
             found = re.findall(r"^\s*(?:srun )?(earlyrobust .*)$", self.body.replace("\\\n", " "), re.MULTILINE)
-            return [command.strip() for command in found]
+            return [re.split(r" (?:&|\|)", command)[0].strip() for command in found]
         return []
 
     def __str__(self) -> str:
