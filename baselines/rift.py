@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.information import ClassProjectors, loss_within_classes
 from baselines.primitives.substitution import (
     available,
@@ -100,6 +100,11 @@ class Rift(Defense, key="rift"):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """Substitutes, and balanced batches where asked."""
         return frozenset({"substitutes", "balanced_batches"} if self.balanced else {"substitutes"})
+
+    def update_passes(self) -> Passes:
+        """As `objective` counts them."""
+        steps = self.attack_steps
+        return Passes(steps + 4, 2, steps) if self.lean else Passes(steps + 5, steps + 3, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage that trains the model and the projectors; teacher and projectors end with it."""
