@@ -345,6 +345,37 @@ def verify(out: Positional[Path] = Path("results"), json: Path | None = None) ->
     return FAILED if table.incomplete else 0
 
 
+def new_defense(name: Positional[str], out: Path = Path(".")) -> int:
+    """Writes a working defense to start from, its test and its card; overwrites nothing.
+
+    Args:
+        name: what to call it, in snake case.
+        out: folder for the three files.
+    """
+    from benchmarks.contract.scaffold import new_defense as write_files
+
+    paths = write_files(name, out)
+    _say(*map(str, paths), f"next: earlyrobust check {paths[0]}")
+    return 0
+
+
+def check(defense: Positional[str], json: Path | None = None) -> int:
+    """Holds a defense to the contract, on a two-layer model; ends with 1 where a check fails.
+
+    Args:
+        defense: the path of a Python file that defines one, which is code and is run; or a known defense.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.contract import verdicts
+    from benchmarks.runs.defenses import find_defense
+    from reports.contract import contract_table
+
+    kind = find_defense(defense)
+    table = contract_table(defense, list(verdicts(kind)))
+    _print_listing(table, json)
+    return FAILED if table.incomplete else 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -479,6 +510,8 @@ VERBS = {
     "doctor": doctor,
     "prepare": prepare,
     "verify": verify,
+    "new-defense": new_defense,
+    "check": check,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,
