@@ -115,6 +115,44 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
+def evaluate(
+    options: Flat[Options] = DEFAULTS,
+    model: str | None = None,
+    callable: str | None = None,
+    name: str | None = None,
+    calibrate: bool = True,
+) -> int:
+    """Evaluates a finished victim on the suite's tasks: Clean%, the attacks, and both again on calibrated confidence.
+
+    Nothing is trained. Tables of methods made in the same folder on the same texts show the victim as a row.
+
+    Args:
+        options: the tasks, the attacks and the folder; as for `reproduce table1`, so that the texts are the same.
+        model: folder (pruned ones too) or hub id of a classifier.
+        callable: FILE.py:FUNCTION, from a list of texts (or pairs of them) to probabilities, a row per text. The file
+            is code and is run.
+        name: what its row is called; the folder's or the function's name when left out.
+        calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+    """
+    from benchmarks.runs.evaluation import attack_external, find_external
+    from benchmarks.runs.evaluation import evaluate as read_texts
+    from benchmarks.runs.progress import Reporter
+    from benchmarks.runs.setup import resolve
+    from reports.table1 import table_of_externals
+
+    setup = resolve(options)
+    external = find_external(model, callable, name, device=setup.device, offline=options.offline)
+    reporter = Reporter(Console())
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
+    for task, chosen in setup.tasks.items():
+        for record in read_texts(setup, external, task, calibrate=calibrate):
+            for recipe in setup.recipes:
+                with reporter.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
+                    attack_external(setup, external, record, recipe, bar.advance)
+    return _show(table_of_externals(setup), setup.store.root, "externals", options.json)
+
+
 def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path | None = None) -> int:
     """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
 
@@ -502,6 +540,7 @@ VERBS = {
     "reproduce": reproduce,
     "run": run,
     "attack": attack,
+    "evaluate": evaluate,
     "bench": bench,
     "regress": regress,
     "report": report,

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmarks.results.locks import locked
-from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 
 log = logging.getLogger(__name__)
 
 READABLE = 0o644
 
-Kind = Literal["trainings", "attacks"]
-Record = TypeVar("Record", TrainingRecord, AttackRecord)
+Kind = Literal["trainings", "evaluations", "attacks"]
+Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
 
 
 class Damaged(RuntimeError):
@@ -69,7 +69,9 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
 
 
 class Store:
-    """Records under one folder: `trainings/<key>/`, `attacks/<key>/`; what was found damaged, under `quarantine/`.
+    """Records under one folder: `trainings/<key>/`, `evaluations/<key>/`, `attacks/<key>/`.
+
+    What was found damaged lies under `quarantine/`.
 
     Args:
         writable: False reads alone; nothing is made or tried out in the folder.
@@ -127,6 +129,18 @@ class Store:
     def trainings(self) -> Iterator[TrainingRecord]:
         """All training records, by key."""
         return self._all("trainings", TrainingRecord)
+
+    def put_evaluation(self, record: EvaluationRecord) -> None:
+        """Writes the evaluation of a victim from outside, once."""
+        self._put("evaluations", record)
+
+    def evaluation(self, key: str) -> EvaluationRecord | None:
+        """The record called `key`, or None."""
+        return self._get("evaluations", key, EvaluationRecord)
+
+    def evaluations(self) -> Iterator[EvaluationRecord]:
+        """All evaluations of victims from outside, by key."""
+        return self._all("evaluations", EvaluationRecord)
 
     def put_attack(self, record: AttackRecord) -> None:
         """Writes an attack's record, once; its outcomes were appended before."""
@@ -199,13 +213,13 @@ class Store:
             raise Damaged(f"{path} is damaged ({error})") from error
 
     def quarantine(self) -> list[str]:
-        """Moves every training and attack with a damaged file aside, and says so, a sentence each.
+        """Moves every training, evaluation and attack with a damaged file aside, and says so, a sentence each.
 
         Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
         said = []
-        for kind in ("trainings", "attacks"):
+        for kind in ("trainings", "evaluations", "attacks"):
             for key in self.keys(kind):
                 try:
                     if self.check(kind, key) and kind == "trainings":
@@ -227,6 +241,8 @@ class Store:
         """
         if kind == "trainings":
             return self.training(key) is not None
+        if kind == "evaluations":
+            return self.evaluation(key) is not None
         self.victim(key)
         self.outcomes(key)
         return self.attack(key) is not None
@@ -241,7 +257,7 @@ class Store:
             os.replace(self.root / kind / key, target)
         return f"{why}; it was moved to {target} and is redone"
 
-    def _put(self, kind: Kind, record: TrainingRecord | AttackRecord) -> None:
+    def _put(self, kind: Kind, record: TrainingRecord | EvaluationRecord | AttackRecord) -> None:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
             changes = "; ".join(differences(dataclasses.asdict(stored), dataclasses.asdict(record)))[:500]
