@@ -111,7 +111,7 @@ class Rift(Defense, key="rift"):
         encoder: nn.Module = model.base_model  # type: ignore[assignment]
         teacher = {name: value.detach().clone() for name, value in encoder.named_parameters()}
         config = model.config
-        projectors = ClassProjectors(config.hidden_size, config.num_labels).to(next(model.parameters()).device)  # type: ignore[union-attr,arg-type]
+        projectors = ClassProjectors(config.hidden_size, config.num_labels).to(next(model.parameters()))  # type: ignore[union-attr,arg-type]
         yield self.stage(
             "train",
             lambda batch: self.objective(model, teacher, projectors, batch),

@@ -71,7 +71,7 @@ class CallableVictim:
             ) from error
         about, allowed = f"what the callable {self.name} returns", (len(plain), self.classes)
         require(found.shape == allowed, about, f"probabilities of shape {allowed}, a row per text", found.shape)
-        require(bool(np.isfinite(found).all()), about, "finite", found[~np.isfinite(found)][0])
+        require(bool(np.isfinite(found).all()), about, "finite", found[~np.isfinite(found)][:1].tolist())
         require(bool((found >= 0).all()), about, "probabilities of 0 or more, not logits", found.min())
         sums = found.sum(axis=1)
         furthest = float(sums[np.abs(sums - 1).argmax()])
