@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.clock.cost import epoch_units
+from baselines.defense import Passes
+from benchmarks.clock.cost import epoch_units, update_units
 from benchmarks.data.tasks import find_task
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
@@ -164,12 +165,21 @@ def _measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[
 
 
 def _predicted(record: TrainingRecord) -> float:
-    """The cost model's training time in trainings by plain fine-tuning of as many epochs; NaN for a foreign method."""
+    """The cost model's training time in trainings by plain fine-tuning of as many epochs.
+
+    Of a method from outside the tree it is reckoned from the passes that were counted; NaN where no epochs are known.
+    """
     if record.defense not in tree_defenses():
-        return math.nan
+        epochs = record.identity["settings"].get("epochs", math.nan)
+        return sum(_counted_epochs(stage) for stage in record.stages) / epochs if record.stages else math.nan
     defense = with_settings(find_defense(record.defense)(), record.identity["settings"])
     searched = sum(stage["epochs"] for stage in record.stages if stage["name"] == "search")
     return epoch_units(defense, search_epochs=searched) / defense.epochs
+
+
+def _counted_epochs(stage: Mapping[str, Any]) -> float:
+    """A stage's counted passes in epochs of plain fine-tuning."""
+    return update_units(Passes(**stage["passes"])) / stage["updates_per_epoch"]
 
 
 def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
