@@ -29,5 +29,5 @@ def test_a_file_that_fails_is_named_and_forgotten(tmp_path: Path, code: str) -> 
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="the thing .* does not exist"):
+    with pytest.raises(ValueError, match=r"the thing .* does not exist"):
         run_code(tmp_path / "absent.py", "thing", "mine")
