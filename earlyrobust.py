@@ -115,6 +115,44 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
+def evaluate(
+    options: Flat[Options] = DEFAULTS,
+    model: str | None = None,
+    callable: str | None = None,
+    name: str | None = None,
+    calibrate: bool = True,
+) -> int:
+    """Evaluates a finished victim on the suite's tasks: Clean%, the attacks, and both again on calibrated confidence.
+
+    Nothing is trained. Tables of methods made in the same folder on the same texts show the victim as a row.
+
+    Args:
+        options: the tasks, the attacks and the folder; as for `reproduce table1`, so that the texts are the same.
+        model: folder (pruned ones too) or hub id of a classifier.
+        callable: FILE.py:FUNCTION, from a list of texts (or pairs of them) to probabilities, a row per text. The file
+            is code and is run.
+        name: what its row is called; the folder's or the function's name when left out.
+        calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+    """
+    from benchmarks.runs.evaluation import attack_external, find_external
+    from benchmarks.runs.evaluation import evaluate as read_texts
+    from benchmarks.runs.progress import Reporter
+    from benchmarks.runs.setup import resolve
+    from reports.table1 import table_of_externals
+
+    setup = resolve(options)
+    external = find_external(model, callable, name, device=setup.device, offline=options.offline)
+    reporter = Reporter(Console())
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
+    for task, chosen in setup.tasks.items():
+        for record in read_texts(setup, external, task, calibrate=calibrate):
+            for recipe in setup.recipes:
+                with reporter.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
+                    attack_external(setup, external, record, recipe, bar.advance)
+    return _show(table_of_externals(setup), setup.store.root, "externals", options.json)
+
+
 def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path | None = None) -> int:
     """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
 
@@ -402,6 +440,37 @@ def scale(
     return _print_listing(table, json)
 
 
+def new_defense(name: Positional[str], out: Path = Path(".")) -> int:
+    """Writes a working defense to start from, its test and its card; overwrites nothing.
+
+    Args:
+        name: what to call it, in snake case.
+        out: folder for the three files.
+    """
+    from benchmarks.contract.scaffold import new_defense as write_files
+
+    paths = write_files(name, out)
+    _say(*map(str, paths), f"next: earlyrobust check {paths[0]}")
+    return 0
+
+
+def check(defense: Positional[str], json: Path | None = None) -> int:
+    """Holds a defense to the contract, on a two-layer model; ends with 1 where a check fails.
+
+    Args:
+        defense: the path of a Python file that defines one, which is code and is run; or a known defense.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.contract import verdicts
+    from benchmarks.runs.defenses import find_defense
+    from reports.contract import contract_table
+
+    kind = find_defense(defense)
+    table = contract_table(defense, list(verdicts(kind)))
+    _print_listing(table, json)
+    return FAILED if table.incomplete else 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -550,6 +619,7 @@ VERBS = {
     "reproduce": reproduce,
     "run": run,
     "attack": attack,
+    "evaluate": evaluate,
     "bench": bench,
     "regress": regress,
     "report": report,
@@ -560,6 +630,8 @@ VERBS = {
     "verify": verify,
     "export": export,
     "scale": scale,
+    "new-defense": new_defense,
+    "check": check,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,

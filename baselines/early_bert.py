@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Passes, Stage
 from baselines.fine_tune import FineTune
 from baselines.primitives.importance import Importance
 from baselines.primitives.pruning import MaskRule, Scope, Ticket, draw_ticket, prune_, random_coefficients
@@ -75,6 +75,10 @@ class EarlyBert(Defense, key="early_bert"):
             require(0 <= getattr(self, name) < 1, f"EarlyBert.{name}", "in [0, 1)", getattr(self, name))
         for name in ("search_learning_rate", "draw_epoch", "schedule_epochs"):
             require(getattr(self, name) > 0, f"EarlyBert.{name}", "positive", getattr(self, name))
+
+    def update_passes(self) -> Passes:
+        """Those of fine-tuning, in either stage."""
+        return Passes(1, 1, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.freelb import FreeLB
 from baselines.primitives.perturbation import DropoutMode, Norm
 
@@ -50,6 +50,10 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
             norm=self.norm,
             dropout=self.dropout,
         )
+
+    def update_passes(self) -> Passes:
+        """Those of FreeLB."""
+        return self.freelb.update_passes()
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K forward and K full backward passes: 3K cost units."""

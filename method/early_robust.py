@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage, added_later
+from baselines.defense import Defense, Passes, Progress, Stage, added_later
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.primitives.importance import Coefficients, Importance
@@ -163,6 +163,10 @@ class EarlyRobust(Defense, key="early_robust"):
     def released(cls, **changes: Any) -> EarlyRobust:
         """The settings the released scripts run with."""
         return cls(**(RELEASED | changes))
+
+    def update_passes(self) -> Passes | None:
+        """Those of the fine-tuning's objective; the search has its own."""
+        return self.fine_tuning.update_passes()
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""

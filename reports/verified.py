@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.results.store import Store, canonical
 from benchmarks.results.verify import Finding, verify
+from reports.external import ExternalResult
 from reports.frame import AttackResult
 from reports.table1 import table1
 from reports.tables import Column, Table
@@ -61,8 +62,13 @@ def _derived(store: Store, content: dict[str, Any]) -> list[dict[str, Any]]:
         trained.append(_there(store.training(key), key))
     for key in content["sources"]["attacks"]:
         results.append(AttackResult(_there(store.attack(key), key), store.outcomes(key)))
+    externals = []
+    for key in content["sources"].get("evaluations", ()):  # tables from before victims came from outside name none
+        record = _there(store.evaluation(key), key)
+        found = [AttackResult(each, store.outcomes(each.key)) for each in store.attacks() if each.training_key == key]
+        externals.append(ExternalResult(record, {each.record.recipe: each for each in found}))
     recipes = [name.removesuffix(AUA) for name in content["rows"][0] if name.endswith(AUA)]
-    return table1(trained, results, {key: key for key in recipes}, ()).records()
+    return table1(trained, results, {key: key for key in recipes}, (), externals=externals).records()
 
 
 def _there(record: Any, key: str) -> Any:

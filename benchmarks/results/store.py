@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmarks.results.locks import locked
-from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ READABLE = 0o644
 RECORD = "record.json"
 FOLDER = re.compile(r"(adversarial_texts/)?(trainings|attacks)/[0-9a-f]{64}")
 
-Kind = Literal["trainings", "attacks"]
-Record = TypeVar("Record", TrainingRecord, AttackRecord)
+Kind = Literal["trainings", "evaluations", "attacks"]
+Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
 
 
 class Damaged(RuntimeError):
@@ -72,7 +72,9 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
 
 
 class Store:
-    """Records under one folder: `trainings/<key>/`, `attacks/<key>/`; what was found damaged, under `quarantine/`.
+    """Records under one folder: `trainings/<key>/`, `evaluations/<key>/`, `attacks/<key>/`.
+
+    What was found damaged lies under `quarantine/`.
 
     Args:
         writable: False reads alone; nothing is made or tried out in the folder.
@@ -130,6 +132,18 @@ class Store:
     def trainings(self) -> Iterator[TrainingRecord]:
         """All training records, by key."""
         return self._all("trainings", TrainingRecord)
+
+    def put_evaluation(self, record: EvaluationRecord) -> None:
+        """Writes the evaluation of a victim from outside, once."""
+        self._put("evaluations", record)
+
+    def evaluation(self, key: str) -> EvaluationRecord | None:
+        """The record called `key`, or None."""
+        return self._get("evaluations", key, EvaluationRecord)
+
+    def evaluations(self) -> Iterator[EvaluationRecord]:
+        """All evaluations of victims from outside, by key."""
+        return self._all("evaluations", EvaluationRecord)
 
     def put_attack(self, record: AttackRecord) -> None:
         """Writes an attack's record, once; its outcomes were appended before."""
@@ -202,13 +216,13 @@ class Store:
             raise Damaged(f"{path} is damaged ({error})") from error
 
     def quarantine(self) -> list[str]:
-        """Moves every training and attack with a damaged file aside, and says so, a sentence each.
+        """Moves every training, evaluation and attack with a damaged file aside, and says so, a sentence each.
 
         Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
         said = []
-        for kind in ("trainings", "attacks"):
+        for kind in ("trainings", "evaluations", "attacks"):
             for key in self.keys(kind):
                 try:
                     if self.check(kind, key) and kind == "trainings":
@@ -230,6 +244,8 @@ class Store:
         """
         if kind == "trainings":
             return self.training(key) is not None
+        if kind == "evaluations":
+            return self.evaluation(key) is not None
         self.victim(key)
         self.outcomes(key)
         return self.attack(key) is not None
@@ -284,7 +300,7 @@ class Store:
             raise ValueError(f"a folder of the store is called trainings/<key> or attacks/<key>, got {folder!r}")
         return self.root / folder
 
-    def _put(self, kind: Kind, record: TrainingRecord | AttackRecord) -> None:
+    def _put(self, kind: Kind, record: TrainingRecord | EvaluationRecord | AttackRecord) -> None:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
             changes = "; ".join(differences(dataclasses.asdict(stored), dataclasses.asdict(record)))[:500]
