@@ -35,6 +35,35 @@ FILES = [
 ]
 
 
+MINE = '''"""A defense, and a function from texts to probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch.nn.functional import cross_entropy
+
+from baselines.defense import Defense
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine(Defense, key="mine"):
+    """Fine-tuning. Source: a test."""
+
+    title = "Mine"
+    paper = "none"
+
+    def step(self, model, batch):
+        loss = cross_entropy(model(**batch.inputs()).logits, batch.labels)
+        loss.backward()
+        return loss.detach()
+
+
+def predict(texts):
+    good = np.array([0.9 if len(text) % 2 else 0.2 for text in texts])
+    return np.stack([1 - good, good], axis=1)
+'''
+
+
 def write_data(folder: Path) -> None:
     """Every task that the documentation names, in its layout."""
     for task, name, header, row in FILES:
@@ -74,6 +103,7 @@ def prepared(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     (home / "texts.csv").write_text("text,label\na good film,1\na bad film,0\n")
     (home / "held_out.csv").write_text("text,label\none good thing,1\nthe worst of all,0\n")
     (home / "pairs.tsv").write_text("question\tsentence\tlabel\nwho is it\ta good man\t1\n")
+    (home / "mine.py").write_text(MINE)
     neighbours = json.dumps({"good": ["fine", "great"], "bad": ["poor", "awful"]})
     (home / "counterfitted_neighbors.json.gz").write_bytes(gzip.compress(neighbours.encode()))
     return home

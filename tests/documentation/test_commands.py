@@ -10,6 +10,7 @@ import functools
 import re
 import runpy
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,14 @@ SIZES = {
     "plan": RUN_SIZES,
     "bench": f"{RUN_SIZES} --recipes textfooler",
     "attack": "--limit 1",
+    "evaluate": f"{RUN_SIZES} --recipes textfooler",
 }
 
 NOT_RUN = {
     r"(python -m )?pip install": "installs from the network",
     r"tox -e \w+": "ends in another program than the suite's; that tox.ini names the environment is checked",
     r"pytest-benchmark compare": "reads two files of other machines",
+    r"pytest test_": "does what 'earlyrobust check' does",
     r"earlyrobust prepare": "fetches from the network",
     r"earlyrobust .*--preset paper": "needs a GPU and what prepare fetched",
     r"earlyrobust .*--ray-address": "needs a cluster that is up",
@@ -38,14 +41,15 @@ NOT_RUN = {
 }
 
 SLOW = {
-    r"earlyrobust reproduce (?!table1 .*--defenses)": "trains many models",
+    r"earlyrobust reproduce (?!table1 --defenses)": "trains many models",
     r"earlyrobust .*--executor ray": "starts a cluster",
     r"earlyrobust plan all": "measures the speed of every task",
     r"earlyrobust bench": "times",
+    r"earlyrobust evaluate --model": "attacks twice, as --callable does",
     r"earlyrobust regress": "trains in double precision, three times",
     r"earlyrobust doctor --timing": "times",
     r"earlyrobust .*textattack:": "imports TextAttack",
-    r"earlyrobust run .*(pgd|rift|augmentation|tensorboard|anchor|fine_tuning=)": "is one of many trainings",
+    r"earlyrobust run .*(pgd|rift|augmentation|tensorboard|anchor|search=|fine_tuning=)": "is one of many trainings",
 }
 
 # Where another code than 0 is right: a comparison that finds a difference, a folder of results with work to do.
@@ -105,37 +109,40 @@ def to_run(block: Block, *, slow: bool) -> list[list[str]]:
     return found
 
 
-LONG = [block for block in BLOCKS if to_run(block, slow=True) != to_run(block, slow=False)]
+def run_page(page: Path, prepared: Path, workplace: Path, capsys: pytest.CaptureFixture, *, slow: bool) -> None:
+    """Goes down a page: files stay from block to block, results are made anew, so that none rests on another's."""
+    for block in blocks(page):
+        shutil.rmtree(workplace / "results", ignore_errors=True)
+        shutil.copytree(prepared / "results", workplace / "results")
+        if block.language == "python":
+            path = workplace / (block.title or "block.py")
+            path.write_text(block.body)
+            runpy.run_path(str(path))
+        for arguments in to_run(block, slow=slow):
+            with pytest.raises(SystemExit) as end:
+                earlyrobust.main([*arguments, *SIZES.get(arguments[0], "").split()])
+            captured = capsys.readouterr()
+            allowed = CODES.get(arguments[0], {0})
+            assert end.value.code in allowed, f"{block}: {arguments}\n{captured.out}\n{captured.err}"
 
 
-def run_block(block: Block, workplace: Path, capsys: pytest.CaptureFixture, *, slow: bool) -> None:
-    for each in BLOCKS:
-        if each.title and each.page in (block.page, "README.md"):
-            (workplace / each.title).write_text(each.body)
-    (workplace / "mine.py").write_text((workplace / "label_smoothing.py").read_text())
-    for arguments in to_run(block, slow=slow):
-        with pytest.raises(SystemExit) as end:
-            earlyrobust.main([*arguments, *SIZES.get(arguments[0], "").split()])
-        captured = capsys.readouterr()
-        assert end.value.code in CODES.get(arguments[0], {0}), f"{block}: {arguments}\n{captured.out}\n{captured.err}"
+def runs(page: Path, *, slow: bool) -> bool:
+    """Whether a page has something that is run; for the long test, something that takes long."""
+    found = [(to_run(block, slow=slow), to_run(block, slow=False), block.language) for block in blocks(page)]
+    if slow:
+        return any(long != quick for long, quick, _ in found)
+    return any(quick or language == "python" for _, quick, language in found)
 
 
-@pytest.mark.parametrize("block", [each for each in BLOCKS if to_run(each, slow=False)], ids=str)
-def test_a_block_runs(block: Block, workplace: Path, capsys: pytest.CaptureFixture) -> None:
-    run_block(block, workplace, capsys, slow=False)
+@pytest.mark.parametrize("page", [page for page in PAGES if runs(page, slow=False)], ids=lambda page: page.name)
+def test_a_page_runs(page: Path, prepared: Path, workplace: Path, capsys: pytest.CaptureFixture) -> None:
+    run_page(page, prepared, workplace, capsys, slow=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", LONG, ids=str)
-def test_a_long_block_runs(block: Block, workplace: Path, capsys: pytest.CaptureFixture) -> None:
-    run_block(block, workplace, capsys, slow=True)
-
-
-@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "python"], ids=str)
-def test_python_runs(block: Block, workplace: Path) -> None:
-    path = workplace / (block.title or "block.py")
-    path.write_text(block.body)
-    runpy.run_path(str(path))
+@pytest.mark.parametrize("page", [page for page in PAGES if runs(page, slow=True)], ids=lambda page: page.name)
+def test_a_page_runs_whole(page: Path, prepared: Path, workplace: Path, capsys: pytest.CaptureFixture) -> None:
+    run_page(page, prepared, workplace, capsys, slow=True)
 
 
 def test_a_mistyped_command_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ QUESTIONS = {
     "run Table 1": r"^tox -e reproduce-table1$",
     "run one method on a CSV of one's own": r"^earlyrobust run --defense freelb .*--data DIR --tasks reviews$",
     "attack a checkpoint of one's own": r"^earlyrobust attack --model DIR_OR_ID --data texts\.csv",
-    "add a method": r"^earlyrobust run --defense label_smoothing\.py",
+    "add a method": r"^earlyrobust new-defense ",
     "resume": r"^The same command again continues",
     "use a GPU": r"^earlyrobust reproduce table1 --preset paper --assets ASSETS$",
     "use a cluster": r"^earlyrobust reproduce .*--executor ray --ray-address auto$",
