@@ -43,7 +43,7 @@ NOT_RUN = {
 SLOW = {
     r"earlyrobust reproduce (?!table1 --defenses)": "trains many models",
     r"earlyrobust .*--executor ray": "starts a cluster",
-    r"earlyrobust plan all": "measures the speed of every task",
+    r"earlyrobust plan (all|.*--preset)": "measures the speed of every task",
     r"earlyrobust bench": "times",
     r"earlyrobust evaluate --model": "attacks twice, as --callable does",
     r"earlyrobust regress": "trains in double precision, three times",
