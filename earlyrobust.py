@@ -118,6 +118,44 @@ def attack(options: Flat[AttackOptions]) -> int:
     return INCOMPLETE if table.incomplete else 0
 
 
+def evaluate(
+    options: Flat[Options] = DEFAULTS,
+    model: str | None = None,
+    callable: str | None = None,
+    name: str | None = None,
+    calibrate: bool = True,
+) -> int:
+    """Evaluates a finished victim on the suite's tasks: Clean%, the attacks, and both again on calibrated confidence.
+
+    Nothing is trained. Tables of methods made in the same folder on the same texts show the victim as a row.
+
+    Args:
+        options: the tasks, the attacks and the folder; as for `reproduce table1`, so that the texts are the same.
+        model: folder (pruned ones too) or hub id of a classifier.
+        callable: FILE.py:FUNCTION, from a list of texts (or pairs of them) to probabilities, a row per text. The file
+            is code and is run.
+        name: what its row is called; the folder's or the function's name when left out.
+        calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+    """
+    from benchmarks.runs.evaluation import attack_external, find_external
+    from benchmarks.runs.evaluation import evaluate as read_texts
+    from benchmarks.runs.progress import Reporter
+    from benchmarks.runs.setup import resolve
+    from reports.table1 import table_of_externals
+
+    setup = resolve(options)
+    external = find_external(model, callable, name, device=setup.device, offline=options.offline)
+    reporter = Reporter(Console())
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
+    for task, chosen in setup.tasks.items():
+        for record in read_texts(setup, external, task, calibrate=calibrate):
+            for recipe in setup.recipes:
+                with reporter.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
+                    attack_external(setup, external, record, recipe, bar.advance)
+    return _show(table_of_externals(setup), setup.store.root, "externals", options.json)
+
+
 def report(
     out: Path = Path("results"),
     examples: int = 200,
@@ -224,7 +262,8 @@ def bench(
 
     Args:
         what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights) or loops (each method's update against the plain one of its release).
+            BERT-base's shape with random weights), loops (each method's update against the plain one of its release) or
+            executors (cells a minute in one process, in two, and on Ray, on the CPU).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
@@ -253,8 +292,13 @@ def bench(
         from reports.speed import loop_table
 
         table = loop_table(*bench_loops(options, updates=updates, say=reporter.say))
+    elif what == "executors":
+        from benchmarks.speed.executor_speed import time_executors
+        from reports.speed import executor_table
+
+        table = executor_table(time_executors(options, say=reporter.say))
     else:
-        raise unknown("benchmark", what, ("attacks", "steps", "loops"))
+        raise unknown("benchmark", what, ("attacks", "steps", "loops", "executors"))
     table.print(reporter.console)
     for path in write_table(table, options.out, f"bench_{what}"):
         reporter.say(str(path))
@@ -355,6 +399,88 @@ def verify(out: Positional[Path] = Path("results"), json: Path | None = None) ->
     return FAILED if table.incomplete else 0
 
 
+def export(
+    out: Positional[Path],
+    to: Path,
+    defense: str | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    key: str | None = None,
+) -> int:
+    """Writes a trained model of a folder of results, its tokenizer and a card with its numbers into a new folder.
+
+    Unpruned models open with transformers alone, pruned ones with the suite's loader; 'attack' takes both.
+
+    Args:
+        out: the folder of results.
+        to: folder to write; new or empty.
+        defense: which training, by its defense; what is left out may be anything, so long as one training is meant.
+        task: likewise, by its task.
+        seed: likewise, by its seed.
+        key: likewise, by how its key begins.
+    """
+    from reports.model_card import export as write_model
+
+    _say(*map(str, write_model(out, to, defense, task, seed, key)))
+    return 0
+
+
+def scale(
+    tflops: float,
+    gpus: str = "1,8,64",
+    gpus_per_machine: int = 8,
+    document: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Predicts hours of every preset on several numbers of GPUs from the cost model; nothing is measured.
+
+    Args:
+        tflops: what one GPU sustains, in 10^12 FLOPs a second: the assumption all hours rest on.
+        gpus: numbers of GPUs, separated by commas.
+        gpus_per_machine: GPUs of one machine; a block, one seed of a task, stays on one.
+        document: a Markdown file with marks, between which the table is put.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.runs.settings import convert
+    from reports.scale import scale_table, write_into
+
+    table = scale_table(tflops, [convert(each, int, "--gpus") for each in split_names(gpus, ())], gpus_per_machine)
+    if document is not None:
+        write_into(document, table)
+    return _print_listing(table, json)
+
+
+def new_defense(name: Positional[str], out: Path = Path(".")) -> int:
+    """Writes a working defense to start from, its test and its card; overwrites nothing.
+
+    Args:
+        name: what to call it, in snake case.
+        out: folder for the three files.
+    """
+    from benchmarks.contract.scaffold import new_defense as write_files
+
+    paths = write_files(name, out)
+    _say(*map(str, paths), f"next: earlyrobust check {paths[0]}")
+    return 0
+
+
+def check(defense: Positional[str], json: Path | None = None) -> int:
+    """Holds a defense to the contract, on a two-layer model; ends with 1 where a check fails.
+
+    Args:
+        defense: the path of a Python file that defines one, which is code and is run; or a known defense.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.contract import verdicts
+    from benchmarks.runs.defenses import find_defense
+    from reports.contract import contract_table
+
+    kind = find_defense(defense)
+    table = contract_table(defense, list(verdicts(kind)))
+    _print_listing(table, json)
+    return FAILED if table.incomplete else 0
+
+
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
@@ -378,6 +504,20 @@ def show(name: Positional[str], task: str | None = None, json: Path | None = Non
     from reports.listings import details
 
     return _print_listing(details(name, task), json)
+
+
+def paper_index(to: Positional[Path]) -> int:
+    """Writes where each method and each of its hyperparameters is from, as a page of the documentation.
+
+    Args:
+        to: file to write, in Markdown.
+    """
+    from benchmarks.results.store import write_atomically
+    from reports.paper_index import paper_index as page
+
+    write_atomically(to, page())
+    _say(str(to))
+    return 0
 
 
 def diff_recipes(first: Positional[str], second: Positional[str], json: Path | None = None) -> int:
@@ -441,13 +581,21 @@ def _work_through(setup, planned) -> list:
     from benchmarks.runs.plan import make_plan
     from benchmarks.runs.progress import Reporter
 
+    tracker = setup.options.track
+    if tracker is not None:
+        from reports.trackers import library_of, track
+
+        library_of(tracker)  # its absence is told before the work
     reporter = Reporter(Console())
     for line in (setup.chosen, *setup.store.quarantine()):
         reporter.say(line)
     work = make_plan(setup, planned)
     for line in (*work.lines(), *stored_otherwise(setup, work)):
         reporter.say(line)
-    return execute(setup, work, reporter)
+    trained = execute(setup, work, reporter)
+    if tracker is not None:
+        _say(f"{track(setup, tracker, trained)} runs logged to {tracker}")
+    return trained
 
 
 def _show(table, folder: Path, name: str, json: Path | None) -> int:
@@ -481,6 +629,7 @@ VERBS = {
     "reproduce": reproduce,
     "run": run,
     "attack": attack,
+    "evaluate": evaluate,
     "bench": bench,
     "regress": regress,
     "report": report,
@@ -489,9 +638,14 @@ VERBS = {
     "doctor": doctor,
     "prepare": prepare,
     "verify": verify,
+    "export": export,
+    "scale": scale,
+    "new-defense": new_defense,
+    "check": check,
     "ls": ls,
     "show": show,
     "diff-recipes": diff_recipes,
+    "paper-index": paper_index,
 }
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.primitives.perturbation import embed, forward
 from baselines.refusal import require
 
@@ -44,6 +44,10 @@ class AdvHotflip(Defense, key="adv_hotflip"):
         super().__post_init__()
         require(self.rounds >= 0, "AdvHotflip.rounds", "0 or more", self.rounds)
         require(0 <= self.share <= 1, "AdvHotflip.share", "in [0, 1]", self.share)
+
+    def update_passes(self) -> Passes:
+        """As `step` counts them."""
+        return Passes(self.rounds + 2, 2, self.rounds)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With R rounds R + 2 forward, R input and 2 full backward passes: 2 R + 6 units, 16 at R = 5."""

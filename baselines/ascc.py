@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.primitives.perturbation import forward
 from baselines.primitives.substitution import (
     Backward,
@@ -63,6 +63,11 @@ class Ascc(Defense, key="ascc"):
         for name in ("divergence_weight", "attack_steps", "attack_weight_decay", "sparsity", "init_magnitude"):
             require(getattr(self, name) >= 0, f"Ascc.{name}", "0 or more", getattr(self, name))
         require(self.attack_learning_rate > 0, "Ascc.attack_learning_rate", "positive", self.attack_learning_rate)
+
+    def update_passes(self) -> Passes:
+        """As `step` counts them."""
+        steps = self.attack_steps
+        return Passes(steps + 3, 2, steps) if self.attack_backward == "input" else Passes(steps + 3, steps + 2, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.fine_tune import FineTune
 from baselines.refusal import require
 
@@ -39,6 +39,10 @@ class Augmentation(Defense, key="augmentation"):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.share <= 1, "Augmentation.share", "in [0, 1]", self.share)
+
+    def update_passes(self) -> Passes:
+        """Those of fine-tuning."""
+        return Passes(1, 1, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """One forward and one full backward pass, as in fine-tuning: 3 cost units."""

@@ -19,11 +19,26 @@ from torch import Generator, Tensor, nn
 from baselines.batch import Batch
 from baselines.refusal import require, unknown
 
-__all__ = ["Defense", "Progress", "Stage", "Step", "added_later", "discover", "require"]
+__all__ = ["Defense", "Passes", "Progress", "Stage", "Step", "added_later", "discover", "require"]
 
 Step = Callable[[Batch], Tensor]
 
 ADDED_LATER = "added_later"
+
+
+@dataclass
+class Passes:
+    """Passes through the encoder, as `fit` counts them.
+
+    Attributes:
+        forward: forward passes.
+        backward_full: backward passes that left gradients on the trained parameters.
+        backward_input: backward passes that gave activation gradients only.
+    """
+
+    forward: int = 0
+    backward_full: int = 0
+    backward_input: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,6 +185,10 @@ class Defense(ABC):
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """The stages in the paper's order; by default one, over all parameters of `model`, with `step`."""
         yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()), memory=())
+
+    def update_passes(self) -> Passes | None:
+        """What one batch costs in the last stage, as this defense declares it; None where it declares nothing."""
+        return None
 
     def stage(self, name: str, step: Step, parameters: list[nn.Parameter], **changes: Any) -> Stage:
         """A stage with this defense's own schedule; `changes` replace single settings of it."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Passes, Stage
 from baselines.fine_tune import FineTune
 from baselines.primitives.importance import Importance
 from baselines.primitives.pruning import MaskRule, Scope, Ticket, draw_ticket, prune_, random_coefficients
@@ -39,7 +39,8 @@ class EarlyBert(Defense, key="early_bert"):
         schedule_epochs: horizon of the search's falling rate.
         keep_coefficients_trainable: keep training coefficients beside the pruned weights, as the release does, and
             fold them into the weights at the end.
-        ticket: "searched", or "random" with `ticket_seed`.
+        ticket: "searched", or "random".
+        ticket_seed: decides a random ticket.
 
     Source: Chen et al., ACL-IJCNLP 2021; VITA-Group/EarlyBERT, finetune.
     Departures: ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search
@@ -74,6 +75,10 @@ class EarlyBert(Defense, key="early_bert"):
             require(0 <= getattr(self, name) < 1, f"EarlyBert.{name}", "in [0, 1)", getattr(self, name))
         for name in ("search_learning_rate", "draw_epoch", "schedule_epochs"):
             require(getattr(self, name) > 0, f"EarlyBert.{name}", "positive", getattr(self, name))
+
+    def update_passes(self) -> Passes:
+        """Those of fine-tuning, in either stage."""
+        return Passes(1, 1, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""

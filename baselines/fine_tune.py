@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,10 @@ class FineTune(Defense, key="fine_tune"):
 
     title = "Fine-tune"
     paper = "Devlin et al., NAACL 2019, arXiv:1810.04805"
+
+    def update_passes(self) -> Passes:
+        """One of each."""
+        return Passes(1, 1, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """One clean forward and backward pass: 3 cost units."""

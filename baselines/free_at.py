@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.perturbation import Ascent, Norm, embed, forward
 from baselines.refusal import require
 
@@ -49,6 +49,10 @@ class FreeAT(Defense, key="free_at"):
     def ascent(self) -> Ascent:
         """The perturbation's ascent."""
         return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def update_passes(self) -> Passes:
+        """A forward and a full backward pass per replay."""
+        return Passes(self.steps, self.steps, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage of m replays; the perturbation lives from the first replay of a batch to the last."""

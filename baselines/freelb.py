@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
 from baselines.refusal import require
 
@@ -44,6 +44,10 @@ class FreeLB(Defense, key="freelb"):
     def ascent(self) -> Ascent:
         """The perturbation's ascent."""
         return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def update_passes(self) -> Passes:
+        """K forward and K full backward passes."""
+        return Passes(self.steps, self.steps, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K forward and K full backward passes: 3K cost units."""

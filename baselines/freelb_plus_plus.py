@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.freelb import FreeLB
 from baselines.primitives.perturbation import DropoutMode, Norm
 
@@ -18,7 +18,7 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
 
     Attributes:
         steps: K, loss evaluations per update; the perturbation moves K - 1 times.
-        step_size, init_magnitude, norm: see `Ascent`; there is no bound.
+        step_size, init_magnitude, norm: as in FreeLB; there is no bound.
         dropout: "fresh" masks for each of the K passes, as the release has it, or "shared" ones.
 
     Source: Li et al., EMNLP 2021; RockyLzy/TextDefender, trainer/freelb.py without `max_norm`. K = 30 is known for
@@ -50,6 +50,10 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
             norm=self.norm,
             dropout=self.dropout,
         )
+
+    def update_passes(self) -> Passes:
+        """Those of FreeLB."""
+        return self.freelb.update_passes()
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K forward and K full backward passes: 3K cost units."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
 from baselines.refusal import require
@@ -64,6 +64,11 @@ class InfoBert(Defense, key="info_bert"):
     def ascent(self) -> Ascent:
         """The perturbation's ascent."""
         return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def update_passes(self) -> Passes:
+        """K forward passes, each with a backward for the loss and one for the ranking of words."""
+        steps = self.steps
+        return Passes(steps, steps, steps) if self.fused else Passes(steps, 2 * steps, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage that trains the model and the critic together; the critic ends with it."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
 
 
@@ -47,6 +47,11 @@ class PGD(Defense, key="pgd"):
     def ascent(self) -> Ascent:
         """The perturbation's ascent."""
         return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def update_passes(self) -> Passes:
+        """K + 1 forward passes, a full backward at the end and K in the ascent."""
+        full, alone = (self.steps, 0) if self.ascent_backward == "full" else (0, self.steps)
+        return Passes(self.steps + 1, full + 1, alone)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K + 1 forward, K input and 1 full backward passes: 2K + 3 cost units."""

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Stage
+from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.information import ClassProjectors, loss_within_classes
 from baselines.primitives.substitution import (
     available,
@@ -101,12 +101,17 @@ class Rift(Defense, key="rift"):
         """Substitutes, and balanced batches where asked."""
         return frozenset({"substitutes", "balanced_batches"} if self.balanced else {"substitutes"})
 
+    def update_passes(self) -> Passes:
+        """As `objective` counts them."""
+        steps = self.attack_steps
+        return Passes(steps + 4, 2, steps) if self.lean else Passes(steps + 5, steps + 3, 0)
+
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage that trains the model and the projectors; teacher and projectors end with it."""
         encoder: nn.Module = model.base_model  # type: ignore[assignment]
         teacher = {name: value.detach().clone() for name, value in encoder.named_parameters()}
         config = model.config
-        projectors = ClassProjectors(config.hidden_size, config.num_labels).to(next(model.parameters()).device)  # type: ignore[union-attr,arg-type]
+        projectors = ClassProjectors(config.hidden_size, config.num_labels).to(next(model.parameters()))  # type: ignore[union-attr,arg-type]
         yield self.stage(
             "train",
             lambda batch: self.objective(model, teacher, projectors, batch),

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage
+from baselines.defense import Defense, Passes, Progress, Stage
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.primitives.weight_masks import FixedMasks, WeightMasks
@@ -79,6 +79,10 @@ class RobustTicket(Defense, key="robust_ticket"):
         require(self.first_epochs > 0, "RobustTicket.first_epochs", "positive", self.first_epochs)
         require(self.penalty >= 0, "RobustTicket.penalty", "0 or more", self.penalty)
         require(0 <= self.sparsity < 1, "RobustTicket.sparsity", "in [0, 1)", self.sparsity)
+
+    def update_passes(self) -> Passes:
+        """Those of fine-tuning, which its last stage is."""
+        return Passes(1, 1, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """First fine-tuning, mask search, draw, rewind, fine-tuning of the ticket."""

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage
+from baselines.defense import Defense, Passes, Progress, Stage
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.refusal import require
 
@@ -74,6 +74,10 @@ class SMART(Defense, key="smart"):
     def ascent(self) -> Ascent:
         """The perturbation's ascent; its start is the method's own."""
         return Ascent(self.steps, self.step_size, self.noise, self.radius, "linf", "token")
+
+    def update_passes(self) -> Passes:
+        """The clean text, S ascent steps, the end of the ascent and, with a proximal term, the average model."""
+        return Passes(self.steps + 2 + (self.proximal > 0), 2, self.steps)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage; the average of the weights ends with it."""

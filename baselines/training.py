@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage
+from baselines.defense import Defense, Passes, Progress, Stage
 from baselines.resuming import Keeper, State, random_state, restore_random_state
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -62,21 +62,6 @@ class NoTimer:
 
 class Diverged(RuntimeError):
     """The loss became NaN or infinite; the run is reported, not replaced."""
-
-
-@dataclass
-class Passes:
-    """Passes through the encoder, counted where they happen.
-
-    Attributes:
-        forward: forward passes.
-        backward_full: backward passes that left gradients on the trained parameters.
-        backward_input: backward passes that gave activation gradients only.
-    """
-
-    forward: int = 0
-    backward_full: int = 0
-    backward_input: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.primitives.encoders import only_first_layer
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
 from baselines.refusal import require
@@ -56,6 +56,10 @@ class YOPO(Defense, key="yopo"):
     def ascent(self) -> Ascent:
         """The perturbation's ascent."""
         return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+
+    def update_passes(self) -> Passes:
+        """m + 1 of each through the whole model; those through its first layer alone are not among them."""
+        return Passes(self.steps + 1, self.steps + 1, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """m + 1 forward and full backward passes, m n forward and input backward passes of the first layer."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage, added_later
+from baselines.defense import Defense, Passes, Progress, Stage, added_later
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.primitives.importance import Coefficients, Importance
@@ -66,14 +66,19 @@ class EarlyRobust(Defense, key="early_robust"):
         mini_epoch: the masks are compared every so many epochs.
         gamma: bound on the distance of masks, for heads and for neurons.
         patience: how many comparisons must pass.
-        stop_rule, draw_at: see `Convergence`.
+        stop_rule: when the masks have settled. "consecutive": `patience` comparisons in a row are within gamma, as the
+            paper says. "anchor": some mask has the next `patience` masks within gamma, as the release does. "fifo": the
+            newest of `patience` masks is within gamma of the older ones, as in You et al. 2020.
+        draw_at: the mask that is drawn, the "last" heard or the "first" of those within gamma; None draws the first
+            under "anchor", else the last.
         max_search_epochs: the search ends here at the latest and draws what it has, reported as not converged.
         search_to_cap: search on to `max_search_epochs` although the masks have settled, as the release does.
         draw_epoch: draw at this epoch of the search by hand, whatever the masks do; None leaves it to the rule.
         decay_coefficients: whether the search's weight decay acts on the coefficients too, as in the release.
         search_shuffle: False searches the texts in stored order, as the release does.
         search_token_types: False searches without segment ids, as the release does.
-        ticket: "searched", or "random" with `ticket_seed`, which needs no search.
+        ticket: "searched", or "random", which needs no search.
+        ticket_seed: decides a random ticket.
         fine_tuning: the defense by whose objective the ticket is fine-tuned, of one stage; its schedule is this one's.
             The paper fine-tunes plainly.
         without: an ablation of what the ticket passes on. "initialisation": its structure, with the linear layers drawn
@@ -158,6 +163,10 @@ class EarlyRobust(Defense, key="early_robust"):
     def released(cls, **changes: Any) -> EarlyRobust:
         """The settings the released scripts run with."""
         return cls(**(RELEASED | changes))
+
+    def update_passes(self) -> Passes | None:
+        """Those of the fine-tuning's objective; the search has its own."""
+        return self.fine_tuning.update_passes()
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""

@@ -16,6 +16,7 @@ from reports.frame import AttackResult
 from reports.listings import flat
 
 MODEL_FIELDS = ("model", "max_length", "temperature")
+VICTIM_KEYS = ("training", "evaluation")
 HASH_LETTERS = 8
 LONGEST_MODEL_NAME = 32
 
@@ -96,7 +97,8 @@ def _group(
 ) -> AttackGroup:
     first = members[0].record
     runs = {each.record.seed: each.in_order() for each in sorted(members, key=lambda each: each.record.seed)}
-    task = TASKS.get(first.task) if first.training_key in trainings else None
+    is_of_task = first.training_key in trainings or "evaluation" in first.identity
+    task = TASKS.get(first.task) if is_of_task else None
     return AttackGroup(
         task=task.title if task else first.task,
         method=method,
@@ -119,7 +121,7 @@ def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tu
 
 def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> dict[str, Any]:
     """All that decides the attack but the victim, and but the seed where that is what tells runs apart."""
-    left_out = {"training"} if result.record.training_key in trainings else {*MODEL_FIELDS, "training", "seed"}
+    left_out = {"training"} if result.record.training_key in trainings else {*MODEL_FIELDS, *VICTIM_KEYS, "seed"}
     return {name: value for name, value in result.record.identity.items() if name not in left_out}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.data.tasks import TASKS
-from benchmarks.results.records import TrainingRecord
+from benchmarks.results.records import AttackRecord, TrainingRecord
 from reports.measured import AttackRuns, Measured
 
 PAPER_EPOCHS = 10
@@ -41,7 +41,7 @@ def departures(record: TrainingRecord) -> list[str]:
     return found
 
 
-def attack_departures(attack: AttackRuns, task: str) -> list[str]:
+def attack_departures(attack: AttackRuns | AttackRecord, task: str) -> list[str]:
     """In what an attack departs from the paper's: how many texts, and with what resources."""
     found = []
     if task in TRAINING_TEXTS and len(attack.example_ids) != TASKS[task].attacked:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data.tasks import TASKS
+from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import mean_queries
 from benchmarks.results.store import canonical
 from reports.attack_groups import stored_results
@@ -250,7 +250,7 @@ def _cells(row: _Row) -> tuple[Number | str, ...]:
 
 
 def _task(cell: Measured) -> str:
-    return TASKS[cell.task].title if cell.task in TASKS else cell.task
+    return title_of(cell.task)
 
 
 def _name(cell: Measured, cells: Sequence[Measured]) -> str:

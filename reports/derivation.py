@@ -16,11 +16,12 @@ from reports.attack_report import attack_report, report_renderings
 from reports.card import card_table, parts_table
 from reports.claims import judge
 from reports.experiments import table_of_variants
+from reports.external import ExternalResult
 from reports.frame import AttackResult
 from reports.hyperparameters import hyperparameter_table
 from reports.measured import measure
 from reports.published import Published, gaps
-from reports.table1 import table1
+from reports.table1 import external_table, table1
 from reports.tables import Table
 from reports.task_results import task_results
 from reports.variants import VariantRuns
@@ -71,7 +72,25 @@ def _methods(store: Store, content: Mapping[str, Any]) -> Table:
     """Table 1 and its like. Written before sources named their kind, it has recipes in its rows alone, untitled."""
     sources = content["sources"]
     in_rows = {name.removesuffix(AUA): name for row in content["rows"][:1] for name in row if name.endswith(AUA)}
-    return table1(_trainings(store, sources), _results(store, sources), sources.get("recipes", in_rows), ())
+    recipes = sources.get("recipes", in_rows)
+    return table1(
+        _trainings(store, sources), _results(store, sources), recipes, (), externals=_externals(store, sources)
+    )
+
+
+def _externals(store: Store, sources: Mapping[str, Any]) -> list[ExternalResult]:
+    """Victims from outside with the attacks on them; a table from before there were any names none."""
+    found = []
+    for key in sources.get("evaluations", ()):
+        attacks = [each for each in store.attacks() if each.training_key == key]
+        results = {each.recipe: AttackResult(each, store.outcomes(each.key)) for each in attacks}
+        found.append(ExternalResult(_there(store.evaluation(key), key), results))
+    return found
+
+
+def _external_victims(store: Store, content: Mapping[str, Any]) -> Table:
+    sources = content["sources"]
+    return external_table(_externals(store, sources), sources["recipes"])
 
 
 def _variants(store: Store, content: Mapping[str, Any]) -> Table:
@@ -109,6 +128,7 @@ def _paper_numbers(store: Store, content: Mapping[str, Any]) -> Table:
 MAKERS: dict[str, Callable[[Store, Mapping[str, Any]], Table]] = {
     "methods": _methods,
     **dict.fromkeys(("variants", "curves", "distances", "layers"), _variants),
+    "externals": _external_victims,
     "settings": _settings,
     "claims": lambda store, content: card_table(judge(_tasks(store, content))),
     "claims_parts": lambda store, content: parts_table(judge(_tasks(store, content))),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.data.tasks import find_task
+from benchmarks.data.tasks import title_of
 from benchmarks.runs.experiments import Experiment, Variant
 from benchmarks.runs.setup import Setup
 from reports.figures import Map, Panel, Series, draw_layers, draw_maps, draw_panels
@@ -128,7 +128,7 @@ class Report:
             for curve in dict.fromkeys(each.variant.curve for each in mine):
                 points = sorted((each for each in mine if each.variant.curve == curve), key=_place)
                 x = [_place(each) for each in points]
-                title, axis = find_task(task).title, AXES[curve]
+                title, axis = title_of(task), AXES[curve]
                 scale = "x" if curve == "γ" else ""
                 measured = [_series("Clean", x, [each.clean_percents() for each in points])]
                 measured += [
@@ -150,10 +150,7 @@ class Report:
     def _maps(self) -> Figure:
         """Distances between the masks of every two mini-epochs, heads beside neurons, a row a task."""
         rows = [
-            [
-                Map(f"{find_task(each.task).title}, {kind}", "Mini-epoch", mean_distances(each, kind))
-                for kind in STRUCTURES
-            ]
+            [Map(f"{title_of(each.task)}, {kind}", "Mini-epoch", mean_distances(each, kind)) for kind in STRUCTURES]
             for each in self.runs
         ]
         return draw_maps(self.experiment.title, rows)

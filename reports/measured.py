@@ -134,7 +134,7 @@ def _of_models(results: Iterable[AttackResult]) -> list[Measured]:
     for group in groups.values():
         first = group[0].record
         model = {name: first.identity[name] for name in MODEL_FIELDS if name in first.identity}
-        attacks = _attack_runs(group, (*MODEL_FIELDS, "seed"))
+        attacks = _attack_runs(group, (*MODEL_FIELDS, "evaluation", "seed"))
         found.append(Measured(first.task, first.defense, first.defense, {}, None, model, {}, attacks))
     return found
 

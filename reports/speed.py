@@ -1,13 +1,15 @@
-"""The suite's own speed as tables: attacks, updates, updates beside plain ones."""
+"""The suite's own speed as tables: attacks, updates, updates beside plain ones, executors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from benchmarks.data.tasks import find_task
+from benchmarks.clock.machine import machine_description
+from benchmarks.data.tasks import title_of
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.executor_speed import ExecutorTiming
 from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.step_speed import StepTiming
 from reports.tables import Column, Number, Table
@@ -69,6 +71,52 @@ def step_table(timings: Sequence[StepTiming], caption: Sequence[str]) -> Table:
     return Table("An update of each method, measured and predicted", STEP_COLUMNS, tuple(rows), tuple(caption))
 
 
+EXECUTOR_COLUMNS = (
+    Column("Executor", "executor", False),
+    Column("Workers", "workers"),
+    Column("Cells", "cells"),
+    Column("Start s", "start_seconds"),
+    Column("Seconds", "seconds"),
+    Column("Cells a minute", "cells_per_minute"),
+    Column("More than local s a cell", "seconds_more_per_cell"),
+    Column("Records equal", "records_equal", False),
+)
+
+
+def executor_table(timings: Sequence[ExecutorTiming]) -> Table:
+    """One row per executor and number of workers; a cell is a training with its attacks."""
+    local = {timing.workers: timing for timing in timings if timing.executor == "local"}
+    rows = []
+    for timing in timings:
+        base = local.get(timing.workers)
+        more = math.nan if base in (None, timing) else (timing.seconds - base.seconds) / timing.cells
+        rows.append(
+            (
+                timing.executor,
+                Number(timing.workers, digits=0),
+                Number(timing.cells, digits=0),
+                Number(timing.start_seconds),
+                Number(timing.seconds),
+                Number(60 * timing.cells / timing.seconds),
+                Number(more),
+                "yes" if timing.equal else "NO",
+            )
+        )
+    machine = machine_description()
+    caption = (
+        f"Host's clock, on {machine['processor']} with {machine['cores']} cores, a thread a worker. "
+        f"Start: until the first item could begin, on Ray with the look at every node; it is not in the other columns.",
+        "Records equal: weights, answers to the test texts and outcomes are those of the first row, bit for bit.",
+    )
+    return Table(
+        "Cells a minute by executor",
+        EXECUTOR_COLUMNS,
+        tuple(rows),
+        caption,
+        incomplete=not all(timing.equal for timing in timings),
+    )
+
+
 LOOP_COLUMNS = (
     Column("Task", "task", False),
     Column("Method", "method", False),
@@ -113,7 +161,7 @@ def speed_table(benches: Sequence[Bench]) -> Table:
             python = math.nan if timing.python_seconds is None else 1e6 * timing.python_seconds / timing.queries
             rows.append(
                 (
-                    find_task(bench.task).title,
+                    title_of(bench.task),
                     timing.recipe,
                     WAY_TITLES[timing.way],
                     Number(timing.seconds),
@@ -133,11 +181,9 @@ def speed_table(benches: Sequence[Bench]) -> Table:
         "TextAttack runs its own search, transformations and constraints; synonyms, tags and sentence vectors are the "
         "engine's. Its sentence encoder is asked for both windows of every candidate, padded in batches of 32.",
         f"Victim: {setup.backbone.name} fine-tuned, preset {setup.preset.key}; "
-        + "; ".join(
-            f"{find_task(bench.task).title} cut at {setup.tasks[bench.task].max_length} tokens" for bench in benches
-        )
+        + "; ".join(f"{title_of(bench.task)} cut at {setup.tasks[bench.task].max_length} tokens" for bench in benches)
         + ".",
-        *(f"{find_task(bench.task).title}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
+        *(f"{title_of(bench.task)}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
         *_disagreements(benches),
     )
     return Table("Attack engine against TextAttack", COLUMNS, tuple(rows), caption)
@@ -149,7 +195,7 @@ def _disagreements(benches: Sequence[Bench]) -> list[str]:
     for bench in benches:
         for timing in bench.timings:
             for each in timing.disagreements:
-                where = f"{find_task(bench.task).title}, {timing.recipe}, {WAY_TITLES[timing.way]}, {each.example_id}"
+                where = f"{title_of(bench.task)}, {timing.recipe}, {WAY_TITLES[timing.way]}, {each.example_id}"
                 verdict = "a tie that rounding decides" if each.is_a_tie else "not explained by a tie"
                 outcome = "the engine's" if each.same_without_padding else "another"
                 lines.append(

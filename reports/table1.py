@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.clock.cost import epoch_units
-from benchmarks.data.tasks import find_task
+from baselines.defense import Passes
+from benchmarks.clock.cost import epoch_units, update_units
+from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.settings import with_settings
 from benchmarks.runs.setup import Setup
+from reports.external import ExternalResult, external_caption, external_cells, external_results
 from reports.frame import AttackResult, attack_frame, counted_seconds, footing, keys_of, training_frame
 from reports.statistics import refuse_unlike, summarise, time_ratio
 from reports.tables import Column, Number, Table
@@ -40,7 +43,28 @@ def table_of_run(
             if attacked is not None:
                 attacks.append(AttackResult(attacked, setup.store.outcomes(attacked.key)))
     recipes = {recipe.key: recipe.title for recipe in setup.recipes}
-    return table1(trained, attacks, recipes, [*caption(setup, trained, attacks), *note], title)
+    externals = external_results(setup)
+    lines = [*caption(setup, trained, attacks), *external_caption(externals), *note]
+    return table1(trained, attacks, recipes, lines, title, externals)
+
+
+def table_of_externals(setup: Setup) -> Table:
+    """The victims from outside alone."""
+    recipes = {recipe.key: recipe.title for recipe in setup.recipes}
+    externals = external_results(setup)
+    table = external_table(externals, recipes)
+    return replace(table, caption=(*conditions(setup, []), *external_caption(externals)))
+
+
+def external_table(externals: Sequence[ExternalResult], recipes: dict[str, str]) -> Table:
+    """Victims from outside, without the columns of training.
+
+    Args:
+        recipes: titles by key, in the order of the columns.
+    """
+    table = table1([], [], recipes, (), "Victims from outside", externals)
+    measured = table.without(*(column.key for column in table.columns[3 + 2 * len(recipes) :]))
+    return replace(measured, sources={**(table.sources or {}), "kind": "externals"})
 
 
 def table1(
@@ -49,11 +73,13 @@ def table1(
     recipes: dict[str, str],
     caption: Sequence[str],
     title: str = TITLE,
+    externals: Sequence[ExternalResult] = (),
 ) -> Table:
-    """One row per task and method; a cell without a complete measurement is blank.
+    """One row per task and method, then per victim from outside; a cell without a complete measurement is blank.
 
     Args:
         recipes: titles by key, in the order of the columns.
+        externals: victims that were trained elsewhere, whose time and size nobody here measured.
     """
     runs, attacked = training_frame(trained), attack_frame(attacks)
     shown = [key for key in COMPARED if key in set(runs.defense)]
@@ -70,20 +96,30 @@ def table1(
     ]
     columns += [Column("Kept %", "parameters_kept_percent"), Column("Runs", "runs")]
     rows = []
-    for task in dict.fromkeys(record.task for record in trained):
+    for task in dict.fromkeys([*(record.task for record in trained), *(each.record.task for each in externals)]):
         for defense in sorted(set(runs.defense[runs.task == task]), key=_order):
             mine = [record for record in trained if (record.task, record.defense) == (task, defense)]
             rows.append(_row(task, mine, trained, runs, attacked, list(recipes), shown))
+        for each in externals:
+            if each.record.task == task:
+                cells = external_cells(each, list(recipes))
+                rows.append((*cells, *[Number(math.nan)] * (len(columns) - len(cells))))
     planned = sum(record.status == "finished" for record in trained) * len(recipes)
     complete = len(attacked) == planned and all(record.status == "finished" for record in trained)
     broken = int(attacked.errors.sum()) if len(attacked) else 0
+    broken += sum(each.broken for each in externals)
     return Table(
         title,
         tuple(columns),
         tuple(rows),
         tuple(caption),
         incomplete=not complete or broken > 0,
-        sources={"kind": "methods", "recipes": recipes, **keys_of(trained, attacks)},
+        sources={
+            "kind": "methods",
+            "recipes": recipes,
+            **keys_of(trained, attacks),
+            "evaluations": [each.record.key for each in externals],
+        },
     )
 
 
@@ -103,7 +139,7 @@ def _row(
     first = mine[0]
     own_runs = runs[(runs.task == task) & (runs.defense == first.defense)]
     own_attacks = attacked[(attacked.task == task) & (attacked.defense == first.defense)]
-    cells: list[Number | str] = [find_task(task).title, first.title, _number(own_runs.clean_percent)]
+    cells: list[Number | str] = [title_of(task), first.title, _number(own_runs.clean_percent)]
     for recipe in recipes:
         under = own_attacks[own_attacks.recipe == recipe]
         cells += [_number(under.aua_percent), _number(under.queries)]
@@ -141,12 +177,21 @@ def measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[T
 
 
 def predicted_cost(record: TrainingRecord) -> float:
-    """The cost model's training time in trainings by plain fine-tuning of as many epochs; NaN for a foreign method."""
+    """The cost model's training time in trainings by plain fine-tuning of as many epochs.
+
+    Of a method from outside the tree it is reckoned from the passes that were counted; NaN where no epochs are known.
+    """
     if record.defense not in tree_defenses():
-        return math.nan
+        epochs = record.identity["settings"].get("epochs", math.nan)
+        return sum(_counted_epochs(stage) for stage in record.stages) / epochs if record.stages else math.nan
     defense = with_settings(find_defense(record.defense)(), record.identity["settings"])
     searched = sum(stage["epochs"] for stage in record.stages if stage["name"] == "search")
     return epoch_units(defense, search_epochs=searched) / defense.epochs
+
+
+def _counted_epochs(stage: Mapping[str, Any]) -> float:
+    """A stage's counted passes in epochs of plain fine-tuning."""
+    return update_units(Passes(**stage["passes"])) / stage["updates_per_epoch"]
 
 
 def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
@@ -180,11 +225,14 @@ def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     lines += [
         f"{setup.chosen[0].upper()}{setup.chosen[1:]}. Backbone {setup.backbone.name}, precision {setup.precision}.",
         f"Data: {data}.",
-        f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts.",
+        f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts."
+        if seeds
+        else "Clean % is on all test texts.",
     ]
     if recipes:
         lines.append(f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.")
-    lines.append(f"Time: {clock}, training alone, on {'; and on '.join(machines)}.")
+    if trained:
+        lines.append(f"Time: {clock}, training alone, on {'; and on '.join(machines)}.")
     if "bertattack_official" in recipes and "bertattack" not in recipes:
         lines.append(
             "BERT-Attack (as released) is the embedding attack that the releases run under that name: no masked "
@@ -215,7 +263,7 @@ def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult])
     lines = []
     for task in dict.fromkeys(record.task for record in trained):
         unlike = unlike_footings([record for record in trained if record.task == task])
-        lines += [f"{find_task(task).title}: {sentence}." for sentence in unlike]
+        lines += [f"{title_of(task)}: {sentence}." for sentence in unlike]
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")

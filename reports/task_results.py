@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.data.tasks import TASKS
+from benchmarks.data.tasks import title_of
 from benchmarks.results.store import canonical
 from benchmarks.runs.defenses import find_defense
 from reports.listings import dotted
@@ -37,7 +37,7 @@ class TaskResults:
     @property
     def title(self) -> str:
         """The task's title."""
-        return TASKS[self.task].title if self.task in TASKS else self.task
+        return title_of(self.task)
 
     def main(self, defense: str) -> Measured | None:
         """The defense as the tables have it: of its cells, the one with most settings as published for the task."""

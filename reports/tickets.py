@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from baselines.primitives.encoders import shape_of
-from benchmarks.data.tasks import find_task
+from benchmarks.data.tasks import title_of
 from benchmarks.runs.experiments import Experiment
 from benchmarks.runs.setup import Setup
 from reports.statistics import summarise
@@ -28,7 +28,7 @@ def distance_table(experiment: Experiment, runs: Sequence[VariantRuns], caption:
         *(Column(f"to {number}", f"distance_to_{number}") for number in range(1, width + 1)),
     )
     rows = tuple(
-        (find_task(task).title, kind, Number(number, digits=0), *(Number(value, digits=2) for value in row))
+        (title_of(task), kind, Number(number, digits=0), *(Number(value, digits=2) for value in row))
         for (task, kind), matrix in matrices.items()
         for number, row in enumerate(_squared(matrix, width), start=1)
     )
@@ -72,7 +72,7 @@ def layer_table(
         kept = [search_trace(record)["kept"] for record in each.trained if record.stages]
         for layer in range(len(kept[0]["heads"]) if kept else 0):
             shares = [_share([found[kind][layer] for found in kept], sizes[kind]) for kind in STRUCTURES]
-            rows.append((find_task(each.task).title, Number(layer + 1, digits=0), *shares, Number(len(kept), digits=0)))
+            rows.append((title_of(each.task), Number(layer + 1, digits=0), *shares, Number(len(kept), digits=0)))
     return Table(experiment.title, columns, tuple(rows), tuple(caption), incomplete=any(each.missing for each in runs))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data.tasks import find_task
+from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.experiments import Experiment, Variant, seeds
@@ -156,7 +156,7 @@ def only_renames(variant: Variant, recipes: Sequence[str] | dict[str, str]) -> b
 
 
 def _row(own: VariantRuns, first: VariantRuns, recipes: Sequence[str]) -> tuple[Number | str, ...]:
-    cells: list[Number | str] = [find_task(own.task).title, own.variant.label, _mean(own.clean_percents())]
+    cells: list[Number | str] = [title_of(own.task), own.variant.label, _mean(own.clean_percents())]
     for key in recipes:
         cells += [_mean(own.attack_values(key, "aua_percent")), _mean(own.attack_values(key, "queries"))]
     cells += [_mean(own.search_values("draw_epoch"), 2), _mean(own.search_values("stop_epoch"), 2)]
@@ -241,7 +241,7 @@ def replaced_tasks(setup: Setup, experiment: Experiment) -> list[str]:
     """A sentence where the experiment was not run on the paper's tasks."""
     if experiment.tasks is None or set(setup.tasks) <= set(experiment.tasks):
         return []
-    wanted = ", ".join(find_task(task).title for task in experiment.tasks)
+    wanted = ", ".join(title_of(task) for task in experiment.tasks)
     found = ", ".join(task.task.title for task in setup.tasks.values())
     return [f"The experiment is about {wanted}; this run of it is on {found}."]
 

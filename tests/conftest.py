@@ -16,6 +16,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from baselines.batch import Batch
+from benchmarks.contract.small import small_bert
 
 torch.set_num_threads(1)
 
@@ -54,24 +55,6 @@ def shared_resources() -> Path:
     return folder
 
 
-def make_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int = 2) -> BertForSequenceClassification:
-    """A random two-layer BERT: 4 heads of width 8, 64 neurons a layer, 100 words."""
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=100,
-        hidden_size=32,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-        initializer_range=0.1,
-        num_labels=labels,
-    )
-    return BertForSequenceClassification(config)
-
-
 def make_batch(
     lengths: tuple[int, ...] = (9, 5, 7, 3), labels: int = 2, seed: int = 0, pad_to: int | None = None
 ) -> Batch:
@@ -86,8 +69,8 @@ def make_batch(
 
 @pytest.fixture
 def bert():
-    """`make_bert` as a factory."""
-    return make_bert
+    """`small_bert` as a factory."""
+    return small_bert
 
 
 @pytest.fixture

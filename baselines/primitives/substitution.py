@@ -83,7 +83,7 @@ def scores_gradient(model: nn.Module, loss: Tensor, scores: Tensor, backward: Ba
 
 def mix(weights: Tensor, vectors: Tensor) -> Tensor:
     """The point of the hull, (B, L, D), from weights (B, L, S) and the substitutes' vectors (B, L, S, D)."""
-    return torch.einsum("bls,blsd->bld", weights, vectors)
+    return torch.einsum("bls,blsd->bld", weights.to(vectors.dtype), vectors)
 
 
 def divergence(clean: Tensor, other: Tensor) -> Tensor:

@@ -8,20 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from baselines.adv_hotflip import AdvHotflip
-from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
-from baselines.defense import Defense
+from baselines.defense import Defense, Passes
 from baselines.early_bert import EarlyBert
-from baselines.free_at import FreeAT
-from baselines.freelb import FreeLB
-from baselines.freelb_plus_plus import FreeLBPlusPlus
-from baselines.info_bert import InfoBert
-from baselines.pgd import PGD
-from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
-from baselines.smart import SMART
-from baselines.training import Passes
 from baselines.yopo import YOPO
 from method.early_robust import EarlyRobust
 
@@ -58,30 +48,8 @@ def update_units(passes: Passes) -> float:
 
 
 def update_passes(defense: Defense) -> Passes:
-    """The passes on one batch of a method that has one objective throughout; plain fine-tuning for any other."""
-    if isinstance(defense, PGD):
-        ascent = Passes(defense.steps + 1, 1, defense.steps)
-        if defense.ascent_backward == "full":
-            ascent = Passes(defense.steps + 1, defense.steps + 1, 0)
-        return ascent
-    if isinstance(defense, FreeLB | FreeLBPlusPlus | FreeAT):
-        return Passes(defense.steps, defense.steps, 0)
-    if isinstance(defense, YOPO):
-        return Passes(defense.steps + 1, defense.steps + 1, 0)
-    if isinstance(defense, SMART):
-        return Passes(defense.steps + 2 + (defense.proximal > 0), 2, defense.steps)
-    if isinstance(defense, InfoBert):
-        steps = defense.steps
-        return Passes(steps, steps, steps) if defense.fused else Passes(steps, 2 * steps, 0)
-    if isinstance(defense, Rift):
-        steps = defense.attack_steps
-        return Passes(steps + 4, 2, steps) if defense.lean else Passes(steps + 5, steps + 3, 0)
-    if isinstance(defense, Ascc):
-        steps = defense.attack_steps
-        return Passes(steps + 3, 2, steps) if defense.attack_backward == "input" else Passes(steps + 3, steps + 2, 0)
-    if isinstance(defense, AdvHotflip):
-        return Passes(defense.rounds + 2, 2, defense.rounds)
-    return Passes(1, 1, 0)
+    """The passes a method declares for one batch; those of plain fine-tuning where it declares none."""
+    return defense.update_passes() or Passes(1, 1, 0)
 
 
 def batch_units(defense: Defense, shape: EncoderShape = EncoderShape()) -> float:

@@ -32,11 +32,12 @@ def load(
     Raises:
         ValueError: naming what is missing or broken, and where.
     """
-    if task.layout is None or task.hub is None:
+    if task.layout is None:
         train, test, origin = *generate(), "generated"
     elif data_dir is not None:
         train, test, origin = *_from_folder(task, task.layout, Path(data_dir)), "folder"
     else:
+        assert task.hub is not None  # a task of the user's own has no name without its folder
         train, test = _from_hub(task, task.hub, offline)
         origin = f"{task.hub.repository}@{task.hub.revision[:8]}"
     train, test = _subset(train, train_limit, seed), _subset(test, test_limit, seed)
@@ -68,7 +69,7 @@ def _from_folder(task: Task, layout: Layout, folder: Path) -> tuple[list[Example
         raise ValueError(f"the data folder {folder} is a file; give the folder that holds {task.key}/{task.train_file}")
     names = (task.train_file, task.test_file)
     inside = folder / task.key
-    home = folder if all((folder / name).exists() for name in names) else inside
+    home = folder if all((folder / name).exists() for name in names) and task.hub is not None else inside
     missing = [str(inside / name) for name in names if not (home / name).exists()]
     if missing:
         raise ValueError(f"the data folder {folder} lacks what task {task.key!r} needs: {', '.join(missing)}")

@@ -57,7 +57,7 @@ class Task:
         attacked: texts attacked in the paper.
         train_file, test_file: file names in the task's data folder.
         layout: how the files are written; None for the generated task.
-        hub: where to fetch it; None for the generated task.
+        hub: where to fetch it; None for the generated task and for a user's own.
     """
 
     key: str
@@ -188,3 +188,8 @@ def find_task(name: str) -> Task:
     if name not in TASKS:
         raise unknown("task", name, TASKS)
     return TASKS[name]
+
+
+def title_of(name: str) -> str:
+    """The task's name in tables; a task of the user's own goes by the name it was given."""
+    return TASKS[name].title if name in TASKS else name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerBase
 
 from baselines.defense import Defense
+from baselines.fine_tune import FineTune
 from baselines.primitives.pruning import kept_of
 from baselines.training import StageLog, fit
 from benchmarks.attacks.engine import attack_all
@@ -32,10 +34,12 @@ from benchmarks.clock.timing import HostTimer
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.demo_corpus import synonym_groups
 from benchmarks.data.encoding import encode
-from benchmarks.data.examples import Dataset
+from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
+from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.data.tasks import find_task
-from benchmarks.runs.experiments import FIRST_SEED, cells
+from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
+from benchmarks.runs.experiments import FIRST_SEED, Cell, cells
 from benchmarks.runs.presets import DEMO
 from benchmarks.runs.runner import ATTACK_SEED
 from benchmarks.victims.backbones import find_backbone
@@ -73,12 +77,9 @@ def defense_on_subset(name: str) -> Defense:
     """The defense called `name`, or defined in the file `name`, as the subset trains it.
 
     Raises:
-        ValueError: for an unknown one, or one whose batches need more than tokens.
+        ValueError: for an unknown one.
     """
     (cell,) = cells(DEMO, ["demo"], [name], runs=1, settings=SETTINGS)
-    if cell.defense.needs:
-        needs = ", ".join(sorted(cell.defense.needs))
-        raise ValueError(f"the defense {name!r} needs {needs}, which the regression subset does not hold; leave it out")
     return cell.defense
 
 
@@ -101,18 +102,27 @@ def observe(
         encoder = MeanPooledEncoder(find_backbone(folder))
         encoder.model.double()
         encoder.encode(["loaded"])  # while the folder is there
-    model = exact_classifier(tokenizer).double()
     if nudge is not None:
-        _nudge_(model, nudge)
         _nudge_(encoder.model, nudge)
+    resources = replace(offline_resources(task, minilm), encoder=encoder)
     timer = HostTimer()
-    torch.manual_seed(FIRST_SEED)
-    batches = BucketedBatches(encode(tokenizer, data.train, MAX_LENGTH), BATCH_SIZE, FIRST_SEED)
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as flops:
-        logs = fit(defense, model, batches, timer=timer)
+
+    def fresh() -> BertForSequenceClassification:
+        model = exact_classifier(tokenizer).double()
+        if nudge is not None:
+            _nudge_(model, nudge)
+        return model
+
     with sdpa_kernel(SDPBackend.MATH):
+        train = list(data.train)
+        if "adversarial_texts" in defense.needs:
+            train += _adversarial(defense, fresh(), tokenizer, data, resources)
+        batches = _batches(defense, tokenizer, train, resources)
+        model = fresh()
+        torch.manual_seed(FIRST_SEED)
+        with FlopCounterMode(display=False) as flops:
+            logs = fit(defense, model, batches, timer=timer)
         victim = Victim(model, tokenizer, max_length=MAX_LENGTH)
-        resources = replace(offline_resources(task, minilm), encoder=encoder)
         examples = _read(victim, data) | _attacked(victim, data, recipes, resources)
     return Observation(
         settings=_plain(
@@ -151,6 +161,44 @@ def exact_classifier(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClass
             ids = [known[word] for word in group if word in known]
             words[ids] = words[ids] / 4 + words[ids[0]]
     return model
+
+
+def _batches(
+    defense: Defense, tokenizer: PreTrainedTokenizerBase, train: Sequence[Example], resources: Resources
+) -> BucketedBatches:
+    """The texts in batches, with what the defense needs beyond tokens."""
+    needs, substitutes = defense.needs, None
+    if "substitutes" in needs:
+        about = resources.identity()["synonyms"]
+        with tempfile.TemporaryDirectory() as cache:
+            substitutes = find_substitutes(tokenizer, train, MAX_LENGTH, resources.synonyms, about, Path(cache))
+    return BucketedBatches(
+        encode(tokenizer, train, MAX_LENGTH),
+        BATCH_SIZE,
+        FIRST_SEED,
+        substitutes=substitutes,
+        replaceable=replaceable_tokens(tokenizer) if "replaceable" in needs else None,
+        balanced="balanced_batches" in needs,
+    )
+
+
+def _adversarial(
+    defense: Defense, model: nn.Module, tokenizer: PreTrainedTokenizerBase, data: Dataset, resources: Resources
+) -> list[Example]:
+    """Successful attacks on a share of the training texts, against this model after fine-tuning."""
+    cell = Cell("demo", defense, FIRST_SEED)
+    torch.manual_seed(FIRST_SEED)
+    fit(base_cell(cell).defense, model, _batches(FineTune(), tokenizer, data.train, resources))
+    victim = Victim(model, tokenizer, max_length=MAX_LENGTH)
+    outcomes = attack_all(
+        victim,
+        drawn_texts(data.train, cell),
+        training_recipe(defense),
+        resources,
+        seed=ATTACK_SEED,
+        columns=data.columns,
+    )
+    return adversarial_examples(list(outcomes))
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -100,13 +100,43 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class EvaluationRecord:
+    """A victim from outside on one task: how it reads the test texts. Nothing of a training, which was elsewhere.
+
+    Attributes:
+        key: SHA-256 of `identity`.
+        identity: task and data fingerprint, the victim's name, hash, longest input and temperature, schema.
+        task: the task's name.
+        title: the victim's name in tables.
+        victim: what it is: a model's identity, or a callable's path, hash and function.
+        temperature: what its logits are divided by; 1 as it came.
+        calibration: for another temperature, on how many held-out texts it was fitted and their likelihood before and
+            after.
+        clean_correct: one "1" or "0" per test example, in order.
+        machine, versions, started_at: as in a training record.
+    """
+
+    key: str
+    identity: dict[str, Any]
+    task: str
+    title: str
+    victim: dict[str, Any]
+    temperature: float
+    calibration: dict[str, Any] | None
+    clean_correct: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    started_at: str
+
+
+@dataclass(frozen=True)
 class AttackRecord:
     """One recipe run against one trained model; its outcomes lie beside it, a line each.
 
     Attributes:
         key: SHA-256 of `identity`.
         identity: the training's key, the recipe with its profile, the attacked subset, the attack's seed, schema.
-        training_key: the victim's record.
+        training_key: the victim's record; of a victim from outside, the evaluation's.
         task, defense, seed: as in the victim's record.
         recipe: the recipe's key.
         recipe_title: the recipe's name in tables.

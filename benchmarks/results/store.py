@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,14 +16,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmarks.results.locks import locked
-from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 
 log = logging.getLogger(__name__)
 
 READABLE = 0o644
+RECORD = "record.json"
+FOLDER = re.compile(r"(adversarial_texts/)?(trainings|attacks)/[0-9a-f]{64}")
 
-Kind = Literal["trainings", "attacks"]
-Record = TypeVar("Record", TrainingRecord, AttackRecord)
+Kind = Literal["trainings", "evaluations", "attacks"]
+Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
 
 
 class Damaged(RuntimeError):
@@ -69,7 +72,9 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
 
 
 class Store:
-    """Records under one folder: `trainings/<key>/`, `attacks/<key>/`; what was found damaged, under `quarantine/`.
+    """Records under one folder: `trainings/<key>/`, `evaluations/<key>/`, `attacks/<key>/`.
+
+    What was found damaged lies under `quarantine/`.
 
     Args:
         writable: False reads alone; nothing is made or tried out in the folder.
@@ -127,6 +132,18 @@ class Store:
     def trainings(self) -> Iterator[TrainingRecord]:
         """All training records, by key."""
         return self._all("trainings", TrainingRecord)
+
+    def put_evaluation(self, record: EvaluationRecord) -> None:
+        """Writes the evaluation of a victim from outside, once."""
+        self._put("evaluations", record)
+
+    def evaluation(self, key: str) -> EvaluationRecord | None:
+        """The record called `key`, or None."""
+        return self._get("evaluations", key, EvaluationRecord)
+
+    def evaluations(self) -> Iterator[EvaluationRecord]:
+        """All evaluations of victims from outside, by key."""
+        return self._all("evaluations", EvaluationRecord)
 
     def put_attack(self, record: AttackRecord) -> None:
         """Writes an attack's record, once; its outcomes were appended before."""
@@ -199,13 +216,13 @@ class Store:
             raise Damaged(f"{path} is damaged ({error})") from error
 
     def quarantine(self) -> list[str]:
-        """Moves every training and attack with a damaged file aside, and says so, a sentence each.
+        """Moves every training, evaluation and attack with a damaged file aside, and says so, a sentence each.
 
         Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
         said = []
-        for kind in ("trainings", "attacks"):
+        for kind in ("trainings", "evaluations", "attacks"):
             for key in self.keys(kind):
                 try:
                     if self.check(kind, key) and kind == "trainings":
@@ -227,6 +244,8 @@ class Store:
         """
         if kind == "trainings":
             return self.training(key) is not None
+        if kind == "evaluations":
+            return self.evaluation(key) is not None
         self.victim(key)
         self.outcomes(key)
         return self.attack(key) is not None
@@ -241,7 +260,47 @@ class Store:
             os.replace(self.root / kind / key, target)
         return f"{why}; it was moved to {target} and is redone"
 
-    def _put(self, kind: Kind, record: TrainingRecord | AttackRecord) -> None:
+    def pack(self, folder: str) -> dict[str, bytes]:
+        """The files of a training's or an attack's folder by name, checkpoints left out; none where it is not there.
+
+        Args:
+            folder: by its path in the store, such as `trainings/<key>`.
+        """
+        home = self._folder(folder)
+        paths = (path for path in sorted(home.rglob("*")) if path.is_file() and not path.name.startswith("."))
+        names = {path.relative_to(home).as_posix(): path for path in paths}
+        return {name: path.read_bytes() for name, path in names.items() if not name.startswith("checkpoints/")}
+
+    def unpack(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Writes what `pack` of another store gave, the record last.
+
+        A folder that has the same record already is left as it is. Where none comes along the work was not finished:
+        what is here already may have got further, and stays.
+
+        Raises:
+            ValueError: for a name that leads out of the folder.
+            Damaged: where the record that came is not what was written.
+        """
+        home = self._folder(folder)
+        for name in files:
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError(f"the file name {name!r} leads out of the folder {folder}")
+        record = home / RECORD
+        is_finished = RECORD in files
+        if is_finished and record.is_file() and record.read_bytes() == files[RECORD]:
+            return
+        for name in sorted(files, key=lambda name: name == RECORD):
+            if is_finished or not (home / name).exists():
+                write_atomically(home / name, files[name])
+        if is_finished:
+            Store(home.parent.parent, writable=False).check(home.parent.name, home.name)  # type: ignore[arg-type]
+
+    def _folder(self, folder: str) -> Path:
+        if not FOLDER.fullmatch(folder):
+            raise ValueError(f"a folder of the store is called trainings/<key> or attacks/<key>, got {folder!r}")
+        return self.root / folder
+
+    def _put(self, kind: Kind, record: TrainingRecord | EvaluationRecord | AttackRecord) -> None:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
             changes = "; ".join(differences(dataclasses.asdict(stored), dataclasses.asdict(record)))[:500]
@@ -274,7 +333,7 @@ class Store:
                 yield record
 
     def _path(self, kind: Kind, key: str) -> Path:
-        return self.root / kind / key / "record.json"
+        return self.root / kind / key / RECORD
 
 
 def _sound_bytes(path: Path) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data.digests import sha256_of
-from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import broken_seals
 from benchmarks.results.store import Damaged, Store, content_key
 
@@ -40,7 +40,11 @@ def verify(store: Store) -> list[Finding]:
     if not (folder / "trainings").is_dir() and not (folder / "attacks").is_dir():
         raise ValueError(f"the folder {folder} holds no results; name one that 'reproduce', 'run' or 'attack' wrote")
     found = []
-    for kind, complaints in (("trainings", _training_complaints), ("attacks", _attack_complaints)):
+    for kind, complaints in (
+        ("trainings", _training_complaints),
+        ("evaluations", _evaluation_complaints),
+        ("attacks", _attack_complaints),
+    ):
         for key in store.keys(kind):
             found += [Finding(f"{kind}/{key}", what) for what in _or_damage(complaints(store, key))]
     return found + [Finding(name, what) for name, what in broken_seals(folder)]
@@ -70,6 +74,16 @@ def _training_complaints(store: Store, key: str) -> Iterator[str]:
     yield from _wrong_weights(store.weights_path(key), record.weights_sha256)
 
 
+def _evaluation_complaints(store: Store, key: str) -> Iterator[str]:
+    record = store.evaluation(key)
+    if record is None:
+        yield "unfinished: there is no record; repeat the command that began it"
+        return
+    yield from _disagreements(record, ("task", "temperature"))
+    if not record.clean_correct or not set(record.clean_correct) <= {"0", "1"}:
+        yield "its answers to the test texts are not a row of 0 and 1"
+
+
 def _wrong_weights(weights: Path, expected: str | None) -> Iterator[str]:
     if not weights.is_file():
         yield f"the weights {weights.name} are missing"
@@ -79,7 +93,7 @@ def _wrong_weights(weights: Path, expected: str | None) -> Iterator[str]:
         yield f"the weights are not those it trained: SHA-256 {found}, its record says {expected}"
 
 
-def _disagreements(record: TrainingRecord | AttackRecord, names: tuple[str, ...]) -> Iterator[str]:
+def _disagreements(record: TrainingRecord | EvaluationRecord | AttackRecord, names: tuple[str, ...]) -> Iterator[str]:
     """What a record says beside its identity and otherwise than it."""
     for name in names:
         if name in record.identity and record.identity[name] != getattr(record, name):
@@ -127,6 +141,12 @@ def _against_plan(record: AttackRecord, outcomes: list[Outcome]) -> Iterator[str
 
 
 def _against_victim(store: Store, record: AttackRecord) -> Iterator[str]:
+    if "evaluation" in record.identity:
+        if record.identity["evaluation"] != record.training_key:
+            yield "it names another evaluation than its identity does"
+        if store.evaluation(record.training_key) is None:
+            yield f"the evaluation {record.training_key} of the victim that it attacked is not there"
+        return
     if "model" in record.identity:
         return  # an attack on a classifier of the user's, which lies elsewhere
     if record.identity.get("training") != record.training_key:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -15,6 +13,8 @@ import baselines
 import method
 from baselines.defense import Defense, collect, discover
 from baselines.refusal import unknown
+from benchmarks.data.code_files import run_code
+from benchmarks.data.digests import sha256_of
 from benchmarks.runs.settings import with_settings
 
 ENTRY_POINT_GROUP = "earlyrobust.defenses"
@@ -62,35 +62,13 @@ def find_defense(name: str) -> type[Defense]:
 
 
 def _from_file(path: Path) -> type[Defense]:
-    if not path.is_file():
-        raise ValueError(
-            f"the defense file {str(path)!r} does not exist; give the path of a Python file or a known name"
-        )
-    module_name = f"plugin_{path.stem}_{file_hash(path)[:12]}"
-    if module_name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        if spec is None or spec.loader is None:
-            raise ValueError(f"the defense file {str(path)!r} is not a Python module")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[module_name]
-            raise ValueError(
-                f"the defense file {str(path)!r} fails to import: {type(error).__name__}: {error}"
-            ) from error
+    module = run_code(path, "defense file", "plugin")
     found: dict[str, type[Defense]] = {}
-    collect(sys.modules[module_name], found)
+    collect(module, found)
     if len(found) != 1:
         names = ", ".join(found) or "none"
         raise ValueError(f"the defense file {str(path)!r} must define one Defense with a key, found {names}")
     return next(iter(found.values()))
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def source_of(defense: type[Defense]) -> dict[str, str]:
@@ -99,7 +77,7 @@ def source_of(defense: type[Defense]) -> dict[str, str]:
     if not defense.__module__.startswith("plugin_"):
         return {}
     path = Path(str(module.__file__)).resolve()
-    return {"path": str(path), "sha256": file_hash(path)}
+    return {"path": str(path), "sha256": sha256_of(path)}
 
 
 def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:

@@ -1,75 +1,79 @@
-"""Works through a plan: trains what is not trained, each in a process of its own and one at a time, then attacks."""
+"""Works through a plan: gives what can be done to an executor, shows how it gets on, and returns the trainings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-import torch
-
-from benchmarks.attacks.recipes import Recipe, find_recipe
-from benchmarks.clock.machine import usable_cores
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.defenses import build, source_of
-from benchmarks.runs.experiments import Cell, Experiment, Terms
-from benchmarks.runs.fresh_process import call_in_fresh_process, process_context
-from benchmarks.runs.interruption import end_with_parent
-from benchmarks.runs.options import Options
+from benchmarks.results.store import Record
+from benchmarks.runs.executors import Executor, Progress, executor_for
 from benchmarks.runs.plan import Plan
-from benchmarks.runs.progress import Reporter
-from benchmarks.runs.runner import attack_key, attack_model, stored_attacks, train
-from benchmarks.runs.setup import Setup, resolve
-
-POLL_SECONDS = 2.0
+from benchmarks.runs.progress import Bar, Reporter
+from benchmarks.runs.setup import Setup
+from benchmarks.runs.work import Item, Training, attacks_to_do, trainings_of
 
 
-def execute(setup: Setup, plan: Plan, reporter: Reporter) -> list[TrainingRecord]:
-    """Finishes every cell and returns the trainings in the plan's order; what is stored is not redone."""
-    trained = []
-    for number, planned in enumerate(plan.cells, start=1):
-        cell = planned.cell
-        label = f"[{number}/{len(plan.cells)}] {cell.task} {cell.defense.title} seed {cell.seed}"
-        record = planned.trained or setup.store.training(planned.key)
-        if record is None:
-            with reporter.work(f"{label}: training, updates", None) as bar:
-                record = call_in_fresh_process(
-                    _train_alone,
-                    setup.options,
-                    tuple(setup.tasks),
-                    setup.experiment,
-                    cell.task,
-                    source_of(type(cell.defense)).get("path", cell.defense.key),
-                    cell.defense.settings(),
-                    cell.seed,
-                    on_progress=bar.advance,
-                )
-            reporter.say(f"{label}: {_training_line(record)}")
-        trained.append(record)
-    cells = [planned.cell for planned in plan.cells]
-    _attack_all(setup, _missing_attacks(setup, cells, trained), reporter)
-    return trained
+def execute(setup: Setup, plan: Plan, reporter: Reporter, executor: Executor | None = None) -> list[TrainingRecord]:
+    """Finishes every cell and returns the trainings in the plan's order; what is stored is not redone.
 
-
-def _train_alone(
-    options: Options,
-    tasks: tuple[str, ...],
-    experiment: Experiment | None,
-    task: str,
-    defense: str,
-    settings: dict[str, Any],
-    seed: int,
-    tell: Callable[[], None],
-) -> TrainingRecord:
-    """Trains one cell in a process that has done nothing else.
+    Attacks wait until nothing is left to train, so that they disturb no clock; without timing, for their model alone.
 
     Args:
-        defense: its key, or the path of the file that defines it.
-        settings: all its hyperparameters.
+        executor: who does it; the one that the run's options ask for when left out.
     """
-    cell = Cell(task, build(defense, task, settings), seed)
-    return train(resolve(options, tasks, experiment), cell, on_update=lambda stage, progress: tell())
+    trainings = trainings_of(setup, plan)
+    trained: dict[str, TrainingRecord] = {}
+    waiting: dict[str, Item] = {}
+    for item in trainings:
+        record = setup.store.training(item.key)
+        if record is None:
+            waiting[item.key] = item
+        else:
+            trained[item.key] = record
+            waiting |= _attacks(setup, plan, record)
+    if waiting:
+        with executor or executor_for(setup, trainings) as working, reporter.board() as begin:
+            reporter.say(working.describe())
+            under_way: dict[str, Item] = {}
+            bars: dict[str, Bar] = {}
+            while waiting or under_way:
+                for item in [each for each in waiting.values() if _is_ready(setup, each, waiting, under_way)]:
+                    under_way[item.key] = waiting.pop(item.key)
+                    working.submit(item)
+                for event in working.events():
+                    item = under_way[event.key]
+                    if item.key not in bars:
+                        bars[item.key] = begin(f"{item.label}, {item.unit}", item.length)
+                    if isinstance(event, Progress):
+                        bars[item.key].advance(event.amount)
+                        continue
+                    bars.pop(item.key).end()
+                    del under_way[item.key]
+                    if isinstance(item, Training):
+                        record = trained[item.key] = _stored(setup.store.training(item.key))
+                        waiting |= _attacks(setup, plan, record)
+                        reporter.say(f"{item.label}: {_training_line(record)}")
+                    else:
+                        reporter.say(f"{item.label} in {_stored(setup.store.attack(item.key)).seconds:.1f} s")
+    return [trained[planned.key] for planned in plan.cells]
+
+
+def _attacks(setup: Setup, plan: Plan, record: TrainingRecord) -> dict[str, Item]:
+    terms = [planned.cell.terms for planned in plan.cells if planned.key == record.key]
+    return {item.key: item for item in attacks_to_do(setup, terms, record)}
+
+
+def _is_ready(setup: Setup, item: Item, waiting: Mapping[str, Item], under_way: Mapping[str, Item]) -> bool:
+    """Whether what an item needs is stored, and, for an attack, no clock is left that it could disturb."""
+    left = {**waiting, **under_way}
+    if isinstance(item, Training) or setup.options.untimed:
+        return item.needs not in left
+    return not any(isinstance(each, Training) for each in left.values())
+
+
+def _stored(record: Record | None) -> Record:
+    assert record is not None
+    return record
 
 
 def _training_line(record: TrainingRecord) -> str:
@@ -77,87 +81,3 @@ def _training_line(record: TrainingRecord) -> str:
         return f"diverged: {record.error}"
     clean = 100 * record.clean_correct.count("1") / len(record.clean_correct)
     return f"trained in {record.seconds['gpu']:.1f} s ({record.clock} clock), Clean {clean:.1f} %"
-
-
-@dataclass(frozen=True)
-class _Job:
-    """An attack to run, with its place in the store."""
-
-    training: TrainingRecord
-    recipe: Recipe
-    terms: Terms
-    key: str
-    texts: int
-
-    def __str__(self) -> str:
-        return f"{self.training.task} {self.training.title} seed {self.training.seed}: {self.recipe.title}"
-
-
-def _missing_attacks(setup: Setup, cells: Sequence[Cell], trained: Sequence[TrainingRecord]) -> list[_Job]:
-    """The attacks to run, each once: two cells' terms may come to the same texts."""
-    jobs: dict[str, _Job] = {}
-    for cell, record in zip(cells, trained, strict=True):
-        if record.status != "finished":
-            continue
-        under = setup.under(cell.terms)
-        texts = len(under.tasks[record.task].attacked)
-        for recipe, stored in stored_attacks(under, record):
-            if stored is None:
-                key = attack_key(under, record.task, record.key, recipe)
-                jobs[key] = _Job(record, recipe, cell.terms, key, texts)
-    return list(jobs.values())
-
-
-def _attack_all(setup: Setup, jobs: list[_Job], reporter: Reporter) -> None:
-    """In worker processes, which give back what they hold when all is done: one per core, each with one thread; on a
-    GPU one."""
-    if not jobs:
-        return
-    workers = 1 if setup.device == "cuda" else min(len(jobs), usable_cores())
-    known = (setup.options, tuple(setup.tasks), setup.experiment)
-    with (
-        reporter.work("attacks, texts", sum(job.texts for job in jobs)) as bar,
-        ProcessPoolExecutor(workers, process_context(), _start_worker, known) as pool,
-    ):
-        running: dict[Future[float], _Job] = {
-            pool.submit(_attack_in_worker, job.training.key, job.recipe.key, job.terms): job for job in jobs
-        }
-        shown = 0
-        try:
-            while running:
-                finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    reporter.say(f"{running.pop(future)} in {future.result():.1f} s")
-                done = sum(_lines(setup, job) for job in jobs)
-                bar.advance(done - shown)
-                shown = done
-        except BaseException:
-            for worker in [*(pool._processes or {}).values()]:
-                worker.terminate()  # or the exit would wait for the attacks under way; their outcomes are stored
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _lines(setup: Setup, job: _Job) -> int:
-    """Outcomes stored so far."""
-    path = setup.store.outcomes_path(job.key)
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-_worker_setup: Setup | None = None
-
-
-def _start_worker(options: Options, tasks: tuple[str, ...], experiment: Experiment | None) -> None:
-    """A worker resolves the run's options once and keeps what it loaded."""
-    global _worker_setup
-    end_with_parent()
-    _worker_setup = resolve(options, tasks, experiment)
-    torch.set_num_threads(1)
-
-
-def _attack_in_worker(training_key: str, recipe: str, terms: Terms) -> float:
-    """Runs one attack and returns its seconds; outcomes and record go to the store."""
-    assert _worker_setup is not None
-    training = _worker_setup.store.training(training_key)
-    assert training is not None
-    return attack_model(_worker_setup.under(terms), training, find_recipe(recipe)).seconds

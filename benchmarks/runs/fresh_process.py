@@ -52,43 +52,54 @@ def call_in_fresh_process(
             on_progress()
     except EOFError:
         process.join()
-        raise RuntimeError(
-            f"the process of {name} ended without an answer, with exit code {process.exitcode}; where that is -9 the "
-            f"machine was probably out of memory"
-        ) from None
+        raise ended_without_answer(name, process.exitcode) from None
     except BaseException:
         process.terminate()
         raise
     finally:
         receiver.close()
         process.join()
+    return unwrapped(message, name)
+
+
+def answered(function: Callable[..., Any], *arguments: Any) -> Message:
+    """What a call comes to, as a message for another process; an interrupt goes on its way."""
+    try:
+        return ("result", function(*arguments))
+    except (ValueError, RuntimeError) as refusal:
+        return ("refusal", refusal)
+    except Exception:
+        return ("bug", traceback.format_exc())
+
+
+def unwrapped(message: Message, name: str) -> Any:
+    """The result in a message.
+
+    Args:
+        name: what the call is named in an error.
+    Raises:
+        ValueError, RuntimeError: those of the call.
+        RuntimeError: where it raised anything else.
+    """
     kind, value = message
     if kind == "result":
         return value
     raise value if kind == "refusal" else RuntimeError(f"{name} failed in its process: {value}")
 
 
+def ended_without_answer(name: str, exit_code: int | None) -> RuntimeError:
+    """The error for a process that is gone."""
+    return RuntimeError(
+        f"the process of {name} ended without an answer, with exit code {exit_code}; where that is -9 the machine was "
+        f"probably out of memory"
+    )
+
+
 def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     """The new process: an interrupt is its parent's to handle, and it ends where that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
-
-    def tell() -> None:
-        try:
-            sender.send(("progress", None))
-        except OSError:
-            sys.exit(1)
-
-    message: Message
     try:
-        message = ("result", function(*arguments, tell))
-    except KeyboardInterrupt:
-        sys.exit(1)  # the parent asked for it, and knows
-    except (ValueError, RuntimeError) as refusal:
-        message = ("refusal", refusal)
-    except Exception:
-        message = ("bug", traceback.format_exc())
-    try:
-        sender.send(message)
-    except OSError:
-        sys.exit(1)
+        sender.send(answered(function, *arguments, lambda: sender.send(("progress", None))))
+    except (OSError, KeyboardInterrupt):
+        sys.exit(1)  # the parent is gone, or asked for it and knows

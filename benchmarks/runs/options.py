@@ -17,7 +17,10 @@ class Options:
         defenses: defenses by name or as paths of Python files, separated by commas; Table 1's when left out.
         variants: rows or points of an experiment on one method, separated by commas; the preset's own when left out.
         runs: runs of each defense, with seeds 42, 43, ...; the preset's own when left out.
-        data: folder with the data sets; left out, they come from the hub (the demo's are generated).
+        data: folder with the data sets; left out, they come from the hub (the demo's are generated). A task of your own
+            is a folder in it that holds train.csv and test.csv, or .tsv, with a header.
+        columns: the text column of such a task, or two separated by a comma; `text` when left out.
+        label: its label column; `label` when left out.
         backbone: minilm, a hub id, or a folder; the preset's own when left out.
         out: folder for records, models and tables; the same command with the same folder continues there.
         train_texts: training texts to use; the preset's own when left out.
@@ -34,6 +37,12 @@ class Options:
         precision: fp32, tf32 or bf16.
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
+        track: tensorboard, wandb or trackio: log curves and numbers there after the work; nowhere when left out.
+        executor: local (processes of this machine) or ray (needs the extra 'ray').
+        workers: how much is done at once on this machine: on GPUs one for each, one GPU when left out; on a CPU one for
+            each core, trainings one at a time unless --untimed.
+        untimed: train side by side on a CPU, and attack beside trainings; the records say that the times do not count.
+        ray_address: address of a running Ray cluster, or auto; left out, Ray is started on this machine.
         json: file for the printed table as JSON.
     """
 
@@ -43,6 +52,8 @@ class Options:
     variants: str | None = None
     runs: int | None = None
     data: Path | None = None
+    columns: str | None = None
+    label: str | None = None
     backbone: str | None = None
     out: Path = Path("results")
     train_texts: int | None = None
@@ -58,6 +69,11 @@ class Options:
     precision: str = "fp32"
     threads: int | None = None
     offline: bool = False
+    track: str | None = None
+    executor: str = "local"
+    workers: int | None = None
+    untimed: bool = False
+    ray_address: str | None = None
     json: Path | None = None
 
 

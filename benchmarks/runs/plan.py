@@ -57,6 +57,11 @@ class Plan:
     methods: int
     methods_timed: int
 
+    @classmethod
+    def without_estimate(cls, setup: Setup, cells: Sequence[Cell]) -> Plan:
+        """The plan of some cells, with what the store has of them; nothing is timed for it."""
+        return cls(tuple(_look_up(setup, cell) for cell in cells), 0.0, 0.0, 0, None, 0, 0)
+
     def lines(self) -> list[str]:
         """The plan in a few lines for the screen."""
         trainings = {planned.key: planned.trained is not None for planned in self.cells}

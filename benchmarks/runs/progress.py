@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from rich.console import Console
@@ -19,9 +20,12 @@ class Bar(Protocol):
     def advance(self, amount: int = 1) -> None:
         """Says that `amount` of the work was done."""
 
+    def end(self) -> None:
+        """Says that there is no more of it."""
+
 
 class Reporter:
-    """Shows pieces of work on a console, one at a time."""
+    """Shows pieces of work on a console."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -32,10 +36,14 @@ class Reporter:
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def work(self, label: str, total: int | None) -> Iterator[Bar]:
-        """Shows `label` until the block ends; `total` is None where the length is not known."""
+    def board(self) -> Iterator[Callable[[str, int | None], Bar]]:
+        """Shows any number of pieces of work at once until the block ends.
+
+        Yields:
+            What begins one, by its label and its length, None where that is not known.
+        """
         if not self.console.is_terminal:
-            yield _PlainBar(self, label, total)
+            yield partial(_PlainBar, self)
             return
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -44,15 +52,24 @@ class Reporter:
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
-            yield _RichBar(progress, progress.add_task(label, total=total))
+            yield partial(_RichBar, progress)
+
+    @contextmanager
+    def work(self, label: str, total: int | None) -> Iterator[Bar]:
+        """Shows one piece of work until the block ends; `total` is None where the length is not known."""
+        with self.board() as begin:
+            yield begin(label, total)
 
 
 class _RichBar:
-    def __init__(self, progress: Progress, task: object):
-        self.progress, self.task = progress, task
+    def __init__(self, progress: Progress, label: str, total: int | None):
+        self.progress, self.task = progress, progress.add_task(label, total=total)
 
     def advance(self, amount: int = 1) -> None:
-        self.progress.advance(self.task, amount)  # type: ignore[arg-type]
+        self.progress.advance(self.task, amount)
+
+    def end(self) -> None:
+        self.progress.remove_task(self.task)
 
 
 class _PlainBar:
@@ -67,3 +84,6 @@ class _PlainBar:
         if now - self.reporter.last_line >= PLAIN_INTERVAL_SECONDS:
             self.reporter.last_line = now
             self.reporter.say(f"  {self.label}: {self.done}" + (f" of {self.total}" if self.total else ""))
+
+    def end(self) -> None:
+        """A plain line stays."""

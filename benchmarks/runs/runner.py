@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
@@ -42,6 +42,7 @@ from benchmarks.victims.victim import Victim
 
 ATTACK_SEED = 42
 WARM_UP_UPDATES = 2
+UNTIMED = "timing was not asked for: other work may have run beside it"
 
 OnUpdate = Callable[[Any, Any], None]
 
@@ -115,7 +116,9 @@ def _train(
     clean, weights_hash = "", None
     if error is None:
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
+        _name_classes(model.config, task.dataset.label_names)
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
+    untimed = [UNTIMED] if setup.options.untimed else []
     record = TrainingRecord(
         key=key,
         identity=setup.training_identity(cell),
@@ -137,7 +140,7 @@ def _train(
         versions=setup.versions,
         started_at=started,
         error=error,
-        watch=watch.as_json() | {"invalid": list(watch.invalid), "warnings": list(watch.warnings)},
+        watch=watch.as_json() | {"invalid": [*watch.invalid, *untimed], "warnings": list(watch.warnings)},
     )
     setup.store.put_training(record)
     return record
@@ -224,6 +227,12 @@ def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
 def victim_of(setup: Setup, task: TaskSetup, model: torch.nn.Module) -> Victim:
     """The model as attacks and evaluation see it: texts in, probabilities out."""
     return Victim(model, setup.tokenizer, max_length=task.max_length, device=setup.device)
+
+
+def _name_classes(config: Any, names: Sequence[str]) -> None:
+    """Writes the task's class names into a model's configuration, for who uses the model elsewhere."""
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}
 
 
 def _parameters(model: torch.nn.Module) -> int:

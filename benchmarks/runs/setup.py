@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any, get_args
 
 import numpy as np
@@ -15,11 +16,12 @@ from baselines.training import Precision
 from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, full_resources, offline_resources
-from benchmarks.clock.machine import git_state, machine_description, versions
+from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
+from benchmarks.data.own_task import find_any_task
 from benchmarks.data.substitutes import identity as substitutes_identity
-from benchmarks.data.tasks import Task, find_task
+from benchmarks.data.tasks import Task
 from benchmarks.results.store import Store, content_key
 from benchmarks.runs.adversarial_texts import base_cell, training_recipe
 from benchmarks.runs.defenses import source_of
@@ -30,6 +32,7 @@ from benchmarks.victims.backbones import Backbone, find_backbone
 
 SCHEMA = 1
 SUBSET_SEED = 0
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -166,18 +169,20 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     """
     device = choose_device(options.device)
     preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
-    for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads"):
+    for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
     check_precision(options.precision)
+    _check_executor(options, device)
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
-    definitions = [find_task(name) for name in names]
+    columns = None if options.columns is None else split_names(options.columns, ())
+    definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
     recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
     full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
     store = Store(options.out)
     backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
-    threads = options.threads or torch.get_num_threads()
+    threads = options.threads or (threads_each(options) if options.untimed else torch.get_num_threads())
     torch.set_num_threads(threads)
     tokenizer = backbone.load_tokenizer()
     loaded = {task.key: _task_setup(task, options, preset, backbone, full) for task in definitions}
@@ -209,6 +214,34 @@ def check_precision(name: str) -> None:
     """
     if name not in get_args(Precision):
         raise unknown("precision", name, get_args(Precision))
+
+
+def _check_executor(options: Options, device: str) -> None:
+    """Refuses ways of working that are unknown or not to be had here.
+
+    Raises:
+        ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
+        RuntimeError: where Ray is asked for and not installed.
+    """
+    if options.executor not in EXECUTORS:
+        raise unknown("executor", options.executor, EXECUTORS)
+    if options.executor == "ray" and find_spec("ray") is None:
+        raise RuntimeError("the executor 'ray' needs Ray, which is not installed; pip install 'earlyrobust[ray]'")
+    if options.ray_address is not None:
+        if options.executor != "ray":
+            raise ValueError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
+        if options.workers is not None:
+            raise ValueError(
+                "--workers is for this machine alone, and --ray-address names a cluster, whose size decides"
+            )
+    elif device == "cuda" and options.workers is not None:
+        present = torch.cuda.device_count()
+        require(options.workers <= present, "--workers", f"at most {present}, one for each GPU", options.workers)
+
+
+def threads_each(options: Options) -> int:
+    """CPU threads of each training where several are at work on this machine."""
+    return options.threads or max(1, usable_cores() // (options.workers or usable_cores()))
 
 
 def choose_device(name: str) -> str:

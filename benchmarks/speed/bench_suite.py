@@ -22,6 +22,7 @@ from benchmarks.attacks.resources import offline_resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.data.demo_corpus import generate
+from benchmarks.data.generated_needs import with_needs
 from benchmarks.data.tasks import find_task
 from benchmarks.runs.defenses import known_defenses
 from benchmarks.runs.runner import ATTACK_SEED
@@ -58,21 +59,16 @@ SIZES = {
 
 @cache
 def steps_of_defenses() -> list[tuple[str, str]]:
-    """Every stage of every registered defense: key and stage. Those that need more than tokens have the stage ""."""
-    return [
-        (key, stage)
-        for key, defense in known_defenses().items()
-        for stage in ([""] if defense().needs else stage_names(defense()))
-    ]
+    """Every stage of every registered defense: key and stage."""
+    return [(key, stage) for key, defense in known_defenses().items() for stage in stage_names(defense())]
 
 
 @pytest.mark.parametrize(("key", "stage"), steps_of_defenses())
 def test_step(benchmark: Any, size: Size, key: str, stage: str) -> None:
     """From a batch to the gradients, with the defense's own defaults; the optimiser is the same for all."""
     defense = known_defenses()[key]()
-    if defense.needs:
-        pytest.skip(f"{key} needs {', '.join(sorted(defense.needs))}, which random batches do not hold")
     model, batch = _model_and_batch(size)
+    batch = with_needs(batch, defense.needs, vocabulary=model.config.vocab_size)
     opened = open_stage(defense, stage, model, batch)
     benchmark.group = "step"
     benchmark.extra_info.update(

@@ -12,6 +12,7 @@ from baselines.batch import Batch
 from baselines.defense import Defense, Progress, Stage
 from baselines.training import CountPasses
 from benchmarks.clock.cost import EncoderShape
+from benchmarks.data.generated_needs import with_needs
 from benchmarks.speed.step_speed import random_batch, random_bert
 
 SMALLEST = EncoderShape(layers=2, hidden=16, heads=4, neurons=16)
@@ -42,7 +43,9 @@ def stage_names(defense: Defense) -> list[str]:
     """The names of all stages, in order, found on a model of two thin layers."""
     model = random_bert(SMALLEST)
     model.train()
-    return [stage.name for stage in opened_stages(defense, model, random_batch(2, 4, model.config.vocab_size))]
+    words = model.config.vocab_size
+    batch = with_needs(random_batch(2, 4, words), defense.needs, vocabulary=words)
+    return [stage.name for stage in opened_stages(defense, model, batch)]
 
 
 def step_and_clear(stage: Stage, batch: Batch) -> None:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from pathlib import Path
 
 import yaml
+from tox_environments import environments
 
 import earlyrobust
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "regression.yml"
-
-
-def environments() -> dict[str, str]:
-    """tox's environments that are named in tox.ini, with their commands; factors in braces are spelt out."""
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(ROOT / "tox.ini", encoding="utf-8")
-    found = {}
-    for section in parser.sections():
-        before, brace, after = section.removeprefix("testenv:").partition("{")
-        for name in after.rstrip("}").split(",") if brace else [""]:
-            found[before + name] = parser[section].get("commands", "")
-    return found
 
 
 def test_the_workflow_calls_what_is_there() -> None:

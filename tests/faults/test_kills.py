@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import random
 import signal
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from in_process import results
 
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.results.store import Store
@@ -24,18 +24,6 @@ from benchmarks.runs.options import Options
 from benchmarks.runs.setup import Setup, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMED = ("seconds", "started_at", "flags", "watch", "peak_memory_bytes")
-
-
-def results(store: Store) -> list[object]:
-    """All that a store holds, but what a clock or the machine says."""
-    found: list[object] = []
-    for record in (*store.trainings(), *store.attacks()):
-        values = dataclasses.asdict(record)
-        found.append({name: value for name, value in values.items() if name not in TIMED})
-    for key in store.keys("attacks"):
-        found.append(sorted(store.outcomes(key), key=lambda outcome: outcome.example_id))
-    return found
 
 
 def work(setup: Setup, tell: Callable[[], None] = lambda: None) -> None:

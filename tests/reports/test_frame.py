@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from made_up import attack, outcome, training
 
 from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
+from reports.statistics import refuse_unlike
 
 
 def test_percentages_are_derived() -> None:
@@ -53,3 +55,6 @@ def test_the_seconds_of_an_invalid_run_do_not_count() -> None:
 def test_outcomes_come_in_the_order_in_which_their_texts_were_drawn() -> None:
     result = AttackResult(attack(training(), texts=3), [outcome(2), outcome(0), outcome(1)])
     assert [each.example_id for each in result.in_order()] == ["test-0", "test-1", "test-2"]
+    one_model, another = ({"processor": "x", "gpus": [gpu], "threads": 2} for gpu in ("NVIDIA H100", "NVIDIA A100"))
+    with pytest.raises(ValueError, match="gpus"):
+        refuse_unlike(footing(training(machine=one_model)), footing(training("pgd", machine=another)))

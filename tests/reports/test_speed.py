@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 from benchmarks.speed.attack_speed import Disagreement, Timing
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.executor_speed import ExecutorTiming
 from benchmarks.speed.loop_speed import LoopTiming
-from reports.speed import loop_table, speed_table
+from reports.speed import executor_table, loop_table, speed_table
 
 
 def test_ratios_are_to_the_engine() -> None:
@@ -41,3 +42,16 @@ def test_plain_loops_are_set_beside_ours() -> None:
     ]
     (row,) = loop_table({"SST-2": timings}, ("a caption",)).records()
     assert row["plain_ratio"] == 1.5 and row["plain_padded_ratio"] == 4.5 and row["limit_tokens"] == 128
+
+
+def test_what_ray_adds_is_told_against_as_many_local_workers() -> None:
+    timings = [
+        ExecutorTiming("local", 1, 4, 0.0, 20.0, True),
+        ExecutorTiming("local", 2, 4, 0.0, 12.0, True),
+        ExecutorTiming("ray", 2, 4, 9.0, 24.0, False),
+    ]
+    table = executor_table(timings)
+    rows = table.records()
+    assert [row["cells_per_minute"] for row in rows] == [12, 20, 10]
+    assert [row["seconds_more_per_cell"] for row in rows] == [None, None, 3]
+    assert [row["records_equal"] for row in rows] == ["yes", "yes", "NO"] and table.incomplete

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
+from baselines.defense import Passes
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.pgd import PGD
@@ -102,11 +103,14 @@ def test_flags_stand_in_the_caption() -> None:
     ]
 
 
-def test_a_method_of_the_user_s_has_no_prediction() -> None:
-    mine = training("mine", title="Mine")
-    table = table1([mine], [], RECIPES, [])
-    assert math.isnan(cells(table, 0)["predicted_fine_tuning_costs"].mean)
-    assert isinstance(cells(table, 0)["clean_percent"], Number)
+def test_a_method_of_the_user_s_is_predicted_from_its_counted_passes() -> None:
+    """Two epochs of four updates, each of two forward and two full backward passes."""
+    stage = {"passes": vars(Passes(16, 16, 0)), "updates_per_epoch": 4, "trace": {}}
+    mine = training("mine", title="Mine", settings={"epochs": 2}, stages=[stage])
+    assert cells(table1([mine], [], RECIPES, []), 0)["predicted_fine_tuning_costs"].mean == 2
+    bare = table1([training("mine", title="Mine")], [], RECIPES, [])
+    assert math.isnan(cells(bare, 0)["predicted_fine_tuning_costs"].mean)
+    assert isinstance(cells(bare, 0)["clean_percent"], Number)
 
 
 def test_a_method_of_the_tree_beyond_the_table_s_seven_has_one() -> None:

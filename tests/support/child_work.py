@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -31,3 +33,17 @@ def wait_for_ever(path: str, tell: Callable[[], None]) -> Any:
         file.write(str(os.getpid()))
     tell()
     signal.pause()
+
+
+@dataclass(frozen=True)
+class Vanishing:
+    """An item of work whose process the system kills; it notes which that was."""
+
+    path: str
+    key: str = "a"
+    label: str = "demo"
+
+    def do(self, setup: Any, tell: Callable[[], None]) -> None:
+        """Notes its process's id and dies."""
+        Path(self.path).write_text(str(os.getpid()), "utf-8")
+        vanish(tell)

@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.adv_hotflip import AdvHotflip
+from baselines.ascc import Ascc
+from baselines.augmentation import Augmentation
 from baselines.fine_tune import FineTune
 from baselines.pgd import PGD
+from baselines.rift import Rift
 from benchmarks.attacks.recipes import TEXTFOOLER
+from benchmarks.attacks.resources import offline_resources
+from benchmarks.data.loading import load
+from benchmarks.data.tasks import find_task
 from benchmarks.regression import subset
 from benchmarks.regression.subset import NUDGE, defense_on_subset, exact_classifier, observe
 from benchmarks.victims.backbones import find_backbone
@@ -62,9 +69,31 @@ def test_a_nudge_moves_every_weight_by_its_share() -> None:
     assert 0.4 < (moved > 0).mean() < 0.6
 
 
-def test_a_defense_that_needs_more_than_tokens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FineTune, "needs", frozenset({"substitutes"}))
-    with pytest.raises(ValueError, match="'fine_tune' needs substitutes"):
-        defense_on_subset("fine_tune")
+@pytest.mark.parametrize("defense", [Ascc(**SHORT, attack_steps=1), AdvHotflip(**SHORT, rounds=1), Rift(**SHORT)])
+def test_a_defense_gets_what_it_needs(defense) -> None:
+    found = observe(defense, recipes=()).counters["stage train"]
+    assert found["n_forward"] == found["updates"] * defense.update_passes().forward
+
+
+def test_adversarial_texts_are_made_from_training_texts() -> None:
+    task, minilm = find_task("demo"), find_backbone("minilm")
+    data, tokenizer = load(task, train_limit=100), minilm.load_tokenizer()
+    defense = Augmentation(epochs=8, learning_rate=3e-3, share=0.1)
+    resources = offline_resources(task, minilm)
+    made = subset._adversarial(defense, exact_classifier(tokenizer), tokenizer, data, resources)
+    texts = {example.id: example for example in data.train}
+    assert 0 < len(made) <= 10
+    for example in made:
+        source = texts[example.id.removesuffix("-adversarial")]
+        assert example.texts != source.texts and example.label == source.label
+
+
+def test_adversarial_texts_are_trained_on(monkeypatch: pytest.MonkeyPatch, seen) -> None:
+    monkeypatch.setattr(subset, "_adversarial", lambda defense, model, tokenizer, data, resources: list(data.train))
+    found = observe(Augmentation(**SHORT), recipes=()).counters["stage train"]["updates"]
+    assert found > 1.9 * seen.counters["stage train"]["updates"], "twice the texts are twice the updates"
+
+
+def test_an_unknown_defense_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown defense 'fine_tun'; did you mean 'fine_tune'"):
         defense_on_subset("fine_tun")

@@ -187,3 +187,54 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch: p
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["table.md"]
+
+
+def packed(tmp_path) -> tuple[Store, TrainingRecord, dict[str, bytes]]:
+    """A store with a training, and its files."""
+    store, record = Store(tmp_path / "first"), training()
+    write_atomically(store.weights_path(record.key), b"weights")
+    write_atomically(store.checkpoints_folder(record.key) / "stage-0.safetensors", b"state")
+    store.put_training(record)
+    return store, record, store.pack(f"trainings/{record.key}")
+
+
+def test_what_one_store_packs_another_unpacks(tmp_path) -> None:
+    _, record, files = packed(tmp_path)
+    assert list(files) == ["model/model.safetensors", "record.json"], "a checkpoint is no result"
+    other = Store(tmp_path / "second")
+    assert other.pack(f"trainings/{record.key}") == {}
+    other.unpack(f"trainings/{record.key}", files)
+    assert other.training(record.key) == record
+    assert other.weights_path(record.key).read_bytes() == b"weights"
+    other.unpack(f"trainings/{record.key}", files | {"model/model.safetensors": b"others"})
+    assert other.weights_path(record.key).read_bytes() == b"weights", "the same record is not written again"
+
+
+def test_unfinished_work_that_comes_back_takes_nothing_from_what_got_further(tmp_path) -> None:
+    store, key = Store(tmp_path), "a" * 64
+    store.append_outcome(key, outcome(0))
+    files = store.pack(f"attacks/{key}")
+    store.append_outcome(key, outcome(1))
+    store.unpack(f"attacks/{key}", files | {"victim.json": b"{}"})
+    assert [each.example_id for each in store.outcomes(key)] == ["test-0", "test-1"]
+    assert store.victim_path(key).read_bytes() == b"{}", "what was not there comes along"
+
+
+@pytest.mark.parametrize("folder", ["trainings/x", "../trainings/" + "a" * 64, "locks/" + "a" * 64, "/etc"])
+def test_only_folders_of_the_store_are_packed(tmp_path, folder: str) -> None:
+    with pytest.raises(ValueError, match=r"is called trainings/<key> or attacks/<key>, got"):
+        Store(tmp_path).pack(folder)
+
+
+@pytest.mark.parametrize("name", ["../record.json", "/etc/x", "model/../../../x"])
+def test_a_name_that_leads_out_is_refused(tmp_path, name: str) -> None:
+    with pytest.raises(ValueError, match="leads out of the folder"):
+        Store(tmp_path).unpack("trainings/" + "a" * 64, {name: b""})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record_changed_on_its_way_is_found(tmp_path) -> None:
+    _, record, files = packed(tmp_path)
+    changed = files["record.json"].replace(b'"clean_correct": "1110"', b'"clean_correct": "1111"')
+    with pytest.raises(RuntimeError, match="its checksum does not fit"):
+        Store(tmp_path / "second").unpack(f"trainings/{record.key}", files | {"record.json": changed})

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.data.digests import sha256_of
 from benchmarks.runs import defenses
-from benchmarks.runs.defenses import TABLE_ORDER, build, file_hash, find_defense, known_defenses, source_of
+from benchmarks.runs.defenses import TABLE_ORDER, build, find_defense, known_defenses, source_of
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def test_a_file_is_a_defense_with_its_hash(tmp_path) -> None:
     path.write_text(PLUGIN)
     defense = build(str(path), "sst2", {"strength": "0.25"})
     assert (defense.key, defense.strength) == ("mine", 0.25)
-    assert source_of(type(defense)) == {"path": str(path.resolve()), "sha256": file_hash(path)}
+    assert source_of(type(defense)) == {"path": str(path.resolve()), "sha256": sha256_of(path)}
     assert source_of(find_defense("pgd")) == {}
     assert "mine" not in known_defenses(), "a file is not registered for good"
 

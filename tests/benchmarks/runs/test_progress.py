@@ -34,3 +34,14 @@ def test_lines_are_not_read_as_markup() -> None:
     output = io.StringIO()
     Reporter(Console(file=output)).say("[bold]x[/bold]")
     assert output.getvalue() == "[bold]x[/bold]\n"
+
+
+def test_several_pieces_of_work_are_shown_at_once_and_go_when_they_end() -> None:
+    output = io.StringIO()
+    with Reporter(Console(file=output, force_terminal=True, width=100)).board() as begin:
+        first, second = begin("first", 2), begin("second", None)
+        first.advance(2)
+        second.progress.refresh()
+        assert "first" in output.getvalue() and "second" in output.getvalue()
+        first.end()
+        assert [task.description for task in second.progress.tasks] == ["second"]

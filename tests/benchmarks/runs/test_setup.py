@@ -161,3 +161,48 @@ def test_an_experiment_decides_what_the_options_leave_open(options) -> None:
 def test_a_full_preset_asks_no_assets_where_nothing_is_attacked(options) -> None:
     setup = resolve(replace(options, preset="paper", tasks="demo"), experiment=EXPERIMENTS["figure5"])
     assert setup.recipes == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"executor": "slurm"}, r"unknown executor 'slurm'.*local, ray"),
+        ({"workers": 0}, r"--workers must be 1 or more, got 0"),
+        ({"ray_address": "auto"}, r"--ray-address is for --executor ray, and the executor is 'local'"),
+    ],
+)
+def test_ways_of_working_that_are_not_to_be_had_are_refused(options, changes, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        resolve(replace(options, **changes))
+
+
+def test_ray_is_named_where_it_is_missing_and_a_cluster_has_its_own_size(
+    options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.runs import setup as module
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=r"pip install 'earlyrobust\[ray\]'"):
+        resolve(replace(options, executor="ray"))
+    monkeypatch.setattr(module, "find_spec", lambda name: name)
+    with pytest.raises(ValueError, match=r"--workers is for this machine alone"):
+        resolve(replace(options, executor="ray", ray_address="auto", workers=2))
+
+
+def test_more_workers_than_gpus_are_refused(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.runs import setup as module
+
+    monkeypatch.setattr(module, "choose_device", lambda name: "cuda")
+    monkeypatch.setattr(module.torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=r"--workers must be at most 2, one for each GPU, got 3"):
+        resolve(replace(options, workers=3))
+
+
+def test_trainings_side_by_side_share_the_cores(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.runs import setup as module
+
+    monkeypatch.setattr(module, "usable_cores", lambda: 8)
+    monkeypatch.setattr(module.torch, "set_num_threads", lambda count: None)
+    asked = replace(options, threads=None, untimed=True)
+    assert resolve(replace(asked, workers=2)).machine["threads"] == 4
+    assert resolve(asked).machine["threads"] == 1, "as many workers as cores"

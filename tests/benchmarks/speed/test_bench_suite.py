@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from baselines.ascc import Ascc
 from benchmarks.runs.defenses import known_defenses
 from benchmarks.speed.bench_suite import SIZES, steps_of_defenses
 
@@ -18,6 +19,7 @@ COUNTERS = {"n_forward", "n_backward_full", "n_backward_input", "flops", "parame
 def test_every_registered_defense_is_timed() -> None:
     assert {key for key, _ in steps_of_defenses()} == set(known_defenses())
     assert ("early_robust", "search") in steps_of_defenses()
+    assert all(stage for _, stage in steps_of_defenses())
 
 
 def test_tiny_is_smaller_than_bert_base() -> None:
@@ -25,7 +27,7 @@ def test_tiny_is_smaller_than_bert_base() -> None:
 
 
 def test_the_json_holds_times_and_exact_counters(tmp_path: Path) -> None:
-    chosen = "fine_tune-train or forward_and_backward or bertattack_official"
+    chosen = "fine_tune-train or ascc-train or forward_and_backward or bertattack_official"
     command = [sys.executable, "-m", "pytest", "benchmarks/speed", "-k", chosen, "-p", "no:cacheprovider"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -42,6 +44,8 @@ def test_the_json_holds_times_and_exact_counters(tmp_path: Path) -> None:
     dense = found["test_forward_and_backward[dense]"]["extra_info"]
     pruned = found["test_forward_and_backward[pruned]"]["extra_info"]
     assert set(step) >= COUNTERS and {name: step[name] for name in COUNTERS} == dense
+    rich, declared = found["test_step[ascc-train]"]["extra_info"], Ascc().update_passes()
+    assert (rich["n_forward"], rich["n_backward_full"]) == (declared.forward, declared.backward_full)
     assert pruned["flops"] < dense["flops"] and pruned["parameters"] < dense["parameters"]
     attack = found["test_attack[bertattack_official]"]["extra_info"]
     assert attack["texts"] == 8 and attack["queries"] > 8 * 6

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from baselines.adv_hotflip import AdvHotflip
+from baselines.ascc import Ascc
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 from baselines.pgd import PGD
+from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from benchmarks.clock.cost import EncoderShape, layer_flops
 from benchmarks.speed.stages import exact_counters, open_stage, stage_names, step_and_clear
@@ -22,6 +25,11 @@ def test_names_come_in_the_papers_order() -> None:
     assert stage_names(EarlyBert()) == ["search", "fine_tune"]
     assert stage_names(RobustTicket()) == ["first_fine_tune", "search", "fine_tune"]
     assert stage_names(EarlyRobust()) == ["search", "fine_tune"]
+
+
+@pytest.mark.parametrize("defense", [Rift(), Ascc(), AdvHotflip(rounds=1), EarlyRobust(search=Ascc(epochs=1))])
+def test_what_needs_more_than_tokens_is_opened_too(defense) -> None:
+    assert stage_names(defense)[0] in ("train", "search")
 
 
 def test_an_unknown_stage_is_refused() -> None:

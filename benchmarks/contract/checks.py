@@ -1,0 +1,385 @@
+"""The checks: each trains a defense on a two-layer random BERT for seconds and raises `Broken` with what is wrong.
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_it_keeps_the_contract(check):
+    check(Mine)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from baselines.batch import Batch
+from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.training import StageLog, fit
+from benchmarks.contract.outside_data import forbidden_imports, outside_reads
+from benchmarks.contract.small import SmallSet, short, small_bert, without_noise
+from benchmarks.results.checkpoints import Checkpoints
+from benchmarks.runs.settings import with_settings
+from benchmarks.victims.saved import load_classifier, save_classifier
+
+LEAST_FALL = 0.05  # of the mean loss, in nats, over some 64 updates; fine-tuning's falls by about 0.6
+FEW_EPOCHS = 2
+
+
+class Broken(AssertionError):
+    """A defense does not keep the contract; the message says in what and, where that is known, what to do."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check found.
+
+    Attributes:
+        check: its name.
+        promise: what it holds the defense to.
+        fault: a sentence on what is wrong, None where nothing is.
+    """
+
+    check: str
+    promise: str
+    fault: str | None
+
+
+Check = Callable[[type[Defense]], None]
+
+
+def verdicts(kind: type[Defense]) -> Iterator[Verdict]:
+    """Every check's verdict on a defense, as it comes; an exception out of the defense is a fault like any other."""
+    torch.set_num_threads(1)  # on so small a model the fastest
+    for check in CHECKS:
+        fault = None
+        try:
+            check(kind)
+        except Broken as broken:
+            fault = str(broken)
+        except Exception as error:
+            fault = f"it raises {type(error).__name__}: {error}"
+        yield Verdict(check.__name__, (check.__doc__ or "").splitlines()[0], fault)
+
+
+def hold(is_kept: bool, fault: str) -> None:
+    """Raises `Broken` with the fault where the contract is not kept."""
+    if not is_kept:
+        raise Broken(fault)
+
+
+def names_itself_and_its_source(kind: type[Defense]) -> None:
+    """Title and paper stand in the class, the source in its docstring."""
+    for name in ("title", "paper"):
+        hold(bool(getattr(kind, name, "")), f"{kind.__name__}.{name} is missing; set it in the class")
+    hold("Source" in (kind.__doc__ or ""), f"the docstring of {kind.__name__} names no source; write 'Source: ...'")
+    hold(kind.key.isidentifier() and kind.key.islower(), f"the key {kind.key!r} must be snake case")
+
+
+def settings_survive_json(kind: type[Defense]) -> None:
+    """Hyperparameters written as JSON and read again give the same defense."""
+    defense = short(kind)
+    try:
+        written = json.dumps(defense.settings())
+    except TypeError as error:
+        raise Broken(f"its settings cannot be written as JSON: {error}; use numbers, text, bools and None") from error
+    try:
+        again = with_settings(kind(), json.loads(written))
+    except ValueError as error:
+        raise Broken(f"its settings cannot be read from JSON again: {error}") from error
+    hold(again == defense, f"its settings come back from JSON otherwise: {defense} became {again}")
+
+
+def sees_training_texts_alone(kind: type[Defense]) -> None:
+    """Batches are all it learns about data: no data module is imported, no file read, no connection made."""
+    for line, module in forbidden_imports(kind):
+        raise Broken(
+            f"line {line} of its file imports {module}, through which it could reach test data; a defense learns about "
+            f"data from its batches alone"
+        )
+    with outside_reads(kind) as reads:
+        train(short(kind, FEW_EPOCHS), small_bert())
+    hold(not reads, f"it {'; '.join(reads[:3])} while it trains, which could be test data; use the batches alone")
+
+
+def steps_leave_gradients_and_nothing_else(kind: type[Defense]) -> None:
+    """A step leaves finite gradients on its stage's parameters, and weights, modes and flags as they were."""
+    defense, model = short(kind, FEW_EPOCHS), small_bert()
+    watched = _Watched(defense, model)
+    train(watched, model)
+    one = "yields several stages, and says that it has one; set one_stage = False"
+    hold(watched.stage_count == 1 or not kind.one_stage, f"it {one}")
+
+
+class _Watched:
+    """A defense whose every step is looked at; in every second the model is found in eval mode."""
+
+    def __init__(self, defense: Defense, model: nn.Module):
+        self.defense, self.model, self.needs = defense, model, defense.needs
+        self.stage_count = 0
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        for stage in self.defense.stages(model):
+            self.stage_count += 1
+            yield dataclasses.replace(stage, step=self._watched(stage))
+
+    def _watched(self, stage: Stage) -> Callable[[Batch], Tensor]:
+        calls = itertools.count()
+
+        def step(batch: Batch) -> Tensor:
+            self.model.train(next(calls) % 2 == 0)
+            before = [parameter.detach().clone() for parameter in self._all(stage)]
+            flags = {name: parameter.requires_grad for name, parameter in self.model.named_parameters()}
+            modes = {name: module.training for name, module in self.model.named_modules()}
+            loss = stage.step(batch)
+            _look_at_loss(loss)
+            self._look_at_gradients(stage)
+            changed = [p for p, was in zip(self._all(stage), before, strict=True) if not torch.equal(p, was)]
+            hold(not changed, "a step changes the weights; leave gradients and let the loop's optimiser update")
+            for name, module in self.model.named_modules():
+                found, left = ("train" if mode else "eval" for mode in (modes[name], module.training))
+                hold(
+                    found == left,
+                    f"a step finds the module {name or 'model'!r} in {found} mode and leaves it in {left}",
+                )
+            for name, parameter in self.model.named_parameters():
+                hold(flags[name] == parameter.requires_grad, f"a step leaves requires_grad of {name!r} changed")
+            self.model.train()
+            return loss
+
+        return step
+
+    def _all(self, stage: Stage) -> list[nn.Parameter]:
+        """The model's parameters and what the stage trains beside them."""
+        return list({id(each): each for each in (*self.model.parameters(), *stage.parameters)}.values())
+
+    def _look_at_gradients(self, stage: Stage) -> None:
+        own = {id(parameter) for parameter in stage.parameters}
+        gradients = [parameter.grad for parameter in stage.parameters if parameter.grad is not None]
+        hold(bool(gradients), f"a step of stage {stage.name!r} leaves no gradient; call backward()")
+        for name, parameter in self.model.named_parameters():
+            is_left = parameter.grad is not None and id(parameter) not in own
+            hold(not is_left, f"a step leaves a gradient on {name!r}, which stage {stage.name!r} does not train")
+        finite = all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+        hold(finite, f"a step of stage {stage.name!r} leaves a gradient that is not finite")
+        moved = any(bool(gradient.any()) for gradient in gradients)
+        hold(moved, f"a step of stage {stage.name!r} leaves gradients of zeros alone")
+
+
+def _look_at_loss(loss: object) -> None:
+    hold(isinstance(loss, Tensor), f"a step returns {type(loss).__name__}; return the loss as a tensor of shape ()")
+    hold(loss.shape == (), f"a step returns a loss of shape {tuple(loss.shape)}; return one of shape ()")
+    hold(not loss.requires_grad, "a step returns a loss with its graph; return loss.detach()")
+    hold(bool(torch.isfinite(loss)), f"a step returns the loss {float(loss)}")
+
+
+def makes_the_passes_it_declares(kind: type[Defense]) -> None:
+    """The passes of `update_passes()`, where it declares any, are those counted in the last stage."""
+    declared = short(kind, FEW_EPOCHS).update_passes()
+    if declared is None:
+        return
+    last = trained(kind)[1][-1]
+    found = Passes(*(count / last.updates for count in vars(last.passes).values()))  # type: ignore[arg-type]
+    hold(
+        found == declared,
+        f"update_passes() declares {_passes(declared)} per batch, and {_passes(found)} were counted in stage "
+        f"{last.name!r}",
+    )
+
+
+def _passes(passes: Passes) -> str:
+    return (
+        f"{passes.forward:g} forward, {passes.backward_full:g} full backward and {passes.backward_input:g} input "
+        f"backward passes"
+    )
+
+
+def training_lowers_the_loss(kind: type[Defense]) -> None:
+    """Some 64 updates on eight batches that a class can be learned from lower the loss on them."""
+    model = small_bert(dropout=0.0)
+    before = mean_loss(model)
+    logs = train(short(kind), model)
+    after = mean_loss(model)
+    hold(
+        after < before - LEAST_FALL,
+        f"the loss does not fall: {before:.3f} before and {after:.3f} after {sum(log.updates for log in logs)} updates",
+    )
+
+
+def a_seed_decides_the_training(kind: type[Defense]) -> None:
+    """The same seed gives the same weights to the last bit, and another seed gives others."""
+    ends = []
+    for seed in (7, 7, 8):
+        model = small_bert()
+        train(short(kind, FEW_EPOCHS), model, seed=seed)
+        ends.append(weights_hash(model))
+    hold(
+        ends[0] == ends[1],
+        "two trainings with one seed end in different weights; draw from torch's generator, which the seed sets",
+    )
+    hold(ends[0] != ends[2], "trainings with two seeds end in the same weights; something in it sets the seed itself")
+
+
+def padding_changes_nothing(kind: type[Defense]) -> None:
+    """Two columns of padding more give the same losses, up to the order of sums in float32."""
+    defense = without_noise(short(kind, FEW_EPOCHS))
+    losses = []
+    for pad_to in (None, 10):
+        model = small_bert(dropout=0.0)
+        losses.append(train(defense, model, SmallSet(defense.needs, pad_to))[0].losses[:4])
+    for update, (narrow, wide) in enumerate(zip(*losses, strict=True), start=1):
+        hold(
+            math.isclose(narrow, wide, rel_tol=1e-4, abs_tol=1e-5),
+            f"two columns of padding change the loss of update {update} from {narrow:.6f} to {wide:.6f}; leave padding "
+            f"out of norms and means, and call the size of a random start init_magnitude, which is 0 here",
+        )
+    narrow, wide = (logits(model, SmallSet(pad_to=width).batches[0]) for width in (None, 10))
+    hold(torch.allclose(narrow, wide, rtol=1e-5, atol=1e-5), "the trained model's logits change with padding")
+
+
+def leaves_a_plain_model(kind: type[Defense]) -> None:
+    """After the last stage the model is as it came but for its weights: no hooks, parametrisations or patches."""
+    stock, (model, _) = small_bert(), trained(kind)
+    trainable = {name: parameter.requires_grad for name, parameter in stock.named_parameters()}
+    for name, module in model.named_modules():
+        hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values(), *module._backward_hooks.values()]
+        # transformers 5 leaves hooks of its own where hidden states were asked for
+        own = [hook for hook in hooks if not getattr(hook, "__module__", "").startswith("transformers.")]
+        where = f"the module {name or 'model'!r}"
+        hold(not own, f"a hook is left on {where}; remove it after the last stage")
+        hold(not hasattr(module, "parametrizations"), f"a parametrisation is left on {where}; remove it")
+        hold("forward" not in vars(module), f"the forward of {where} is left patched; put the stock one back")
+    changed = set(stock.state_dict()) ^ set(model.state_dict())
+    hold(not changed, f"the model's weights were {'added or removed'}: {', '.join(sorted(changed)[:3])}")
+    for name, parameter in model.named_parameters():
+        hold(parameter.grad is None, f"a gradient is left on {name!r}")
+        hold(trainable[name] == parameter.requires_grad, f"requires_grad of {name!r} is left changed")
+
+
+def answers_a_text_the_same_twice(kind: type[Defense]) -> None:
+    """In eval mode the trained model's forward pass draws nothing."""
+    model, _ = trained(kind)
+    first, second = (logits(model, SmallSet().batches[0]) for _ in range(2))
+    hold(
+        torch.equal(first, second),
+        "the trained model's forward pass is random: one text, asked twice, gets two answers",
+    )
+
+
+def is_saved_and_loaded(kind: type[Defense]) -> None:
+    """The trained model, saved and loaded, gives the same logits."""
+    model, _ = trained(kind)
+    with tempfile.TemporaryDirectory() as folder:
+        save_classifier(model, Path(folder) / "model")
+        loaded = load_classifier(Path(folder) / "model")
+    batch = SmallSet().batches[0]
+    same = torch.allclose(logits(loaded, batch), logits(model, batch), rtol=0, atol=1e-6)
+    hold(same, "the trained model, saved and loaded, answers otherwise: it holds more than its weights and shapes")
+
+
+def keeps_nothing_of_a_run(kind: type[Defense]) -> None:
+    """A training changes nothing in the defense, which is its hyperparameters alone."""
+    defense = short(kind, FEW_EPOCHS)
+    before = (repr(defense), dict(vars(defense)))
+    train(defense, small_bert())
+    hold((repr(defense), dict(vars(defense))) == before, "a training changes the defense; keep state in stages() alone")
+
+
+class _Killed(Exception):
+    """The end of a process."""
+
+
+def goes_on_after_being_killed(kind: type[Defense]) -> None:
+    """Killed twice and begun anew from checkpoints: the same weights, losses, passes and trace, bit for bit."""
+    defense, whole = short(kind, FEW_EPOCHS), small_bert()
+    expected = [log.as_json() for log in train(defense, whole)]
+    updates = sum(log["updates"] for log in expected)
+    silent = False
+
+    def until(end: float) -> Callable[[Stage, Progress], None]:
+        ticks = itertools.count(1)
+
+        def on_update(stage: Stage, progress: Progress) -> None:
+            nonlocal silent
+            silent |= stage.memory is None
+            if next(ticks) == end:
+                raise _Killed
+
+        return on_update
+
+    with tempfile.TemporaryDirectory() as folder:
+        for lifetime in (updates // 3, updates // 2, math.inf):
+            model, saves = small_bert(), itertools.count(1)
+            keeper = Checkpoints(Path(folder), {}, stop=lambda saves=saves: next(saves) % 4 == 0)
+            torch.manual_seed(7)
+            with contextlib.suppress(_Killed):
+                logs = fit(defense, model, SmallSet(defense.needs), on_update=until(lifetime), keeper=keeper)
+    hold(keeper.resumed == 2 or silent, "its checkpoints were not gone on from")
+    same = [log.as_json() for log in logs] == json.loads(json.dumps(expected))
+    hold(
+        same and weights_hash(model) == weights_hash(whole),
+        "killed and gone on with, it ends otherwise; name what a stage remembers in Stage.memory, or leave that None",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    names_itself_and_its_source,
+    settings_survive_json,
+    sees_training_texts_alone,
+    steps_leave_gradients_and_nothing_else,
+    makes_the_passes_it_declares,
+    training_lowers_the_loss,
+    a_seed_decides_the_training,
+    padding_changes_nothing,
+    leaves_a_plain_model,
+    answers_a_text_the_same_twice,
+    is_saved_and_loaded,
+    keeps_nothing_of_a_run,
+    goes_on_after_being_killed,
+)
+
+
+def train(
+    defense: Defense | _Watched, model: nn.Module, batches: SmallSet | None = None, seed: int = 7
+) -> list[StageLog]:
+    """Trains on the small set with that seed."""
+    torch.manual_seed(seed)
+    return fit(defense, model, batches or SmallSet(defense.needs))  # type: ignore[arg-type]
+
+
+@cache
+def trained(kind: type[Defense]) -> tuple[nn.Module, list[StageLog]]:
+    """A model that the defense has trained and its stages' logs, made once for all checks that only look at them."""
+    model = small_bert()
+    return model, train(short(kind, FEW_EPOCHS), model)
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 of all weights with their names."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def logits(model: nn.Module, batch: Batch) -> Tensor:
+    """Clean logits (B, C) in eval mode."""
+    model.eval()
+    with torch.no_grad():
+        return model(**batch.inputs()).logits
+
+
+def mean_loss(model: nn.Module) -> float:
+    """Mean cross-entropy over the small set, in eval mode."""
+    losses = [cross_entropy(logits(model, batch), batch.labels) for batch in SmallSet().batches]
+    return float(torch.stack(losses).mean())

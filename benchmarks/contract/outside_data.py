@@ -1,0 +1,66 @@
+"""What a defense reaches for beside its batches: data modules it imports, files it opens, connections it makes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from baselines.defense import Defense
+from benchmarks.runs.defenses import source_of
+
+DATA_MODULES = ("benchmarks", "reports", "earlyrobust", "datasets")
+CODE_SUFFIXES = (".py", ".pyc", ".so")
+SYSTEM = tuple(dict.fromkeys((sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev", "/usr", "/etc")))
+
+_heard: list[str] | None = None
+_is_listening = False
+
+
+def forbidden_imports(kind: type[Defense]) -> Iterator[tuple[int, str]]:
+    """Line and module of every import, in the file that defines the defense, of a module that hands out data."""
+    source = inspect.getsourcefile(kind)
+    assert source is not None
+    for node in ast.walk(ast.parse(Path(source).read_text("utf-8"))):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules = [node.module]
+        for module in modules:
+            if module.split(".")[0] in DATA_MODULES:
+                yield node.lineno, module
+
+
+@contextmanager
+def outside_reads(kind: type[Defense]) -> Iterator[list[str]]:
+    """What is opened or connected to while the block runs, in words: code and the system's own files are left out.
+
+    A defense from a file is run once more inside, so that what it reads when it is loaded is seen.
+    """
+    global _heard, _is_listening
+    if not _is_listening:
+        sys.addaudithook(_listen)  # which cannot be taken off again, and hears nothing outside this block
+        _is_listening = True
+    found: list[str] = []
+    _heard = found
+    try:
+        if source := source_of(kind):
+            runpy.run_path(source["path"])
+        yield found
+    finally:
+        _heard = None
+
+
+def _listen(event: str, arguments: tuple[Any, ...]) -> None:
+    if _heard is None:
+        return
+    if event == "open" and isinstance(arguments[0], str | bytes | Path):
+        path = Path(arguments[0].decode() if isinstance(arguments[0], bytes) else arguments[0]).absolute()
+        if path.suffix not in CODE_SUFFIXES and not str(path).startswith(SYSTEM):
+            _heard.append(f"opens {path}")
+    elif event == "socket.connect":
+        _heard.append(f"connects to {arguments[1]}")

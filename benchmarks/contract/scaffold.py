@@ -1,0 +1,57 @@
+"""A new defense to start from: a working file, its test and its card."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+
+from baselines.refusal import require
+from benchmarks.runs.defenses import known_defenses
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def new_defense(key: str, folder: Path) -> list[Path]:
+    """Writes `key`.py, test_`key`.py and `key`.md into `folder`, and returns their paths.
+
+    The defense works as it is and keeps the contract; nothing is overwritten.
+
+    Args:
+        key: what the defense is called in commands: snake case, and no name that is taken.
+    Raises:
+        ValueError: for a name that will not do, or a file that is there already.
+        RuntimeError: where a file cannot be written.
+    """
+    _check_name(key)
+    words = key.split("_")
+    files = {"defense": folder / f"{key}.py", "test": folder / f"test_{key}.py", "card": folder / f"{key}.md"}
+    for path in files.values():
+        if path.exists():
+            raise ValueError(f"the file {path} exists already and is not overwritten; take another name or --out")
+    values = {
+        "key": key,
+        "title": " ".join(words).capitalize(),
+        "name_of_class": "".join(word.capitalize() for word in words),
+        "defense_file": files["defense"].name,
+        "test_file": files["test"].name,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in files.items():
+            text = Template((TEMPLATES / f"{name}.txt").read_text("utf-8")).substitute(values)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise RuntimeError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return list(files.values())
+
+
+def _check_name(key: str) -> None:
+    is_snake_case = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", key) is not None
+    require(is_snake_case, "NAME", "snake case, such as my_defense", key)
+    require(not keyword.iskeyword(key), "NAME", "no word of Python's", key)
+    require(key not in known_defenses(), "NAME", "a name that no defense has; see 'earlyrobust ls defenses'", key)
+    require(find_spec(key) is None, "NAME", "a name that no installed module has", key)

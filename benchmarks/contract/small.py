@@ -1,0 +1,101 @@
+"""A random two-layer BERT and eight batches it can learn: large enough to check a defense on, in seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Set
+
+import torch
+from torch.nn.functional import pad
+from transformers import BertConfig, BertForSequenceClassification
+
+from baselines.batch import Batch
+from baselines.defense import Defense
+from benchmarks.data.generated_needs import with_needs
+from benchmarks.runs.settings import with_settings
+
+VOCABULARY, FIRST_WORD, SUBSTITUTES = 100, 20, 4
+LENGTHS = (8, 6, 8, 5, 7, 4)
+LEARNING_RATE = 2e-3  # a rate that moves random weights
+
+
+def small_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int = 2) -> BertForSequenceClassification:
+    """A random BERT: 4 heads of width 8, 64 neurons a layer, 100 words."""
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        initializer_range=0.1,
+        num_labels=labels,
+    )
+    return BertForSequenceClassification(config)
+
+
+class SmallSet:
+    """Eight batches of six texts from which a class can be learned: the first word decides the label.
+
+    Args:
+        needs: what the batches carry beyond tokens.
+        pad_to: L, where it is more than the longest text.
+    """
+
+    updates_per_epoch = 8
+
+    def __init__(self, needs: Set[str] = frozenset(), pad_to: int | None = None):
+        draw = torch.Generator().manual_seed(3)
+        self.batches = [
+            with_needs(
+                _batch(draw, pad_to or max(LENGTHS)),
+                needs,
+                vocabulary=VOCABULARY,
+                first_word=FIRST_WORD,
+                substitutes=SUBSTITUTES,
+            )
+            for _ in range(self.updates_per_epoch)
+        ]
+
+    def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
+        """The same batches in every epoch."""
+        return iter(self.batches)
+
+
+def _batch(draw: torch.Generator, padded: int) -> Batch:
+    width = max(LENGTHS)
+    ids = torch.randint(FIRST_WORD, VOCABULARY, (len(LENGTHS), width), generator=draw)
+    labels = torch.arange(len(LENGTHS)) % 2
+    ids[:, 0], ids[:, 1] = 2, torch.where(labels == 1, 10, 11)
+    mask = (torch.arange(width)[None] < torch.tensor(LENGTHS)[:, None]).long()
+    ids, mask = (pad(each, (0, padded - width)) for each in (ids * mask, mask))
+    return Batch(ids, mask, labels, torch.zeros_like(ids))
+
+
+def short(kind: type[Defense], epochs: float = 8) -> Defense:
+    """The defense with a few epochs in every stage, two steps in an ascent and a rate that moves a random model."""
+    usual = kind()
+    changes: dict[str, object] = {"epochs": epochs, "learning_rate": LEARNING_RATE}
+    for field in dataclasses.fields(kind):
+        if field.name in ("steps", "attack_steps", "rounds"):
+            changes[field.name] = 2
+        if field.name.endswith("_epochs") and not field.name.startswith("max_"):
+            changes[field.name] = 2
+        has_epochs = field.name != "fine_tuning"  # which takes the schedule of the defense that holds it
+        if has_epochs and isinstance(getattr(usual, field.name), Defense):
+            changes[f"{field.name}.epochs"] = 2
+    return with_settings(usual, changes)
+
+
+def without_noise(defense: Defense) -> Defense:
+    """The same, with perturbations that start at zero: their random start depends on the padded width."""
+    changes = {}
+    for name, value in defense.settings().items():
+        if name == "init_magnitude":
+            changes[name] = 0.0
+        if isinstance(value, dict) and "init_magnitude" in value:
+            changes[f"{name}.init_magnitude"] = 0.0
+    return with_settings(defense, changes)

@@ -1,0 +1,109 @@
+"""Trained models taken out of a folder of results, as plain transformers models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from baselines.refusal import unknown
+from benchmarks.data.digests import sha256_of
+from benchmarks.results.records import TrainingRecord
+from benchmarks.results.store import Store
+from benchmarks.victims.saved import load_classifier
+
+SHOWN_KEY = 12
+MOST_LISTED = 12
+
+
+def load(
+    out: Path | str,
+    defense: str | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    *,
+    key: str | None = None,
+) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    """A trained model of a folder of results, in eval mode, with its tokenizer.
+
+    A pruned model has the shapes its ticket left. The tokenizer's `model_max_length` is the training's length.
+
+    Args:
+        out: the folder that `reproduce` or `run` got as --out.
+        defense, task, seed: what is sought; what is left out may be anything, so long as one training is meant.
+        key: the training's key, or how it begins; where settings alone tell trainings apart.
+    Raises:
+        ValueError: where no training is meant, or several are, with those that are stored.
+        RuntimeError: where the weights are not those that were trained.
+    """
+    store = open_store(out)
+    return load_stored(store, find_training(store, defense, task, seed, key=key))
+
+
+def open_store(out: Path | str) -> Store:
+    """The results in a folder, to be read alone.
+
+    Raises:
+        ValueError: where there is no such folder.
+    """
+    if not Path(out).is_dir():
+        raise ValueError(f"there is no folder {out}; name the one that 'reproduce' or 'run' got as --out")
+    return Store(Path(out), writable=False)
+
+
+def find_training(
+    store: Store,
+    defense: str | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    *,
+    key: str | None = None,
+) -> TrainingRecord:
+    """The one finished training that is meant; see `load`.
+
+    Raises:
+        ValueError: where none is meant, or several are.
+    """
+    found = [record for record in store.trainings() if record.status == "finished"]
+    if not found:
+        raise ValueError(f"the folder {store.root} holds no finished training; 'earlyrobust run' makes one")
+    for field, wanted in (("defense", defense), ("task", task), ("seed", seed)):
+        stored = {str(getattr(record, field)) for record in found}
+        found = [record for record in found if wanted is None or getattr(record, field) == wanted]
+        if not found:
+            raise unknown(f"stored {field}", str(wanted), stored)
+    if key is not None:
+        listed = _listed(found)
+        found = [record for record in found if record.key.startswith(key)]
+        if not found:
+            raise ValueError(f"no stored training has a key that begins with {key!r}; stored: {listed}")
+    if len(found) > 1:
+        raise ValueError(
+            f"{len(found)} stored trainings are meant; say which by defense, task, seed or key: {_listed(found)}"
+        )
+    return found[0]
+
+
+def _listed(records: list[TrainingRecord]) -> str:
+    shown = [
+        f"{each.key[:SHOWN_KEY]} ({each.defense}, {each.task}, seed {each.seed})" for each in records[:MOST_LISTED]
+    ]
+    more = len(records) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    """The model and tokenizer of a training; the store is left as it is.
+
+    Raises:
+        RuntimeError: where the weights are absent, or not those that were trained.
+    """
+    weights = store.weights_path(training.key)
+    if not weights.is_file() or sha256_of(weights) != training.weights_sha256:
+        raise RuntimeError(
+            f"the weights {weights} are not those that were trained; the command that made them makes them anew"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(weights.parent, use_fast=True, local_files_only=True)
+    tokenizer.model_max_length = training.identity["max_length"]
+    return load_classifier(weights.parent), tokenizer

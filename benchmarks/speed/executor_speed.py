@@ -1,0 +1,117 @@
+"""What executors cost: the same few cells in one process, in two, and on Ray, with cells per minute."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+
+from benchmarks.results.store import Store
+from benchmarks.runs.execute import execute
+from benchmarks.runs.executors import Event, Executor, executor_for
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.plan import Plan
+from benchmarks.runs.progress import Reporter
+from benchmarks.runs.setup import resolve
+from benchmarks.runs.work import Item, trainings_of
+
+WAYS = (("local", 1), ("local", 2), ("ray", 1), ("ray", 2))
+CELLS = 4
+
+
+@dataclass(frozen=True)
+class ExecutorTiming:
+    """One executor with some workers.
+
+    Attributes:
+        executor, workers: which, and how many.
+        cells: trainings, each with its attacks.
+        start_seconds: until the first item could begin; on Ray with the look at every node.
+        seconds: all after that.
+        equal: whether weights, answers and outcomes are those of the first way, bit for bit.
+    """
+
+    executor: str
+    workers: int
+    cells: int
+    start_seconds: float
+    seconds: float
+    equal: bool
+
+
+class _Clocked(Executor):
+    """An executor and how long it took to start."""
+
+    def __init__(self, executor: Executor):
+        self.executor = executor
+        self.start_seconds = 0.0
+
+    def __enter__(self) -> Executor:
+        began = time.perf_counter()
+        self.executor.__enter__()
+        self.start_seconds = time.perf_counter() - began
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.executor.__exit__(kind, error, where)
+
+    def describe(self) -> str:
+        return self.executor.describe()
+
+    def submit(self, item: Item) -> None:
+        self.executor.submit(item)
+
+    def events(self) -> Iterator[Event]:
+        return self.executor.events()
+
+
+def time_executors(
+    options: Options,
+    *,
+    ways: tuple[tuple[str, int], ...] = WAYS,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[ExecutorTiming]:
+    """Fine-tunes and attacks with a few seeds in each way, on the CPU, a thread a worker, in folders thrown away.
+
+    Args:
+        options: as for a run; `runs` seeds, four when left out.
+    Raises:
+        RuntimeError: where Ray is not installed.
+    """
+    found: list[ExecutorTiming] = []
+    first: dict[str, object] = {}
+    for name, workers in ways:
+        with tempfile.TemporaryDirectory(prefix="earlyrobust-bench-") as folder:
+            changes = {"out": Path(folder), "executor": name, "workers": workers, "threads": options.threads or 1}
+            setup = resolve(replace(options, device="cpu", untimed=True, **changes))
+            runs = options.runs or CELLS
+            plan = Plan.without_estimate(setup, cells(setup.preset, list(setup.tasks), ["fine_tune"], runs=runs))
+            working = _Clocked(executor_for(setup, trainings_of(setup, plan)))
+            began = time.perf_counter()
+            execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
+            seconds = time.perf_counter() - began - working.start_seconds
+            made = _contents(setup.store)
+            first = first or made
+            timing = ExecutorTiming(name, workers, len(plan.cells), working.start_seconds, seconds, made == first)
+        start = f"after a start of {timing.start_seconds:.1f} s"
+        say(f"{name}, {workers} workers: {timing.cells} cells in {seconds:.1f} s {start}")
+        found.append(timing)
+    return found
+
+
+def _contents(store: Store) -> dict[str, object]:
+    """What was trained and how attacks on it ended, by key."""
+    trained = {record.key: (record.weights_sha256, record.clean_correct) for record in store.trainings()}
+    attacked = {
+        key: sorted(store.outcomes(key), key=lambda outcome: outcome.example_id) for key in store.keys("attacks")
+    }
+    return trained | attacked

@@ -1,0 +1,111 @@
+"""Where each method and each of its hyperparameters is from, as a page written from the code's own docstrings."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tabulate import tabulate
+
+from baselines.defense import Defense, default_of
+from benchmarks.runs.defenses import TABLE_ORDER, tree_defenses
+
+HEAD = """# Paper index
+
+Every hyperparameter with its default and where it is from, written from the code by `earlyrobust paper-index FILE`; a
+test holds this page to it. What a task or a preset sets apart, `earlyrobust show METHOD --task TASK` tells.
+"""
+
+SEE = re.compile(r"see `(\w+)`")
+FIELD = re.compile(r" {4}(?P<names>\w+(?:, \w+)*): (?P<text>.*)")
+
+
+def paper_index() -> str:
+    """The page, in Markdown: the settings all methods share, then a section per method with its own."""
+    order = [*TABLE_ORDER, *sorted(tree_defenses().keys() - set(TABLE_ORDER))]
+    shared = {field.name: default_of(field) for field in dataclasses.fields(Defense)}
+    sections = [_section("Every method", "", Defense, {})]
+    for defense in map(tree_defenses().__getitem__, order):
+        sections.append(_section(defense.title, f"{defense.paper}. ", defense, shared))
+    return "\n".join([HEAD, *sections])
+
+
+def _section(title: str, paper: str, defense: type[Defense], known: Mapping[str, Any]) -> str:
+    """One method; settings whose default is the `known` one are left out."""
+    described = descriptions(defense)
+    rows = [
+        (f"`{field.name}`", f"`{_short(default_of(field))}`", described[field.name].replace("|", r"\|"))
+        for field in dataclasses.fields(defense)
+        if field.name not in known or default_of(field) != known[field.name]
+    ]
+    parts = [f"## {title}", f"{paper}{source(defense)}".strip(), _by_task(defense)]
+    if rows:
+        parts.append(tabulate(rows, ("Setting", "Default", "What it is"), tablefmt="pipe", disable_numparse=True))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _by_task(defense: type[Defense]) -> str:
+    """The settings that a task has of its own, a sentence."""
+    tasks = [
+        f"{task} {', '.join(f'`{name}={_short(value)}`' for name, value in settings.items())}"
+        for task, settings in defense.task_settings.items()
+    ]
+    return f"By task: {'; '.join(tasks)}." if tasks else ""
+
+
+def source(defense: type) -> str:
+    """The `Source:` and `Departures:` of a class's docstring, each a paragraph."""
+    text = inspect.cleandoc(vars(defense).get("__doc__") or "")
+    found = []
+    for name in ("Source", "Departures"):
+        match = re.search(rf"^{name}: (.*?)(?=\n\n|\n\w+:|\Z)", text, re.MULTILINE | re.DOTALL)
+        if match:
+            found.append(f"{name}: {' '.join(match[1].split())}")
+    return "\n\n".join(found)
+
+
+def descriptions(defense: type) -> dict[str, str]:
+    """What the docstrings say of each field, by name; a subclass's word comes before that of what it derives from.
+
+    Where one says "see" of a class, that class's own word for the field is put in.
+    """
+    found: dict[str, str] = {}
+    for each in reversed(defense.__mro__):
+        found |= _attributes(vars(each).get("__doc__") or "")
+    module = vars(sys.modules[defense.__module__])
+    for name, text in found.items():
+        if (match := SEE.search(text)) and isinstance(other := module.get(match[1]), type):
+            found[name] = text.replace(match[0], descriptions(other)[name].rstrip("."))
+    return found
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """The entries under `Attributes:`."""
+    _, _, block = inspect.cleandoc(docstring).partition("Attributes:\n")
+    found: dict[str, str] = {}
+    names: tuple[str, ...] = ()
+    for line in block.split("\n"):
+        if entry := FIELD.fullmatch(line):
+            names = tuple(entry["names"].split(", "))
+            found |= dict.fromkeys(names, entry["text"])
+        elif line.startswith(" " * 8) and names:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+        else:
+            break
+    return found
+
+
+def _short(value: Any) -> str:
+    """A default as it would be set; a nested method by its title and what differs from its own defaults."""
+    if not dataclasses.is_dataclass(value):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    changed = {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if getattr(value, field.name) != default_of(field)
+    }
+    return f"{type(value).__name__}({', '.join(f'{name}={_short(each)}' for name, each in changed.items())})"

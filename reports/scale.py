@@ -1,0 +1,209 @@
+"""How long presets would take on how many GPUs, by the cost model's FLOPs and the executor's own order of work."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from pathlib import Path
+
+from baselines.refusal import require
+from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
+from benchmarks.data.tasks import find_task
+from benchmarks.results.store import write_atomically
+from benchmarks.runs.calibration import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
+from benchmarks.runs.experiments import Cell, find_experiments, variant_cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.presets import PRESETS, Preset
+from reports.comparability import TEST_TEXTS, TRAINING_TEXTS
+from reports.tables import Column, Number, Table
+
+SHAPES = {"minilm": EncoderShape(layers=6, hidden=384, heads=12, neurons=1536), "bert-base-uncased": EncoderShape()}
+EXPERIMENTS_SHOWN = ("table1", "all")
+BEGIN, END = "<!-- scale: begin -->", "<!-- scale: end -->"
+
+COLUMNS = (
+    Column("Preset", "preset", False),
+    Column("Experiment", "experiment", False),
+    Column("GPUs", "gpus"),
+    Column("Hours", "hours"),
+    Column("Training h", "training_hours"),
+    Column("Attacks h", "attack_hours"),
+    Column("Longest training h", "longest_training_hours"),
+    Column("GPU hours", "gpu_hours"),
+    Column("Limited by", "limited_by", False),
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an experiment takes of one GPU.
+
+    Attributes:
+        trainings: block and hours of each training, in the plan's order.
+        attacks: hours of each attack.
+    """
+
+    trainings: tuple[tuple[Hashable, float], ...]
+    attacks: tuple[float, ...]
+
+
+def forward_flops(shape: EncoderShape, tokens: int) -> float:
+    """FLOPs of one text through the dense encoder; embeddings and the head are left out."""
+    return shape.layers * layer_flops(shape, tokens, shape.heads, shape.neurons)
+
+
+def training_flops(preset: Preset, cell: Cell) -> float:
+    """FLOPs of a training with its clean evaluation, every text as long as the task allows.
+
+    Source: the cost model in `benchmarks.clock.cost`; a search is taken to go on to its cap.
+    """
+    task, shape = find_task(cell.task), SHAPES[preset.backbone]
+    tokens = preset.max_length or task.max_length
+    forward = forward_flops(shape, tokens)
+    epochs = epoch_units(cell.defense, shape=shape, tokens=tokens)
+    trained = _texts(preset.train_texts, TRAINING_TEXTS, cell.task)
+    tested = _texts(preset.test_texts, TEST_TEXTS, cell.task)
+    return (epochs * trained * FINE_TUNING_UPDATE + tested) * forward
+
+
+def attack_flops(preset: Preset, task: str, recipe: str) -> float:
+    """FLOPs of an attack on a dense model: forward passes by the word, as many words as the task allows tokens."""
+    found = find_task(task)
+    tokens = preset.max_length or found.max_length
+    passes = FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * tokens
+    return (preset.attacked or found.attacked) * passes * forward_flops(SHAPES[preset.backbone], tokens)
+
+
+def _texts(limit: int | None, present: dict[str, int], task: str) -> int:
+    return min(each for each in (limit, present.get(task)) if each is not None)
+
+
+def work_of(preset: Preset, experiment: str, flops_per_second: float) -> Work:
+    """An experiment's trainings and attacks, each cell once; `all` is every experiment."""
+    hour = 3600 * flops_per_second
+    trainings: list[tuple[Hashable, float]] = []
+    attacks: list[float] = []
+    trained: list[Cell] = []
+    attacked: list[tuple[Cell, str]] = []
+    for each in find_experiments(experiment):
+        if each.kind == "settings":
+            continue
+        fitted = each.fit(preset)
+        for cell in variant_cells(fitted, fitted.tasks, each.chosen(Options(), fitted)):
+            model = Cell(cell.task, cell.defense, cell.seed)
+            if model not in trained:
+                trained.append(model)
+                trainings.append(((cell.task, cell.seed), training_flops(fitted, cell) / hour))
+            for recipe in fitted.recipes:
+                if (cell, recipe) not in attacked:
+                    attacked.append((cell, recipe))
+                    attacks.append(attack_flops(fitted, cell.task, recipe) / hour)
+    return Work(tuple(trainings), tuple(attacks))
+
+
+def hours_of(work: Sequence[tuple[Hashable, float]], machines: Sequence[int]) -> float:
+    """Hours until the last item ends, with the executor's order: a block stays on the machine it began on.
+
+    Args:
+        work: block and hours of each item, in order.
+        machines: GPUs of each machine.
+    """
+    free = list(machines)
+    ends: list[tuple[float, int]] = []
+    home: dict[Hashable, int] = {}
+    waiting, now = list(work), 0.0
+    while waiting:
+        left = []
+        for block, hours in waiting:
+            machine = home.get(block, max(range(len(free)), key=free.__getitem__))
+            if free[machine]:
+                home[block] = machine
+                free[machine] -= 1
+                heappush(ends, (now + hours, machine))
+            else:
+                left.append((block, hours))
+        waiting = left
+        now, machine = heappop(ends)
+        free[machine] += 1
+    return max((end for end, _ in ends), default=now)
+
+
+def scale_table(tflops: float, gpus: Sequence[int] = (1, 8, 64), gpus_per_machine: int = 8) -> Table:
+    """One row per preset, experiment and number of GPUs.
+
+    Args:
+        tflops: what one GPU sustains, in 10^12 FLOPs a second.
+    Raises:
+        ValueError: for a throughput or number that is not positive.
+    """
+    require(tflops > 0, "--tflops", "positive", tflops)
+    require(bool(gpus) and all(each >= 1 for each in gpus), "--gpus", "1 or more each", tuple(gpus))
+    require(gpus_per_machine >= 1, "--gpus-per-machine", "1 or more", gpus_per_machine)
+    rows = []
+    for preset in (preset for preset in PRESETS.values() if not preset.generated):
+        for experiment in EXPERIMENTS_SHOWN:
+            work = work_of(preset, experiment, 1e12 * tflops)
+            for number in gpus:
+                rows.append((preset.key, experiment, *_row(work, number, gpus_per_machine)))
+    by_recipe = ", ".join(f"{passes:g} forward passes a word of {key}" for key, passes in FORWARDS_PER_WORD.items())
+    caption = (
+        f"Assumed: every GPU sustains {tflops:g} TFLOP/s, and machines have up to {gpus_per_machine} GPUs; at twice "
+        f"the throughput half the hours. Nothing here was measured.",
+        "FLOPs: the cost model's, forward 1, input backward 1, full backward 2, every text as long as its task allows, "
+        "embeddings left out, every search to its cap. Shorter texts take less.",
+        f"Attacks: {by_recipe}, {OTHER_FORWARDS_PER_WORD:g} of any other, and a word for every token; the time that "
+        f"Python takes of its own is not in it.",
+        "Left out: starts of processes, warm-up, loading, and carrying weights between machines.",
+    )
+    return Table("Predicted hours by number of GPUs", COLUMNS, tuple(rows), caption)
+
+
+def _row(work: Work, gpus: int, per_machine: int) -> tuple[Number | str, ...]:
+    whole, rest = divmod(gpus, per_machine)
+    machines = [per_machine] * whole + [rest] * (rest > 0)
+    training = hours_of(work.trainings, machines)
+    attack = hours_of([(number, hours) for number, hours in enumerate(work.attacks)], machines)
+    hours = [hours for _, hours in work.trainings]
+    unbound = hours_of(list(enumerate(hours)), machines)
+    if attack > training:
+        limit = "attacks"
+    elif training > 1.05 * unbound:
+        limit = "blocks kept on one machine"
+    elif unbound > 1.05 * sum(hours) / gpus:
+        limit = "the last and longest trainings"
+    else:
+        limit = "the number of GPUs"
+    return (
+        Number(gpus, digits=0),
+        Number(training + attack, digits=2),
+        Number(training, digits=2),
+        Number(attack, digits=2),
+        Number(max(hours), digits=2),
+        Number(sum(hours) + sum(work.attacks), digits=2),
+        limit,
+    )
+
+
+def with_table(text: str, table: Table) -> str:
+    """A document with the table between its two marks.
+
+    Raises:
+        ValueError: where they are not there, each once.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"the document must hold {BEGIN} and {END}, each once and in this order")
+    body = table.to_markdown().partition("\n")[2].strip()
+    head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
+    return f"{head}{BEGIN}\n\n{body}\n\n{tail}"
+
+
+def write_into(document: Path, table: Table) -> None:
+    """Puts the table into a document, in place of the one that is there.
+
+    Raises:
+        ValueError: where the document is absent or has no marks.
+    """
+    if not document.is_file():
+        raise ValueError(f"the document {document} does not exist")
+    write_atomically(document, with_table(document.read_text("utf-8"), table))

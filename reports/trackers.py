@@ -1,0 +1,148 @@
+"""Curves and numbers of stored runs for TensorBoard, Weights & Biases or trackio.
+
+Everything is written after the work, from the records: nothing is read back or sent while a training's clock runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from baselines.refusal import unknown
+from benchmarks.results.metrics import aua_percent, mean_queries
+from benchmarks.results.records import TrainingRecord
+from benchmarks.results.store import canonical, content_key, write_atomically
+from benchmarks.runs.runner import stored_attacks
+from benchmarks.runs.setup import Setup
+from reports.frame import AttackResult, counted_seconds
+
+PROJECT = "earlyrobust"
+SHOWN_KEY = 8
+
+# What is imported, and the package that brings it.
+LIBRARIES = {
+    "tensorboard": ("torch.utils.tensorboard", "tensorboard"),
+    "wandb": ("wandb", "wandb"),
+    "trackio": ("trackio", "trackio"),
+}
+
+
+class Tracker(Protocol):
+    """Where one run is logged."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Writes some numbers at a step, which never goes back."""
+
+    def close(self) -> None:
+        """Ends the run."""
+
+
+class TensorBoard:
+    """A folder of TensorBoard's events."""
+
+    def __init__(self, library: Any, name: str, settings: Mapping[str, Any], folder: Path):
+        self.writer = library.SummaryWriter(str(folder / name))
+        self.writer.add_text("settings", f"`{canonical(settings)}`")
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Hosted:
+    """A run of Weights & Biases, or of trackio, whose functions are the same."""
+
+    def __init__(self, library: Any, name: str, settings: Mapping[str, Any]):
+        self.library = library
+        library.init(project=PROJECT, name=name, config=dict(settings))
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self.library.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self.library.finish()
+
+
+def library_of(tracker: str) -> Any:
+    """The module behind a tracker.
+
+    Raises:
+        ValueError: for an unknown tracker, or one that is not installed.
+    """
+    if tracker not in LIBRARIES:
+        raise unknown("tracker", tracker, LIBRARIES)
+    module, package = LIBRARIES[tracker]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"--track {tracker} needs a package that is not installed; pip install {package}") from error
+
+
+def track(setup: Setup, tracker: str, trainings: Sequence[TrainingRecord]) -> int:
+    """Logs every training with its attacks that was not logged as it stands now; returns how many were.
+
+    A note in `tracked/<tracker>/` of the results tells that a run was.
+
+    Raises:
+        ValueError: for an unknown tracker, or one that is not installed.
+    """
+    library, folder = library_of(tracker), setup.store.root / "tracked" / tracker
+    logged = 0
+    for training in trainings:
+        results = [
+            AttackResult(record, setup.store.outcomes(record.key))
+            for _, record in stored_attacks(setup, training)
+            if record is not None
+        ]
+        sources = {"training": training.key, "attacks": [result.record.key for result in results]}
+        note = folder / f"{content_key(sources)}.json"
+        if note.exists():
+            continue
+        name = f"{training.task} {training.defense} seed {training.seed} {content_key(sources)[:SHOWN_KEY]}"
+        opened: Tracker
+        if tracker == "tensorboard":
+            opened = TensorBoard(library, name, training.identity, folder)
+        else:
+            opened = Hosted(library, name, training.identity)
+        for step, values in points(training, results):
+            opened.log(values, step)
+        opened.close()
+        write_atomically(note, canonical(sources) + "\n")
+        logged += 1
+    return logged
+
+
+def points(training: TrainingRecord, attacks: Sequence[AttackResult]) -> Iterator[tuple[int, dict[str, float]]]:
+    """What is logged, by update over all stages: losses, the distances of masks, and at the end what was reached."""
+    done = 0
+    for stage in training.stages:
+        name = stage["name"]
+        distances = {each["update"]: each for each in stage["trace"].get("boundaries", ())}
+        for update, loss in enumerate(stage["losses"], start=1):
+            values = {f"{name}/loss": loss}
+            for kind in ("head_distance", "neuron_distance"):
+                distance = distances.get(update, {}).get(kind)
+                if distance is not None:
+                    values[f"{name}/{kind}"] = distance
+            yield done + update, values
+        done += len(stage["losses"])
+    yield done, reached(training, attacks)
+
+
+def reached(training: TrainingRecord, attacks: Sequence[AttackResult]) -> dict[str, float]:
+    """Clean %, seconds where they count, share of the parameters kept; Aua % and #Query of each finished attack."""
+    values = {"parameters_kept_percent": 100 * training.parameters_kept / training.parameters_before}
+    if training.clean_correct:
+        values["clean_percent"] = 100 * training.clean_correct.count("1") / len(training.clean_correct)
+    if (seconds := counted_seconds([training]).get(training.seed)) is not None:
+        values["training_seconds"] = seconds
+    for result in attacks:
+        recipe = result.record.recipe
+        values[f"{recipe}/aua_percent"] = aua_percent(result.outcomes)
+        values[f"{recipe}/queries"] = mean_queries(result.outcomes)
+    return values

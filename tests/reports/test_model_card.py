@@ -1,0 +1,72 @@
+"""An exported model opens elsewhere, answers as it did, and carries its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_up
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+import earlyrobust
+from benchmarks.attacks.recipes import find_recipe
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.runner import attack_model, train
+from benchmarks.runs.setup import resolve
+from benchmarks.runs.stored_models import load
+from benchmarks.victims.saved import load_classifier
+from reports.frame import AttackResult
+from reports.model_card import CARD, export, model_card
+
+RECIPE = "textbugger"
+
+
+def trained(options, defense: str):
+    setup = resolve(replace(options, recipes=RECIPE))
+    record = train(setup, cells(setup.preset, ["demo"], [defense], runs=1)[0])
+    return record, attack_model(setup, record, find_recipe(RECIPE))
+
+
+@pytest.mark.parametrize("defense", ["fine_tune", "early_robust"])
+def test_an_exported_model_answers_as_the_stored_one_and_can_be_attacked(options, tmp_path, defense, capsys) -> None:
+    record, attacked = trained(options, defense)
+    folder = tmp_path / "exported"
+    written = export(options.out, folder, defense)
+    assert {"config.json", "model.safetensors", "tokenizer.json", CARD} <= {path.name for path in written}
+    if defense == "fine_tune":
+        model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    else:
+        model = load_classifier(folder)
+    batch = AutoTokenizer.from_pretrained(folder)(["a good film"], return_tensors="pt")
+    assert torch.equal(model(**batch).logits, load(options.out, defense)[0](**batch).logits)
+
+    card = (folder / CARD).read_text("utf-8")
+    for fact in (record.key, attacked.key, record.weights_sha256, "NOT COMPARABLE WITH THE PAPER", attacked.profile):
+        assert fact in card
+    assert ("AutoModelForSequenceClassification" in card) == (defense == "fine_tune")
+
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text,label\na good film,positive\na bad film,negative\n")
+    command = ["attack", "--model", str(folder), "--data", str(texts), "--recipe", RECIPE]
+    with pytest.raises(SystemExit) as ended:
+        earlyrobust.main([*command, "--out", str(tmp_path / "attacked"), "--device", "cpu"])
+    assert ended.value.code == 0, capsys.readouterr().err
+
+    with pytest.raises(ValueError, match="not empty; give a new one with --to"):
+        export(options.out, folder, defense)
+
+
+def test_the_numbers_are_those_of_the_outcomes() -> None:
+    record = made_up.training(identity={"max_length": 8, "settings": {}})
+    outcomes = [made_up.outcome(0), made_up.outcome(1, "successful", 30), made_up.outcome(2, "skipped")]
+    card = model_card(record, [AttackResult(made_up.attack(record, texts=3), outcomes)])
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("|")]
+    assert ["none", "4", "75.0", "", "", ""] in rows
+    assert ["Textfooler", "3", "", "33.3", "50.0", "20.0"] in rows
+    assert "Training time: 10.0 s (host clock). Parameters kept: 80.0 %." in card
+
+
+def test_a_time_that_does_not_count_is_not_told() -> None:
+    record = made_up.training(watch={"invalid": ["another process"], "warnings": []})
+    assert "Training time: not counted" in model_card(record, []) and "another process" in model_card(record, [])

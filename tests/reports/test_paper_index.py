@@ -1,0 +1,56 @@
+"""The paper index is complete and current."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from baselines.freelb import FreeLB
+from baselines.primitives.perturbation import Ascent
+from baselines.smart import SMART
+from benchmarks.runs.defenses import tree_defenses
+from reports.paper_index import descriptions, paper_index, source
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "papers.md"
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert PAGE.read_text("utf-8") == paper_index(), "write it anew: earlyrobust paper-index docs/papers.md"
+
+
+@pytest.mark.parametrize("defense", tree_defenses().values(), ids=lambda defense: defense.key)
+def test_every_setting_is_described_and_every_method_has_a_source(defense) -> None:
+    described = descriptions(defense)
+    assert not [field.name for field in dataclasses.fields(defense) if not described.get(field.name)]
+    assert source(defense).startswith("Source: ") and defense.paper in paper_index()
+
+
+def test_a_reference_to_another_class_is_followed() -> None:
+    assert descriptions(FreeLB)["step_size"] == descriptions(Ascent)["step_size"]
+    assert descriptions(FreeLB)["steps"].startswith("K, loss evaluations per update")
+
+
+def test_continued_lines_names_that_share_one_and_pipes() -> None:
+    described = descriptions(SMART)
+    assert described["first_averaging"] == described["averaging"]
+    assert described["averaging"].endswith("first tenth of the updates and after it.")
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Lone:
+        """A class.
+
+        Attributes:
+            one: KL(p || q),
+                and more.
+
+        Source: here,
+            and there.
+        Departures: none.
+        """
+
+        one: int = 1
+
+    assert descriptions(Lone) == {"one": "KL(p || q), and more."}
+    assert source(Lone) == "Source: here, and there.\n\nDepartures: none."

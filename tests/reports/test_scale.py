@@ -1,0 +1,71 @@
+"""Predicted hours: FLOPs by hand, the order of work on machines, and the table in the document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.clock.cost import EncoderShape, epoch_units
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.presets import PAPER, SMALL
+from reports.scale import forward_flops, hours_of, scale_table, training_flops, with_table, work_of
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
+
+
+def test_a_forward_pass_is_that_of_the_specification() -> None:
+    assert forward_flops(EncoderShape(), 128) == pytest.approx(22.35e9, rel=1e-3)  # published to four digits
+    assert forward_flops(EncoderShape(), 256) == pytest.approx(45.90e9, rel=1e-3)
+
+
+def test_a_training_is_its_epochs_of_three_passes_and_a_look_at_the_test_texts() -> None:
+    (plain,) = cells(PAPER, ["sst2"], ["fine_tune"], runs=1)
+    assert training_flops(PAPER, plain) == (10 * 3 * 67_349 + 872) * forward_flops(EncoderShape(), 128)
+    (freelb,) = cells(SMALL, ["sst2"], ["freelb"], runs=1)
+    minilm = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
+    units = epoch_units(freelb.defense, shape=minilm, tokens=128)
+    assert training_flops(SMALL, freelb) == (units * 3 * 4000 + 872) * forward_flops(minilm, 128)
+
+
+def test_hours_are_those_of_the_order_in_which_the_executor_works() -> None:
+    work = [("a", 2.0), ("a", 1.0), ("b", 1.0)]
+    assert hours_of(work, [1]) == 4
+    assert hours_of(work, [3]) == 2
+    assert hours_of(work, [1, 1]) == 3, "the second of block a waits for its machine"
+    assert hours_of([], [1]) == 0
+
+
+def test_every_cell_is_reckoned_once() -> None:
+    table1, everything = (work_of(PAPER, name, 1e14) for name in ("table1", "all"))
+    assert (len(table1.trainings), len(table1.attacks)) == (105, 315)
+    assert len({block for block, _ in table1.trainings}) == 15
+    assert len(everything.trainings) > 105
+    halved = work_of(PAPER, "table1", 2e14)
+    assert sum(halved.attacks) == pytest.approx(sum(table1.attacks) / 2)  # rounding of sums
+
+
+def test_more_gpus_never_take_longer_and_never_less_than_the_longest_training() -> None:
+    rows = [row for row in scale_table(100, (1, 8, 64)).records() if row["experiment"] == "table1"]
+    for preset in ("small", "paper"):
+        one, eight, many = (row for row in rows if row["preset"] == preset)
+        assert one["hours"] == pytest.approx(one["gpu_hours"])  # rounding of sums
+        assert one["hours"] > eight["hours"] > many["hours"]
+        assert many["training_hours"] >= many["longest_training_hours"]
+
+
+def test_the_document_holds_what_the_command_writes() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    assert "earlyrobust scale --tflops 100 --document docs/scale.md" in text
+    assert with_table(text, scale_table(100)) == text
+
+
+@pytest.mark.parametrize(("tflops", "gpus", "machine"), [(0, (1,), 8), (1, (), 8), (1, (0,), 8), (1, (1,), 0)])
+def test_what_is_not_positive_is_refused(tflops, gpus, machine) -> None:
+    with pytest.raises(ValueError, match=r"--(tflops|gpus|gpus-per-machine) must be"):
+        scale_table(tflops, gpus, machine)
+
+
+def test_a_document_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="each once and in this order"):
+        with_table("text", scale_table(100, (1,)))
