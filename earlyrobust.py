@@ -35,6 +35,8 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
     """
     from reports.experiments import report_on
     from reports.figures import missing_library, write_figure
+    from reports.overview import overview
+    from reports.page.page import write_page
 
     asked, codes, unfigured = _experiments(experiment, options), [], False
     for each in asked:
@@ -51,6 +53,7 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
         for name, figure in found.figures().items():
             _say(*map(str, write_figure(figure, setup.store.root, name)))
     if any(each.kind != "settings" for each in asked):
+        _say(str(write_page(overview(options.out), options.out)))
         _say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
     if unfigured:
         _say(missing_library())
@@ -153,44 +156,39 @@ def evaluate(
     return _show(table_of_externals(setup), setup.store.root, "externals", options.json)
 
 
-def report(out: Path = Path("results"), examples: int = 5, paper_numbers: Path | None = None) -> int:
+def report(out: Path = Path("results"), examples: int = 200, paper_numbers: Path | None = None) -> int:
     """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
 
-    Rates per class, query budgets, agreement and changed words go to attacks.html, .md, .csv and .json; the verdicts to
-    claims and what they rest on to claims_parts; published numbers beside ours to paper_numbers.
+    All of it goes to one page, index.html, that needs no network. Rates per class, query budgets and agreement go to
+    attacks.md, .csv and .json too; the verdicts to claims and what they rest on to claims_parts; published numbers
+    beside ours to paper_numbers.
 
     Args:
         out: the folder of results to read, where these files are written.
-        examples: most attacked texts shown on the page per defense and recipe; 0 for none.
+        examples: most texts on the page of each attack on each run, in the order drawn; 0 for none.
         paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
     """
-    from reports.attack_groups import stored_results
-    from reports.attack_report import attack_report, check_examples, print_report, write_report
+    from reports.attack_report import check_examples, print_report, write_report
     from reports.card import print_card, write_card
-    from reports.claims import judge
-    from reports.measured import measure
-    from reports.published import gaps, published
+    from reports.overview import overview
+    from reports.page.page import write_page
     from reports.tables import write_table
-    from reports.task_results import task_results
 
     check_examples(examples)
-    numbers = published(paper_numbers)
-    trainings, results = stored_results(out)
-    found = attack_report(trainings, results) if any(result.complete for result in results) else None
-    tasks = task_results(measure(trainings, results))
-    card, gap_table = judge(tasks), gaps(tasks, numbers)
+    found = overview(out, paper_numbers)
     console = Console()
-    if found is not None:
-        print_report(found, console, examples)
-    if gap_table.rows:
-        gap_table.without("source").print(console)
-    print_card(card, console)
-    if found is None:
+    if found.attacks is not None:
+        print_report(found.attacks, console, examples)
+    if found.gaps.rows:
+        found.gaps.without("source").print(console)
+    print_card(found.card, console)
+    if found.attacks is None:
         _say("no attack is finished in this folder: its rates, budgets and texts are left out")
     else:
-        _say(*map(str, write_report(found, out, examples)))
-    _say(*map(str, [*write_card(card, out), *write_table(gap_table, out, "paper_numbers")]))
-    return INCOMPLETE if found is not None and found.table.incomplete else 0
+        _say(*map(str, write_report(found.attacks, out)))
+    _say(*map(str, [*write_card(found.card, out), *write_table(found.gaps, out, "paper_numbers")]))
+    _say(str(write_page(found, out, examples)))
+    return INCOMPLETE if found.attacks is not None and found.attacks.table.incomplete else 0
 
 
 def compare(first: Positional[Path], second: Positional[Path], json: Path | None = None) -> int:

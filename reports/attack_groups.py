@@ -9,9 +9,8 @@ from typing import Any
 
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
-from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import Outcome, TrainingRecord
-from benchmarks.results.store import Store, canonical, content_key
+from benchmarks.results.store import Store, canonical
 from benchmarks.runs.defenses import TABLE_ORDER
 from reports.frame import AttackResult
 from reports.listings import flat
@@ -45,6 +44,15 @@ class AttackGroup:
     runs: Mapping[int, Sequence[Outcome]]
 
 
+@dataclass(frozen=True)
+class NamedAttack:
+    """A stored attack with the names of its victim and of itself among all that are stored for the task."""
+
+    result: AttackResult
+    method: str
+    attack: str
+
+
 def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[AttackResult]]:
     """The trainings by key, and the attacks, of the store in a folder; nothing is created there.
 
@@ -61,20 +69,26 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]
 
 
-def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
-    """The complete attacks in groups: tasks, methods and recipes in the order of the tables, foreign ones behind."""
-    sound = (result for result in results if result.complete and not too_many_broke(result.outcomes))
-    complete = sorted(sound, key=lambda result: _order(result, trainings))
-    victims = [_victim(result, trainings) for result in complete]
-    attacks = [_attack(result, trainings) for result in complete]
-    methods = _told_apart(
-        [(result.record.task, title) for result, (title, _) in zip(complete, victims, strict=True)],
+def named_attacks(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[NamedAttack]:
+    """The attacks with names that tell victims and attacks apart, partial ones too: tasks, methods and recipes in the
+    order of the tables, foreign ones behind."""
+    ordered = sorted(results, key=lambda result: _order(result, trainings))
+    victims = [_victim(result, trainings) for result in ordered]
+    attacks = [_attack(result, trainings) for result in ordered]
+    methods = told_apart(
+        [(result.record.task, title) for result, (title, _) in zip(ordered, victims, strict=True)],
         [settings for _, settings in victims],
     )
-    recipes = _told_apart([(result.record.task, result.record.recipe_title) for result in complete], attacks)
+    recipes = told_apart([(result.record.task, result.record.recipe_title) for result in ordered], attacks)
+    return [NamedAttack(*each) for each in zip(ordered, methods, recipes, strict=True)]
+
+
+def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
+    """The attacks that are complete and sound in groups, in the order of the tables."""
     gathered: dict[tuple[str, ...], list[AttackResult]] = {}
-    for result, method, recipe in zip(complete, methods, recipes, strict=True):
-        gathered.setdefault((result.record.task, method, recipe), []).append(result)
+    for each in named_attacks(trainings, results):
+        if each.result.sound:
+            gathered.setdefault((each.result.record.task, each.method, each.attack), []).append(each.result)
     return [_group(members, method, recipe, trainings) for (_, method, recipe), members in gathered.items()]
 
 
@@ -111,23 +125,30 @@ def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> di
     return {name: value for name, value in result.record.identity.items() if name not in left_out}
 
 
-def _told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each title, followed by the settings that set it apart where others of the same task bear it too."""
-    variants: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-    for title, identity in zip(titles, identities, strict=True):
-        variants.setdefault(title, {})[content_key(identity)] = dict(flat(identity))
+def told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each title, followed by the settings that set it apart where others of the same task bear it too.
+
+    A setting that more than half of those have goes without saying.
+    """
+    settings = [dict(flat(identity)) for identity in identities]
+    bearers: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for title, each in zip(titles, settings, strict=True):
+        bearers.setdefault(title, []).append(each)
     names = []
-    for title, identity in zip(titles, identities, strict=True):
-        same = variants[title]
-        mine = same[content_key(identity)]
-        differing = [
-            name
-            for name in dict.fromkeys(name for each in same.values() for name in each)
-            if len({each.get(name) for each in same.values()}) > 1 and name in mine
+    for title, mine in zip(titles, settings, strict=True):
+        same = bearers[title]
+        told = [
+            _setting(name, mine.get(name))
+            for name in dict.fromkeys(name for each in same for name in each)
+            if 2 * sum(each.get(name) == mine.get(name) for each in same) <= len(same)
         ]
-        told = ", ".join(f"{name.removeprefix('settings.')}={_short(mine[name])}" for name in differing)
-        names.append(f"{title[1]} ({told})" if told else title[1])
+        names.append(f"{title[1]} ({', '.join(told)})" if told else title[1])
     return names
+
+
+def _setting(name: str, value: str | None) -> str:
+    name = name.removeprefix("settings.")
+    return f"no {name}" if value is None else f"{name}={_short(value)}"
 
 
 def _short(value: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import json
 import math
@@ -35,10 +34,9 @@ from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult
-from reports.line_chart import Line, Look, looks, step_chart
 from reports.statistics import summarise
 from reports.tables import CONTROL, Column, Number, Table
-from reports.word_differences import STYLES, html_words, terminal_words, word_differences
+from reports.word_differences import STYLES, terminal_words, word_differences
 
 TITLE = "Attacks: what was withstood, at what cost, and what was changed"
 CURVE_POINTS = 400
@@ -245,14 +243,9 @@ def _facts(outcome: Outcome, group: AttackGroup) -> str:
     return " · ".join(facts + ([] if outcome.similarity is None else [f"similarity {outcome.similarity:.3f}"]))
 
 
-def write_report(report: AttackReport, folder: Path, examples: int) -> list[Path]:
-    """Writes the report as HTML, Markdown, CSV (the table alone) and JSON, each whole or not at all.
-
-    Args:
-        examples: most texts shown per method and attack, on the page.
-    """
+def write_report(report: AttackReport, folder: Path) -> list[Path]:
+    """Writes the report as Markdown, CSV (the table alone) and JSON, each whole or not at all."""
     contents = {
-        "html": to_html(report, examples),
         "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
         "csv": report.table.to_csv(),
         "json": to_json(report),
@@ -275,51 +268,6 @@ def to_json(report: AttackReport) -> str:
     ]
     content["agreement"] = [json.loads(table.to_json()) for table in report.agreement]
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def to_html(report: AttackReport, examples: int) -> str:
-    """One self-contained page: table, drawings, agreement, texts."""
-    look = looks([curve.method for curve in report.curves])
-    drawings = dict.fromkeys((curve.task, curve.attack) for curve in report.curves)
-    charts = "".join(f"<figure>{_chart(report.curves, *drawing, look)}</figure>\n" for drawing in drawings)
-    matrices = "".join(f"<h3>{html.escape(each.title)}</h3>\n{each.html_table()}" for each in report.agreement)
-    sections = [
-        f"<h1>{html.escape(TITLE)}</h1>\n{report.table.html_table()}{report.table.html_caption()}",
-        f"<h2>Accuracy under attack by query budget</h2>\n<p>{BUDGET_NOTE}</p>\n<section>\n{charts}</section>\n",
-    ]
-    if matrices:
-        sections.append(f"<h2>Agreement</h2>\n<p>{AGREEMENT_NOTE}</p>\n{matrices}")
-    if examples:
-        shown = "".join(_html_examples(group, examples, group is report.groups[0]) for group in report.groups)
-        sections.append(f"<h2>Texts</h2>\n<p>{EXAMPLES_NOTE}</p>\n{shown}")
-    return PAGE.format(title=html.escape(TITLE), style=STYLE, body="".join(sections))
-
-
-def _chart(found: Sequence[Curve], task: str, attack: str, look: Mapping[str, Look]) -> str:
-    lines = [
-        Line(curve.method, curve.queries, curve.aua_percent)
-        for curve in found
-        if (curve.task, curve.attack) == (task, attack)
-    ]
-    return step_chart(f"{task}, {attack}", "Queries allowed per text", "Aua %", lines, look)
-
-
-def _html_examples(group: AttackGroup, count: int, is_open: bool) -> str:
-    """The texts of one method under one attack, behind a heading that unfolds them."""
-    texts = "".join(_html_example(outcome, group) for outcome in examples_of(group, count))
-    heading = html.escape(f"{group.task}, {group.method}, {group.attack}, seed {next(iter(group.runs))}")
-    unfolded = " open" if is_open else ""
-    return f"<details{unfolded}><summary>{heading}</summary>\n{texts or NO_TEXT}</details>\n"
-
-
-def _html_example(outcome: Outcome, group: AttackGroup) -> str:
-    """An article with the facts, then each column's original and adversarial text."""
-    parts = [f'<p class="facts">{html.escape(_facts(outcome, group))}</p>']
-    for name, before, after in _columns(outcome, group):
-        for kind, pieces in zip(STYLES, word_differences(before, after), strict=True):
-            caption = html.escape(f"{name} {kind}".strip())
-            parts.append(f"<p><b>{caption}</b> <bdi>{html_words(pieces, kind)}</bdi></p>")
-    return "<article>\n" + "\n".join(parts) + "\n</article>\n"
 
 
 def _columns(outcome: Outcome, group: AttackGroup) -> list[tuple[str, str, str]]:
@@ -373,36 +321,3 @@ AGREEMENT_NOTE = (
     "runs, and over methods or attacks. Texts misread from the start are lost to every attack and raise the agreement "
     "of two."
 )
-NO_TEXT = "<p>No text was attacked.</p>\n"
-EXAMPLES_NOTE = (
-    "From the first run, successful attacks first. A removed word is struck through in the original; the word in its "
-    "place is underlined in the adversarial text. For a failed attack that text is the last one tried."
-)
-STYLE = """:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem;
-  background: #fff; color: #1a1a1a; }
-div { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #ccc; text-align: left; }
-th { vertical-align: bottom; }
-td.n { text-align: right; white-space: nowrap; }
-p { max-width: 60rem; }
-section { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 1rem; }
-figure { margin: 0; max-width: 46rem; }
-svg { width: 100%; height: auto; }
-summary { cursor: pointer; font-weight: 600; margin-top: 1rem; }
-article { border-left: 3px solid #ccc; margin: .6rem 0; padding-left: .8rem; }
-article p { margin: .1rem 0; overflow-wrap: anywhere; }
-.facts { color: #555; font-size: .875rem; }
-.original { background: #fbe3d6; color: #8a2b00; text-decoration: line-through; }
-.adversarial { background: #d9ebf7; color: #00456e; text-decoration: underline; }
-"""
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}</style>
-{body}</html>
-"""

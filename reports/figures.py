@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.results.store import write_atomically
-from reports.line_chart import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +28,8 @@ STYLE = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
+# Okabe and Ito's colours for the colour-blind, without the yellow that white swallows
+COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vPX"
 DOTS_PER_INCH = 150
 PANEL_WIDTH, PANEL_HEIGHT = 4.2, 3.3

@@ -25,6 +25,11 @@ class AttackResult:
         """Whether every planned text has exactly one outcome."""
         return sorted(outcome.example_id for outcome in self.outcomes) == sorted(self.record.example_ids)
 
+    @property
+    def sound(self) -> bool:
+        """Whether it counts: it is complete and not too many of its texts broke."""
+        return self.complete and not too_many_broke(self.outcomes)
+
     def in_order(self) -> list[Outcome]:
         """The outcomes of a complete attack in the order in which their texts were drawn."""
         found = {outcome.example_id: outcome for outcome in self.outcomes}
@@ -90,7 +95,7 @@ def attack_frame(results: Iterable[AttackResult]) -> pd.DataFrame:
             "errors": sum(outcome.status == "error" for outcome in result.outcomes),
         }
         for result in results
-        if result.complete and not too_many_broke(result.outcomes)
+        if result.sound
     ]
     columns = [
         "task",

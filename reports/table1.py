@@ -134,7 +134,7 @@ def _row(
     cells.append(_number(own_runs.seconds))
     for key in shown:
         cells.append(_speedup(trained, task, key, mine))
-    cells += [Number(_predicted(first), digits=2), _measured_cost(trained, task, mine)]
+    cells += [Number(predicted_cost(first), digits=2), measured_cost(trained, task, mine)]
     return (*cells, _number(own_runs.kept_percent), Number(len(own_runs[own_runs.status == "finished"]), digits=0))
 
 
@@ -157,14 +157,14 @@ def _speedup(trained: Sequence[TrainingRecord], task: str, key: str, mine: Seque
     return Number(_ratio(trained, task, key, mine), digits=2, suffix="×")
 
 
-def _measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[TrainingRecord]) -> Number:
+def measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[TrainingRecord]) -> Number:
     """Training time in trainings by plain fine-tuning on the same texts."""
     if mine[0].defense == "fine_tune":
         return Number(1.0, digits=2)
     return Number(1 / _ratio(trained, task, "fine_tune", mine), digits=2)
 
 
-def _predicted(record: TrainingRecord) -> float:
+def predicted_cost(record: TrainingRecord) -> float:
     """The cost model's training time in trainings by plain fine-tuning of as many epochs.
 
     Of a method from outside the tree it is reckoned from the passes that were counted; NaN where no epochs are known.
@@ -197,7 +197,7 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
 def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     """What any table of a run rests on: preset, data, seeds, attacks, clock and machine, in sentences."""
     tasks = setup.tasks.values()
-    machines = list(dict.fromkeys(_where(record.machine) for record in trained))
+    machines = list(dict.fromkeys(machine_words(record.machine) for record in trained))
     clock = "CUDA events" if setup.device == "cuda" else "the host's clock (no CUDA device)"
     recipes = {recipe.key for recipe in setup.recipes}
     data = "; ".join(
@@ -229,7 +229,7 @@ def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     return lines
 
 
-def _where(machine: Mapping[str, Any]) -> str:
+def machine_words(machine: Mapping[str, Any]) -> str:
     """The processor with its GPUs, or with its threads where there are none."""
     gpus = machine["gpus"] if isinstance(machine["gpus"], list) else []
     return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else f", {machine['threads']} threads")

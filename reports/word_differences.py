@@ -1,8 +1,7 @@
-"""An original and its adversarial text side by side, the words that differ marked: for a page and for a terminal."""
+"""An original and its adversarial text side by side: the words that differ."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -23,25 +22,14 @@ def word_differences(original: str, perturbed: str) -> tuple[list[Piece], list[P
     Words are runs of letters and digits, or of signs, with the space behind them; spaces are made one, and other
     control characters spaces. The pieces of a side, joined, are its text.
     """
-    sides = [WORD.findall(" ".join(CONTROL.sub(" ", text).split())) for text in (original, perturbed)]
-    first, second = ([word.strip() for word in words] for words in sides)
+    sides = [_words(text) for text in (original, perturbed)]
     pieces: tuple[list[Piece], list[Piece]] = ([], [])
-    for kind, start, end, other_start, other_end in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+    for kind, start, end, other_start, other_end in _matches(*sides):
         spans = ((start, end), (other_start, other_end))
         for side, words, (begin, stop) in zip(pieces, sides, spans, strict=True):
             if begin < stop:
                 side.append(("".join(words[begin:stop]), kind != "equal"))
     return pieces
-
-
-def html_words(pieces: Iterable[Piece], css: str) -> str:
-    """The pieces as HTML; those that differ stand in a `span` of the class `css`, the space behind them outside."""
-    return "".join(
-        f'<span class="{css}">{html.escape(text.rstrip())}</span>{text[len(text.rstrip()) :]}'
-        if differs
-        else html.escape(text)
-        for text, differs in pieces
-    )
 
 
 def terminal_words(pieces: Iterable[Piece], style: str) -> Text:
@@ -51,3 +39,29 @@ def terminal_words(pieces: Iterable[Piece], style: str) -> Text:
         shown.append(text.rstrip(), style if differs else "")
         shown.append(text[len(text.rstrip()) :])
     return shown
+
+
+def word_edits(original: str, perturbed: str) -> tuple[list[str], list[tuple[int, int, str]]]:
+    """The original's words, and what to put for which of them, from and to, to get the other text.
+
+    A change of the space behind a word is an edit too, so that the other text is got to the letter.
+    """
+    words, others = _words(original), _words(perturbed)
+    edits = []
+    for kind, start, end, begin, stop in _matches(words, others):
+        if kind != "equal":
+            edits.append((start, end, "".join(others[begin:stop])))
+        else:
+            pairs = zip(range(start, end), range(begin, stop), strict=True)
+            edits += [(one, one + 1, others[two]) for one, two in pairs if words[one] != others[two]]
+    return words, edits
+
+
+def _words(text: str) -> list[str]:
+    return WORD.findall(" ".join(CONTROL.sub(" ", text).split()))
+
+
+def _matches(words: list[str], others: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """How to turn one list of words into another, the spaces behind them aside, as `difflib` has it."""
+    first, second = ([word.strip() for word in each] for each in (words, others))
+    return SequenceMatcher(None, first, second, autojunk=False).get_opcodes()

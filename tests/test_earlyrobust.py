@@ -58,6 +58,7 @@ def test_a_table_is_made_and_repeated(tiny, tmp_path, capsys, monkeypatch) -> No
     lines = output.splitlines()
     assert lines[0] == "preset demo, as asked"
     assert lines[1].startswith("plan: 2 trainings (0 stored already), 6 attacks")
+    assert lines[-2] == str(tmp_path / "index.html") and (tmp_path / "index.html").is_file()
     assert lines[-1] == f"verdicts on the paper's claims: earlyrobust report --out {tmp_path}"
     for suffix in ("md", "csv", "tex", "json", "html"):
         assert (tmp_path / f"table1.{suffix}").is_file()
@@ -103,9 +104,9 @@ def test_a_report_is_made_of_what_a_run_stored(tiny, tmp_path, capsys) -> None:
     assert command("run", *small(tiny, tmp_path), "--defense", "fine_tune", capsys=capsys)[0] == 0
     code, output, errors = command("report", "--out", str(tmp_path), "--examples", "1", capsys=capsys)
     assert code == 0, errors
-    for suffix in ("html", "md", "csv", "json"):
-        assert (tmp_path / f"attacks.{suffix}").is_file()
-        assert f"attacks.{suffix}" in output
+    for name in ("attacks.md", "attacks.csv", "attacks.json", "index.html"):
+        assert (tmp_path / name).is_file()
+        assert name in output
     stored = {record.recipe_title for record in Store(tmp_path).attacks()}
     assert {row["attack"] for row in json.loads((tmp_path / "attacks.json").read_text())["rows"]} == stored
     assert "C14 not measured" in output and "to measure it: earlyrobust reproduce table2" in output

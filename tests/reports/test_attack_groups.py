@@ -33,6 +33,25 @@ def test_settings_of_one_title_are_told_apart_by_what_differs() -> None:
     assert {group.method for group in groups} == {"FreeLB (steps=2)", "FreeLB (steps=5)"}
 
 
+def test_settings_that_most_have_go_without_saying() -> None:
+    usual = {"steps": 2, "epochs": 3}
+    changes = ({}, {}, {}, {"steps": 5}, {"epochs": 9, "norm": "l2"})
+    victims = [training("freelb", seed, title="FreeLB", settings=usual | each) for seed, each in enumerate(changes)]
+    groups = groups_of([AttackResult(attack(record), outcomes()) for record in victims], victims)
+    assert [(group.method, list(group.runs)) for group in groups] == [
+        ("FreeLB", [0, 1, 2]),
+        ("FreeLB (steps=5)", [3]),
+        ("FreeLB (epochs=9, norm=l2)", [4]),
+    ]
+
+
+def test_a_setting_that_is_absent_says_so_where_most_have_it() -> None:
+    changes = ({"norm": "l2"}, {"norm": "l2"}, {})
+    victims = [training("freelb", seed, title="FreeLB", settings=each) for seed, each in enumerate(changes)]
+    groups = groups_of([AttackResult(attack(record), outcomes()) for record in victims], victims)
+    assert {group.method for group in groups} == {"FreeLB", "FreeLB (no norm)"}
+
+
 def test_recipes_of_one_title_are_told_apart_and_hashes_cut_short() -> None:
     victim = training()
     records = [

@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from reports import figures
-from reports.figures import Map, Panel, Series, draw_layers, draw_maps, draw_panels, missing_library, write_figure
-from reports.line_chart import COLOURS
+from reports.figures import (
+    COLOURS,
+    Map,
+    Panel,
+    Series,
+    draw_layers,
+    draw_maps,
+    draw_panels,
+    missing_library,
+    write_figure,
+)
 
 matplotlib = pytest.importorskip("matplotlib")
 

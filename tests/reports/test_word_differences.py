@@ -1,9 +1,9 @@
-"""Words that differ, on a page and on a terminal."""
+"""Words that differ, on a terminal and as edits."""
 
 from __future__ import annotations
 
 import io
-import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from reports.tables import CONTROL
-from reports.word_differences import STYLES, html_words, terminal_words, word_differences
+from reports.word_differences import STYLES, terminal_words, word_differences, word_edits
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,26 @@ def test_a_text_does_not_differ_from_itself(text: str) -> None:
     assert not any(differs for side in word_differences(text, text) for _, differs in side)
 
 
-def test_html_shows_hostile_words_as_words() -> None:
-    before, after = word_differences("<b>good</b> film", '<script x="1">bad</script> film')
-    shown = html_words(before, "was") + html_words(after, "is")
-    assert set(re.findall(r"<[^>]*>", shown)) == {'<span class="was">', '<span class="is">', "</span>"}
-    assert "&lt;" in shown and "&quot;" in shown
+def applied(words: list[str], edits: list[tuple[int, int, str]]) -> str:
+    for start, end, instead in reversed(edits):
+        words = [*words[:start], instead, *words[end:]]
+    return "".join(words)
+
+
+@given(st.text(), st.text())
+def test_edits_turn_one_text_into_the_other_to_the_letter(original: str, perturbed: str) -> None:
+    words, edits = word_edits(original, perturbed)
+    plain, wanted = (" ".join(CONTROL.sub(" ", text).split()) for text in (original, perturbed))
+    assert "".join(words) == plain and applied(words, edits) == wanted
+    assert all(end <= start for (_, end, _), (start, _, _) in pairwise(edits))
+
+
+def test_edits_name_the_words_that_differ_and_none_else() -> None:
+    assert word_edits("a good film.", "a fine film .") == (
+        ["a ", "good ", "film", "."],
+        [(1, 2, "fine "), (2, 3, "film ")],
+    )
+    assert word_edits("same text", "same text")[1] == []
 
 
 def test_a_terminal_colours_words_and_reads_no_markup() -> None:

@@ -1,0 +1,53 @@
+"""All that can be told of a folder of results without running anything: what `report` prints and the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.results.records import TrainingRecord
+from reports.attack_groups import stored_results
+from reports.attack_report import AttackReport, attack_report
+from reports.claims import Card, judge
+from reports.frame import AttackResult
+from reports.measured import measure
+from reports.published import gaps, published
+from reports.tables import Table
+from reports.task_results import TaskResults, task_results
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A folder's records and what follows from them.
+
+    Attributes:
+        trainings: by key.
+        results: all attacks, partial ones too.
+        attacks: the report on those that are complete; None where none is.
+        tasks: what was measured, by task.
+        card: the verdicts on the paper's claims.
+        gaps: published numbers beside ours.
+    """
+
+    trainings: Mapping[str, TrainingRecord]
+    results: Sequence[AttackResult]
+    attacks: AttackReport | None
+    tasks: Sequence[TaskResults]
+    card: Card
+    gaps: Table
+
+
+def overview(folder: Path, paper_numbers: Path | None = None) -> Overview:
+    """The overview of a folder, which is only read.
+
+    Args:
+        paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
+    Raises:
+        ValueError: where there is no such folder, or neither a training nor an attack in it.
+    """
+    numbers = published(paper_numbers)
+    trainings, results = stored_results(folder)
+    found = attack_report(trainings, results) if any(result.complete for result in results) else None
+    tasks = task_results(measure(trainings, results))
+    return Overview(trainings, results, found, tasks, judge(tasks), gaps(tasks, numbers))
