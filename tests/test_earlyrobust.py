@@ -356,3 +356,22 @@ def test_a_new_defense_is_written_and_checked(tmp_path, capsys, monkeypatch) -> 
     code, _, errors = command("new-defense", "push", "--out", str(tmp_path), capsys=capsys)
     assert code == 2 and "exists already and is not overwritten" in errors
     assert command("check", "freelab", capsys=capsys)[0] == 2
+
+
+def test_a_victim_from_outside_is_a_row(tiny, tmp_path, capsys) -> None:
+    (tmp_path / "mine.py").write_text("def predict(texts):\n    return [[0.2, 0.8] for text in texts]\n")
+    arguments = [
+        *small(tiny, tmp_path / "out"),
+        "--recipes",
+        "textbugger",
+        "--callable",
+        f"{tmp_path / 'mine.py'}:predict",
+    ]
+    code, _, errors = command("evaluate", *arguments, "--name", "mine", capsys=capsys)
+    assert code == 0, errors
+    rows = json.loads((tmp_path / "out" / "externals.json").read_text())["rows"]
+    assert [row["method"] for row in rows] == ["external: mine", "external: mine, calibrated"]
+    assert "training_seconds" not in rows[0] and rows[0]["textbugger_aua_percent"] is not None
+    assert command("verify", str(tmp_path / "out"), capsys=capsys)[0] == 0
+    code, _, errors = command("evaluate", *arguments, "--model", tiny, capsys=capsys)
+    assert code == 2 and "--model and --callable" in errors and errors.count("\n") == 1
