@@ -18,6 +18,7 @@ from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.contention import company
+from benchmarks.clock.flops import CountedSteps
 from benchmarks.clock.machine import peak_memory_bytes
 from benchmarks.clock.nvml import cuda_device, flags_before, watching
 from benchmarks.clock.timing import timer_for
@@ -96,7 +97,8 @@ def _train(
     not_idle = flags_before(open_device, own_process=os.getpid())
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
-    warm_up(cell.defense, model, batches, setup.precision, graphs=setup.graphs())
+    counted = CountedSteps(cell.defense)
+    warm_up(counted, model, batches, setup.precision, graphs=setup.graphs())
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     logs, error = [], None
@@ -141,6 +143,7 @@ def _train(
         versions=setup.versions,
         started_at=started,
         error=error,
+        step_flops=counted.as_json(),
         watch=watch.as_json() | {"invalid": list(watch.invalid), "warnings": list(watch.warnings)},
     )
     setup.store.put_training(record)
@@ -148,7 +151,7 @@ def _train(
 
 
 def warm_up(
-    defense: Defense,
+    defense: Defense | CountedSteps,
     model: torch.nn.Module,
     batches: Batches,
     precision: Precision,
