@@ -108,7 +108,7 @@ def searches() -> dict[str, Defense]:
     freelb = replace(EarlyRobust().search, steps=3)  # type: ignore[call-arg]
     masks = RobustTicket()
     return {
-        "EarlyBERT, search": EarlyBert(epochs=1),
+        "EarlyBERT, search": EarlyBert(epochs=1, draw_epoch=1),
         "EarlyRobust-3, search": EarlyRobust(epochs=1, search=freelb),
         "RobusT-3, search": replace(masks, epochs=1, first_epochs=1, search=replace(masks.search, steps=3)),
     }
