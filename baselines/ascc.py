@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes
+from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.perturbation import forward
 from baselines.primitives.substitution import (
     Backward,
@@ -68,6 +69,11 @@ class Ascc(Defense, key="ascc"):
         """As `step` counts them."""
         steps = self.attack_steps
         return Passes(steps + 3, 2, steps) if self.attack_backward == "input" else Passes(steps + 3, steps + 2, 0)
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        """One stage."""
+        for stage in super().stages(model):
+            yield replace(stage, eager_because="its adversary's optimiser counts on the host")
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""

@@ -35,6 +35,8 @@ class Options:
             language model from it.
         device: cpu, cuda, or auto.
         precision: fp32, tf32 or bf16.
+        capture: on a GPU, record each update's passes once for every shape of batch and replay them as CUDA graphs; a
+            method that cannot be recorded is refused.
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
         track: tensorboard, wandb or trackio: log curves and numbers there after the work; nowhere when left out.
@@ -67,6 +69,7 @@ class Options:
     assets: Path | None = None
     device: str = "auto"
     precision: str = "fp32"
+    capture: bool = False
     threads: int | None = None
     offline: bool = False
     track: str | None = None

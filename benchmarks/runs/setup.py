@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from baselines.capture import CudaGraphs, Graphs
 from baselines.refusal import require, unknown
 from baselines.training import Precision
 from benchmarks.attacks.downloads import needed_for
@@ -71,6 +72,7 @@ class Setup:
         store: where records go.
         device: "cpu" or "cuda".
         precision: of training.
+        capture: whether updates are replayed from CUDA graphs.
         machine, versions: what this runs on.
         experiment: what it was resolved for.
     """
@@ -85,9 +87,14 @@ class Setup:
     store: Store
     device: str
     precision: str
+    capture: bool
     machine: dict[str, Any]
     versions: dict[str, str]
     experiment: Experiment | None = None
+
+    def graphs(self) -> Graphs | None:
+        """What records the steps of one training, where updates are captured."""
+        return CudaGraphs() if self.capture else None
 
     def training_identity(self, cell: Cell) -> dict[str, Any]:
         """All that decides the trained weights; its hash is the training's key."""
@@ -105,6 +112,7 @@ class Setup:
             "max_length": task.max_length,
             "precision": self.precision,
             "device": self.device,
+            **({"capture": True} if self.capture else {}),
         }
 
     def _needs_identity(self, cell: Cell) -> dict[str, Any]:
@@ -174,6 +182,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
     check_precision(options.precision)
     _check_executor(options, device)
+    check_capture(options.capture, device)
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
     columns = None if options.columns is None else split_names(options.columns, ())
@@ -200,6 +209,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         store=store,
         device=device,
         precision=options.precision,
+        capture=options.capture,
         machine=machine_description() | {"threads": threads},
         versions=versions() | git_state(),
         experiment=experiment,
@@ -242,6 +252,18 @@ def _check_executor(options: Options, device: str) -> None:
 def threads_each(options: Options) -> int:
     """CPU threads of each training where several are at work on this machine."""
     return options.threads or max(1, usable_cores() // (options.workers or usable_cores()))
+
+
+def check_capture(capture: bool, device: str) -> None:
+    """Refuses to capture where there are no CUDA graphs.
+
+    Raises:
+        ValueError: on a CPU.
+    """
+    if capture and device != "cuda":
+        raise ValueError(
+            "--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device"
+        )
 
 
 def choose_device(name: str) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 
 import torch
 
+from baselines.capture import CudaGraphs
 from baselines.refusal import require
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
@@ -16,7 +17,7 @@ from benchmarks.results.store import Store
 from benchmarks.runs.experiments import FIRST_SEED, cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import ATTACK_SEED, train, training_batches, training_key, victim_of
-from benchmarks.runs.setup import Setup, check_precision, choose_device, resolve
+from benchmarks.runs.setup import Setup, check_capture, check_precision, choose_device, resolve
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
 from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
@@ -88,15 +89,25 @@ def bench_steps(
     Store(options.out)  # refuses a folder that cannot be written before the work
     check_precision(options.precision)
     device = choose_device(options.device)
+    check_capture(options.capture, device)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     texts = options.batch_size or 8
-    timings = time_steps(texts=texts, updates=updates, device=device, precision=options.precision, say=say)
+    timings = time_steps(
+        texts=texts,
+        updates=updates,
+        device=device,
+        precision=options.precision,
+        new_graphs=CudaGraphs if options.capture else lambda: None,
+        say=say,
+    )
     return timings, [
         f"BERT-base shape with random weights, {texts} texts of equal length, precision {options.precision}; "
         f"median of {updates} updates after one of warm-up, in the suite's own loop.",
         f"Clock: {timer_for(device).clock}, on {_where(device)}.",
         "Cost is in updates of dense fine-tuning at the same length; predicted from counted passes (forward 1, input "
-        "backward 1, full backward 2), for the pruned model from its share of FLOPs.",
+        "backward 1, full backward 2), for the pruned model from its share of FLOPs: its predicted cost is phi, its "
+        "measured one phi_wall.",
+        *(["Updates are replayed from CUDA graphs."] if options.capture else []),
     ]
 
 
@@ -120,6 +131,7 @@ def bench_loops(
             longest=task.max_length,
             device=setup.device,
             precision=setup.precision,
+            new_graphs=setup.graphs,
             say=lambda line, name=name: say(f"{name}, {line}"),
         )
     sizes = {task.batch_size for task in setup.tasks.values()}
@@ -129,8 +141,9 @@ def bench_loops(
         f"Clock: {timer_for(setup.device).clock}; plain loops: the host's, synchronised after each update; on "
         f"{_where(setup.device)}.",
         "Plain: as the releases write it. Losses are read back after each pass, ascents compute all parameters' "
-        "gradients, InfoBERT goes backwards twice and walks over tokens in Python, AdamW and clipping go parameter by "
-        "parameter. The gradients are the same; tests hold both to it.",
+        "gradients, InfoBERT goes backwards twice and walks over tokens in Python, searches scale attention's "
+        "probabilities and copy their coefficients after each update, RobusT's takes the fixed weights' gradients too, "
+        "AdamW and clipping go parameter by parameter. The gradients are the same; tests hold both to it.",
     ]
 
 

@@ -8,6 +8,7 @@ huggingface-transformers/examples/run_glue_freelb.py; AI-secure/InfoBERT, ANLI/l
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,17 +17,24 @@ from torch.nn.functional import cross_entropy, pad
 
 from baselines.batch import Batch
 from baselines.defense import Defense
+from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
+from baselines.primitives.encoders import layers_of, shape_of
+from baselines.primitives.information import token_draws
+from baselines.primitives.weight_masks import WeightMasks
+from baselines.robust_ticket import RobustTicket
+from method.early_robust import EarlyRobust
 
 
 def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
     """What leaves a batch's gradients in the model, and the parameters it trains.
 
     Args:
-        defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout; it gives the constants.
+        defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout, or EarlyBERT, EarlyRobust or RobusT for their
+            searches; it gives the constants.
     Raises:
         ValueError: for any other.
     """
@@ -39,20 +47,29 @@ def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], fl
         return lambda batch: _freelb(defense, model, batch), parameters
     if isinstance(defense, InfoBert):
         critic = defense.new_critic(model)
-        generator = torch.Generator().manual_seed(defense.info_seed)
+        generator = torch.Generator(parameters[0].device).manual_seed(defense.info_seed)
         return lambda batch: _info_bert(defense, model, critic, batch, generator), [*parameters, *critic.parameters()]
-    raise ValueError(f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB and InfoBERT exist")
+    if isinstance(defense, EarlyBert | EarlyRobust):
+        return _ticket_search(defense, model)
+    if isinstance(defense, RobustTicket):
+        masks = WeightMasks(model)
+        return lambda batch: _mask_search(defense, model, batch), list(masks.scores)
+    raise ValueError(
+        f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB, InfoBERT, EarlyBERT, EarlyRobust "
+        f"and RobusT exist"
+    )
 
 
 def padded_to(batch: Batch, tokens: int) -> Batch:
     """The batch (B, L) with padding up to `tokens`."""
     more = tokens - batch.input_ids.shape[1]
     segments = batch.token_type_ids
-    return Batch(
-        pad(batch.input_ids, (0, more)),
-        pad(batch.attention_mask, (0, more)),
-        batch.labels,
-        None if segments is None else pad(segments, (0, more)),
+    return replace(
+        batch,
+        input_ids=pad(batch.input_ids, (0, more)),
+        attention_mask=pad(batch.attention_mask, (0, more)),
+        token_type_ids=None if segments is None else pad(segments, (0, more)),
+        is_full=batch.is_full if more == 0 else False,
     )
 
 
@@ -95,17 +112,62 @@ def _pgd(defense: PGD, model: nn.Module, batch: Batch) -> float:
     return loss.item()
 
 
-def _freelb(defense: FreeLB, model: nn.Module, batch: Batch) -> float:
+def _freelb(
+    defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], Tensor] | None = None, **options: Any
+) -> float:
+    """`last` gives what is added to the last step's loss."""
     delta = _start(defense, model, batch)
     total = 0.0
     for number in range(defense.steps):
         delta.requires_grad_()
-        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels) / defense.steps
+        loss = cross_entropy(_perturbed(model, delta, batch, **options).logits, batch.labels) / defense.steps
+        if last is not None and number == defense.steps - 1:
+            loss = loss + last()
         loss.backward()
         total += loss.item()
         if number < defense.steps - 1:
             delta = _climbed(defense, delta, delta.grad)  # type: ignore[arg-type]
     return total
+
+
+def _ticket_search(
+    defense: EarlyBert | EarlyRobust, model: nn.Module
+) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
+    """Coefficients on attention's probabilities and on activations, copied to the host after each update.
+
+    Probabilities are multiplied by the `head_mask` of transformers 4; 5 has none.
+    """
+    layers, heads, neurons = shape_of(model)
+    device = next(model.parameters()).device
+    on_heads, on_neurons = (nn.Parameter(torch.ones(layers, count, device=device)) for count in (heads, neurons))
+    for number, layer in enumerate(layers_of(model)):
+        layer.linear("output").register_forward_pre_hook(
+            lambda module, inputs, number=number: (inputs[0] * on_neurons[number],)
+        )
+    copies = []
+
+    def penalty() -> Tensor:
+        return defense.lambda_heads * on_heads.abs().sum() + defense.lambda_neurons * on_neurons.abs().sum()
+
+    def step(batch: Batch) -> float:
+        if isinstance(defense, EarlyRobust):
+            found = _freelb(defense.search, model, batch, penalty, head_mask=on_heads)  # type: ignore[arg-type]
+        else:
+            loss = cross_entropy(model(**batch.inputs(), head_mask=on_heads).logits, batch.labels) + penalty()
+            loss.backward()
+            found = loss.item()
+        copies.append([each.detach().cpu().numpy().copy() for each in (on_heads, on_neurons)])
+        return found
+
+    return step, [*model.parameters(), on_heads, on_neurons]
+
+
+def _mask_search(defense: RobustTicket, model: nn.Module, batch: Batch) -> float:
+    """FreeLB under sampled masks; the fixed weights' gradients are computed, clipped and never cleared."""
+    found = _freelb(defense.search, model, batch)
+    if defense.search.max_grad_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), defense.search.max_grad_norm, foreach=False)
+    return found
 
 
 def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, generator: torch.Generator) -> float:
@@ -120,8 +182,9 @@ def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, g
         loss.backward(retain_graph=True)
         total += loss.item()
         grad = delta.grad.clone()  # type: ignore[union-attr]
-        tokens, texts = _anchored(first, last[:, 0], grad, batch, defense)
-        tied = -defense.alpha * _shared(critic, tokens, texts, len(batch), generator) / defense.steps
+        draws = token_draws(batch.attention_mask, generator)
+        tokens, texts, order = _anchored(first, last[:, 0], grad, batch, defense, draws)
+        tied = -defense.alpha * _shared(critic, tokens[order], texts[order], len(batch)) / defense.steps
         tied.backward()
         total += tied.item()
         if number < defense.steps - 1:
@@ -130,13 +193,18 @@ def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, g
 
 
 def _bottleneck(first: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-    rows = torch.cat([first[text, : int(length)] for text, length in enumerate(batch.attention_mask.sum(1))])
-    return 0.5 * ((rows - rows[torch.randint(len(rows), (len(rows),), generator=generator)]) ** 2).sum(-1).mean()
+    lengths = [int(length) for length in batch.attention_mask.sum(1)]
+    draws = token_draws(batch.attention_mask, generator)
+    rows, drawn = (torch.cat([each[text, :length] for text, length in enumerate(lengths)]) for each in (first, draws))
+    partners = (drawn * len(rows)).long().clamp(max=len(rows) - 1)
+    return 0.5 * ((rows - rows[partners]) ** 2).sum(-1).mean()
 
 
-def _anchored(first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense: InfoBert) -> tuple[Tensor, Tensor]:
-    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one."""
-    tokens, texts = [], []
+def _anchored(
+    first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense: InfoBert, draws: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one; a random order of them."""
+    tokens, texts, drawn = [], [], []
     for text in range(len(batch)):
         length = int(batch.attention_mask[text].sum())
         norms = [torch.norm(grad[text, token]).item() for token in range(length)]
@@ -145,13 +213,12 @@ def _anchored(first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense:
         for token in sorted(kept):
             tokens.append(first[text, token])
             texts.append(whole[text])
-    return torch.stack(tokens), torch.stack(texts)
+            drawn.append(draws[text, token])
+    return torch.stack(tokens), torch.stack(texts), torch.stack(drawn).argsort(stable=True)
 
 
-def _shared(critic: Any, tokens: Tensor, texts: Tensor, chunk: int, generator: torch.Generator) -> Tensor:
+def _shared(critic: Any, tokens: Tensor, texts: Tensor, chunk: int) -> Tensor:
     """The critic's bound over chunks of pairs, every pair's features concatenated."""
-    order = torch.randperm(len(tokens), generator=generator)
-    tokens, texts = tokens[order], texts[order]
     bounds = []
     for start in range(0, len(tokens), chunk):
         local, whole = tokens[start : start + chunk], texts[start : start + chunk]
