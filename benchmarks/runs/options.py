@@ -34,6 +34,7 @@ class Options:
         precision: fp32, tf32 or bf16.
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
+        encoder: backbone of the offline profile's sentence encoder, as for --backbone; minilm when left out.
         json: file for the printed table as JSON.
     """
 
@@ -58,6 +59,7 @@ class Options:
     precision: str = "fp32"
     threads: int | None = None
     offline: bool = False
+    encoder: str | None = None
     json: Path | None = None
 
 
