@@ -9,6 +9,7 @@ from itertools import islice
 import torch
 
 from baselines.refusal import require
+from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
@@ -101,9 +102,13 @@ def bench_steps(
 
 
 def bench_loops(
-    options: Options, *, updates: int, say: Callable[[str], None] = lambda line: None
+    options: Options,
+    *,
+    updates: int,
+    shape: EncoderShape = BERT_BASE,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, list[LoopTiming]], list[str]]:
-    """Times each method's update beside the plain one of its release, on a task's own texts in BERT-base's shape.
+    """Times each method's update beside the plain one of its release, on a task's own texts, with random weights.
 
     Returns:
         timings by the task's title, and what they rest on in sentences.
@@ -115,7 +120,7 @@ def bench_loops(
         chosen = list(islice(batches.epoch(0), WARM_UP_UPDATES + updates))
         require(len(chosen) > WARM_UP_UPDATES, "--train-texts", "more than one batch", len(chosen))
         found[task.task.title] = time_loops(
-            random_bert(BERT_BASE),
+            random_bert(shape),
             chosen,
             longest=task.max_length,
             device=setup.device,
@@ -123,8 +128,9 @@ def bench_loops(
             say=lambda line, name=name: say(f"{name}, {line}"),
         )
     sizes = {task.batch_size for task in setup.tasks.values()}
+    named = "BERT-base" if shape == BERT_BASE else f"{shape.layers} layers of width {shape.hidden}: a"
     return found, [
-        f"BERT-base shape with random weights, batches of {sizes.pop()} texts, precision {setup.precision}; mean of up "
+        f"{named} shape with random weights, batches of {sizes.pop()} texts, precision {setup.precision}; mean of up "
         f"to {updates} updates on the same batches after {WARM_UP_UPDATES} of warm-up.",
         f"Clock: {timer_for(setup.device).clock}; plain loops: the host's, synchronised after each update; on "
         f"{_where(setup.device)}.",
