@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense
+from baselines.defense import Defense, Stage
 from baselines.primitives.perturbation import forward
 from baselines.primitives.substitution import (
     Backward,
@@ -63,6 +64,11 @@ class Ascc(Defense, key="ascc"):
         for name in ("divergence_weight", "attack_steps", "attack_weight_decay", "sparsity", "init_magnitude"):
             require(getattr(self, name) >= 0, f"Ascc.{name}", "0 or more", getattr(self, name))
         require(self.attack_learning_rate > 0, "Ascc.attack_learning_rate", "positive", self.attack_learning_rate)
+
+    def stages(self, model: nn.Module) -> Iterator[Stage]:
+        """One stage."""
+        for stage in super().stages(model):
+            yield replace(stage, eager_because="its adversary's optimiser counts on the host")
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +23,8 @@ class Batch:
             tokens that may stand in its place; an empty slot repeats the token.
         replaceable: (V,) bool, for defenses that need "replaceable": the tokens made of letters alone, which may take
             each other's place.
+        is_full: whether no text is padded, seen where the batch is made; None where it was made on a GPU, which would
+            have to be waited for.
     """
 
     input_ids: Tensor
@@ -29,13 +33,19 @@ class Batch:
     token_type_ids: Tensor | None = None
     substitutes: Tensor | None = None
     replaceable: Tensor | None = None
+    is_full: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.is_full is None and not self.attention_mask.is_cuda:
+            object.__setattr__(self, "is_full", bool(self.attention_mask.all()))
 
     def __len__(self) -> int:
         return self.input_ids.shape[0]
 
     def context(self) -> dict[str, Tensor]:
         """What a forward pass takes beside the tokens themselves: the mask, and segment ids where there are any."""
-        context = {"attention_mask": self.attention_mask}
+        mask = self.attention_mask
+        context = {"attention_mask": mask if self.is_full is None else known_mask(mask, self.is_full)}
         if self.token_type_ids is not None:
             context["token_type_ids"] = self.token_type_ids
         return context
@@ -46,8 +56,46 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on another device."""
-        moved = {
-            name: None if value is None else value.to(device, non_blocking=non_blocking)
-            for name, value in vars(self).items()
-        }
-        return Batch(**moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def clone(self) -> Batch:
+        """The same batch in memory of its own."""
+        return self._each(Tensor.clone)
+
+    def copy_(self, other: Batch) -> None:
+        """Takes the values of another batch of the same shape."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                value.copy_(getattr(other, name), non_blocking=True)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        values = vars(self).items()
+        return Batch(**{name: change(value) if isinstance(value, Tensor) else value for name, value in values})
+
+
+class _KnownMask(Tensor):
+    """An attention mask that tells without a look at it whether it is full.
+
+    transformers asks in every forward pass, to leave a full mask out, and on a GPU would wait there for the answer.
+    """
+
+    is_full: bool
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in _ASKING:
+            return args[0].is_full
+        with torch._C.DisableTorchFunctionSubclass():
+            found = function(*args, **(kwargs or {}))
+        return known_mask(found, args[0].is_full) if function in _AS_FULL else found
+
+
+_ASKING = (torch.all, Tensor.all)
+_AS_FULL = (Tensor.to, Tensor.eq, Tensor.__eq__)  # a mask that is full stays so: cast, or held against 1
+
+
+def known_mask(mask: Tensor, is_full: bool) -> Tensor:
+    """The mask (B, L), which answers whether it is full without being read."""
+    known = mask.as_subclass(_KnownMask)
+    known.is_full = is_full
+    return known

@@ -81,6 +81,8 @@ class Stage:
         trace: what the method wants in the log (numbers, strings and lists of them), filled while the stage runs.
         memory: what `step` and `after_update` remember between updates beside parameters and trace, () for nothing.
             None says nothing about it: a training that was killed then begins this stage anew.
+        eager_because: why `step` may not be recorded once and replayed ("its penalty grows from update to update"), or
+            None where nothing but the batch and random numbers decides what it does; see `baselines.capture`.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Stage:
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     memory: Sequence[Remembers | Generator] | None = None
+    eager_because: str | None = None
 
 
 NEEDS = {

@@ -62,7 +62,14 @@ class FreeAT(Defense, key="free_at"):
             loss, delta = self.replay(model, batch, delta)
             return loss
 
-        yield self.stage("train", step, list(model.parameters()), replays=self.steps, memory=())
+        yield self.stage(
+            "train",
+            step,
+            list(model.parameters()),
+            replays=self.steps,
+            memory=(),
+            eager_because="its perturbation lives on from one replay of a batch to the next",
+        )
 
     def replay(self, model: nn.Module, batch: Batch, delta: Tensor) -> tuple[Tensor, Tensor]:
         """One forward and one full backward pass: 3 cost units, 3m a batch.

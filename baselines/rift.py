@@ -112,6 +112,7 @@ class Rift(Defense, key="rift"):
             lambda batch: self.objective(model, teacher, projectors, batch),
             [*model.parameters(), *projectors.parameters()],
             memory=(),
+            eager_because="its adversary's optimiser counts on the host",
         )
 
     def objective(

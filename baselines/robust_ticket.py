@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -104,6 +104,7 @@ class RobustTicket(Defense, key="robust_ticket"):
             after_update=search.hear,
             trace=search.trace,
             memory=(search,),
+            eager_because="its penalty's weight changes from update to update",
         )
         drawn = masks.draw(self.sparsity)
         masks.remove()
@@ -140,7 +141,7 @@ class _MaskSearch:
         """FreeLB's gradient, clipped; then the penalty's, not clipped, in the release's order."""
         defense = self.defense
         if not defense.pass_token_types:
-            batch = Batch(batch.input_ids, batch.attention_mask, batch.labels)
+            batch = replace(batch, token_type_ids=None)
         loss = defense.search.step(self.model, batch)
         clipped = self.model.parameters() if defense.legacy_clip else self.masks.scores
         if defense.search.max_grad_norm is not None:

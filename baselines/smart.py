@@ -94,6 +94,7 @@ class SMART(Defense, key="smart"):
         """
         fixed = embed(model, batch).detach()
         replay = DropoutReplay(self.dropout, fixed.device)
+        replay.rewind()
         clean = model(**batch.inputs()).logits  # (B, C)
         real = batch.attention_mask.unsqueeze(-1)
         delta = torch.randn_like(fixed, dtype=torch.float32) * self.noise * real  # (B, L, D)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Progress, Stage
+from baselines.capture import CapturedStep, Graphs
+from baselines.defense import Defense, Progress, Stage, Step
 from baselines.resuming import Keeper, State, random_state, restore_random_state
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -123,6 +124,7 @@ def fit(
     on_update: Any = None,
     keeper: Keeper | None = None,
     most_updates: int | None = None,
+    graphs: Graphs | None = None,
 ) -> list[StageLog]:
     """Trains `model` in place and returns a log per stage.
 
@@ -137,7 +139,10 @@ def fit(
         on_update: called as on_update(stage, progress) after each update, outside every span.
         keeper: keeps states to go on from; the first stage that does not say what it remembers is the last it hears of.
         most_updates: a bound on each stage, for warming up; schedules keep their horizon.
+        graphs: records each step once for every shape of batch, in the span "capture", to replay it; left out, steps
+            run as they are written.
     Raises:
+        ValueError: where a step cannot be captured and graphs are given.
         Diverged: when the loss of an epoch is not finite.
         RuntimeError: when a step leaves no gradient at all.
     """
@@ -152,7 +157,7 @@ def fit(
             if keeper is not None and (state := keeper.load(len(logs))) is not None:
                 run.restore(state)
             if not run.finished:
-                run.go(precision, on_update, keeper, len(logs))
+                run.go(run.step_of(defense.title, precision, graphs), on_update, keeper, len(logs))
             logs.append(run.log())
         return logs
 
@@ -203,19 +208,30 @@ class _Run:
         """Whether nothing is left to do."""
         return self.ended or len(self.losses) == self.total
 
-    def go(self, precision: Precision, on_update: Any, keeper: Keeper | None, number: int) -> None:
+    def step_of(self, title: str, precision: Precision, graphs: Graphs | None) -> Step:
+        """The stage's step in its precision, captured where there are graphs to hold it."""
+        autocast = torch.autocast(self.device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+        def step(batch: Batch) -> Tensor:
+            with autocast:
+                return self.stage.step(batch)
+
+        return step if graphs is None else CapturedStep(title, self.stage, step, self.counter, graphs)
+
+    def go(self, step: Step, on_update: Any, keeper: Keeper | None, number: int) -> None:
         """Trains to the end of the stage, which is number `number`."""
         stage, batches = self.stage, self.batches
-        autocast = torch.autocast(self.device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
         with self.counter:
             for batch in _endless(batches, stage.shuffle, len(self.losses), self.total):
                 with self.timer.copy():
                     batch = batch.to(self.device, non_blocking=True)
+                if isinstance(step, CapturedStep) and not step.knows(batch):
+                    with self.timer.span("capture"):
+                        step.record(batch)
                 rate = self.schedule.get_last_lr()[0]
                 with self.timer.span(stage.name):
                     for _ in range(stage.replays):
-                        with autocast:
-                            loss = stage.step(batch)
+                        loss = step(batch)
                         if stage.max_grad_norm is not None:
                             nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
                         self.optimizer.step()

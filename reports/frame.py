@@ -37,6 +37,7 @@ def footing(record: TrainingRecord) -> dict[str, Any]:
     shared = {
         name: identity.get(name) for name in ("data", "backbone", "batch_size", "max_length", "precision", "device")
     }
+    shared["capture"] = bool(identity.get("capture"))
     machine = {name: record.machine.get(name) for name in ("processor", "gpus", "threads")}
     return {"clock": record.clock, "torch": record.versions.get("torch")} | shared | machine
 

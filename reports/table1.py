@@ -181,7 +181,8 @@ def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
         lines.append(f"NOT COMPARABLE WITH THE PAPER: preset {setup.preset.key}.")
     seeds = sorted({record.seed for record in trained})
     lines += [
-        f"{setup.chosen[0].upper()}{setup.chosen[1:]}. Backbone {setup.backbone.name}, precision {setup.precision}.",
+        f"{setup.chosen[0].upper()}{setup.chosen[1:]}. Backbone {setup.backbone.name}, precision {setup.precision}"
+        + (", updates replayed from CUDA graphs." if setup.capture else "."),
         f"Data: {data}.",
         f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts.",
     ]

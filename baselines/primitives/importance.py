@@ -43,7 +43,10 @@ class Importance:
         device = next(model.parameters()).device
         self.heads = nn.Parameter(torch.ones(layers, heads, device=device))
         self.neurons = nn.Parameter(torch.ones(layers, neurons, device=device))
-        self._kept = kept_of(model)
+        kept = kept_of(model)
+        # Indices on the device: a list would be copied there in every pass, which waits for it.
+        self._kept_heads = [torch.tensor(each, device=device) for each in kept.heads]
+        self._kept_neurons = [torch.tensor(each, device=device) for each in kept.neurons]
         self._width = head_width(model)
         self._handles = []
         for number, layer in enumerate(layers_of(model)):
@@ -53,12 +56,12 @@ class Importance:
 
     def _scale_heads(self, number: int, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         context, *others = inputs
-        scale = self.heads[number][self._kept.heads[number]].repeat_interleave(self._width)  # (kept heads * width)
+        scale = self.heads[number][self._kept_heads[number]].repeat_interleave(self._width)  # (kept heads * width)
         return (context * scale, *others)
 
     def _scale_neurons(self, number: int, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         activation, *others = inputs
-        return (activation * self.neurons[number][self._kept.neurons[number]], *others)
+        return (activation * self.neurons[number][self._kept_neurons[number]], *others)
 
     def parameters(self) -> list[nn.Parameter]:
         """The two matrices of coefficients."""
@@ -82,7 +85,7 @@ class Importance:
         """Multiplies the coefficients into the weights they act on and takes the hooks off; the logits stay."""
         with torch.no_grad():
             for number, layer in enumerate(layers_of(self.model)):
-                heads = self.heads[number][self._kept.heads[number]].repeat_interleave(self._width)
+                heads = self.heads[number][self._kept_heads[number]].repeat_interleave(self._width)
                 layer.linear("attention_output").weight.mul_(heads)
-                layer.linear("output").weight.mul_(self.neurons[number][self._kept.neurons[number]])
+                layer.linear("output").weight.mul_(self.neurons[number][self._kept_neurons[number]])
         self.remove()

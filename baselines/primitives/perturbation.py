@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
+from baselines.capture import on_the_host
 from baselines.refusal import require
 
 Norm = Literal["l2", "linf"]
@@ -116,22 +117,25 @@ def forward(model: nn.Module, embedded: Tensor, batch: Batch, **options: Any) ->
 class DropoutReplay:
     """Makes every forward pass of one update draw the same dropout masks, or leaves each its own.
 
-    "shared" keeps the random state of the moment it is made; `rewind` before each pass restores it. After the last
-    pass the state is left advanced. Source: Zhu et al. 2020, section 3.3.
+    "shared" keeps the random state at the first `rewind` and restores it at every later one. After the last pass the
+    state is left advanced. Source: Zhu et al. 2020, section 3.3.
     """
 
     def __init__(self, mode: DropoutMode, device: torch.device):
-        self._on_cuda = device.type == "cuda"
-        self._device = device
-        self._shared = mode == "shared"
-        if self._shared:
-            self._host = torch.get_rng_state()
-            self._cuda = torch.cuda.get_rng_state(device) if self._on_cuda else None
+        self._shared, self._device = mode == "shared", device
+        self._is_kept = False
 
     def rewind(self) -> None:
         """To be called before each forward pass."""
-        if not self._shared:
-            return
+        if self._shared:
+            on_the_host(self._restore if self._is_kept else self._keep)
+            self._is_kept = True
+
+    def _keep(self) -> None:
+        self._host = torch.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
+
+    def _restore(self) -> None:
         torch.set_rng_state(self._host)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self._device)

@@ -46,9 +46,10 @@ def start_scores(usable: Tensor, mask: Tensor, magnitude: float) -> Tensor:
         magnitude: multiple of the standard deviation sqrt(2 / (tokens x slots)); 0 starts at even weights.
     Departures: the tokens of each text are counted; the releases count the padding too.
     """
-    noise = torch.randn(usable.shape, device=usable.device) if magnitude > 0 else torch.zeros(usable.shape)
+    draw = torch.randn if magnitude > 0 else torch.zeros
+    noise = draw(usable.shape, device=usable.device)
     entries = mask.sum(1).clamp(min=1).float() * usable.shape[-1]  # (B,)
-    return (noise.to(usable.device) * magnitude * (2 / entries).sqrt().view(-1, 1, 1)).requires_grad_()
+    return (noise * magnitude * (2 / entries).sqrt().view(-1, 1, 1)).requires_grad_()
 
 
 def hull_weights(scores: Tensor, usable: Tensor) -> Tensor:

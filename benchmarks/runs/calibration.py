@@ -171,6 +171,7 @@ def _stages(setup: Setup, defense: Defense, model: torch.nn.Module, batches: Bat
         precision=setup.precision,  # type: ignore[arg-type]
         on_update=lambda stage, progress: planned.update({stage.name: planned_updates(stage, stage.epochs, batches)}),
         most_updates=len(SHARES),
+        graphs=setup.graphs(),
     )
     timer.readings()
     found = {}

@@ -32,6 +32,8 @@ class Options:
             language model from it.
         device: cpu, cuda, or auto.
         precision: fp32, tf32 or bf16.
+        capture: on a GPU, record each update's passes once for every shape of batch and replay them as CUDA graphs; a
+            method that cannot be recorded is refused.
         threads: CPU threads for training; all cores when left out.
         offline: fetch nothing; what is missing is named.
         encoder: backbone of the offline profile's sentence encoder, as for --backbone; minilm when left out.
@@ -57,6 +59,7 @@ class Options:
     assets: Path | None = None
     device: str = "auto"
     precision: str = "fp32"
+    capture: bool = False
     threads: int | None = None
     offline: bool = False
     encoder: str | None = None

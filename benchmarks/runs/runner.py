@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
@@ -91,7 +92,7 @@ def _train(
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
-    warm_up(cell.defense, model, batches, setup.precision)
+    warm_up(cell.defense, model, batches, setup.precision, graphs=setup.graphs())
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     logs, error = [], None
@@ -107,6 +108,7 @@ def _train(
                 precision=setup.precision,
                 on_update=on_update,
                 keeper=checkpoints,
+                graphs=setup.graphs(),
             )
         except Diverged as divergence:
             error = str(divergence)
@@ -144,7 +146,12 @@ def _train(
 
 
 def warm_up(
-    defense: Defense, model: torch.nn.Module, batches: Batches, precision: Precision, on_update: OnUpdate | None = None
+    defense: Defense,
+    model: torch.nn.Module,
+    batches: Batches,
+    precision: Precision,
+    on_update: OnUpdate | None = None,
+    graphs: Graphs | None = None,
 ) -> None:
     """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
     devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
@@ -156,6 +163,7 @@ def warm_up(
             precision=precision,
             on_update=on_update,
             most_updates=WARM_UP_UPDATES,
+            graphs=graphs,
         )
     if devices:
         torch.cuda.empty_cache()

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from baselines.capture import CudaGraphs, Graphs
 from baselines.refusal import require, unknown
 from baselines.training import Precision
 from benchmarks.attacks.downloads import needed_for
@@ -68,6 +69,7 @@ class Setup:
         store: where records go.
         device: "cpu" or "cuda".
         precision: of training.
+        capture: whether updates are replayed from CUDA graphs.
         machine, versions: what this runs on.
         experiment: what it was resolved for.
     """
@@ -82,9 +84,14 @@ class Setup:
     store: Store
     device: str
     precision: str
+    capture: bool
     machine: dict[str, Any]
     versions: dict[str, str]
     experiment: Experiment | None = None
+
+    def graphs(self) -> Graphs | None:
+        """What records the steps of one training, where updates are captured."""
+        return CudaGraphs() if self.capture else None
 
     def training_identity(self, cell: Cell) -> dict[str, Any]:
         """All that decides the trained weights; its hash is the training's key."""
@@ -102,6 +109,7 @@ class Setup:
             "max_length": task.max_length,
             "precision": self.precision,
             "device": self.device,
+            **({"capture": True} if self.capture else {}),
         }
 
     def _needs_identity(self, cell: Cell) -> dict[str, Any]:
@@ -171,6 +179,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
     check_precision(options.precision)
+    check_capture(options.capture, device)
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
     definitions = [find_task(name) for name in names]
@@ -196,6 +205,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         store=store,
         device=device,
         precision=options.precision,
+        capture=options.capture,
         machine=machine_description() | {"threads": threads},
         versions=versions() | git_state(),
         experiment=experiment,
@@ -210,6 +220,18 @@ def check_precision(name: str) -> None:
     """
     if name not in get_args(Precision):
         raise unknown("precision", name, get_args(Precision))
+
+
+def check_capture(capture: bool, device: str) -> None:
+    """Refuses to capture where there are no CUDA graphs.
+
+    Raises:
+        ValueError: on a CPU.
+    """
+    if capture and device != "cuda":
+        raise ValueError(
+            "--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device"
+        )
 
 
 def choose_device(name: str) -> str:

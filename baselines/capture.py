@@ -1,0 +1,217 @@
+"""A stage's step recorded once for every shape of batch and replayed: on a GPU a few CUDA graphs, launched whole.
+
+What a step does on the host between its launches, such as putting back a random state, cuts the recording: a recorded
+step is launches, an act, launches, and so on. All else that Python does in a step is done once, while it is recorded;
+a step in which that may come out otherwise says so in `Stage.eager_because` and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from baselines.batch import Batch
+from baselines.defense import Remembers, Stage, Step
+from baselines.resuming import random_state, restore_random_state
+
+WARM_UPS = 2  # libraries make their workspaces in the first call, which cannot be recorded
+
+Act = Callable[[], None]
+
+
+class Graphs(Protocol):
+    """Records what is launched on a device."""
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Where steps are recorded, and run before that."""
+
+    def begin(self, generators: Sequence[Generator]) -> None:
+        """Records from here on and runs nothing; `generators` are drawn from besides the device's own."""
+
+    def end(self) -> Act:
+        """Ends the recording; the act replays it."""
+
+
+class CudaGraphs:
+    """CUDA graphs that share one pool of memory, since only one is replayed at a time."""
+
+    def __init__(self) -> None:
+        self._stream = torch.cuda.Stream()
+        self._pool = torch.cuda.graph_pool_handle()
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """A stream of its own, as CUDA asks; the present one waits for it."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            yield
+        torch.cuda.current_stream().wait_stream(self._stream)
+
+    def begin(self, generators: Sequence[Generator]) -> None:
+        """Begins a graph; it takes the generators' place from launch to launch, as they stand then."""
+        self._graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            self._graph.register_generator_state(generator)
+        torch.cuda.synchronize()
+        self._graph.capture_begin(pool=self._pool)
+
+    def end(self) -> Act:
+        """Ends the graph."""
+        self._graph.capture_end()
+        return self._graph.replay
+
+
+class _Tape:
+    """A recording under way: the graphs so far and the host's acts between them."""
+
+    def __init__(self, graphs: Graphs, generators: Sequence[Generator]):
+        self.graphs, self.generators = graphs, generators
+        self.acts: list[Act] = []
+
+    def cut(self, act: Act) -> None:
+        """Ends a graph, does the act, begins the next graph."""
+        self.acts += [self.graphs.end(), act]
+        act()
+        self.graphs.begin(self.generators)
+
+
+_tape: _Tape | None = None
+
+
+def on_the_host(act: Act) -> None:
+    """Does `act`; where a step is being recorded, also at this place of every replay."""
+    if _tape is None:
+        act()
+    else:
+        _tape.cut(act)
+
+
+@contextmanager
+def _recording(tape: _Tape) -> Iterator[None]:
+    """Launches go to the tape while the block runs."""
+    global _tape
+    tape.graphs.begin(tape.generators)
+    _tape = tape
+    try:
+        yield
+    except BaseException:
+        with suppress(RuntimeError):  # a recording that broke says so once more at its end
+            tape.graphs.end()
+        raise
+    else:
+        tape.acts.append(tape.graphs.end())
+    finally:
+        _tape = None
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """One shape's recording.
+
+    Attributes:
+        batch: what it reads; another batch is copied into it.
+        acts: what to do in turn.
+        loss: where the loss is then, shape ().
+        gradients: the parameters with the places where their gradients are then.
+        counts: what one replay adds to the counts.
+    """
+
+    batch: Batch
+    acts: list[Act]
+    loss: Tensor
+    gradients: list[tuple[nn.Parameter, Tensor]]
+    counts: dict[str, int]
+
+
+class CapturedStep:
+    """A stage's step, recorded for each shape of batch and replayed for each batch.
+
+    Gradients of all shapes are left in the same memory, unless the step itself throws gradients away.
+
+    Args:
+        title: the method, for refusals.
+        step: what is recorded: `stage.step` in the precision it runs in.
+        counts: what counts in Python, which sees nothing in a replay.
+    Raises:
+        ValueError: where replays of the stage's step would not do what the step does.
+    """
+
+    def __init__(self, title: str, stage: Stage, step: Step, counts: Remembers, graphs: Graphs):
+        self._name, self._parameters, self._step = f"{title}, stage {stage.name!r}", stage.parameters, step
+        self._counts, self._graphs = counts, graphs
+        because = stage.eager_because
+        if stage.memory is None:
+            because = because or "it does not say in `memory` what its step remembers"
+        if because is not None:
+            raise self._refusal(because)
+        self._generators = [each for each in stage.memory or () if isinstance(each, Generator)]
+        self._gradients: dict[nn.Parameter, Tensor] = {}
+        self._recorded: dict[tuple[object, ...], _Recorded] = {}
+
+    def _refusal(self, because: object) -> ValueError:
+        return ValueError(f"{self._name} cannot be captured: {because}; leave --capture out, or this method")
+
+    def knows(self, batch: Batch) -> bool:
+        """Whether a batch of this shape was recorded."""
+        return _shape(batch) in self._recorded
+
+    def record(self, batch: Batch) -> None:
+        """Records the step for the batch's shape; random states and counts are then what they were before.
+
+        Raises:
+            ValueError: where the step does what a recording cannot hold.
+        """
+        batch = batch.clone()
+        device = batch.labels.device
+        counts, drawn = self._counts.state(), random_state(device)
+        own = [generator.get_state() for generator in self._generators]
+        tape = _Tape(self._graphs, self._generators)
+        with self._graphs.beside():
+            for _ in range(WARM_UPS):
+                self._step(batch)
+            for parameter in self._parameters:
+                if parameter.grad is not None:
+                    parameter.grad = self._gradients.setdefault(parameter, parameter.grad)
+            self._counts.restore(counts)
+            try:
+                with _recording(tape):
+                    torch._foreach_zero_(list(self._gradients.values()))
+                    loss = self._step(batch)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise self._refusal(str(error).partition("\n")[0]) from error
+        gradients = [(parameter, parameter.grad) for parameter in self._parameters if parameter.grad is not None]
+        for parameter, _ in gradients:
+            parameter.grad = None
+        more = {name: value - counts[name] for name, value in self._counts.state().items()}
+        self._counts.restore(counts)
+        restore_random_state(drawn, device)
+        for generator, state in zip(self._generators, own, strict=True):
+            generator.set_state(state)
+        self._recorded[_shape(batch)] = _Recorded(batch, tape.acts, loss, gradients, more)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Replays the recording of the batch's shape: gradients in `.grad`, and the detached loss, ()."""
+        recorded = self._recorded[_shape(batch)]
+        recorded.batch.copy_(batch)
+        for act in recorded.acts:
+            act()
+        for parameter, gradient in recorded.gradients:
+            parameter.grad = gradient
+        counts = self._counts.state()
+        self._counts.restore({name: value + recorded.counts[name] for name, value in counts.items()})
+        return recorded.loss.clone()
+
+
+def _shape(batch: Batch) -> tuple[object, ...]:
+    """All of a batch that decides what is launched."""
+    return tuple(
+        (name, value.shape, value.dtype) if isinstance(value, Tensor) else (name, value)
+        for name, value in vars(batch).items()
+    )

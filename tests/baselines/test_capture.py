@@ -1,0 +1,178 @@
+"""A captured step does what the step does: on a CPU with graphs that write operations down, on a GPU with CUDA's."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import pytest
+import torch
+from small_set import SmallSet
+from tape import FakeGraphs
+from torch import nn
+
+from baselines.ascc import Ascc
+from baselines.capture import CapturedStep, Graphs, on_the_host
+from baselines.defense import Defense
+from baselines.early_bert import EarlyBert
+from baselines.fine_tune import FineTune
+from baselines.free_at import FreeAT
+from baselines.freelb import FreeLB
+from baselines.freelb_plus_plus import FreeLBPlusPlus
+from baselines.info_bert import InfoBert
+from baselines.pgd import PGD
+from baselines.rift import Rift
+from baselines.robust_ticket import RobustTicket
+from baselines.smart import SMART
+from baselines.training import CountPasses, fit
+from baselines.yopo import YOPO
+from method.early_robust import EarlyRobust
+
+CAPTURED = (
+    FineTune(epochs=1),
+    EarlyBert(epochs=1, draw_epoch=0.5),
+    PGD(epochs=1, steps=2),
+    PGD(epochs=1, steps=2, ascent_backward="full"),
+    PGD(epochs=1, steps=1, dropout="fresh"),
+    FreeLB(epochs=1, steps=2),
+    FreeLBPlusPlus(epochs=1, steps=2),
+    InfoBert(epochs=1, steps=2),
+    SMART(epochs=1),
+    YOPO(epochs=1, steps=1, inner_steps=2),
+    EarlyRobust(epochs=1, max_search_epochs=0.5, search=FreeLB(epochs=1, steps=2)),
+)
+
+
+LENGTHS = ((9, 5, 7, 3), (6, 6, 6, 6), (4, 9), (3, 7, 9, 2))  # the second is full, the last of the first one's shape
+
+
+@pytest.fixture
+def texts(batch) -> SmallSet:
+    """An epoch of four batches of three shapes."""
+    small = SmallSet(batch, len(LENGTHS))
+    small.batches = [batch(lengths, seed=seed) for seed, lengths in enumerate(LENGTHS)]
+    return small
+
+
+def trained(
+    defense: Defense, model: nn.Module, texts: SmallSet, graphs: Graphs | None = None
+) -> tuple[list[dict], dict[str, torch.Tensor]]:
+    torch.manual_seed(3)
+    logs = fit(defense, model, texts, graphs=graphs)
+    return [log.as_json() for log in logs], model.state_dict()
+
+
+@pytest.mark.parametrize("defense", CAPTURED, ids=repr)
+def test_capture_changes_no_bit(bert, texts, defense: Defense) -> None:
+    """The same operations on the same numbers: losses, passes, traces, weights."""
+    model, graphs = bert(dropout=0.1), FakeGraphs()
+    eager, weights = trained(defense, copy.deepcopy(model), texts)
+    captured, same = trained(defense, model, texts, graphs)
+    assert captured == eager
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    assert graphs.replayed > graphs.recorded > 0
+
+
+@pytest.mark.parametrize(
+    ("defense", "reason"),
+    [
+        (FreeAT(epochs=1), "FreeAT, stage 'train' cannot be captured: its perturbation lives on"),
+        (RobustTicket(epochs=1, first_epochs=1), "RobusT, stage 'search' cannot be captured: its penalty's weight"),
+        (Rift(epochs=1), "RIFT, stage 'train' cannot be captured: its adversary's optimiser"),
+        (Ascc(epochs=1), "ASCC, stage 'train' cannot be captured: its adversary's optimiser"),
+    ],
+    ids=lambda value: getattr(value, "title", ""),
+)
+def test_what_changes_between_updates_is_refused_by_name(bert, texts, defense: Defense, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        trained(defense, bert(), texts, FakeGraphs())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadsBack(FineTune):
+    """Fine-tuning that looks at its loss."""
+
+    title = "Reads back"
+
+    def step(self, model, batch):
+        loss = super().step(model, batch)
+        return loss if loss.item() > 0 else -loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaysNothing(FineTune):
+    """A stage that does not say what it remembers."""
+
+    title = "Silent"
+
+    def stages(self, model):
+        yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()))
+
+
+def test_a_step_that_reads_back_is_refused_where_it_is_recorded(bert, texts) -> None:
+    with pytest.raises(ValueError, match="Reads back, stage 'train' cannot be captured: operation not permitted"):
+        trained(ReadsBack(epochs=1), bert(), texts, FakeGraphs())
+
+
+def test_a_stage_that_does_not_say_what_it_remembers_is_refused(bert, texts) -> None:
+    with pytest.raises(ValueError, match="does not say in `memory` what its step remembers"):
+        trained(SaysNothing(epochs=1), bert(), texts, FakeGraphs())
+
+
+def test_every_shape_is_recorded_once(bert, texts) -> None:
+    graphs = FakeGraphs()
+    trained(FineTune(epochs=2), bert(), texts, graphs)
+    assert (graphs.recorded, graphs.replayed) == (3, 8)
+
+
+def captured(step, parameters, graphs, model) -> CapturedStep:
+    stage = FineTune().stage("train", step, parameters, memory=())
+    return CapturedStep("Some", stage, step, CountPasses(model, parameters), graphs)
+
+
+def test_recording_leaves_random_state_counts_and_gradients(bert, batch) -> None:
+    model, one = bert(dropout=0.1), batch()
+    parameters = list(model.parameters())
+    step = captured(lambda texts: FineTune().step(model, texts), parameters, FakeGraphs(), model)
+    state, counts = torch.get_rng_state(), step._counts.state()
+    step.record(one)
+    assert torch.equal(torch.get_rng_state(), state) and step._counts.state() == counts
+    assert all(parameter.grad is None for parameter in parameters)
+
+
+def test_gradients_of_all_shapes_share_their_memory(bert, batch) -> None:
+    model = bert()
+    parameters = list(model.parameters())
+    step = captured(lambda texts: FineTune().step(model, texts), parameters, FakeGraphs(), model)
+    places = []
+    for texts in (batch((4, 5)), batch((6, 3, 2))):
+        step.record(texts)
+        step(texts)
+        places.append([parameter.grad.data_ptr() for parameter in parameters])
+    assert places[0] == places[1]
+
+
+def test_an_act_on_the_host_is_done_at_its_place_in_every_replay(bert, batch) -> None:
+    weight, heard = nn.Parameter(torch.ones(())), []
+
+    def step(texts):
+        doubled = weight * 2 * texts.labels.sum()
+        on_the_host(lambda: heard.append(float(doubled.detach())))
+        (doubled * 3).backward()
+        return doubled.detach()
+
+    model, graphs = bert(), FakeGraphs()
+    recorded = captured(step, [weight], graphs, model)
+    first, second = batch(seed=1), batch(seed=2)
+    recorded.record(first)
+    assert graphs.recorded == 2
+    heard.clear()
+    losses = [float(recorded(texts)) for texts in (first, second)]
+    assert heard == losses == [2.0 * float(texts.labels.sum()) for texts in (first, second)]
+    assert float(weight.grad) == 6 * float(second.labels.sum())
+
+
+def test_outside_a_recording_an_act_is_just_done() -> None:
+    heard = []
+    on_the_host(lambda: heard.append(1))
+    assert heard == [1]
