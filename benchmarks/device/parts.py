@@ -5,11 +5,12 @@ Each part runs in a process of its own and returns plain values, which are store
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +18,14 @@ from typing import Any, Literal
 
 import torch
 from rich.console import Console
+from torch import nn
 
+from baselines.capture import CudaGraphs
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.pgd import PGD
+from baselines.training import Precision, fit
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.nvml import cuda_device
 from benchmarks.data.tasks import find_task
@@ -34,10 +38,10 @@ from benchmarks.runs.progress import Reporter
 from benchmarks.runs.setup import Setup, resolve
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import bench_attacks, bench_loops
-from benchmarks.speed.self_test import same_method_twice, self_tests
-from benchmarks.speed.stage_speed import compared_methods, time_methods
+from benchmarks.speed.self_test import SHAPE, same_method_twice, self_tests
+from benchmarks.speed.stage_speed import UPDATES_PER_EPOCH, compared_methods, time_methods
 from benchmarks.speed.step_profile import StepProfile, profile_updates
-from benchmarks.speed.step_speed import BERT_BASE, pruned_, random_batch, random_bert
+from benchmarks.speed.step_speed import BERT_BASE, RandomBatches, measured_methods, pruned_, random_batch, random_bert
 
 Say = Callable[[str], None]
 Work = Callable[["Place", Say], dict[str, Any]]
@@ -94,6 +98,7 @@ SIZES: dict[SizeName, Size] = {
             "filling": BatchShape(128, 128),
             "sequence 128": BatchShape(32, 128),
             "sequence 256": BatchShape(8, 256),
+            "short": BatchShape(32, 32),
         },
         blocks=5,
         updates=4,
@@ -106,7 +111,12 @@ SIZES: dict[SizeName, Size] = {
     "tiny": Size(
         encoder=THIN,
         small_encoder=THIN,
-        batches={"filling": BatchShape(8, 16), "sequence 128": BatchShape(4, 16), "sequence 256": BatchShape(2, 32)},
+        batches={
+            "filling": BatchShape(8, 16),
+            "sequence 128": BatchShape(4, 16),
+            "sequence 256": BatchShape(2, 32),
+            "short": BatchShape(2, 8),
+        },
         blocks=2,
         updates=1,
         runs=2,
@@ -192,36 +202,78 @@ class Part:
 
 def clock(place: Place, say: Say) -> dict[str, Any]:
     """The planted faults, and one method under two names."""
-    tests = self_tests(place.device)
-    first, second = same_method_twice(place.device, say)
+    shape = SHAPE if place.size == "full" else place.sizes.encoder
+    tests = self_tests(place.device, shape)
+    first, second = same_method_twice(place.device, say, shape)
     return {"tests": [asdict(each) for each in tests], "first": first, "second": second}
 
 
-def steps(batch: str, precision: str) -> Work:
-    """Every method's stages at one batch, in one precision."""
+def steps(batch: str, precision: Precision, captured: bool = False) -> Work:
+    """Every method's stages at one batch, in one precision, as written or captured."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
-        size, shape = place.sizes, place.sizes.batches[batch]
-        timings = time_methods(
-            random_bert(size.encoder).to(place.device),
-            compared_methods(),
-            texts=shape.texts,
-            tokens=shape.tokens,
-            blocks=size.blocks,
-            updates=size.updates,
-            device=place.device,
-            precision=precision,
-            energy=board_energy(place.device),
-            say=say,
+        return _timed(
+            place, place.sizes.encoder, place.sizes.batches[batch], compared_methods(), precision, captured, say
         )
-        return {
-            "encoder": asdict(size.encoder),
-            "batch": asdict(shape),
-            "precision": precision,
-            "timings": [asdict(each) for each in timings],
-        }
 
     return work
+
+
+def minilm_steps(captured: bool) -> Work:
+    """The methods of the cost table on short texts of the small encoder, where launches are what takes the time."""
+
+    def work(place: Place, say: Say) -> dict[str, Any]:
+        shape = place.sizes.batches["short"]
+        return _timed(place, place.sizes.small_encoder, shape, measured_methods(), "fp32", captured, say)
+
+    return work
+
+
+def _timed(
+    place: Place,
+    encoder: EncoderShape,
+    batch: BatchShape,
+    methods: Mapping[str, Defense],
+    precision: Precision,
+    captured: bool,
+    say: Say,
+) -> dict[str, Any]:
+    """The timings in plain values, with what they were taken on; captured, with what cannot be."""
+    model = random_bert(encoder).to(place.device)
+    refused = _refused(methods, model, batch) if captured else {}
+    timings = time_methods(
+        model,
+        {title: defense for title, defense in methods.items() if title not in refused},
+        texts=batch.texts,
+        tokens=batch.tokens,
+        blocks=place.sizes.blocks,
+        updates=place.sizes.updates,
+        device=place.device,
+        precision=precision,
+        energy=board_energy(place.device),
+        graphs=CudaGraphs if captured else lambda: None,
+        say=say,
+    )
+    return {
+        "encoder": asdict(encoder),
+        "batch": asdict(batch),
+        "precision": precision,
+        "captured": captured,
+        "refused": refused,
+        "timings": [asdict(each) for each in timings],
+    }
+
+
+def _refused(methods: Mapping[str, Defense], model: nn.Module, batch: BatchShape) -> dict[str, str]:
+    """The methods that cannot be captured, with the reason."""
+    found = {}
+    batches = RandomBatches(random_batch(batch.texts, batch.tokens, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
+    for title, defense in methods.items():
+        try:
+            fit(defense, copy.deepcopy(model), batches, most_updates=1, graphs=CudaGraphs())
+        except ValueError as refusal:
+            found[title] = str(refusal)
+    return found
 
 
 def loops(place: Place, say: Say) -> dict[str, Any]:
@@ -281,22 +333,26 @@ def attacks(place: Place, say: Say) -> dict[str, Any]:
 def profiles(place: Place, say: Say) -> dict[str, Any]:
     """Where the time of an update goes, for the updates that the targets are about."""
     size = place.sizes
-    filling, small = size.batches["filling"], BatchShape(32, 32) if place.size == "full" else BatchShape(2, 8)
-    wanted: list[tuple[str, EncoderShape, BatchShape, Defense, bool]] = [
-        ("Fine-tune, filling batch", size.encoder, filling, FineTune(), False),
-        ("Fine-tune of the pruned model, filling batch", size.encoder, filling, FineTune(), True),
-        ("FreeLB-5, filling batch", size.encoder, filling, FreeLB(steps=5), False),
-        ("Fine-tune, small batch of MiniLM's shape", size.small_encoder, small, FineTune(), False),
-        ("PGD-3, short texts", size.encoder, BatchShape(small.texts, small.tokens), PGD(steps=3), False),
+    filling, short = size.batches["filling"], size.batches["short"]
+    wanted: list[tuple[str, EncoderShape, BatchShape, Defense, bool, bool]] = [
+        ("Fine-tune", size.encoder, filling, FineTune(), False, False),
+        ("Fine-tune of a pruned model", size.encoder, filling, FineTune(), True, False),
+        ("FreeLB-5", size.encoder, filling, FreeLB(steps=5), False, False),
+        ("PGD-3", size.encoder, short, PGD(steps=3), False, False),
+        ("Fine-tune, MiniLM's shape", size.small_encoder, short, FineTune(), False, False),
+        ("Fine-tune, MiniLM's shape, captured", size.small_encoder, short, FineTune(), False, True),
     ]
     found: list[StepProfile] = []
-    for what, encoder, shape, defense, is_pruned in wanted:
+    for what, encoder, shape, defense, is_pruned, captured in wanted:
+        if captured and place.device != "cuda":
+            continue
         model = random_bert(encoder).to(place.device)
         if is_pruned:
             pruned_(model)
         batch = random_batch(shape.texts, shape.tokens, model.config.vocab_size)
-        words = f"{what} ({shape.texts} texts of {shape.tokens} tokens), fp32"
-        found.append(profile_updates(words, defense, model, batch, updates=3, device=place.device))
+        words = f"{what}, {shape.texts} texts of {shape.tokens} tokens, fp32"
+        graphs = CudaGraphs() if captured else None
+        found.append(profile_updates(words, defense, model, batch, updates=3, device=place.device, graphs=graphs))
         say(f"{words}: {100 * found[-1].busy_share:.0f} % busy, {found[-1].launches:.0f} launches an update")
     return {"profiles": [asdict(each) for each in found]}
 
@@ -311,7 +367,17 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
         raise RuntimeError(f"there are no tests in {ROOT}; run the command in a copy of the repository")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-m", "gpu", "-p", "no:cacheprovider", f"--junitxml={report}", "tests"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "gpu",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={report}",
+            "tests",
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if not report.exists():
             raise RuntimeError(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
@@ -327,7 +393,9 @@ def outcomes_of(report: ElementTree.Element) -> dict[str, list[str]]:
         name = f"{case.get('classname', '')}::{case.get('name', '')}"
         trouble = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
         if trouble is not None:
-            found["failed"].append(f"{name}: {trouble.get('message', '').splitlines()[0] if trouble.get('message') else ''}")
+            found["failed"].append(
+                f"{name}: {trouble.get('message', '').splitlines()[0] if trouble.get('message') else ''}"
+            )
         else:
             found["skipped" if case.find("skipped") is not None else "passed"].append(name)
     return found
@@ -350,31 +418,44 @@ def board_energy(device: str) -> Callable[[], float | None]:
     return joules
 
 
-def _steps_part(batch: str, precision: str, minutes: float) -> Part:
-    title = f"Updates of every method, BERT-base shape, {batch} batch, {precision}"
-    key = f"steps_{batch.replace(' ', '')}_{precision}"
-    return Part(key, title, minutes, steps(batch, precision), precision != "fp32")
+def _steps_part(batch: str, precision: Precision, minutes: float, captured: bool = False) -> Part:
+    ending = ", captured" if captured else ""
+    title = f"Updates of every method, BERT-base shape, {batch} batch, {precision}{ending}"
+    key = f"steps_{batch.replace(' ', '')}_{precision}{'_captured' if captured else ''}"
+    return Part(key, title, minutes, steps(batch, precision, captured), captured or precision != "fp32")
 
 
 # In order of importance: where the time does not reach, the last are left out.
 PARTS = (
     Part("clock", "The clock tested on itself, and its noise floor", 1.0, clock),
     _steps_part("filling", "fp32", 3.0),
+    Part("minilm", "Updates on short texts, MiniLM's shape", 0.5, minilm_steps(False)),
+    Part("minilm_captured", "Updates on short texts, MiniLM's shape, captured", 0.5, minilm_steps(True), True),
     Part("loops", "Updates beside the plain ones of the releases", 1.0, loops),
     Part("table1_run1", "Table 1, run 1", 3.5, table1_run(0)),
-    Part("profiles", "Profiles of updates", 0.7, profiles),
     Part("attacks", "Throughput of the attack engine", 0.7, attacks),
+    Part("profiles", "Profiles of updates", 0.7, profiles),
     Part("table1_run2", "Table 1, run 2", 3.5, table1_run(1)),
     Part("table1_run3", "Table 1, run 3", 3.5, table1_run(2)),
+    Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, True),
     _steps_part("filling", "tf32", 1.0),
     _steps_part("filling", "bf16", 1.0),
-    Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, True),
     _steps_part("sequence 128", "fp32", 1.0),
-    _steps_part("sequence 256", "fp32", 0.8),
-    _steps_part("sequence 128", "tf32", 0.5),
+    _steps_part("sequence 128", "fp32", 1.0, captured=True),
     _steps_part("sequence 128", "bf16", 0.5),
-    _steps_part("sequence 256", "tf32", 0.5),
+    _steps_part("sequence 128", "bf16", 0.5, captured=True),
+    _steps_part("filling", "bf16", 1.0, captured=True),
+    _steps_part("sequence 256", "fp32", 0.8),
     _steps_part("sequence 256", "bf16", 0.5),
+    _steps_part("sequence 256", "bf16", 0.5, captured=True),
+    _steps_part("sequence 128", "tf32", 0.5),
+    _steps_part("sequence 128", "tf32", 0.5, captured=True),
+    _steps_part("sequence 256", "tf32", 0.5),
+    _steps_part("sequence 256", "tf32", 0.5, captured=True),
+    _steps_part("sequence 256", "fp32", 0.8, captured=True),
+    _steps_part("filling", "tf32", 1.0, captured=True),
+    _steps_part("filling", "fp32", 2.0, captured=True),
     Part("table1_run4", "Table 1, run 4", 3.5, table1_run(3)),
     Part("table1_run5", "Table 1, run 5", 3.5, table1_run(4)),
 )
+KNOWN = {part.key: part for part in PARTS}

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
@@ -97,8 +98,8 @@ def time_methods(
     device: str,
     precision: Any = "fp32",
     energy: Callable[[], float | None] = lambda: None,
+    graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
-    **options: Any,
 ) -> list[MethodTiming]:
     """Times every method's stages on random tokens, in blocks.
 
@@ -106,7 +107,7 @@ def time_methods(
         model: a classifier; copies of it are trained.
         updates: timed updates of each stage; the median is taken.
         energy: joules that the board has used so far.
-        options: what else `fit` is told.
+        graphs: makes what captures a method's steps; None runs them as they are written.
     """
     batch = random_batch(texts, tokens, model.config.vocab_size)  # type: ignore[union-attr,arg-type]
     batches = RandomBatches(batch, UPDATES_PER_EPOCH)
@@ -116,7 +117,7 @@ def time_methods(
         random.Random(block).shuffle(order)
         for title in order:
             found.append(
-                _timed(title, block, methods[title], model, batches, updates, device, precision, energy, options)
+                _timed(title, block, methods[title], model, batches, updates, device, precision, energy, graphs)
             )
         say(f"block {block + 1} of {blocks}")
     return found
@@ -132,7 +133,7 @@ def _timed(
     device: str,
     precision: Any,
     energy: Callable[[], float | None],
-    options: Mapping[str, Any],
+    graphs: Callable[[], Graphs | None],
 ) -> MethodTiming:
     if device == "cuda":
         torch.cuda.empty_cache()
@@ -154,7 +155,7 @@ def _timed(
         precision=precision,
         on_update=note,
         most_updates=WARM_UP_UPDATES + updates,
-        **options,
+        graphs=graphs(),
     )
     readings = timer.readings()
     after, taken = energy(), time.perf_counter() - began

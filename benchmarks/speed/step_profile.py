@@ -13,6 +13,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from baselines.batch import Batch
+from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.training import fit
 from benchmarks.speed.step_speed import RandomBatches
@@ -69,14 +70,14 @@ def profile_updates(
     updates: int,
     device: str,
     precision: Any = "fp32",
-    **options: Any,
+    graphs: Graphs | None = None,
 ) -> StepProfile:
     """Profiles updates of the first stage of a defense in the training loop, the warm-up left out.
 
     Args:
         what: what it is called in tables.
         model: is trained.
-        options: what else `fit` is told.
+        graphs: what captures the steps, if anything does.
     """
     on_gpu = device == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
@@ -96,7 +97,15 @@ def profile_updates(
             profiler.stop()
 
     batches = RandomBatches(batch, WARM_UP_UPDATES + updates)
-    fit(defense, model, batches, precision=precision, on_update=hear, most_updates=WARM_UP_UPDATES + updates, **options)
+    fit(
+        defense,
+        model,
+        batches,
+        precision=precision,
+        on_update=hear,
+        most_updates=WARM_UP_UPDATES + updates,
+        graphs=graphs,
+    )
     events = [event for event in profiler.events() or [] if (event.device_type == DeviceType.CUDA) == on_gpu]
     spans = [(event.time_range.start, event.time_range.end) for event in events]
     return StepProfile(

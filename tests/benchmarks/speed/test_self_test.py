@@ -33,7 +33,7 @@ def test_a_clock_that_counts_the_loader_fails(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_real_loader_sleeps() -> None:
     batch = self_test.random_batch(2, 4, 100)
-    slept = self_test._run("cpu", batches=self_test._SleepingBatches(batch, 2))
+    slept = self_test._run("cpu", self_test.SHAPE, batches=self_test._SleepingBatches(batch, 2))
     assert slept["wall"] - slept["gpu"] > 0.4
 
 
