@@ -30,6 +30,7 @@ from benchmarks.victims.saved import save_classifier
 FOOTING = "footing.json"
 RECORDS = "records.tar.gz"
 LEFT_BEHIND = ("model", "checkpoints", "tokens", "locks")  # large or of no use elsewhere
+HELD_TO = ("size", "device", "cuda", "versions", "commit", "bundle")  # another machine of the kind may go on
 RESERVE_SECONDS = 20.0  # for tables and the page at the end
 OVERRUN, GRACE_SECONDS = 2.0, 60.0  # a part that takes so much longer must not cost the others their time
 SLOW_MACHINE = 0.25  # a part of the tiny size takes about this share of what the full one takes on a GPU
@@ -80,8 +81,8 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
     place = Place(chosen, size, out, bundle, backbone)
     footing, path = footing_of(place), out / FOOTING
     if path.exists():
-        stored = json.loads(path.read_text("utf-8"))
-        unlike = list(differences(stored, footing))
+        known = json.loads(path.read_text("utf-8"))
+        unlike = list(differences(*({name: each[name] for name in HELD_TO} for each in (known, footing))))
         if unlike:
             raise ValueError(f"{out} holds evidence on another footing: {'; '.join(unlike[:3])}; give another --out")
     else:
@@ -148,20 +149,19 @@ def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Calla
     """
     require(minutes > 0, "--minutes", "more than 0", minutes)
     end = time.monotonic() + 60 * minutes - min(RESERVE_SECONDS, 6 * minutes)
-    found = []
+    footing, found = footing_of(place), []
     for part in parts:
         record = stored(place.out, part.key)
         if record is None or record.status == "failed":
-            record = _come_to(place, part, end - time.monotonic(), say)
+            record = _come_to(place, part, footing, end - time.monotonic(), say)
         found.append(record)
         said = f"{record.status}" + (f": {record.why}" if record.why else "")
         say(f"{part.key}: {said}" + (f", {record.seconds:.0f} s" if record.status == "done" else ""))
     return found
 
 
-def _come_to(place: Place, part: Part, left: float, say: Callable[[str], None]) -> PartRecord:
+def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say: Callable[[str], None]) -> PartRecord:
     """Does a part, or says why not; stores it unless the time did not reach."""
-    footing = json.loads((place.out / FOOTING).read_text("utf-8"))
     needed = 60 * part.minutes * (1.0 if place.size == "full" else SLOW_MACHINE)
 
     def record(status: Status, why: str, seconds: float = 0.0, answer: dict[str, Any] | None = None) -> PartRecord:
