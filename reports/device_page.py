@@ -10,14 +10,15 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.clock.cost import EncoderShape, share_left
-from benchmarks.device.parts import RESULTS, Place, plan_of, table1_cells
-from benchmarks.device.study import PartRecord, put_together
+from benchmarks.device.parts import PARTS, RESULTS, Place, plan_of, table1_cells
+from benchmarks.device.study import PartRecord, left_out, put_together, stored
 from benchmarks.results.store import write_atomically
 from benchmarks.runs.experiments import EXPERIMENTS
 from benchmarks.runs.setup import Setup, resolve
 from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.self_test import SelfTest
-from benchmarks.speed.stage_speed import MethodTiming, compared_methods
+from benchmarks.speed.stage_speed import MethodTiming
+from method.early_robust import EarlyRobust
 from reports.attack_groups import stored_results
 from reports.card import write_card
 from reports.claims import Card, judge
@@ -45,10 +46,14 @@ CLAIMS = ("C1", "C2", "C3", "C5")
 INTERVALS = "Intervals are 95 % ones; those of ratios are t intervals of log ratios paired by block."
 
 
-def write_evidence(place: Place, records: Sequence[PartRecord]) -> list[Path]:
-    """Writes all tables, figures, the archive of records and the page; returns their paths, the page last."""
-    by_key = {record.key: record for record in records}
-    tables: dict[str, Table] = {"parts": parts_table(records)}
+def write_evidence(place: Place) -> list[Path]:
+    """Writes all tables, figures, the archive of records and the page from what is stored.
+
+    Returns:
+        their paths, the page last.
+    """
+    by_key = {part.key: stored(place.out, part.key) or left_out(place, part) for part in PARTS}
+    tables: dict[str, Table] = {"parts": parts_table(list(by_key.values()))}
     attacked: dict[str, int] = {}
     card: Card | None = None
     written: list[Path] = []
@@ -194,8 +199,8 @@ def steps_table(records: Sequence[PartRecord]) -> Table:
     refused = [f"Not captured: {why}." for record in records for why in record.result["refused"].values()]
     caption = (
         "Update: median seconds on the clock, of the stage that is longest in epochs. Cost: seconds of a whole "
-        "training over those of fine-tuning, stages weighted by their epochs; code between stages is not in it. EarlyRobust "
-        f"faster: the ratio of such costs, its search going on to its cap of one epoch; early search: {EARLY_SEARCH:g} "
+        "training over those of fine-tuning, stages weighted by their epochs; code between stages is not in it. "
+        f"EarlyRobust faster: the ratio of such costs, its search going on to its cap of one epoch; early search: {EARLY_SEARCH:g} "
         "epoch.",
         "Phi: share of the encoder's FLOPs that the pruned model keeps; on the clock: its update over the dense one's. "
         "Watts: the board's counter of energy over the time of the method's updates, setting up among them. Blank: not "
@@ -220,9 +225,10 @@ def _step_rows(record: PartRecord) -> list[tuple[Number | str, ...]]:
             cap, early = speedup(timings, method), speedup(timings, method, EARLY_SEARCH)
             model = (predicted_speedup(record, method), predicted_speedup(record, method, EARLY_SEARCH))
             speedups = [cap.mean, cap.low, cap.high, model[0], early.mean, model[1]]
-        phi = (
-            share_left(shape, batch["tokens"], *compared_methods()[OURS].shares_removed) if method == OURS else math.nan
-        )  # type: ignore[attr-defined]
+        phi = phi_wall = math.nan
+        if method == OURS:
+            phi = share_left(shape, batch["tokens"], *EarlyRobust().shares_removed)
+            phi_wall = _phi_wall(mine, timings)
         memory = [each.peak_memory_bytes for each in mine if each.peak_memory_bytes is not None]
         watts = [each.watts for each in mine if each.watts is not None]
         rows.append(
@@ -235,7 +241,7 @@ def _step_rows(record: PartRecord) -> list[tuple[Number | str, ...]]:
                 Number(cost, digits=2),
                 *(Number(each, digits=2) for each in speedups),
                 Number(phi, digits=3),
-                Number(_phi_wall(mine, timings) if method == OURS else math.nan, digits=3),
+                Number(phi_wall, digits=3),
                 Number(100 * fmean(each.off_clock_share for each in mine), digits=1),
                 Number(fmean(watts) if watts else math.nan, digits=0),
                 Number(max(memory) / 2**30 if memory else math.nan, digits=1),

@@ -221,6 +221,11 @@ def stored(out: Path, key: str) -> PartRecord | None:
         raise RuntimeError(f"{path} is damaged ({error}); remove it, and the same command redoes the part") from error
 
 
+def left_out(place: Place, part: Part) -> PartRecord:
+    """The record of a part that nothing is stored of."""
+    return PartRecord(part.key, part.title, "left out", "the time did not reach", 0.0, "", footing_of(place), {}, {})
+
+
 def put_together(out: Path) -> Path:
     """Packs all records of Table 1, weights left out, into one file beside the parts, and returns its path."""
 
