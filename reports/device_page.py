@@ -200,8 +200,8 @@ def steps_table(records: Sequence[PartRecord]) -> Table:
     caption = (
         "Update: median seconds on the clock, of the stage that is longest in epochs. Cost: seconds of a whole "
         "training over those of fine-tuning, stages weighted by their epochs; code between stages is not in it. "
-        f"EarlyRobust faster: the ratio of such costs, its search going on to its cap of one epoch; early search: {EARLY_SEARCH:g} "
-        "epoch.",
+        "EarlyRobust faster: the ratio of such costs, its search going on to its cap of one epoch; early search: "
+        f"{EARLY_SEARCH:g} epoch.",
         "Phi: share of the encoder's FLOPs that the pruned model keeps; on the clock: its update over the dense one's. "
         "Watts: the board's counter of energy over the time of the method's updates, setting up among them. Blank: not "
         "reported, or not a number for this method.",

@@ -177,6 +177,7 @@ class Place:
             attacked=self.sizes.attacked,
             recipes=RECIPES,
             device=self.device,
+            threads=1 if self.size == "tiny" else None,
             offline=True,
         )
 
@@ -352,7 +353,9 @@ def profiles(place: Place, say: Say) -> dict[str, Any]:
         batch = random_batch(shape.texts, shape.tokens, model.config.vocab_size)
         words = f"{what}, {shape.texts} texts of {shape.tokens} tokens, fp32"
         graphs = CudaGraphs() if captured else None
-        found.append(profile_updates(words, defense, model, batch, updates=3, device=place.device, graphs=graphs))
+        found.append(
+            profile_updates(words, defense, model, batch, updates=size.updates, device=place.device, graphs=graphs)
+        )
         say(f"{words}: {100 * found[-1].busy_share:.0f} % busy, {found[-1].launches:.0f} launches an update")
     return {"profiles": [asdict(each) for each in found]}
 

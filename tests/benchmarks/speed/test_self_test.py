@@ -50,5 +50,5 @@ def test_a_second_process_must_make_the_difference(monkeypatch, alone: float, be
 
 
 def test_both_names_run_in_every_block() -> None:
-    first, second = same_method_twice("cpu")
+    first, second = same_method_twice("cpu", shape=self_test.SHAPE)
     assert len(first) == len(second) == 2 and min(first + second) > 0
