@@ -335,3 +335,26 @@ def test_verify_tells_a_sound_folder_from_a_damaged_one(tiny, tmp_path, capsys) 
 def test_verify_refuses_a_folder_without_results(tmp_path, capsys) -> None:
     code, _, errors = command("verify", str(tmp_path), capsys=capsys)
     assert code == 2 and "holds no results" in errors
+
+
+def test_evidence_goes_part_by_part_and_says_what_is_left(tmp_path, capsys) -> None:
+    arguments = ["evidence", "--out", str(tmp_path), "--device", "cpu", "--only", "gpu_tests,table1_run1"]
+    code, output, errors = command(*arguments, "--minutes", "0.1", capsys=capsys)
+    assert code == 75, errors
+    assert "table1_run1: left out: it takes about 0.9 minutes" in output
+    assert "gpu_tests: not available: no CUDA device" in output
+    assert output.splitlines()[-1] == str(tmp_path / "README.md")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--bundle", "new"], "--bundle packs real texts; give --data DIR, which holds sst2/"),
+        (["--data", "texts"], "--data is packed by --bundle and was given without it; give --bundle DIR too"),
+        (["--from", "absent"], "'absent' holds no bundle"),
+        (["--only", "clocks"], "unknown part of the evidence 'clocks'; did you mean 'clock'?"),
+    ],
+)
+def test_mistakes_in_what_evidence_is_asked(arguments, sentence, tmp_path, capsys) -> None:
+    code, _, errors = command("evidence", "--out", str(tmp_path / "out"), *arguments, capsys=capsys)
+    assert code == 2 and sentence in errors
