@@ -406,7 +406,7 @@ def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
     Args:
-        what: defenses, tasks, recipes, presets or experiments.
+        what: defenses, tasks, recipes, presets, experiments or evidence (its parts).
         json: file for the same content as JSON.
     """
     from reports.listings import listing

@@ -23,7 +23,7 @@ class Batch:
             tokens that may stand in its place; an empty slot repeats the token.
         replaceable: (V,) bool, for defenses that need "replaceable": the tokens made of letters alone, which may take
             each other's place.
-        is_full: whether no text is padded, seen where the batch is made; None where it was made on a GPU, which would
+        is_full: whether no text is padded, seen where the batch is made; None where that is no CPU, which would
             have to be waited for.
     """
 
@@ -36,7 +36,7 @@ class Batch:
     is_full: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.is_full is None and not self.attention_mask.is_cuda:
+        if self.is_full is None and self.attention_mask.device.type == "cpu":
             object.__setattr__(self, "is_full", bool(self.attention_mask.all()))
 
     def __len__(self) -> int:

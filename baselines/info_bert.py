@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Stage
-from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound
+from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound, most_anchors
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
 from baselines.refusal import require
 
@@ -67,8 +67,8 @@ class InfoBert(Defense, key="info_bert"):
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage that trains the model and the critic together; the critic ends with it."""
-        generator = torch.Generator().manual_seed(self.info_seed)
         critic = self.new_critic(model)
+        generator = torch.Generator(critic.score.weight.device).manual_seed(self.info_seed)
         clipped_here = None if self.clip_critic else self.max_grad_norm
 
         def step(batch: Batch) -> Tensor:
@@ -107,7 +107,8 @@ class InfoBert(Defense, key="info_bert"):
             if self.alpha > 0:
                 chosen = anchors(grad, batch.attention_mask, self.low, self.high)
                 whole = output.hidden_states[-1][:, 0]  # (B, D)
-                shared = anchored_bound(critic, first, whole, chosen, len(batch), generator)
+                most = most_anchors(chosen.shape[1], self.low, self.high)
+                shared = anchored_bound(critic, first, whole, chosen, len(batch), most, generator)
                 tied = -self.alpha * shared / self.steps
                 (loss + tied if self.fused else tied).backward()
                 total = total + tied.detach()

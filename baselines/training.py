@@ -157,7 +157,7 @@ def fit(
             if keeper is not None and (state := keeper.load(len(logs))) is not None:
                 run.restore(state)
             if not run.finished:
-                run.go(run.step_of(defense.title, precision, graphs), on_update, keeper, len(logs))
+                run.go(run.step_of(defense, precision, graphs), on_update, keeper, len(logs))
             logs.append(run.log())
         return logs
 
@@ -208,7 +208,7 @@ class _Run:
         """Whether nothing is left to do."""
         return self.ended or len(self.losses) == self.total
 
-    def step_of(self, title: str, precision: Precision, graphs: Graphs | None) -> Step:
+    def step_of(self, defense: Defense, precision: Precision, graphs: Graphs | None) -> Step:
         """The stage's step in its precision, captured where there are graphs to hold it."""
         autocast = torch.autocast(self.device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
@@ -216,7 +216,7 @@ class _Run:
             with autocast:
                 return self.stage.step(batch)
 
-        return step if graphs is None else CapturedStep(title, self.stage, step, self.counter, graphs)
+        return step if graphs is None else CapturedStep(defense.title, self.stage, step, self.counter, graphs)
 
     def go(self, step: Step, on_update: Any, keeper: Keeper | None, number: int) -> None:
         """Trains to the end of the stage, which is number `number`."""

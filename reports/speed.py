@@ -42,6 +42,8 @@ STEP_COLUMNS = (
     Column("Forward", "forward_passes"),
     Column("Full backward", "full_backward_passes"),
     Column("Input backward", "input_backward_passes"),
+    Column("GFLOP an update", "update_gflops"),
+    Column("Parameters, M", "parameters_millions"),
     Column("Off the clock %", "off_clock_percent"),
 )
 
@@ -63,6 +65,8 @@ def step_table(timings: Sequence[StepTiming], caption: Sequence[str]) -> Table:
                 Number(timing.passes.forward, digits=0),
                 Number(timing.passes.backward_full, digits=0),
                 Number(timing.passes.backward_input, digits=0),
+                Number(timing.flops / 1e9, digits=1),
+                Number(timing.parameters / 1e6, digits=1),
                 Number(100 * timing.off_clock_share, digits=2),
             )
         )

@@ -45,8 +45,8 @@ class Importance:
         self.neurons = nn.Parameter(torch.ones(layers, neurons, device=device))
         kept = kept_of(model)
         # Indices on the device: a list would be copied there in every pass, which waits for it.
-        self._kept_heads = [torch.tensor(each, device=device) for each in kept.heads]
-        self._kept_neurons = [torch.tensor(each, device=device) for each in kept.neurons]
+        self._kept_heads = [torch.tensor(each, dtype=torch.long, device=device) for each in kept.heads]
+        self._kept_neurons = [torch.tensor(each, dtype=torch.long, device=device) for each in kept.neurons]
         self._width = head_width(model)
         self._handles = []
         for number, layer in enumerate(layers_of(model)):

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, normalize, softplus
+from torch.nn.functional import embedding, normalize, pad, softplus
 
 CRITIC_WIDTH = 300
 PROJECTOR_WIDTH, PROJECTED = 512, 256
 
-# Rows are looked up with `embedding`: unlike indexing's, its gradient is added up in the same order every time.
+DRAWN_WIDTH = 512
+LEAST_SCORE = -1e9
+
+# Rows are looked up with `embedding`: unlike indexing's, its gradient is added up in the same order every time. How
+# many tokens there are is known on the device alone: shapes are those of the padded batch, or the host would wait.
+
+
+def token_draws(mask: Tensor, generator: torch.Generator) -> Tensor:
+    """A random number for each token, (B, L) in [0, 1), which does not depend on how far the texts are padded.
+
+    Args:
+        mask: (B, L), for its shape. generator: of the mask's device.
+    """
+    texts, tokens = mask.shape
+    width = DRAWN_WIDTH * -(-tokens // DRAWN_WIDTH)
+    return torch.rand(texts, width, generator=generator, device=generator.device)[:, :tokens]
 
 
 def bottleneck_bound(features: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
@@ -21,9 +38,13 @@ def bottleneck_bound(features: Tensor, mask: Tensor, generator: torch.Generator)
     Source: AI-secure/InfoBERT, CLUB in "version 6": a Gaussian of unit variance, nothing trained. Its mean over draws
     is the trace of the rows' biased covariance.
     """
-    rows = features[mask.bool()]  # (N, D)
-    partners = torch.randint(len(rows), (len(rows),), generator=generator).to(rows.device)
-    return 0.5 * (rows - embedding(partners, rows)).square().sum(-1).mean()
+    real = mask.bool().flatten()  # (N,), N = B L
+    count = real.sum()
+    rows = features.flatten(0, 1).masked_fill(~real.unsqueeze(-1), 0.0)  # (N, D)
+    drawn = (token_draws(mask, generator).flatten() * count).long().minimum(count - 1)
+    partners = torch.searchsorted(real.cumsum(0), drawn + 1)  # where the drawn one of the real tokens stands
+    distances = (rows - embedding(partners, rows)).square().sum(-1)
+    return 0.5 * (distances * real).sum() / count
 
 
 def anchors(grad: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
@@ -64,39 +85,47 @@ class Critic(nn.Module):
         return softplus(self.score(hidden).squeeze(-1))
 
 
-def nce_bound(scores: Tensor) -> Tensor:
+def nce_bound(scores: Tensor, used: Tensor | None = None) -> Tensor:
     """Lower bound on mutual information from scores (..., N, N), diagonal pairs being true; shape (...), at most log N.
 
     The log-sum runs over the token features of a fixed text feature (the last dimension).
+
+    Args:
+        used: (..., N) bool, the pairs there are; all where it is left out, and 0 is the bound of none.
     """
-    pairs = scores.shape[-1]
-    true = scores.diagonal(dim1=-2, dim2=-1).mean(-1)
-    return true - (scores.logsumexp(-1) - torch.log(torch.tensor(float(pairs)))).mean(-1)
+    if used is None:
+        used = torch.ones_like(scores[..., 0], dtype=torch.bool)
+    pairs = used.sum(-1).clamp(min=1)
+    beside = scores.masked_fill(~used.unsqueeze(-2), LEAST_SCORE).logsumexp(-1)
+    known = torch.where(used, scores.diagonal(dim1=-2, dim2=-1) - beside, 0.0)
+    return torch.where(used.any(-1), known.sum(-1) / pairs + pairs.log(), 0.0)
+
+
+def most_anchors(tokens: int, low: float, high: float) -> int:
+    """The most anchors that a text of at most so many tokens has; see `anchors`."""
+    return max(math.ceil(high * length) - math.ceil(low * length) for length in range(tokens + 1))
 
 
 def anchored_bound(
-    critic: Critic, local: Tensor, whole: Tensor, chosen: Tensor, chunk: int, generator: torch.Generator
+    critic: Critic, local: Tensor, whole: Tensor, chosen: Tensor, chunk: int, most: int, generator: torch.Generator
 ) -> Tensor:
     """Mean of `nce_bound` over chunks of anchored tokens in a random order, shape (); 0 where there are none.
 
     Args:
         local: (B, L, D) token features. whole: (B, D) text features. chosen: (B, L) bool.
         chunk: pairs compared with each other; the last chunk may be smaller and counts as much as the others.
+        most: anchors of a text; none has more.
     """
-    texts, positions = chosen.nonzero(as_tuple=True)  # (P,)
-    count = len(texts)
-    if count == 0:
-        return local.sum() * 0
-    order = torch.randperm(count, generator=generator).to(texts.device)
-    tokens, globals_ = local[texts, positions][order], embedding(texts[order], whole)  # (P, D)
-    full = count - count % chunk
-    bounds = []
-    if full:
-        shape = (full // chunk, chunk, -1)
-        bounds.append(nce_bound(critic(tokens[:full].reshape(shape), globals_[:full].reshape(shape))))
-    if full < count:
-        bounds.append(nce_bound(critic(tokens[full:], globals_[full:])).unsqueeze(0))
-    return torch.cat(bounds).mean()
+    texts, tokens = chosen.shape
+    places = chunk * -(-texts * most // chunk)
+    draws = token_draws(chosen, generator).masked_fill(~chosen, 1.0)
+    order = draws.flatten().argsort(stable=True)  # (B L,), the anchors first
+    order = pad(order, (0, places - len(order)))  # (P,)
+    used = (torch.arange(places, device=chosen.device) < chosen.sum()).view(-1, chunk)
+    rows = local.masked_fill(~chosen.unsqueeze(-1), 0.0).flatten(0, 1)
+    shape = (*used.shape, local.shape[-1])
+    scores = critic(embedding(order, rows).view(shape), embedding(order // tokens, whole).view(shape))
+    return nce_bound(scores, used).sum() / used.any(-1).sum().clamp(min=1)
 
 
 class ClassProjectors(nn.Module):

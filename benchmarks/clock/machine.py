@@ -51,11 +51,19 @@ def _gpus() -> list[str] | str:
         return f"not available: {error}"
     try:
         handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return [_name(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
+        return [_name(pynvml.nvmlDeviceGetName(handle)) + _instances(pynvml, handle) for handle in handles]
     except pynvml.NVMLError as error:
         return f"not available: {error}"
     finally:
         pynvml.nvmlShutdown()
+
+
+def _instances(nvml: Any, handle: Any) -> str:
+    """A word for a GPU that is cut into instances, of which a run has one."""
+    try:
+        return " (MIG)" if nvml.nvmlDeviceGetMigMode(handle)[0] else ""
+    except nvml.NVMLError:
+        return ""
 
 
 def _name(name: str | bytes) -> str:

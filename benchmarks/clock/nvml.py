@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +51,7 @@ class Sample:
         energy_millijoules: the board's counter.
         ecc_errors: uncorrected memory errors since the driver was loaded.
         utilisation_percent: share of the last moment in which a kernel ran.
+        is_cut: whether the GPU is cut into instances (MIG), which share its power, clocks and counters.
         error: what the driver raised in place of a reading.
     """
 
@@ -64,6 +66,7 @@ class Sample:
     energy_millijoules: int | None = None
     ecc_errors: int | None = None
     utilisation_percent: int | None = None
+    is_cut: bool | None = None
     error: str | None = None
 
 
@@ -79,7 +82,8 @@ class NvmlDevice:
     """A GPU as NVML sees it.
 
     Args:
-        uuid: the GPU's own name, "GPU-..."; the first GPU where it is None. CUDA's numbers are not NVML's.
+        uuid: the GPU's own name, or its instance's, as torch gives it; the first GPU where it is None. CUDA numbers
+            devices in another way.
     Raises:
         RuntimeError: where the driver or the package is not present.
     """
@@ -92,14 +96,22 @@ class NvmlDevice:
         self._nvml = pynvml
         try:
             pynvml.nvmlInit()
-            by_uuid, by_index = pynvml.nvmlDeviceGetHandleByUUID, pynvml.nvmlDeviceGetHandleByIndex
-            self._handle = by_index(0) if uuid is None else by_uuid(uuid)
+            self._handle = pynvml.nvmlDeviceGetHandleByIndex(0) if uuid is None else self._named(uuid)
         except pynvml.NVMLError as error:
             raise RuntimeError(f"NVML is not available: {error}") from error
+
+    def _named(self, uuid: str) -> Any:
+        """The GPU of that name, or the one whose instance has it: an instance has no clocks and power of its own."""
+        nvml = self._nvml
+        try:
+            return nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        except nvml.NVMLError_NotFound:
+            return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}"))
 
     def sample(self) -> Sample:
         """Its present state."""
         nvml = self._nvml
+        instances = self._read("nvmlDeviceGetMigMode")
         memory = self._read("nvmlDeviceGetMemoryInfo")
         utilisation = self._read("nvmlDeviceGetUtilizationRates")
         milliwatts = self._read("nvmlDeviceGetPowerUsage")
@@ -118,6 +130,7 @@ class NvmlDevice:
                 "nvmlDeviceGetTotalEccErrors", nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
             ),
             utilisation_percent=None if utilisation is None else utilisation.gpu,
+            is_cut=None if instances is None else bool(instances[0]),
         )
 
     def _reasons(self) -> int | None:
@@ -185,6 +198,8 @@ def assess(samples: Sequence[Sample], *, own_process: int, own_bytes: int) -> Wa
     if errors:
         invalid.append(f"the driver failed in {len(errors)} of {len(samples)} samples: {errors[0]}")
     joules, complaint = _energy(good)
+    if any(sample.is_cut for sample in good):
+        joules, complaint = None, "the GPU is cut into instances (MIG): its energy and power are those of all of them"
     if complaint:
         warnings.append(complaint)
     ecc = [sample.ecc_errors for sample in good if sample.ecc_errors is not None]
@@ -245,18 +260,34 @@ def cuda_device() -> Callable[[], Device]:
     import torch
 
     uuid = getattr(torch.cuda.get_device_properties(torch.cuda.current_device()), "uuid", None)
-    return partial(NvmlDevice, None if uuid is None else f"GPU-{uuid}")
+    return partial(NvmlDevice, None if uuid is None else str(uuid))
 
 
 def idle_complaint(device: Device, *, own_process: int) -> str | None:
-    """Why the GPU is not idle, or None where it is."""
+    """Why the GPU is not idle, or None where it is; asked before this process holds memory there."""
     sample = device.sample()
     others = set(sample.processes) - {own_process}
     if others:
         return f"other processes are on the GPU: {', '.join(map(str, sorted(others)))}"
     if (sample.utilisation_percent or 0) > IDLE_UTILISATION_PERCENT:
         return f"the GPU is {sample.utilisation_percent} % busy before the run"
+    if (sample.used_bytes or 0) > FOREIGN_BYTES:
+        return f"{(sample.used_bytes or 0) / 2**30:.1f} GiB of device memory are held before the run"
     return None
+
+
+def flags_before(open_device: Callable[[], Device] | None, *, own_process: int) -> list[str]:
+    """The flag of a GPU that is not idle before a run; none where there is no GPU, or none can be asked.
+
+    A driver that fails here is left to the watch of the run, which says so.
+    """
+    if open_device is None:
+        return []
+    try:
+        complaint = idle_complaint(open_device(), own_process=own_process)
+    except Exception as error:  # whatever a driver raises is a finding, not a crash
+        return [f"idleness not known: {type(error).__name__}: {error}"]
+    return [f"not idle: {complaint}"] if complaint else []
 
 
 @dataclass
@@ -282,13 +313,15 @@ def watching(open_device: Callable[[], Device] | None, own_bytes: Callable[[], i
     with tempfile.TemporaryDirectory(prefix="earlyrobust-nvml-") as folder:
         path = Path(folder) / "samples.jsonl"
         context = multiprocessing.get_context("spawn")
-        stop = context.Event()
-        helper = context.Process(target=_sample_until, args=(open_device, path, stop, os.getpid()), daemon=True)
+        # Not an event: to set one waits for whoever sleeps on it, for ever where that process was killed.
+        receiver, sender = context.Pipe(duplex=False)
+        helper = context.Process(target=_sample_until, args=(open_device, path, receiver), daemon=True)
         helper.start()
+        receiver.close()
         try:
             yield watcher
         finally:
-            stop.set()
+            sender.close()
             helper.join(JOIN_SECONDS)
             ended_well = helper.exitcode == 0
             if helper.is_alive():
@@ -296,8 +329,8 @@ def watching(open_device: Callable[[], Device] | None, own_bytes: Callable[[], i
             watcher.result = _read(path, own_process=os.getpid(), own_bytes=own_bytes(), ended_well=ended_well)
 
 
-def _sample_until(open_device: Callable[[], Device], path: Path, stop: Any, parent: int) -> None:
-    """The helper: a line for each sample until it is told to stop or its parent is gone."""
+def _sample_until(open_device: Callable[[], Device], path: Path, parent: Connection) -> None:
+    """The helper: a line for each sample until its parent hangs up or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the training process's to handle
     with path.open("w", encoding="utf-8") as file:
         try:
@@ -305,14 +338,14 @@ def _sample_until(open_device: Callable[[], Device], path: Path, stop: Any, pare
         except RuntimeError as error:
             file.write(json.dumps({"unavailable": str(error)}) + "\n")
             return
-        while os.getppid() == parent:
+        while True:
             try:
                 sample = device.sample()
             except Exception as error:  # whatever a driver raises is a finding, not a crash
                 sample = Sample(time.monotonic(), error=f"{type(error).__name__}: {error}")
             file.write(json.dumps(asdict(sample)) + "\n")
             file.flush()
-            if stop.wait(1 / SAMPLES_PER_SECOND):
+            if parent.poll(1 / SAMPLES_PER_SECOND):
                 return
 
 

@@ -69,6 +69,7 @@ class TrainingRecord:
         started_at: UTC, ISO 8601.
         error: what ended a run that did not finish.
         watch: what the GPU did meanwhile, a `Watch` as plain values.
+        step_flops: by stage, what its first update took in the warm-up: texts, tokens and FLOPs by torch's counter.
     """
 
     key: str
@@ -92,6 +93,7 @@ class TrainingRecord:
     started_at: str
     error: str | None = None
     watch: dict[str, Any] | None = None
+    step_flops: dict[str, dict[str, int]] | None = None
 
     @property
     def invalid(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,8 +18,9 @@ from baselines.training import Batches, Diverged, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.contention import company
+from benchmarks.clock.flops import CountedSteps
 from benchmarks.clock.machine import peak_memory_bytes
-from benchmarks.clock.nvml import cuda_device, watching
+from benchmarks.clock.nvml import cuda_device, flags_before, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.digests import sha256_of
@@ -90,14 +92,16 @@ def _train(
 ) -> TrainingRecord:
     task = setup.tasks[cell.task]
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    on_gpu = setup.device == "cuda"
+    open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
+    not_idle = flags_before(open_device, own_process=os.getpid())
     model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
     before = _parameters(model)
-    warm_up(cell.defense, model, batches, setup.precision, graphs=setup.graphs())
+    counted = CountedSteps(cell.defense)
+    warm_up(counted, model, batches, setup.precision, graphs=setup.graphs())
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     logs, error = [], None
-    on_gpu = setup.device == "cuda"
-    open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
     with watching(open_device, own_bytes) as watcher, company() as beside:
         try:
             logs = fit(
@@ -134,11 +138,12 @@ def _train(
         clean_correct=clean,
         weights_sha256=weights_hash,
         peak_memory_bytes=peak_memory,
-        flags=[*readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
+        flags=[*not_idle, *readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
         machine=setup.machine,
         versions=setup.versions,
         started_at=started,
         error=error,
+        step_flops=counted.as_json(),
         watch=watch.as_json() | {"invalid": list(watch.invalid), "warnings": list(watch.warnings)},
     )
     setup.store.put_training(record)
@@ -146,7 +151,7 @@ def _train(
 
 
 def warm_up(
-    defense: Defense,
+    defense: Defense | CountedSteps,
     model: torch.nn.Module,
     batches: Batches,
     precision: Precision,

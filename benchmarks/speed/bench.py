@@ -8,6 +8,7 @@ from itertools import islice
 
 import torch
 
+from baselines.capture import CudaGraphs
 from baselines.refusal import require
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
@@ -17,7 +18,7 @@ from benchmarks.results.store import Store
 from benchmarks.runs.experiments import FIRST_SEED, cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.runner import ATTACK_SEED, train, training_batches, training_key, victim_of
-from benchmarks.runs.setup import Setup, check_precision, choose_device, resolve
+from benchmarks.runs.setup import Setup, check_capture, check_precision, choose_device, resolve
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
 from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
@@ -89,15 +90,25 @@ def bench_steps(
     Store(options.out)  # refuses a folder that cannot be written before the work
     check_precision(options.precision)
     device = choose_device(options.device)
+    check_capture(options.capture, device)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     texts = options.batch_size or 8
-    timings = time_steps(texts=texts, updates=updates, device=device, precision=options.precision, say=say)
+    timings = time_steps(
+        texts=texts,
+        updates=updates,
+        device=device,
+        precision=options.precision,
+        new_graphs=CudaGraphs if options.capture else lambda: None,
+        say=say,
+    )
     return timings, [
         f"BERT-base shape with random weights, {texts} texts of equal length, precision {options.precision}; "
         f"median of {updates} updates after one of warm-up, in the suite's own loop.",
         f"Clock: {timer_for(device).clock}, on {_where(device)}.",
         "Cost is in updates of dense fine-tuning at the same length; predicted from counted passes (forward 1, input "
-        "backward 1, full backward 2), for the pruned model from its share of FLOPs.",
+        "backward 1, full backward 2), for the pruned model from its share of FLOPs: its predicted cost is phi, its "
+        "measured one phi_wall.",
+        *(["Updates are replayed from CUDA graphs."] if options.capture else []),
     ]
 
 

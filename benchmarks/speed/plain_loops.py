@@ -8,6 +8,7 @@ huggingface-transformers/examples/run_glue_freelb.py; AI-secure/InfoBERT, ANLI/l
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
+from baselines.primitives.information import token_draws
 
 
 def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
@@ -39,7 +41,7 @@ def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], fl
         return lambda batch: _freelb(defense, model, batch), parameters
     if isinstance(defense, InfoBert):
         critic = defense.new_critic(model)
-        generator = torch.Generator().manual_seed(defense.info_seed)
+        generator = torch.Generator(parameters[0].device).manual_seed(defense.info_seed)
         return lambda batch: _info_bert(defense, model, critic, batch, generator), [*parameters, *critic.parameters()]
     raise ValueError(f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB and InfoBERT exist")
 
@@ -48,11 +50,12 @@ def padded_to(batch: Batch, tokens: int) -> Batch:
     """The batch (B, L) with padding up to `tokens`."""
     more = tokens - batch.input_ids.shape[1]
     segments = batch.token_type_ids
-    return Batch(
-        pad(batch.input_ids, (0, more)),
-        pad(batch.attention_mask, (0, more)),
-        batch.labels,
-        None if segments is None else pad(segments, (0, more)),
+    return replace(
+        batch,
+        input_ids=pad(batch.input_ids, (0, more)),
+        attention_mask=pad(batch.attention_mask, (0, more)),
+        token_type_ids=None if segments is None else pad(segments, (0, more)),
+        is_full=batch.is_full if more == 0 else False,
     )
 
 
@@ -120,8 +123,9 @@ def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, g
         loss.backward(retain_graph=True)
         total += loss.item()
         grad = delta.grad.clone()  # type: ignore[union-attr]
-        tokens, texts = _anchored(first, last[:, 0], grad, batch, defense)
-        tied = -defense.alpha * _shared(critic, tokens, texts, len(batch), generator) / defense.steps
+        draws = token_draws(batch.attention_mask, generator)
+        tokens, texts, order = _anchored(first, last[:, 0], grad, batch, defense, draws)
+        tied = -defense.alpha * _shared(critic, tokens[order], texts[order], len(batch)) / defense.steps
         tied.backward()
         total += tied.item()
         if number < defense.steps - 1:
@@ -130,13 +134,18 @@ def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, g
 
 
 def _bottleneck(first: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-    rows = torch.cat([first[text, : int(length)] for text, length in enumerate(batch.attention_mask.sum(1))])
-    return 0.5 * ((rows - rows[torch.randint(len(rows), (len(rows),), generator=generator)]) ** 2).sum(-1).mean()
+    lengths = [int(length) for length in batch.attention_mask.sum(1)]
+    draws = token_draws(batch.attention_mask, generator)
+    rows, drawn = (torch.cat([each[text, :length] for text, length in enumerate(lengths)]) for each in (first, draws))
+    partners = (drawn * len(rows)).long().clamp(max=len(rows) - 1)
+    return 0.5 * ((rows - rows[partners]) ** 2).sum(-1).mean()
 
 
-def _anchored(first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense: InfoBert) -> tuple[Tensor, Tensor]:
-    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one."""
-    tokens, texts = [], []
+def _anchored(
+    first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense: InfoBert, draws: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one; a random order of them."""
+    tokens, texts, drawn = [], [], []
     for text in range(len(batch)):
         length = int(batch.attention_mask[text].sum())
         norms = [torch.norm(grad[text, token]).item() for token in range(length)]
@@ -145,13 +154,12 @@ def _anchored(first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense:
         for token in sorted(kept):
             tokens.append(first[text, token])
             texts.append(whole[text])
-    return torch.stack(tokens), torch.stack(texts)
+            drawn.append(draws[text, token])
+    return torch.stack(tokens), torch.stack(texts), torch.stack(drawn).argsort(stable=True)
 
 
-def _shared(critic: Any, tokens: Tensor, texts: Tensor, chunk: int, generator: torch.Generator) -> Tensor:
+def _shared(critic: Any, tokens: Tensor, texts: Tensor, chunk: int) -> Tensor:
     """The critic's bound over chunks of pairs, every pair's features concatenated."""
-    order = torch.randperm(len(tokens), generator=generator)
-    tokens, texts = tokens[order], texts[order]
     bounds = []
     for start in range(0, len(tokens), chunk):
         local, whole = tokens[start : start + chunk], texts[start : start + chunk]

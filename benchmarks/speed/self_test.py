@@ -115,7 +115,6 @@ def _sleeping_loader(device: str, shape: EncoderShape) -> SelfTest:
 
 
 def _read_back(device: str, shape: EncoderShape) -> SelfTest:
-    """transformers 4 looks at the mask in every forward pass, so plain fine-tuning has a read-back of its own."""
     counts = []
     for defense in (PLAIN, _ReadsBack(epochs=1)):
         model = random_bert(shape).to(device)

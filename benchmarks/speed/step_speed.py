@@ -12,6 +12,7 @@ from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
 from baselines.batch import Batch
+from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
@@ -20,6 +21,7 @@ from baselines.pgd import PGD
 from baselines.primitives.pruning import draw_ticket, prune_, random_coefficients
 from baselines.training import Passes, fit
 from benchmarks.clock.cost import EncoderShape, share_left, update_units
+from benchmarks.clock.flops import CountedSteps
 from benchmarks.clock.timing import timer_for
 
 BERT_BASE = EncoderShape()
@@ -38,6 +40,8 @@ class StepTiming:
         predicted: cost in fine-tuning updates, from the counted passes or from phi.
         passes: passes of one update, counted while it ran.
         off_clock_share: share of the wall time outside every span and every copy.
+        flops: of one update, by torch's counter.
+        parameters: numbers trained.
     """
 
     method: str
@@ -46,6 +50,8 @@ class StepTiming:
     predicted: float
     passes: Passes
     off_clock_share: float
+    flops: int
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -126,23 +132,29 @@ def time_steps(
     updates: int = 5,
     device: str = "cpu",
     precision: Any = "fp32",
+    new_graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[StepTiming]:
     """Times each method's update at each length, then plain fine-tuning of a pruned model.
 
     Args:
         updates: timed updates; the median is taken.
+        new_graphs: what records a method's steps, one for each; without, they run as they are written.
     """
     found = []
     for tokens in lengths:
         methods = {**measured_methods(), **as_released()}
         for title, defense in methods.items():
-            found.append(_timed(title, defense, random_bert(shape), tokens, texts, updates, device, precision))
+            found.append(
+                _timed(title, defense, random_bert(shape), tokens, texts, updates, device, precision, new_graphs())
+            )
             say(f"{title}, {tokens} tokens: {found[-1].seconds:.3f} s an update")
         dense_units = update_units(Passes(1, 1, 0))
         phi = share_left(shape, tokens, HEAD_SPARSITY, NEURON_SPARSITY)
         model = pruned_(random_bert(shape))
-        timing = _timed("Fine-tune, pruned", FineTune(epochs=1), model, tokens, texts, updates, device, precision)
+        timing = _timed(
+            "Fine-tune, pruned", FineTune(epochs=1), model, tokens, texts, updates, device, precision, new_graphs()
+        )
         found.append(replace(timing, predicted=dense_units * phi))
         say(f"Fine-tune, pruned, {tokens} tokens: {found[-1].seconds:.3f} s an update")
     return found
@@ -157,12 +169,14 @@ def _timed(
     updates: int,
     device: str,
     precision: Any,
+    graphs: Graphs | None,
 ) -> StepTiming:
     count = WARM_UP_UPDATES + updates
     batches = RandomBatches(random_batch(texts, tokens, model.config.vocab_size), count)
     model = model.to(device)
     timer = timer_for(device)
-    (log,) = fit(defense, model, batches, timer=timer, precision=precision)
+    counted = CountedSteps(defense)
+    (log,) = fit(counted, model, batches, timer=timer, precision=precision, graphs=graphs)
     readings = timer.readings()
     each = Passes(*(getattr(log.passes, name) // count for name in ("forward", "backward_full", "backward_input")))
     return StepTiming(
@@ -172,4 +186,6 @@ def _timed(
         predicted=update_units(each),
         passes=each,
         off_clock_share=1 - (readings["gpu"] + readings["h2d"]) / readings["wall"],
+        flops=counted.counted[log.name].flops,
+        parameters=log.parameters,
     )

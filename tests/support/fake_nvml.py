@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.clock.nvml import Sample
 
@@ -29,6 +30,12 @@ class FakeDevice:
 def healthy() -> FakeDevice:
     """Nothing to complain of."""
     return FakeDevice([{}])
+
+
+def marked(path: str) -> FakeDevice:
+    """Healthy, and a file that says that it was opened."""
+    Path(path).touch()
+    return healthy()
 
 
 def throttled() -> FakeDevice:

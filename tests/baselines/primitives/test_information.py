@@ -14,7 +14,9 @@ from baselines.primitives.information import (
     anchors,
     bottleneck_bound,
     loss_within_classes,
+    most_anchors,
     nce_bound,
+    token_draws,
 )
 
 
@@ -42,6 +44,38 @@ def test_one_pair_says_nothing_and_teaches_nothing() -> None:
     bound.backward()
     assert bound.item() == pytest.approx(0, abs=1e-6)
     assert scores.grad.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_pairs_that_are_not_used_change_nothing() -> None:
+    """As if they were not there, up to the order of sums; and the gradient of none is zero, not undefined."""
+    scores = torch.randn(2, 5, 5, generator=generator()).requires_grad_()
+    used = torch.tensor([[True, True, True, False, False], [False] * 5])
+    bounds = nce_bound(scores, used)
+    torch.testing.assert_close(bounds[0], nce_bound(scores[0, :3, :3]))
+    assert bounds[1] == 0
+    (gradient,) = torch.autograd.grad(bounds.sum(), scores)
+    assert torch.isfinite(gradient).all() and not gradient[1].any() and not gradient[0, 3:].any()
+
+
+def test_no_text_has_more_anchors_than_the_most() -> None:
+    for tokens in (1, 9, 130):
+        mask = (torch.arange(tokens)[None] <= torch.arange(tokens)[:, None]).long()  # texts of all lengths
+        counts = anchors(torch.randn(tokens, tokens, 4), mask, 0.5, 0.9).sum(1)
+        assert counts.max() == most_anchors(tokens, 0.5, 0.9)
+
+
+def test_draws_do_not_know_the_padding() -> None:
+    narrow, wide = (token_draws(torch.ones(3, tokens), generator()) for tokens in (7, 20))
+    assert torch.equal(narrow, wide[:, :7])
+    assert token_draws(torch.ones(2, 600), generator()).shape == (2, 600)
+
+
+def test_partners_are_real_tokens_and_all_of_them() -> None:
+    """With one-hot rows, the distance of a token to its partner is 2, and 0 to itself: padding would give 1."""
+    mask = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 0]])
+    features = torch.eye(8).view(2, 4, 8)
+    seen = {round(3 * bottleneck_bound(features, mask, generator(seed)).item()) for seed in range(60)}
+    assert seen == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 0), (2, 1), (3, 1), (5, 2), (10, 4), (17, 7), (128, 52)])
@@ -91,7 +125,7 @@ def test_padding_never_enters_the_terms() -> None:
     assert torch.equal(bottleneck_bound(features, mask, generator()), bottleneck_bound(dirty, mask, generator()))
     critic, chosen = Critic(8), mask.bool()
     whole = features[:, 0]
-    first, second = (anchored_bound(critic, each, whole, chosen, 4, generator()) for each in (features, dirty))
+    first, second = (anchored_bound(critic, each, whole, chosen, 4, 5, generator()) for each in (features, dirty))
     assert torch.equal(first, second)
 
 
@@ -109,12 +143,12 @@ def test_the_critic_scores_concatenated_pairs() -> None:
 def test_the_bound_is_the_unweighted_mean_of_the_chunks_and_zero_without_anchors() -> None:
     critic, local = Critic(4), torch.randn(1, 5, 4)
     whole, chosen = local[:, 0], torch.ones(1, 5, dtype=torch.bool)
-    order = torch.randperm(5, generator=generator())
+    order = token_draws(chosen, generator())[0].argsort()
     rows = local[0][order]
     chunks = [rows[:2], rows[2:4], rows[4:]]
     expected = torch.stack([nce_bound(critic(chunk, whole.expand(len(chunk), -1))) for chunk in chunks]).mean()
-    torch.testing.assert_close(anchored_bound(critic, local, whole, chosen, 2, generator()), expected)
-    assert anchored_bound(critic, local, whole, torch.zeros_like(chosen), 2, generator()).item() == 0
+    torch.testing.assert_close(anchored_bound(critic, local, whole, chosen, 2, 5, generator()), expected)
+    assert anchored_bound(critic, local, whole, torch.zeros_like(chosen), 2, 5, generator()).item() == 0
 
 
 def test_gradients_are_the_same_every_time_on_two_threads() -> None:
@@ -125,7 +159,7 @@ def test_gradients_are_the_same_every_time_on_two_threads() -> None:
         inputs = [features.clone().requires_grad_(), whole.clone().requires_grad_()]
         generator = torch.Generator().manual_seed(1)
         bound = bottleneck_bound(inputs[0], mask, generator)
-        bound = bound + anchored_bound(critic, *inputs, mask.bool(), 32, generator)
+        bound = bound + anchored_bound(critic, *inputs, mask.bool(), 32, 64, generator)
         return list(torch.autograd.grad(bound, inputs))
 
     threads = torch.get_num_threads()

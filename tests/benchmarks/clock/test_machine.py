@@ -22,6 +22,7 @@ def fake_nvml(**functions):
         "nvmlDeviceGetCount": lambda: 2,
         "nvmlDeviceGetHandleByIndex": lambda index: index,
         "nvmlDeviceGetName": lambda handle: [b"NVIDIA A", "NVIDIA B"][handle],
+        "nvmlDeviceGetMigMode": lambda handle: [handle, handle],
     }
     module = SimpleNamespace(**(base | functions))
     module.failing = lambda *_: (_ for _ in ()).throw(NVMLError("driver not loaded"))
@@ -36,6 +37,13 @@ def test_the_description_is_plain_json() -> None:
 
 def test_gpus_are_named_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
+    assert machine.machine_description()["gpus"] == ["NVIDIA A", "NVIDIA B (MIG)"]
+
+
+def test_a_gpu_that_has_no_instances_has_its_plain_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = fake_nvml()
+    nvml.nvmlDeviceGetMigMode = nvml.failing
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert machine.machine_description()["gpus"] == ["NVIDIA A", "NVIDIA B"]
 
 

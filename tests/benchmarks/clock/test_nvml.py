@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import sys
 import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import fake_nvml
 import pytest
+import torch
 from fake_nvml import FakeDevice
+from small_set import SmallSet
 
-from benchmarks.clock.nvml import NvmlDevice, Sample, Watch, assess, idle_complaint, watching
+from baselines.fine_tune import FineTune
+from baselines.training import fit
+from benchmarks.clock.nvml import NvmlDevice, Sample, Watch, assess, flags_before, idle_complaint, watching
 
 OWN = 77
 
@@ -108,6 +119,32 @@ def test_a_helper_that_dies_leaves_the_run_alone_and_a_flag() -> None:
     assert watch.samples == 2 and watch.invalid == ("the watching process ended early, after 2 samples",)
 
 
+@pytest.mark.parametrize(
+    ("blow", "complaints"), [(signal.SIGINT, 0), (signal.SIGTERM, 1), (signal.SIGKILL, 1)], ids=lambda value: str(value)
+)
+def test_a_blow_to_the_helper_changes_nothing_in_a_run(bert, batch, tmp_path: Path, blow: int, complaints: int) -> None:
+    """The same weights as without a watch; a helper that is gone leaves a flag, one that was interrupted goes on."""
+
+    def trained(after_update) -> dict[str, torch.Tensor]:
+        model = bert()
+        torch.manual_seed(1)
+        fit(FineTune(epochs=1), model, SmallSet(batch, 3), on_update=after_update)
+        return model.state_dict()
+
+    def strike(stage, progress) -> None:
+        (helper,) = multiprocessing.active_children()
+        while not (tmp_path / "opened").exists():
+            time.sleep(0.05)
+        os.kill(helper.pid, blow)
+        helper.join(0.5)
+
+    expected = trained(None)
+    with watching(partial(fake_nvml.marked, str(tmp_path / "opened")), lambda: 1 << 30) as watcher:
+        found = trained(lambda stage, progress: progress.update == 1 and strike(stage, progress))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert len(watcher.result.invalid) == complaints and watcher.result.available == "yes"
+
+
 def test_an_interrupted_run_ends_its_helper() -> None:
     with pytest.raises(KeyboardInterrupt), watching(fake_nvml.healthy) as watcher:
         raise KeyboardInterrupt
@@ -124,6 +161,68 @@ def test_idleness_is_told_before_a_run() -> None:
     assert idle_complaint(fake_nvml.healthy(), own_process=OWN) is None
     assert "other processes" in idle_complaint(FakeDevice([{"processes": (5,)}]), own_process=OWN)
     assert "40 % busy" in idle_complaint(FakeDevice([{"utilisation_percent": 40}]), own_process=OWN)
+
+
+def test_a_gpu_that_is_not_idle_is_flagged_before_a_run() -> None:
+    def lost() -> FakeDevice:
+        return FakeDevice([OSError("GPU is lost")])
+
+    assert flags_before(None, own_process=OWN) == flags_before(fake_nvml.healthy, own_process=OWN) == []
+    held = flags_before(lambda: FakeDevice([{"used_bytes": 8 << 30}]), own_process=OWN)
+    assert held == ["not idle: 8.0 GiB of device memory are held before the run"]
+    assert flags_before(lost, own_process=OWN) == ["idleness not known: OSError: GPU is lost"]
+
+
+def test_a_gpu_cut_into_instances_has_no_energy_of_its_own() -> None:
+    watch = judged({"is_cut": True})
+    assert watch.invalid == () and watch.joules is None and "MIG" in watch.warnings[0]
+    assert judged({"is_cut": False}).joules is not None
+
+
+class NotFound(Exception):
+    """NVML knows no GPU of that name."""
+
+
+def driver(mode: list[int], **names: str) -> SimpleNamespace:
+    """A driver that knows those handles by name, reads the MIG mode and nothing else."""
+
+    def by_name(name: str) -> str:
+        if name not in names:
+            raise NotFound(name)
+        return names[name]
+
+    return SimpleNamespace(
+        NVMLError=NotFound,
+        NVMLError_NotFound=NotFound,
+        NVMLError_NotSupported=NotFound,
+        NVMLError_NoPermission=NotFound,
+        NVMLError_FunctionNotFound=NotFound,
+        NVML_CLOCK_SM=0,
+        NVML_CLOCK_MEM=1,
+        NVML_TEMPERATURE_GPU=0,
+        NVML_MEMORY_ERROR_TYPE_UNCORRECTED=0,
+        NVML_VOLATILE_ECC=0,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID=by_name,
+        nvmlDeviceGetDeviceHandleFromMigDeviceHandle=lambda instance: f"the GPU of {instance}",
+        nvmlDeviceGetMigMode=lambda handle: mode,
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "handle", "mode"),
+    [({"GPU-one": "whole"}, "whole", [0, 0]), ({"MIG-one": "part"}, "the GPU of part", [1, 1])],
+)
+def test_an_instance_is_watched_through_its_gpu(monkeypatch, names: dict, handle: str, mode: list[int]) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", driver(mode, **names))
+    device = NvmlDevice("one")
+    assert device._handle == handle and device.sample().is_cut is bool(mode[0])
+
+
+def test_a_name_that_no_gpu_has_is_not_available(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", driver([0, 0]))
+    with pytest.raises(RuntimeError, match="NVML is not available: MIG-one"):
+        NvmlDevice("one")
 
 
 def test_this_machine_is_read_or_says_why_not() -> None:
