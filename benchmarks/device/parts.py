@@ -1,6 +1,6 @@
 """The parts of a device's evidence: what each measures, how long it takes on an H100, and the work itself.
 
-Each part runs in a process of its own and returns plain values, which are stored as they are.
+Each part holds the GPU in processes of its own alone, and returns plain values, which are stored as they are.
 """
 
 from __future__ import annotations
@@ -192,6 +192,8 @@ class Part:
         minutes: what it takes on an H100, estimated.
         work: does it.
         needs_cuda: whether it means nothing on a CPU.
+        spreads: whether it starts processes of its own for what it measures. It is then done without another process
+            around it, which would hold GPU memory beside theirs and make their times invalid.
     """
 
     key: str
@@ -199,6 +201,7 @@ class Part:
     minutes: float
     work: Work
     needs_cuda: bool = False
+    spreads: bool = False
 
 
 def clock(place: Place, say: Say) -> dict[str, Any]:
@@ -435,12 +438,12 @@ PARTS = (
     Part("minilm", "Updates on short texts, MiniLM's shape", 0.5, minilm_steps(False)),
     Part("minilm_captured", "Updates on short texts, MiniLM's shape, captured", 0.5, minilm_steps(True), True),
     Part("loops", "Updates beside the plain ones of the releases", 1.0, loops),
-    Part("table1_run1", "Table 1, run 1", 3.5, table1_run(0)),
+    Part("table1_run1", "Table 1, run 1", 3.5, table1_run(0), spreads=True),
     Part("attacks", "Throughput of the attack engine", 0.7, attacks),
     Part("profiles", "Profiles of updates", 0.7, profiles),
-    Part("table1_run2", "Table 1, run 2", 3.5, table1_run(1)),
-    Part("table1_run3", "Table 1, run 3", 3.5, table1_run(2)),
-    Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, True),
+    Part("table1_run2", "Table 1, run 2", 3.5, table1_run(1), spreads=True),
+    Part("table1_run3", "Table 1, run 3", 3.5, table1_run(2), spreads=True),
+    Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, needs_cuda=True, spreads=True),
     _steps_part("filling", "tf32", 1.0),
     _steps_part("filling", "bf16", 1.0),
     _steps_part("sequence 128", "fp32", 1.0),
@@ -458,7 +461,7 @@ PARTS = (
     _steps_part("sequence 256", "fp32", 0.8, captured=True),
     _steps_part("filling", "tf32", 1.0, captured=True),
     _steps_part("filling", "fp32", 2.0, captured=True),
-    Part("table1_run4", "Table 1, run 4", 3.5, table1_run(3)),
-    Part("table1_run5", "Table 1, run 5", 3.5, table1_run(4)),
+    Part("table1_run4", "Table 1, run 4", 3.5, table1_run(3), spreads=True),
+    Part("table1_run5", "Table 1, run 5", 3.5, table1_run(4), spreads=True),
 )
 KNOWN = {part.key: part for part in PARTS}

@@ -102,13 +102,20 @@ def footing_of(place: Place) -> dict[str, Any]:
         commit = json.loads(manifest.read_text("utf-8"))["commit"] + ", as packed"
     return {
         "size": place.size,
-        "device": torch.cuda.get_device_name() if place.device == "cuda" else machine["processor"],
+        "device": _device_name(place.device, machine),
         "machine": machine,
         "cuda": torch.version.cuda if place.device == "cuda" else None,
         "versions": versions(),
         "commit": commit,
         "bundle": None if manifest is None else sha256_of(manifest),
     }
+
+
+def _device_name(device: str, machine: dict[str, Any]) -> str:
+    """By NVML where that works: torch would hold GPU memory from then on."""
+    if device == "cpu":
+        return machine["processor"]
+    return machine["gpus"][0] if isinstance(machine["gpus"], list) else torch.cuda.get_device_name()
 
 
 def _thin_backbone(folder: Path, tokenizer: str) -> Path:
@@ -177,7 +184,10 @@ def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say
         say(f"{part.key}: {part.title}, about {needed / 60:.1f} minutes")
         try:
             with time_limit(min(left, OVERRUN * needed + GRACE_SECONDS)):
-                answer = call_in_fresh_process(_do, part.key, place)
+                if part.spreads:
+                    answer = {"watch": {}, "result": part.work(place, _say)}
+                else:
+                    answer = call_in_fresh_process(_do, part.key, place)
             found = record("done", "", time.monotonic() - began, answer)
         except TimeoutError:
             taken = time.monotonic() - began
@@ -190,16 +200,16 @@ def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say
 
 def _do(key: str, place: Place, tell: Callable[[], None]) -> dict[str, Any]:
     """One part, in its own process, with the GPU under watch."""
-
-    def say(line: str) -> None:
-        print(f"  {line}", flush=True)
-
     if place.device != "cuda":
         torch.set_num_threads(1)
-        return {"watch": {}, "result": KNOWN[key].work(place, say)}
+        return {"watch": {}, "result": KNOWN[key].work(place, _say)}
     with watching(cuda_device(), torch.cuda.max_memory_reserved) as watcher:
-        result = KNOWN[key].work(place, say)
+        result = KNOWN[key].work(place, _say)
     return {"watch": watcher.result.as_json(), "result": result}
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", flush=True)
 
 
 def _path(out: Path, key: str) -> Path:

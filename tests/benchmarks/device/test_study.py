@@ -124,3 +124,17 @@ def test_records_go_into_one_file_without_weights_and_come_back(place, tmp_path:
         (elsewhere / name).write_bytes((place.out / name).read_bytes())
     place_for(elsewhere, None, "cpu")
     assert (elsewhere / RESULTS / "trainings" / "key" / "record.json").read_text("utf-8") == "light"
+
+
+def test_what_starts_processes_of_its_own_is_done_without_another_around_it(place, in_process, monkeypatch) -> None:
+    def refuse(*given):
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(module, "call_in_fresh_process", refuse)
+    (found,), _ = run(place, in_process, 1, Part("a", "A", 0.1, says(1), spreads=True))
+    assert (found.status, found.result, found.watch) == ("done", {"value": 1}, {})
+
+
+def test_the_device_is_named_without_holding_it() -> None:
+    assert module._device_name("cuda", {"gpus": ["NVIDIA A"]}) == "NVIDIA A"
+    assert module._device_name("cpu", {"gpus": "not available", "processor": "x"}) == "x"
