@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.clock.cost import EncoderShape, share_left
 from benchmarks.device.parts import PARTS, RESULTS, Place, plan_of, table1_cells
-from benchmarks.device.study import PartRecord, left_out, put_together, stored
+from benchmarks.device.study import RECORDS, PartRecord, left_out, put_together, stored
 from benchmarks.results.store import write_atomically
 from benchmarks.runs.experiments import EXPERIMENTS
 from benchmarks.runs.setup import Setup, resolve
@@ -67,7 +67,8 @@ def write_evidence(place: Place) -> list[Path]:
         card = _card(place.out / RESULTS)
         written += write_card(card, place.out)
         written.append(put_together(place.out))
-    found = targets(by_key, attacked if place.bundle is not None else {})
+    counts = place.size == "full" and place.bundle is not None  # of generated texts, or of three, nothing is judged
+    found = targets(by_key, attacked if counts else {})
     tables = {"targets": targets_table(found, profiles_of(by_key))} | tables | _measured_tables(by_key)
     for name, table in tables.items():
         written += write_table(table, place.out, name)
@@ -341,8 +342,10 @@ def _opening(footing: Mapping[str, Any]) -> list[str]:
         *([tiny, ""] if footing["size"] != "full" else []),
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GPUs: "
         f"{machine['gpus']}; CUDA {footing['cuda'] or 'none'}.",
+        "",
         f"Software: {', '.join(f'{name} {version}' for name, version in versions.items())}. Code: {footing['commit']}.",
-        f"All numbers come from the records beside this page; `{RESULTS}` is in an archive, without weights.",
+        "",
+        f"All numbers come from the records beside this page; those of Table 1 are in `{RECORDS}`, without weights.",
     ]
 
 
