@@ -45,7 +45,7 @@ class Plan:
         cells: what is planned.
         train_seconds, attack_seconds: likely duration of what is not stored yet.
         disk_bytes: what the models still to be made will take.
-        joules: what the GPU will take for training, or None where its power cannot be read.
+        joules: what the GPU will take for training, or why that is not known.
         methods, methods_timed: different methods still to be trained, and how many of them were timed for the estimate.
     """
 
@@ -53,7 +53,7 @@ class Plan:
     train_seconds: float
     attack_seconds: float
     disk_bytes: int
-    joules: float | None
+    joules: float | str
     methods: int
     methods_timed: int
 
@@ -69,7 +69,8 @@ class Plan:
         if all(planned.done for planned in self.cells):
             return [*lines, "nothing left to run"]
         total = self.train_seconds + self.attack_seconds
-        energy = "energy not available" if self.joules is None else f"{self.joules / 3.6e6:.2f} kWh"
+        unknown = isinstance(self.joules, str)
+        energy = f"energy not available: {self.joules}" if unknown else f"{self.joules / 3.6e6:.2f} kWh"
         lines.append(
             f"likely {_duration(total)}: training {_duration(self.train_seconds)}, attacks "
             f"{_duration(self.attack_seconds)}; {self.disk_bytes / 1e9:.1f} GB of models; {energy}"
@@ -113,10 +114,14 @@ def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
         train_seconds=train_seconds,
         attack_seconds=attack_seconds,
         disk_bytes=disk_bytes,
-        joules=watt_seconds if any(speed.watts for speed in speeds.values()) else None,
+        joules=watt_seconds if any(speed.watts for speed in speeds.values()) else _no_energy(setup),
         methods=len(methods),
         methods_timed=sum(speeds[cell.task].was_timed(cell.defense) for cell in methods.values()),
     )
+
+
+def _no_energy(setup: Setup) -> str:
+    return "there is no GPU in use" if setup.device == "cpu" else "the GPU reports no power"
 
 
 def _speed(setup: Setup, task: str, missing: Sequence[PlannedCell]) -> TaskSpeed:

@@ -13,11 +13,15 @@ import torch
 from torch import nn
 
 from baselines.batch import Batch
+from baselines.capture import Graphs
 from baselines.defense import Defense
+from baselines.early_bert import EarlyBert
+from baselines.robust_ticket import RobustTicket
 from baselines.training import fit, matmul_precision
 from benchmarks.clock.timing import timer_for
 from benchmarks.speed.plain_loops import padded_to, plain_step
 from benchmarks.speed.step_speed import WARM_UP_UPDATES, measured_methods
+from method.early_robust import EarlyRobust
 
 OURS = "this suite"
 
@@ -62,6 +66,7 @@ def time_loops(
     longest: int,
     device: str = "cpu",
     precision: Any = "fp32",
+    new_graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[LoopTiming]:
     """Times every method's update, ours and plain, with padding in the batch and, plain, with padding to `longest`.
@@ -69,15 +74,20 @@ def time_loops(
     Args:
         model: a classifier; copies of it are trained.
         batches: the first is the warm-up's; the others are timed, the same for all.
+        new_graphs: what records our steps, one for each method; without, they run as they are written.
     """
+
+    def own_seconds(defense: Defense, model: nn.Module, given: Sequence[Batch], device: str, precision: Any) -> Any:
+        return _own_seconds(defense, model, given, device, precision, new_graphs())
+
     found = []
-    for title, defense in fresh_dropout(measured_methods()).items():
+    for title, defense in (fresh_dropout(measured_methods()) | searches()).items():
         ways: list[tuple[int | None, bool]] = [(None, False), (None, True), (longest, True)]
         for width, plain in ways:
             given = [each.to(device) for each in batches]
             if width is not None:
                 given = [padded_to(each, width) for each in given]
-            run = _plain_seconds if plain else _own_seconds
+            run = _plain_seconds if plain else own_seconds
             seconds = run(defense, copy.deepcopy(model).to(device), given, device, precision)
             found.append(LoopTiming(title, width, plain, statistics.mean(seconds[WARM_UP_UPDATES:])))
             way = "plain" if plain else "ours"
@@ -93,13 +103,30 @@ def fresh_dropout(methods: dict[str, Defense]) -> dict[str, Defense]:
     }
 
 
+def searches() -> dict[str, Defense]:
+    """The searches for tickets, at K = 3 where they are adversarial."""
+    freelb = replace(EarlyRobust().search, steps=3)  # type: ignore[call-arg]
+    masks = RobustTicket()
+    return {
+        "EarlyBERT, search": EarlyBert(epochs=1, draw_epoch=1),
+        "EarlyRobust-3, search": EarlyRobust(epochs=1, search=freelb),
+        "RobusT-3, search": replace(masks, epochs=1, first_epochs=1, search=replace(masks.search, steps=3)),
+    }
+
+
+def measured_stage(defense: Defense) -> str:
+    """The stage whose updates are measured: the search of a method that has one."""
+    return "search" if isinstance(defense, EarlyBert | EarlyRobust | RobustTicket) else "train"
+
+
 def _own_seconds(
-    defense: Defense, model: nn.Module, batches: Sequence[Batch], device: str, precision: Any
+    defense: Defense, model: nn.Module, batches: Sequence[Batch], device: str, precision: Any, graphs: Graphs | None
 ) -> list[float]:
     timer = timer_for(device)
-    (log,) = fit(defense, model, GivenBatches(batches), timer=timer, precision=precision)
+    given = GivenBatches(batches)
+    fit(defense, model, given, timer=timer, precision=precision, most_updates=len(batches), graphs=graphs)
     timer.readings()
-    return timer.series[log.name]
+    return timer.series[measured_stage(defense)]
 
 
 def _plain_seconds(

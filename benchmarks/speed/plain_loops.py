@@ -17,18 +17,24 @@ from torch.nn.functional import cross_entropy, pad
 
 from baselines.batch import Batch
 from baselines.defense import Defense
+from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
+from baselines.primitives.encoders import layers_of, shape_of
 from baselines.primitives.information import token_draws
+from baselines.primitives.weight_masks import WeightMasks
+from baselines.robust_ticket import RobustTicket
+from method.early_robust import EarlyRobust
 
 
 def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
     """What leaves a batch's gradients in the model, and the parameters it trains.
 
     Args:
-        defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout; it gives the constants.
+        defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout, or EarlyBERT, EarlyRobust or RobusT for their
+            searches; it gives the constants.
     Raises:
         ValueError: for any other.
     """
@@ -43,7 +49,15 @@ def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], fl
         critic = defense.new_critic(model)
         generator = torch.Generator(parameters[0].device).manual_seed(defense.info_seed)
         return lambda batch: _info_bert(defense, model, critic, batch, generator), [*parameters, *critic.parameters()]
-    raise ValueError(f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB and InfoBERT exist")
+    if isinstance(defense, EarlyBert | EarlyRobust):
+        return _ticket_search(defense, model)
+    if isinstance(defense, RobustTicket):
+        masks = WeightMasks(model)
+        return lambda batch: _mask_search(defense, model, batch), list(masks.scores)
+    raise ValueError(
+        f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB, InfoBERT, EarlyBERT, EarlyRobust "
+        f"and RobusT exist"
+    )
 
 
 def padded_to(batch: Batch, tokens: int) -> Batch:
@@ -98,17 +112,62 @@ def _pgd(defense: PGD, model: nn.Module, batch: Batch) -> float:
     return loss.item()
 
 
-def _freelb(defense: FreeLB, model: nn.Module, batch: Batch) -> float:
+def _freelb(
+    defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], Tensor] | None = None, **options: Any
+) -> float:
+    """`last` gives what is added to the last step's loss."""
     delta = _start(defense, model, batch)
     total = 0.0
     for number in range(defense.steps):
         delta.requires_grad_()
-        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels) / defense.steps
+        loss = cross_entropy(_perturbed(model, delta, batch, **options).logits, batch.labels) / defense.steps
+        if last is not None and number == defense.steps - 1:
+            loss = loss + last()
         loss.backward()
         total += loss.item()
         if number < defense.steps - 1:
             delta = _climbed(defense, delta, delta.grad)  # type: ignore[arg-type]
     return total
+
+
+def _ticket_search(
+    defense: EarlyBert | EarlyRobust, model: nn.Module
+) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
+    """Coefficients on attention's probabilities and on activations, copied to the host after each update.
+
+    Probabilities are multiplied by the `head_mask` of transformers 4; 5 has none.
+    """
+    layers, heads, neurons = shape_of(model)
+    device = next(model.parameters()).device
+    on_heads, on_neurons = (nn.Parameter(torch.ones(layers, count, device=device)) for count in (heads, neurons))
+    for number, layer in enumerate(layers_of(model)):
+        layer.linear("output").register_forward_pre_hook(
+            lambda module, inputs, number=number: (inputs[0] * on_neurons[number],)
+        )
+    copies = []
+
+    def penalty() -> Tensor:
+        return defense.lambda_heads * on_heads.abs().sum() + defense.lambda_neurons * on_neurons.abs().sum()
+
+    def step(batch: Batch) -> float:
+        if isinstance(defense, EarlyRobust):
+            found = _freelb(defense.search, model, batch, penalty, head_mask=on_heads)  # type: ignore[arg-type]
+        else:
+            loss = cross_entropy(model(**batch.inputs(), head_mask=on_heads).logits, batch.labels) + penalty()
+            loss.backward()
+            found = loss.item()
+        copies.append([each.detach().cpu().numpy().copy() for each in (on_heads, on_neurons)])
+        return found
+
+    return step, [*model.parameters(), on_heads, on_neurons]
+
+
+def _mask_search(defense: RobustTicket, model: nn.Module, batch: Batch) -> float:
+    """FreeLB under sampled masks; the fixed weights' gradients are computed, clipped and never cleared."""
+    found = _freelb(defense.search, model, batch)
+    if defense.search.max_grad_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), defense.search.max_grad_norm, foreach=False)
+    return found
 
 
 def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, generator: torch.Generator) -> float:

@@ -141,20 +141,19 @@ def time_steps(
         updates: timed updates; the median is taken.
         new_graphs: what records a method's steps, one for each; without, they run as they are written.
     """
+
+    def timed(title: str, defense: Defense, model: nn.Module, tokens: int) -> StepTiming:
+        return _timed(title, defense, model, tokens, texts, updates, device, precision, new_graphs())
+
     found = []
     for tokens in lengths:
         methods = {**measured_methods(), **as_released()}
         for title, defense in methods.items():
-            found.append(
-                _timed(title, defense, random_bert(shape), tokens, texts, updates, device, precision, new_graphs())
-            )
+            found.append(timed(title, defense, random_bert(shape), tokens))
             say(f"{title}, {tokens} tokens: {found[-1].seconds:.3f} s an update")
         dense_units = update_units(Passes(1, 1, 0))
         phi = share_left(shape, tokens, HEAD_SPARSITY, NEURON_SPARSITY)
-        model = pruned_(random_bert(shape))
-        timing = _timed(
-            "Fine-tune, pruned", FineTune(epochs=1), model, tokens, texts, updates, device, precision, new_graphs()
-        )
+        timing = timed("Fine-tune, pruned", FineTune(epochs=1), pruned_(random_bert(shape)), tokens)
         found.append(replace(timing, predicted=dense_units * phi))
         say(f"Fine-tune, pruned, {tokens} tokens: {found[-1].seconds:.3f} s an update")
     return found

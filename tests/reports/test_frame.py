@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 from made_up import attack, outcome, training
 
 from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
+from reports.statistics import refuse_unlike
 
 
 def test_percentages_are_derived() -> None:
@@ -39,6 +42,13 @@ def test_footing_tells_clocks_and_machines_apart() -> None:
     assert footing(training()) == footing(training("pgd", seed=43))
     assert footing(training()) != footing(training(clock="cuda"))
     assert footing(training()) != footing(training(machine={"processor": "y", "gpus": [], "threads": 2}))
+
+
+def test_captured_and_other_runs_stand_on_unlike_footings() -> None:
+    plain = training()
+    captured = replace(plain, identity=plain.identity | {"capture": True})
+    with pytest.raises(ValueError, match="capture"):
+        refuse_unlike(footing(plain), footing(captured))
 
 
 def test_the_seconds_of_an_invalid_run_do_not_count() -> None:

@@ -19,7 +19,7 @@ TINY = EncoderShape(layers=2, hidden=32, heads=4, neurons=64)
 
 
 def test_a_counted_training_is_the_training(bert, batch) -> None:
-    """Attention spelt out draws other dropout and adds up otherwise: without dropout the losses are equal to rounding."""
+    """Attention spelt out adds up in another order: the losses are equal to rounding."""
     model, losses = bert(dropout=0.0), []
     for defense in (PGD(epochs=1, steps=1), CountedSteps(PGD(epochs=1, steps=1))):
         torch.manual_seed(0)

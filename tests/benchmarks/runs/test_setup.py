@@ -55,6 +55,14 @@ def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options, tmp_pa
         setup.training_identity(unknown)
 
 
+def test_capture_is_in_the_identity_of_captured_trainings_alone(options) -> None:
+    setup = resolve(options)
+    (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
+    plain, captured = setup.training_identity(cell), replace(setup, capture=True).training_identity(cell)
+    assert captured == plain | {"capture": True} and "capture" not in plain
+    assert setup.graphs() is None
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -65,6 +73,7 @@ def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options, tmp_pa
         ({"backbone": "minilmm"}, "unknown backbone 'minilmm'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"precision": "fp16"}, "unknown precision 'fp16'"),
+        ({"device": "cpu", "capture": True}, "--capture records CUDA graphs, and this run uses the CPU"),
         ({"runs": 0}, "--runs must be 1 or more, got 0"),
         ({"attacked": -3}, "--attacked must be 1 or more, got -3"),
         ({"threads": 0}, "--threads must be 1 or more, got 0"),
