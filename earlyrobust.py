@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -377,6 +378,62 @@ def prepare(assets: Path, only: str | None = None, offline: bool = False, json: 
     return 0
 
 
+def evidence(
+    out: Path = Path("evidence"),
+    minutes: float = 9.0,
+    bundle_sent: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
+    only: str | None = None,
+    device: str = "auto",
+    bundle: Path | None = None,
+    data: Path | None = None,
+    synonyms: Path | None = None,
+    nltk_data: Path | None = None,
+) -> int:
+    """Gathers on a GPU, in a given time and without a network, what the suite says of its speed and Table 1.
+
+    With --bundle it does nothing but pack what such a machine needs. The same command with the same --out goes on; on
+    a CPU a tiny version runs, which shows that the command works. See docs/evidence.md.
+
+    Args:
+        out: folder for records, tables, figures and the page.
+        minutes: the time there is; parts that do not fit are left out and come first in the next call.
+        bundle_sent: a folder that --bundle made; without it Table 1 is on generated texts.
+        only: parts, separated by commas; all, in order of importance, when left out.
+        device: cpu, cuda, or auto.
+        bundle: a new folder to pack into: the backbone in half precision, --data, --synonyms, packages.
+        data: what --bundle packs: the folder that holds sst2/.
+        synonyms: what --bundle packs: a file with a word's neighbours (JSON, word to list, may be gzipped).
+        nltk_data: what --bundle packs: a folder with NLTK's tagger and stop words.
+    """
+    if bundle is not None:
+        return _pack(bundle, data, synonyms, nltk_data)
+    for name, value in (("data", data), ("synonyms", synonyms), ("nltk-data", nltk_data)):
+        if value is not None:
+            raise ValueError(f"--{name} is packed by --bundle and was given without it; give --bundle DIR too")
+    from benchmarks.device.study import chosen_parts, place_for, work_through
+    from reports.device_page import write_evidence
+
+    parts = chosen_parts(None if only is None else split_names(only, ()))
+    place = place_for(out, bundle_sent, device)
+    records = work_through(place, parts, minutes, _say)
+    _say(str(write_evidence(place)[-1]))
+    if any(record.status == "failed" for record in records):
+        return FAILED
+    return INTERRUPTED if any(record.status == "left out" for record in records) else 0
+
+
+def _pack(bundle: Path, data: Path | None, synonyms: Path | None, nltk_data: Path | None) -> int:
+    """Packs what a machine without a network needs, and says how large its parts are."""
+    from benchmarks.device.bundle import pack
+
+    if data is None:
+        raise ValueError("--bundle packs real texts; give --data DIR, which holds sst2/")
+    packed = pack(bundle, data, synonyms=synonyms, nltk_data=nltk_data)
+    _say(*(f"{part}: {size / 1e6:.1f} MB" for part, size in packed.sizes().items()))
+    _say(f"{bundle}: {sum(packed.files.values()) / 1e6:.1f} MB in {len(packed.files)} files")
+    return 0
+
+
 def verify(out: Positional[Path] = Path("results"), json: Path | None = None) -> int:
     """Holds a folder of results to what it says of itself: hashes, keys, completeness, every number derived anew.
 
@@ -485,7 +542,7 @@ def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     """Lists what the suite knows.
 
     Args:
-        what: defenses, tasks, recipes, presets or experiments.
+        what: defenses, tasks, recipes, presets, experiments or evidence (its parts).
         json: file for the same content as JSON.
     """
     from reports.listings import listing
@@ -637,6 +694,7 @@ VERBS = {
     "plan": plan,
     "doctor": doctor,
     "prepare": prepare,
+    "evidence": evidence,
     "verify": verify,
     "export": export,
     "scale": scale,

@@ -24,7 +24,7 @@ def _text_table(title: str, headings: tuple[str, ...], rows: list[tuple[str, ...
 
 
 def listing(what: str) -> Table:
-    """All defenses, tasks, recipes, presets or experiments.
+    """All defenses, tasks, recipes, presets, experiments or parts of the evidence.
 
     Raises:
         ValueError: for anything else.
@@ -47,7 +47,12 @@ def listing(what: str) -> Table:
     if what == "experiments":
         rows = [(key, experiment.shows, ", ".join(experiment.tasks or ())) for key, experiment in EXPERIMENTS.items()]
         return _text_table("Experiments", ("Key", "What it shows", "Tasks"), rows)
-    raise unknown("listing", what, ("defenses", "tasks", "recipes", "presets", "experiments"))
+    if what == "evidence":
+        from benchmarks.device.parts import PARTS
+
+        rows = [(part.key, part.title, f"{part.minutes:g}", "yes" if part.needs_cuda else "no") for part in PARTS]
+        return _text_table("Parts of a device's evidence", ("Key", "What", "Minutes", "Needs CUDA"), rows)
+    raise unknown("listing", what, ("defenses", "tasks", "recipes", "presets", "experiments", "evidence"))
 
 
 def asset_listing(assets: Sequence[Asset], folder: Path) -> Table:

@@ -375,3 +375,49 @@ def test_a_victim_from_outside_is_a_row(tiny, tmp_path, capsys) -> None:
     assert command("verify", str(tmp_path / "out"), capsys=capsys)[0] == 0
     code, _, errors = command("evaluate", *arguments, "--model", tiny, capsys=capsys)
     assert code == 2 and "--model and --callable" in errors and errors.count("\n") == 1
+
+
+def test_evidence_goes_part_by_part_and_says_what_is_left(tmp_path, capsys) -> None:
+    arguments = ["evidence", "--out", str(tmp_path), "--device", "cpu", "--only", "gpu_tests,table1_run1"]
+    code, output, errors = command(*arguments, "--minutes", "0.1", capsys=capsys)
+    assert code == 75, errors
+    assert "table1_run1: left out: it takes about 1.0 minutes" in output
+    assert "gpu_tests: not available: no CUDA device" in output
+    assert output.splitlines()[-1] == str(tmp_path / "README.md")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--bundle", "new"], "--bundle packs real texts; give --data DIR, which holds sst2/"),
+        (["--data", "texts"], "--data is packed by --bundle and was given without it; give --bundle DIR too"),
+        (["--from", "absent"], "'absent' holds no bundle"),
+        (["--only", "clocks"], "unknown part of the evidence 'clocks'; did you mean 'clock'?"),
+    ],
+)
+def test_mistakes_in_what_evidence_is_asked(arguments, sentence, tmp_path, capsys) -> None:
+    code, _, errors = command("evidence", "--out", str(tmp_path / "out"), *arguments, capsys=capsys)
+    assert code == 2 and sentence in errors
+
+
+@pytest.mark.slow
+def test_all_of_the_evidence_is_gathered_on_a_cpu_in_its_tiny_size(tmp_path, capsys) -> None:
+    code, output, errors = command(
+        "evidence", "--out", str(tmp_path), "--device", "cpu", "--minutes", "60", capsys=capsys
+    )
+    assert code == 0, output + errors
+    states = {row["part"]: row["state"] for row in json.loads((tmp_path / "parts.json").read_text("utf-8"))["rows"]}
+    assert {part for part, state in states.items() if state == "done"} == {
+        "clock",
+        "steps_filling_fp32",
+        "steps_sequence128_fp32",
+        "steps_sequence256_fp32",
+        "minilm",
+        "loops",
+        "attacks",
+        "profiles",
+        *(f"table1_run{run}" for run in range(1, 6)),
+    }
+    assert set(states.values()) == {"done", "not available"}
+    page = (tmp_path / "README.md").read_text("utf-8")
+    assert "## Not shown" in page and "## Shown" not in page and "## Missed" not in page

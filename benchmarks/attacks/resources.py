@@ -107,6 +107,7 @@ def offline_resources(
     synonyms: Path | None = None,
     nltk_data: Path | None = None,
     assets: Path | None = None,
+    encoder: str = "minilm",
 ) -> Resources:
     """The profile that downloads nothing.
 
@@ -119,6 +120,7 @@ def offline_resources(
         synonyms: a neighbour list, JSON.
         nltk_data: a folder of NLTK data, for its tagger and stop words.
         assets: a folder that `earlyrobust prepare` filled, for its masked model if it holds one.
+        encoder: name or folder of the backbone that encodes sentences.
     Raises:
         ValueError: where a given file or folder does not hold what it was given for.
     """
@@ -138,7 +140,7 @@ def offline_resources(
     return Resources(
         profile="offline",
         synonyms=_offline_synonyms(task, backbone, synonyms),
-        encoder=MeanPooledEncoder(find_backbone("minilm")),
+        encoder=MeanPooledEncoder(find_backbone(encoder)),
         part_of_speech=tagger,
         textfooler_stop_words=textfooler,
         nltk_stop_words=default or textfooler,

@@ -45,6 +45,7 @@ class Options:
             each core, trainings one at a time unless --untimed.
         untimed: train side by side on a CPU, and attack beside trainings; the records say that the times do not count.
         ray_address: address of a running Ray cluster, or auto; left out, Ray is started on this machine.
+        encoder: backbone of the offline profile's sentence encoder, as for --backbone; minilm when left out.
         json: file for the printed table as JSON.
     """
 
@@ -77,6 +78,7 @@ class Options:
     workers: int | None = None
     untimed: bool = False
     ray_address: str | None = None
+    encoder: str | None = None
     json: Path | None = None
 
 

@@ -96,7 +96,7 @@ def _duration(seconds: float) -> str:
 
 def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
     """Looks every cell up in the store, and takes a minute's look at this machine for those that are missing."""
-    planned = tuple(_look_up(setup, cell) for cell in cells)
+    planned = look_up(setup, cells)
     missing = [item for item in planned if not item.done]
     train_seconds = attack_seconds = watt_seconds = 0.0
     disk_bytes = 0
@@ -133,6 +133,11 @@ def _speed(setup: Setup, task: str, missing: Sequence[PlannedCell]) -> TaskSpeed
     """What the task's work costs here; only methods that are still to be trained are timed."""
     cells = [item.cell for item in missing if item.cell.task == task and item.trained is None]
     return calibrate(setup, task, [cell.defense for cell in cells], FIRST_SEED)
+
+
+def look_up(setup: Setup, cells: Sequence[Cell]) -> tuple[PlannedCell, ...]:
+    """What the store has of each cell."""
+    return tuple(_look_up(setup, cell) for cell in cells)
 
 
 def _look_up(setup: Setup, cell: Cell) -> PlannedCell:

@@ -292,7 +292,7 @@ def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe])
             f"the preset {preset.key!r} attacks in the full profile, which needs {', '.join(needed_for(recipes))}; run "
             f"'earlyrobust prepare --assets DIR' once and give --assets DIR, or take --preset demo or small"
         )
-    for name in ("synonyms", "nltk_data"):
+    for name in ("synonyms", "nltk_data", "encoder"):
         if getattr(options, name) is not None:
             raise ValueError(
                 f"--{name.replace('_', '-')} is for the offline profile, and the preset {preset.key!r} attacks in the "
@@ -311,7 +311,12 @@ def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone
         seed=SUBSET_SEED,
     )
     resources = full or offline_resources(
-        task, backbone, synonyms=options.synonyms, nltk_data=options.nltk_data, assets=options.assets
+        task,
+        backbone,
+        synonyms=options.synonyms,
+        nltk_data=options.nltk_data,
+        assets=options.assets,
+        encoder=options.encoder or "minilm",
     )
     count = options.attacked or preset.attacked or task.attacked
     return TaskSetup(

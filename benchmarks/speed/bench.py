@@ -10,6 +10,7 @@ import torch
 
 from baselines.capture import CudaGraphs
 from baselines.refusal import require
+from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
@@ -112,9 +113,13 @@ def bench_steps(
 
 
 def bench_loops(
-    options: Options, *, updates: int, say: Callable[[str], None] = lambda line: None
+    options: Options,
+    *,
+    updates: int,
+    shape: EncoderShape = BERT_BASE,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, list[LoopTiming]], list[str]]:
-    """Times each method's update beside the plain one of its release, on a task's own texts in BERT-base's shape.
+    """Times each method's update beside the plain one of its release, on a task's own texts, with random weights.
 
     Returns:
         timings by the task's title, and what they rest on in sentences.
@@ -126,7 +131,7 @@ def bench_loops(
         chosen = list(islice(batches.epoch(0), WARM_UP_UPDATES + updates))
         require(len(chosen) > WARM_UP_UPDATES, "--train-texts", "more than one batch", len(chosen))
         found[task.task.title] = time_loops(
-            random_bert(BERT_BASE),
+            random_bert(shape),
             chosen,
             longest=task.max_length,
             device=setup.device,
@@ -135,8 +140,9 @@ def bench_loops(
             say=lambda line, name=name: say(f"{name}, {line}"),
         )
     sizes = {task.batch_size for task in setup.tasks.values()}
+    named = "BERT-base" if shape == BERT_BASE else f"{shape.layers} layers of width {shape.hidden}: a"
     return found, [
-        f"BERT-base shape with random weights, batches of {sizes.pop()} texts, precision {setup.precision}; mean of up "
+        f"{named} shape with random weights, batches of {sizes.pop()} texts, precision {setup.precision}; mean of up "
         f"to {updates} updates on the same batches after {WARM_UP_UPDATES} of warm-up.",
         f"Clock: {timer_for(setup.device).clock}; plain loops: the host's, synchronised after each update; on "
         f"{_where(setup.device)}.",

@@ -51,20 +51,22 @@ class SelfTest:
     passed: bool
 
 
-def self_tests(device: str) -> list[SelfTest]:
+def self_tests(device: str, shape: EncoderShape = SHAPE) -> list[SelfTest]:
     """Plants a sleeping loader, a read-back in the step, and a second process."""
-    return [_sleeping_loader(device), _read_back(device), _second_process(device)]
+    return [_sleeping_loader(device, shape), _read_back(device, shape), _second_process(device, shape)]
 
 
-def same_method_twice(device: str, say: Callable[[str], None] = lambda line: None) -> tuple[list[float], list[float]]:
+def same_method_twice(
+    device: str, say: Callable[[str], None] = lambda line: None, shape: EncoderShape = SHAPE
+) -> tuple[list[float], list[float]]:
     """Seconds of fine-tuning under two names, in five blocks of a shuffled order; what differs is noise."""
     seconds: dict[str, list[float]] = {"A": [], "B": []}
-    _run(device)
+    _run(device, shape)
     for block in range(BLOCKS):
         names = ["A", "B"]
         random.Random(block).shuffle(names)
         for name in names:
-            seconds[name].append(_run(device)["gpu"])
+            seconds[name].append(_run(device, shape)["gpu"])
         say(f"block {block + 1} of {BLOCKS}: {seconds['A'][-1]:.3f} s and {seconds['B'][-1]:.3f} s")
     return seconds["A"], seconds["B"]
 
@@ -89,19 +91,19 @@ class _SleepingBatches(RandomBatches):
             yield batch
 
 
-def _run(device: str, batches: Any = None) -> dict[str, Any]:
-    model = random_bert(SHAPE).to(device)
+def _run(device: str, shape: EncoderShape, batches: Any = None) -> dict[str, Any]:
+    model = random_bert(shape).to(device)
     batches = batches or RandomBatches(random_batch(TEXTS, TOKENS, model.config.vocab_size), UPDATES)
     timer = timer_for(device)
     fit(PLAIN, model, batches, timer=timer)
     return timer.readings()
 
 
-def _sleeping_loader(device: str) -> SelfTest:
-    _run(device)
-    plain = _run(device)
-    batch = random_batch(TEXTS, TOKENS, random_bert(SHAPE).config.vocab_size)
-    slept = _run(device, batches=_SleepingBatches(batch, UPDATES))
+def _sleeping_loader(device: str, shape: EncoderShape) -> SelfTest:
+    _run(device, shape)
+    plain = _run(device, shape)
+    batch = random_batch(TEXTS, TOKENS, random_bert(shape).config.vocab_size)
+    slept = _run(device, shape, batches=_SleepingBatches(batch, UPDATES))
     clock, wall = slept["gpu"] - plain["gpu"], slept["wall"] - plain["wall"]
     planted = SLEEP_SECONDS * UPDATES
     return SelfTest(
@@ -112,10 +114,10 @@ def _sleeping_loader(device: str) -> SelfTest:
     )
 
 
-def _read_back(device: str) -> SelfTest:
+def _read_back(device: str, shape: EncoderShape) -> SelfTest:
     counts = []
     for defense in (PLAIN, _ReadsBack(epochs=1)):
-        model = random_bert(SHAPE).to(device)
+        model = random_bert(shape).to(device)
         batch = random_batch(TEXTS, TOKENS, model.config.vocab_size).to(device)
         with SynchronisationWatch() as watch:
             for stage in defense.stages(model):
@@ -130,23 +132,23 @@ def _read_back(device: str) -> SelfTest:
     )
 
 
-def _second_process(device: str) -> SelfTest:
+def _second_process(device: str, shape: EncoderShape) -> SelfTest:
     """On a CPU as many processes as it takes to be more than is tolerated."""
-    alone, beside = _contention(device), []
+    alone, beside = _contention(device, shape), []
     with ExitStack() as processes:
         for _ in range(1 if device == "cuda" else 1 + int(TOLERATED_SHARE * usable_cores())):
             processes.enter_context(_busy_process(device))
-        beside = _contention(device)
+        beside = _contention(device, shape)
     return SelfTest("a second busy process", "a flag", "; ".join(beside) or "no flag", bool(beside) and not alone)
 
 
-def _contention(device: str) -> list[str]:
+def _contention(device: str, shape: EncoderShape) -> list[str]:
     if device == "cuda":
         with watching(cuda_device()) as watcher:
-            _run(device)
+            _run(device, shape)
         return [reason for reason in watcher.result.invalid if "process" in reason or "held by others" in reason]
     with company() as found:
-        _run(device)
+        _run(device, shape)
     return found.flags
 
 

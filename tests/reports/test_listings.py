@@ -9,7 +9,7 @@ from benchmarks.runs.defenses import TABLE_ORDER, known_defenses
 from reports.listings import asset_listing, details, dotted, flat, listing, recipe_differences
 
 
-@pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments"])
+@pytest.mark.parametrize("what", ["defenses", "tasks", "recipes", "presets", "experiments", "evidence"])
 def test_everything_known_is_listed(what: str) -> None:
     assert listing(what).rows
 

@@ -1,0 +1,467 @@
+"""The parts of a device's evidence: what each measures, how long it takes on an H100, and the work itself.
+
+Each part holds the GPU in processes of its own alone, and returns plain values, which are stored as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from baselines.capture import CudaGraphs
+from baselines.defense import Defense
+from baselines.fine_tune import FineTune
+from baselines.freelb import FreeLB
+from baselines.pgd import PGD
+from baselines.training import Precision, fit
+from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.nvml import cuda_device
+from benchmarks.data.tasks import find_task
+from benchmarks.device.bundle import TASK, Bundle, open_bundle
+from benchmarks.runs.execute import execute
+from benchmarks.runs.experiments import FIRST_SEED, Cell, cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.plan import Plan, PlannedCell, look_up
+from benchmarks.runs.progress import Reporter
+from benchmarks.runs.setup import Setup, resolve
+from benchmarks.speed.attack_speed import WAYS
+from benchmarks.speed.bench import bench_attacks, bench_loops
+from benchmarks.speed.self_test import SHAPE, same_method_twice, self_tests
+from benchmarks.speed.stage_speed import UPDATES_PER_EPOCH, compared_methods, time_methods
+from benchmarks.speed.step_profile import StepProfile, profile_updates
+from benchmarks.speed.step_speed import BERT_BASE, RandomBatches, measured_methods, pruned_, random_batch, random_bert
+
+Say = Callable[[str], None]
+Work = Callable[["Place", Say], dict[str, Any]]
+
+RESULTS = "results"
+RECIPES = "textfooler,bertattack_official"
+MINILM = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
+THIN = EncoderShape(layers=2, hidden=32, heads=4, neurons=64)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """A batch of random texts of equal length: B texts, L tokens."""
+
+    texts: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        encoder: the shape whose updates are timed.
+        small_encoder: that of the backbone which Table 1 trains.
+        batches: the batches by name; "filling" is one that fills the device.
+        blocks: each runs every method once.
+        updates: timed updates of a stage in a block, and of a plain loop.
+        runs: runs of Table 1.
+        train_texts, test_texts: of Table 1; the preset's own where None.
+        attacked: texts attacked in each run.
+        throughput_texts: texts attacked to measure the engine.
+    """
+
+    encoder: EncoderShape
+    small_encoder: EncoderShape
+    batches: dict[str, BatchShape]
+    blocks: int
+    updates: int
+    runs: int
+    train_texts: int | None
+    test_texts: int | None
+    attacked: int
+    throughput_texts: int
+
+
+SizeName = Literal["full", "tiny"]
+SIZES: dict[SizeName, Size] = {
+    "full": Size(
+        encoder=BERT_BASE,
+        small_encoder=MINILM,
+        batches={
+            "filling": BatchShape(128, 128),
+            "sequence 128": BatchShape(32, 128),
+            "sequence 256": BatchShape(8, 256),
+            "short": BatchShape(32, 32),
+        },
+        blocks=5,
+        updates=4,
+        runs=5,
+        train_texts=None,
+        test_texts=None,
+        attacked=872,
+        throughput_texts=200,
+    ),
+    "tiny": Size(
+        encoder=THIN,
+        small_encoder=THIN,
+        batches={
+            "filling": BatchShape(8, 16),
+            "sequence 128": BatchShape(4, 16),
+            "sequence 256": BatchShape(2, 32),
+            "short": BatchShape(2, 8),
+        },
+        blocks=2,
+        updates=1,
+        runs=2,
+        train_texts=40,
+        test_texts=20,
+        attacked=3,
+        throughput_texts=3,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the parts run.
+
+    Attributes:
+        device: "cuda" or "cpu".
+        size: "full" on a CUDA device; "tiny" on a CPU, where it shows that the command works and nothing more.
+        out: the evidence's folder.
+        bundle: the folder of the bundle, or None; Table 1 is then on the generated task.
+        backbone: what Table 1 trains: a name, or a folder.
+    """
+
+    device: str
+    size: SizeName
+    out: Path
+    bundle: Path | None
+    backbone: str
+
+    @property
+    def sizes(self) -> Size:
+        """How much is measured."""
+        return SIZES[self.size]
+
+    def opened(self) -> Bundle | None:
+        """The bundle, its hashes checked."""
+        return None if self.bundle is None else open_bundle(self.bundle)
+
+    def options(self) -> Options:
+        """What Table 1 and the attacks are run with."""
+        bundle = self.opened()
+        given: dict[str, Any] = {"preset": "demo"}
+        if bundle is not None:
+            given = {
+                "preset": "small",
+                "tasks": TASK,
+                "data": bundle.data,
+                "synonyms": bundle.synonyms,
+                "nltk_data": bundle.nltk_data,
+                "encoder": str(bundle.backbone),
+            }
+        return Options(
+            **given,
+            backbone=self.backbone,
+            out=self.out / RESULTS,
+            train_texts=self.sizes.train_texts,
+            test_texts=self.sizes.test_texts,
+            attacked=self.sizes.attacked,
+            recipes=RECIPES,
+            device=self.device,
+            threads=1 if self.size == "tiny" else None,
+            offline=True,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part.
+
+    Attributes:
+        key: its name in files and in `--only`.
+        title: what it measures.
+        minutes: what it takes on an H100, estimated.
+        work: does it.
+        needs_cuda: whether it means nothing on a CPU.
+        spreads: whether it starts processes of its own for what it measures. It is then done without another process
+            around it, which would hold GPU memory beside theirs and make their times invalid.
+    """
+
+    key: str
+    title: str
+    minutes: float
+    work: Work
+    needs_cuda: bool = False
+    spreads: bool = False
+
+
+def clock(place: Place, say: Say) -> dict[str, Any]:
+    """The planted faults, and one method under two names."""
+    shape = SHAPE if place.size == "full" else place.sizes.encoder
+    tests = self_tests(place.device, shape)
+    first, second = same_method_twice(place.device, say, shape)
+    return {"tests": [asdict(each) for each in tests], "first": first, "second": second}
+
+
+def steps(batch: str, precision: Precision, captured: bool = False) -> Work:
+    """Every method's stages at one batch, in one precision, as written or captured."""
+
+    def work(place: Place, say: Say) -> dict[str, Any]:
+        return _timed(
+            place, place.sizes.encoder, place.sizes.batches[batch], compared_methods(), precision, captured, say
+        )
+
+    return work
+
+
+def minilm_steps(captured: bool) -> Work:
+    """The methods of the cost table on short texts of the small encoder, where launches are what takes the time."""
+
+    def work(place: Place, say: Say) -> dict[str, Any]:
+        shape = place.sizes.batches["short"]
+        return _timed(place, place.sizes.small_encoder, shape, measured_methods(), "fp32", captured, say)
+
+    return work
+
+
+def _timed(
+    place: Place,
+    encoder: EncoderShape,
+    batch: BatchShape,
+    methods: Mapping[str, Defense],
+    precision: Precision,
+    captured: bool,
+    say: Say,
+) -> dict[str, Any]:
+    """The timings in plain values, with what they were taken on; captured, with what cannot be."""
+    model = random_bert(encoder).to(place.device)
+    refused = _refused(methods, model, batch) if captured else {}
+    timings = time_methods(
+        model,
+        {title: defense for title, defense in methods.items() if title not in refused},
+        texts=batch.texts,
+        tokens=batch.tokens,
+        blocks=place.sizes.blocks,
+        updates=place.sizes.updates,
+        device=place.device,
+        precision=precision,
+        energy=board_energy(place.device),
+        graphs=CudaGraphs if captured else lambda: None,
+        say=say,
+    )
+    return {
+        "encoder": asdict(encoder),
+        "batch": asdict(batch),
+        "precision": precision,
+        "captured": captured,
+        "refused": refused,
+        "timings": [asdict(each) for each in timings],
+    }
+
+
+def _refused(methods: Mapping[str, Defense], model: nn.Module, batch: BatchShape) -> dict[str, str]:
+    """The methods that cannot be captured, with the reason."""
+    found = {}
+    batches = RandomBatches(random_batch(batch.texts, batch.tokens, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
+    for title, defense in methods.items():
+        try:
+            fit(defense, copy.deepcopy(model), batches, most_updates=1, graphs=CudaGraphs())
+        except ValueError as refusal:
+            found[title] = str(refusal)
+    return found
+
+
+def loops(place: Place, say: Say) -> dict[str, Any]:
+    """Each method's update beside the plain one of its release, on the task's own texts."""
+    options = replace(place.options(), recipes=None, batch_size=32 if place.size == "full" else 4)
+    timings, caption = bench_loops(options, updates=5 * place.sizes.updates, shape=place.sizes.encoder, say=say)
+    return {"timings": {task: [asdict(each) for each in found] for task, found in timings.items()}, "caption": caption}
+
+
+def table1_run(number: int) -> Work:
+    """The trainings of one seed, each in a process of its own, and the attacks on them."""
+
+    def work(place: Place, say: Say) -> dict[str, Any]:
+        setup = resolve(place.options())
+        planned = [each for each in table1_cells(setup, number + 1) if each.seed == FIRST_SEED + number]
+        for line in (*setup.store.quarantine(), *_set_weightless_aside(setup, look_up(setup, planned))):
+            say(line)
+        trained = execute(setup, plan_of(setup, planned), Reporter(Console()))
+        return {"seed": FIRST_SEED + number, "trainings": [record.key for record in trained]}
+
+    return work
+
+
+def table1_cells(setup: Setup, runs: int) -> list[Cell]:
+    """The cells of Table 1 for so many runs."""
+    return cells(setup.preset, list(setup.tasks), runs=runs)
+
+
+def plan_of(setup: Setup, planned: Sequence[Cell]) -> Plan:
+    """A plan without an estimate, which would take a minute."""
+    return Plan(look_up(setup, planned), 0.0, 0.0, 0, None, 0, 0)
+
+
+def _set_weightless_aside(setup: Setup, planned: Sequence[PlannedCell]) -> list[str]:
+    """Trainings whose attacks are not done and whose weights did not come along are done again."""
+    said = []
+    for each in planned:
+        record = each.trained
+        if record is not None and not each.done and not setup.store.weights_path(record.key).is_file():
+            with setup.store.locked("trainings", record.key):
+                said.append(setup.store.set_aside("trainings", record.key, f"the weights of {record.key} are missing"))
+    return said
+
+
+def attacks(place: Place, say: Say) -> dict[str, Any]:
+    """Queries a second of the attack engine on the fine-tuned model, beside TextAttack's loop where that is there."""
+    options = replace(place.options(), attacked=place.sizes.throughput_texts)
+    has_textattack = find_spec("textattack") is not None
+    ways = WAYS[2:] if has_textattack else WAYS[-1:]
+    found = bench_attacks(options, ways=ways, say=say)
+    return {
+        "textattack": "measured" if has_textattack else "not measured: TextAttack is not installed on this machine",
+        "timings": {find_task(each.task).title: [asdict(timing) for timing in each.timings] for each in found},
+    }
+
+
+def profiles(place: Place, say: Say) -> dict[str, Any]:
+    """Where the time of an update goes, for the updates that the targets are about."""
+    size = place.sizes
+    filling, short = size.batches["filling"], size.batches["short"]
+    wanted: list[tuple[str, EncoderShape, BatchShape, Defense, bool, bool]] = [
+        ("Fine-tune", size.encoder, filling, FineTune(), False, False),
+        ("Fine-tune of a pruned model", size.encoder, filling, FineTune(), True, False),
+        ("FreeLB-5", size.encoder, filling, FreeLB(steps=5), False, False),
+        ("PGD-3", size.encoder, short, PGD(steps=3), False, False),
+        ("Fine-tune, MiniLM's shape", size.small_encoder, short, FineTune(), False, False),
+        ("Fine-tune, MiniLM's shape, captured", size.small_encoder, short, FineTune(), False, True),
+    ]
+    found: list[StepProfile] = []
+    for what, encoder, shape, defense, is_pruned, captured in wanted:
+        if captured and place.device != "cuda":
+            continue
+        model = random_bert(encoder).to(place.device)
+        if is_pruned:
+            pruned_(model)
+        batch = random_batch(shape.texts, shape.tokens, model.config.vocab_size)
+        words = f"{what}, {shape.texts} texts of {shape.tokens} tokens, fp32"
+        graphs = CudaGraphs() if captured else None
+        found.append(
+            profile_updates(words, defense, model, batch, updates=size.updates, device=place.device, graphs=graphs)
+        )
+        say(f"{words}: {100 * found[-1].busy_share:.0f} % busy, {found[-1].launches:.0f} launches an update")
+    return {"profiles": [asdict(each) for each in found]}
+
+
+def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
+    """The tests that need a GPU: passed, failed and skipped, by name.
+
+    Raises:
+        RuntimeError: where there are none beside the code.
+    """
+    if not (ROOT / "tests").is_dir():
+        raise RuntimeError(f"there are no tests in {ROOT}; run the command in a copy of the repository")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "gpu",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={report}",
+            "tests",
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if not report.exists():
+            raise RuntimeError(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
+        found = outcomes_of(ElementTree.parse(report).getroot())
+    say(", ".join(f"{len(names)} {state}" for state, names in found.items()))
+    return {"outcomes": found}
+
+
+def outcomes_of(report: ElementTree.Element) -> dict[str, list[str]]:
+    """Names of tests by how they ended, from pytest's JUnit report; of failures with the first line of the reason."""
+    found: dict[str, list[str]] = {"passed": [], "failed": [], "skipped": []}
+    for case in report.iter("testcase"):
+        name = f"{case.get('classname', '')}::{case.get('name', '')}"
+        trouble = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+        if trouble is not None:
+            found["failed"].append(
+                f"{name}: {trouble.get('message', '').splitlines()[0] if trouble.get('message') else ''}"
+            )
+        else:
+            found["skipped" if case.find("skipped") is not None else "passed"].append(name)
+    return found
+
+
+def board_energy(device: str) -> Callable[[], float | None]:
+    """What reads the joules the board has used so far; None where nothing reports them."""
+    if device != "cuda":
+        return lambda: None
+    torch.cuda.init()
+    try:
+        board = cuda_device()()
+    except RuntimeError:
+        return lambda: None
+
+    def joules() -> float | None:
+        count = board.sample().energy_millijoules
+        return None if count is None else count / 1000
+
+    return joules
+
+
+def _steps_part(batch: str, precision: Precision, minutes: float, captured: bool = False) -> Part:
+    ending = ", captured" if captured else ""
+    title = f"Updates of every method, BERT-base shape, {batch} batch, {precision}{ending}"
+    key = f"steps_{batch.replace(' ', '')}_{precision}{'_captured' if captured else ''}"
+    return Part(key, title, minutes, steps(batch, precision, captured), captured or precision != "fp32")
+
+
+# In order of importance: where the time does not reach, the last are left out.
+PARTS = (
+    Part("clock", "The clock tested on itself, and its noise floor", 1.0, clock),
+    _steps_part("filling", "fp32", 3.0),
+    Part("minilm", "Updates on short texts, MiniLM's shape", 0.5, minilm_steps(False)),
+    Part("minilm_captured", "Updates on short texts, MiniLM's shape, captured", 0.5, minilm_steps(True), True),
+    Part("loops", "Updates beside the plain ones of the releases", 1.0, loops),
+    Part("table1_run1", "Table 1, run 1", 4.0, table1_run(0), spreads=True),
+    Part("attacks", "Throughput of the attack engine", 0.7, attacks),
+    Part("profiles", "Profiles of updates", 0.7, profiles),
+    Part("table1_run2", "Table 1, run 2", 4.0, table1_run(1), spreads=True),
+    Part("table1_run3", "Table 1, run 3", 4.0, table1_run(2), spreads=True),
+    Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, needs_cuda=True, spreads=True),
+    _steps_part("filling", "tf32", 1.0),
+    _steps_part("filling", "bf16", 1.0),
+    _steps_part("sequence 128", "fp32", 1.0),
+    _steps_part("sequence 128", "fp32", 1.0, captured=True),
+    _steps_part("sequence 128", "bf16", 0.5),
+    _steps_part("sequence 128", "bf16", 0.5, captured=True),
+    _steps_part("filling", "bf16", 1.0, captured=True),
+    _steps_part("sequence 256", "fp32", 0.8),
+    _steps_part("sequence 256", "bf16", 0.5),
+    _steps_part("sequence 256", "bf16", 0.5, captured=True),
+    _steps_part("sequence 128", "tf32", 0.5),
+    _steps_part("sequence 128", "tf32", 0.5, captured=True),
+    _steps_part("sequence 256", "tf32", 0.5),
+    _steps_part("sequence 256", "tf32", 0.5, captured=True),
+    _steps_part("sequence 256", "fp32", 0.8, captured=True),
+    _steps_part("filling", "tf32", 1.0, captured=True),
+    _steps_part("filling", "fp32", 2.0, captured=True),
+    Part("table1_run4", "Table 1, run 4", 4.0, table1_run(3), spreads=True),
+    Part("table1_run5", "Table 1, run 5", 4.0, table1_run(4), spreads=True),
+)
+KNOWN = {part.key: part for part in PARTS}

@@ -1,0 +1,252 @@
+"""A device's evidence gathered in the time there is: part by part, the most important first, each stored as it ends."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from baselines.refusal import require, unknown
+from benchmarks.attacks.time_limit import time_limit
+from benchmarks.clock.machine import git_state, machine_description, versions
+from benchmarks.clock.nvml import cuda_device, watching
+from benchmarks.data.digests import sha256_of
+from benchmarks.device.bundle import MANIFEST, open_bundle
+from benchmarks.device.parts import KNOWN, PARTS, RESULTS, THIN, Part, Place, SizeName
+from benchmarks.results.store import differences, write_atomically
+from benchmarks.runs.fresh_process import call_in_fresh_process
+from benchmarks.runs.setup import choose_device
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
+
+FOOTING = "footing.json"
+RECORDS = "records.tar.gz"
+LEFT_BEHIND = ("model", "checkpoints", "tokens", "locks")  # large or of no use elsewhere
+HELD_TO = ("size", "device", "cuda", "versions", "commit", "bundle")  # another machine of the kind may go on
+RESERVE_SECONDS = 20.0  # for tables and the page at the end
+OVERRUN, GRACE_SECONDS = 2.0, 60.0  # a part that takes so much longer must not cost the others their time
+SLOW_MACHINE = 0.25  # a part of the tiny size takes about this share of what the full one takes on a GPU
+
+Status = Literal["done", "not available", "failed", "left out"]
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """A part that was come to.
+
+    Attributes:
+        key, title: of the part.
+        status: "left out" where the time did not reach; such a record is not stored.
+        why: of all but "done", the reason.
+        seconds: what it took.
+        started_at: when, UTC.
+        footing: what it was measured on.
+        watch: what the GPU did meanwhile, with what speaks against the part's times.
+        result: the part's own values.
+    """
+
+    key: str
+    title: str
+    status: Status
+    why: str
+    seconds: float
+    started_at: str
+    footing: dict[str, Any]
+    watch: dict[str, Any]
+    result: dict[str, Any]
+
+
+def place_for(out: Path, bundle: Path | None, device: str) -> Place:
+    """Where the parts run, with the folder ready to go on in.
+
+    A folder that came back without its results has them in an archive, which is unpacked.
+
+    Raises:
+        ValueError: where the folder holds evidence on another footing, or the bundle is damaged.
+    """
+    chosen = choose_device(device)
+    size: SizeName = "full" if chosen == "cuda" else "tiny"
+    out.mkdir(parents=True, exist_ok=True)
+    backbone = "minilm" if bundle is None else str(open_bundle(bundle).backbone)
+    if size == "tiny":
+        backbone = str(_thin_backbone(out / "thin_backbone", backbone))
+    place = Place(chosen, size, out, bundle, backbone)
+    footing, path = footing_of(place), out / FOOTING
+    if path.exists():
+        known = json.loads(path.read_text("utf-8"))
+        unlike = list(differences(*({name: each[name] for name in HELD_TO} for each in (known, footing))))
+        if unlike:
+            raise ValueError(f"{out} holds evidence on another footing: {'; '.join(unlike[:3])}; give another --out")
+    else:
+        write_atomically(path, json.dumps(footing, indent=1) + "\n")
+    if (out / RECORDS).exists() and not (out / RESULTS).exists():
+        with tarfile.open(out / RECORDS) as archive:
+            archive.extractall(out, filter="data")
+    return place
+
+
+def footing_of(place: Place) -> dict[str, Any]:
+    """What all parts of one folder share: size, device, software, code and bundle."""
+    machine = machine_description()
+    manifest = None if place.bundle is None else place.bundle / MANIFEST
+    commit = git_state()["commit"]
+    if manifest is not None and commit == "not a git checkout":
+        commit = json.loads(manifest.read_text("utf-8"))["commit"] + ", as packed"
+    return {
+        "size": place.size,
+        "device": _device_name(place.device, machine),
+        "machine": machine,
+        "cuda": torch.version.cuda if place.device == "cuda" else None,
+        "versions": versions(),
+        "commit": commit,
+        "bundle": None if manifest is None else sha256_of(manifest),
+    }
+
+
+def _device_name(device: str, machine: dict[str, Any]) -> str:
+    """By NVML where that works: torch would hold GPU memory from then on."""
+    if device == "cpu":
+        return machine["processor"]
+    return machine["gpus"][0] if isinstance(machine["gpus"], list) else torch.cuda.get_device_name()
+
+
+def _thin_backbone(folder: Path, tokenizer: str) -> Path:
+    """A random two-layer BERT with the words of another backbone."""
+    if not folder.exists():
+        torch.manual_seed(0)
+        config = BertConfig(
+            hidden_size=THIN.hidden,
+            num_hidden_layers=THIN.layers,
+            num_attention_heads=THIN.heads,
+            intermediate_size=THIN.neurons,
+            initializer_range=0.1,
+        )
+        save_classifier(BertForSequenceClassification(config), folder, find_backbone(tokenizer).load_tokenizer())
+    return folder
+
+
+def chosen_parts(names: Sequence[str] | None) -> list[Part]:
+    """The parts named, or all, in order of importance.
+
+    Raises:
+        ValueError: for an unknown one.
+    """
+    for name in names or ():
+        if name not in KNOWN:
+            raise unknown("part of the evidence", name, KNOWN)
+    return [part for part in PARTS if names is None or part.key in names]
+
+
+def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Callable[[str], None]) -> list[PartRecord]:
+    """Does what is not done and fits into the time; returns a record of every part, in order.
+
+    A part that is likely to take longer than what is left is left out, and one that overruns is cut off there; the next
+    call begins with these. Table 1 goes on from its last training and text, any other part from its start.
+
+    Raises:
+        ValueError: for no time.
+    """
+    require(minutes > 0, "--minutes", "more than 0", minutes)
+    end = time.monotonic() + 60 * minutes - min(RESERVE_SECONDS, 6 * minutes)
+    footing, found = footing_of(place), []
+    for part in parts:
+        record = stored(place.out, part.key)
+        if record is None or record.status == "failed":
+            record = _come_to(place, part, footing, end - time.monotonic(), say)
+        found.append(record)
+        said = f"{record.status}" + (f": {record.why}" if record.why else "")
+        say(f"{part.key}: {said}" + (f", {record.seconds:.0f} s" if record.status == "done" else ""))
+    return found
+
+
+def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say: Callable[[str], None]) -> PartRecord:
+    """Does a part, or says why not; stores it unless the time did not reach."""
+    needed = 60 * part.minutes * (1.0 if place.size == "full" else SLOW_MACHINE)
+
+    def record(status: Status, why: str, seconds: float = 0.0, answer: dict[str, Any] | None = None) -> PartRecord:
+        values = answer or {"watch": {}, "result": {}}
+        return PartRecord(part.key, part.title, status, why, seconds, started, footing, **values)
+
+    started, began = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
+    if part.needs_cuda and place.device != "cuda":
+        found = record("not available", "no CUDA device")
+    elif needed > left:
+        return record("left out", f"it takes about {needed / 60:.1f} minutes and {max(0, left) / 60:.1f} are left")
+    else:
+        say(f"{part.key}: {part.title}, about {needed / 60:.1f} minutes")
+        try:
+            with time_limit(min(left, OVERRUN * needed + GRACE_SECONDS)):
+                if part.spreads:
+                    answer = {"watch": {}, "result": part.work(place, _say)}
+                else:
+                    answer = call_in_fresh_process(_do, part.key, place)
+            found = record("done", "", time.monotonic() - began, answer)
+        except TimeoutError:
+            taken = time.monotonic() - began
+            return record("left out", f"it was cut off after {taken / 60:.1f} minutes; the same command goes on", taken)
+        except (RuntimeError, ValueError) as failure:
+            found = record("failed", str(failure), time.monotonic() - began)
+    write_atomically(_path(place.out, part.key), json.dumps(asdict(found), indent=1) + "\n")
+    return found
+
+
+def _do(key: str, place: Place, tell: Callable[[], None]) -> dict[str, Any]:
+    """One part, in its own process, with the GPU under watch."""
+    if place.device != "cuda":
+        torch.set_num_threads(1)
+        return {"watch": {}, "result": KNOWN[key].work(place, _say)}
+    with watching(cuda_device(), torch.cuda.max_memory_reserved) as watcher:
+        result = KNOWN[key].work(place, _say)
+    return {"watch": watcher.result.as_json(), "result": result}
+
+
+def _say(line: str) -> None:
+    print(f"  {line}", flush=True)
+
+
+def _path(out: Path, key: str) -> Path:
+    return out / "parts" / f"{key}.json"
+
+
+def stored(out: Path, key: str) -> PartRecord | None:
+    """The record of a part that was done before, or None.
+
+    Raises:
+        RuntimeError: where it cannot be read.
+    """
+    path = _path(out, key)
+    if not path.exists():
+        return None
+    try:
+        return PartRecord(**json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RuntimeError(f"{path} is damaged ({error}); remove it, and the same command redoes the part") from error
+
+
+def left_out(place: Place, part: Part) -> PartRecord:
+    """The record of a part that nothing is stored of."""
+    return PartRecord(part.key, part.title, "left out", "the time did not reach", 0.0, "", footing_of(place), {}, {})
+
+
+def put_together(out: Path) -> Path:
+    """Packs all records of Table 1, weights left out, into one file beside the parts, and returns its path."""
+
+    def light(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        parts = Path(member.name).parts
+        member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+        return None if set(parts[1:]) & set(LEFT_BEHIND) else member
+
+    path, unfinished = out / RECORDS, out / f".{RECORDS}"
+    with tarfile.open(unfinished, "w:gz") as archive:
+        archive.add(out / RESULTS, arcname=RESULTS, filter=light)
+    unfinished.replace(path)
+    write_atomically(out / ".gitignore", f"{RESULTS}/\nthin_backbone/\n")
+    return path

@@ -1,0 +1,137 @@
+"""Where the time of an update goes: kernels, launches and the gaps between them, by torch's profiler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from baselines.batch import Batch
+from baselines.capture import Graphs
+from baselines.defense import Defense
+from baselines.training import fit
+from benchmarks.speed.step_speed import RandomBatches
+
+WARM_UP_UPDATES = 3
+SHOWN_KERNELS = 12
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kind of kernel; on a CPU, one operation.
+
+    Attributes:
+        name: as the profiler names it.
+        calls: calls an update.
+        seconds: seconds an update.
+    """
+
+    name: str
+    calls: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """Updates under the profiler, which slows the host down: shares count here, not seconds.
+
+    Attributes:
+        what: what was profiled, in words.
+        wall_seconds: an update, by the host's clock.
+        busy_seconds: time an update in which the device computed; on a CPU, that of all operations.
+        launches: kernels an update.
+        kernels: the longest, longest first.
+    """
+
+    what: str
+    wall_seconds: float
+    busy_seconds: float
+    launches: float
+    kernels: tuple[Kernel, ...]
+
+    @property
+    def busy_share(self) -> float:
+        """Share of the time in which the device computed; the rest are gaps between kernels."""
+        return self.busy_seconds / self.wall_seconds
+
+
+def profile_updates(
+    what: str,
+    defense: Defense,
+    model: nn.Module,
+    batch: Batch,
+    *,
+    updates: int,
+    device: str,
+    precision: Any = "fp32",
+    graphs: Graphs | None = None,
+) -> StepProfile:
+    """Profiles updates of the first stage of a defense in the training loop, the warm-up left out.
+
+    Args:
+        what: what it is called in tables.
+        model: is trained.
+        graphs: what captures the steps, if anything does.
+    """
+    on_gpu = device == "cuda"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    profiler, clock = profile(activities=activities), [0.0, 0.0]
+
+    def wait() -> float:
+        if on_gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def hear(stage: Any, progress: Any) -> None:
+        if progress.update == WARM_UP_UPDATES:
+            profiler.start()
+            clock[0] = wait()
+        elif progress.update == WARM_UP_UPDATES + updates:
+            clock[1] = wait()
+            profiler.stop()
+
+    batches = RandomBatches(batch, WARM_UP_UPDATES + updates)
+    fit(
+        defense,
+        model,
+        batches,
+        precision=precision,
+        on_update=hear,
+        most_updates=WARM_UP_UPDATES + updates,
+        graphs=graphs,
+    )
+    events = [event for event in profiler.events() or [] if (event.device_type == DeviceType.CUDA) == on_gpu]
+    spans = [(event.time_range.start, event.time_range.end) for event in events]
+    return StepProfile(
+        what=what,
+        wall_seconds=(clock[1] - clock[0]) / updates,
+        busy_seconds=covered(spans) / 1e6 / updates,
+        launches=len(events) / updates,
+        kernels=tuple(_longest(events, on_gpu, updates)),
+    )
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Length of the union of spans (start, end); what overlaps counts once."""
+    total, reached = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _longest(events: Sequence[Any], on_gpu: bool, updates: int) -> list[Kernel]:
+    seconds: dict[str, float] = {}
+    calls: dict[str, int] = {}
+    for event in events:
+        own = event.time_range.elapsed_us() if on_gpu else event.self_cpu_time_total
+        seconds[event.name] = seconds.get(event.name, 0.0) + own / 1e6
+        calls[event.name] = calls.get(event.name, 0) + 1
+    ordered = sorted(seconds, key=lambda name: -seconds[name])[:SHOWN_KERNELS]
+    return [Kernel(name, calls[name] / updates, seconds[name] / updates) for name in ordered]
