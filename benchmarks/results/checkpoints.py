@@ -43,6 +43,7 @@ class Checkpoints:
 
     Attributes:
         resumed: how often this training was begun from a state.
+        stopping: whether the state of the last update was wanted because the training is about to be stopped.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Checkpoints:
     ):
         self.folder, self.footing, self.stop, self.least_seconds = folder, footing, stop, least_seconds
         self.resumed = 0
+        self.stopping = False
         self._going_on = True
         self._saved_at, self._cost = time.monotonic(), 0.0
 
@@ -79,7 +81,8 @@ class Checkpoints:
 
     def due(self, progress: Progress) -> bool:
         """Whether a state is worth its writing now."""
-        if self.stop():
+        self.stopping = self.stop()
+        if self.stopping:
             return True
         at_boundary = progress.update % max(1, progress.updates_per_epoch // MINI_EPOCHS) == 0
         return at_boundary and time.monotonic() - self._saved_at >= max(self.least_seconds, self._cost / SHARE)

@@ -64,15 +64,18 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     key = training_key(setup, cell)
     batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
     with setup.store.locked("trainings", key), deferred() as is_interrupted:
-
-        def after_update(stage: Any, progress: Any) -> None:
-            if on_update is not None:
-                on_update(stage, progress)
-            if is_interrupted():
-                raise KeyboardInterrupt
-
         footing = {"machine": setup.machine, "versions": setup.versions}
         checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
+        came_late = False
+
+        def after_update(stage: Any, progress: Any) -> None:
+            nonlocal came_late
+            if on_update is not None:
+                on_update(stage, progress)
+            if checkpoints.stopping or came_late:
+                raise KeyboardInterrupt
+            came_late = is_interrupted()  # after the checkpoints asked: the next update leaves one, and is the last
+
         record = setup.store.training(key) or _train(setup, cell, key, batches, made_from, after_update, checkpoints)
         checkpoints.remove()
         return record

@@ -151,3 +151,44 @@ def test_the_command_told_to_end_says_so_with_75(options) -> None:
         assert process.stderr.read().splitlines()[-1].startswith("earlyrobust: interrupted; the same command continues")
     assert subprocess.run(command(options), cwd=ROOT).returncode == 0
     assert verify(Store(options.out)) == []
+
+
+INSTANTS = ("before the checkpoint is decided on", "after that", "while it is written", "after the update")
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_a_signal_beside_the_decision_on_a_checkpoint_loses_no_update(options, monkeypatch, instant: str) -> None:
+    """SIGTERM itself, sent at the instant between two lines of the loop, and heard at the next."""
+    setup = resolve(options)
+    cell = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)[0]
+    updates = []
+
+    def send(now: str) -> None:
+        if now == instant and len(updates) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    class Watched(runner.Checkpoints):
+        def due(self, progress):
+            send(INSTANTS[0])
+            wanted = super().due(progress) or instant == INSTANTS[2]
+            send(INSTANTS[1])
+            return wanted
+
+        def save(self, stage, state):
+            send(INSTANTS[2])
+            super().save(stage, state)
+
+    def after_update(stage, progress) -> None:
+        updates.append(progress.update)
+        send(INSTANTS[3])
+
+    monkeypatch.setattr(runner, "Checkpoints", Watched)
+    with pytest.raises(KeyboardInterrupt):
+        runner.train(setup, cell, on_update=after_update)
+    monkeypatch.undo()
+    again: list[int] = []
+    resumed = runner.train(setup, cell, on_update=lambda stage, progress: again.append(progress.update))
+    assert resumed.flags[-1] == "resumed 1 times"
+    assert again[0] == updates[-1] + 1, "goes on at the very next update"
+    whole = runner.train(resolve(replace(options, out=options.out.with_name("whole"))), cell)
+    assert resumed.weights_sha256 == whole.weights_sha256
