@@ -116,6 +116,10 @@ class Store:
         """The note on which weights an attack's outcomes are of."""
         return self.root / "attacks" / key / "victim.json"
 
+    def of_training_texts(self) -> Store:
+        """The store inside this one that holds attacks on training texts, whose outcomes are no results."""
+        return Store(self.root / "adversarial_texts", writable=False)
+
     def put_training(self, record: TrainingRecord) -> None:
         """Writes a training's record, once."""
         self._put("trainings", record)
@@ -204,7 +208,8 @@ class Store:
         Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
-        said = []
+        inside = self.of_training_texts()
+        said = inside.quarantine() if inside.root.is_dir() else []
         for kind in ("trainings", "attacks"):
             for key in self.keys(kind):
                 try:
@@ -226,10 +231,18 @@ class Store:
             Damaged: at the first thing that is.
         """
         if kind == "trainings":
-            return self.training(key) is not None
+            record = self.training(key)
+            if record is not None and self.texts_are_gone(record):
+                raise Damaged(f"the attacked texts that the training {self._path(kind, key).parent} took up are gone")
+            return record is not None
         self.victim(key)
         self.outcomes(key)
         return self.attack(key) is not None
+
+    def texts_are_gone(self, record: TrainingRecord) -> bool:
+        """Whether a training took up attacked training texts and these are no longer there."""
+        attack = record.identity.get("adversarial_texts")
+        return attack is not None and not self.of_training_texts().outcomes_path(content_key(attack)).is_file()
 
     def set_aside(self, kind: Kind, key: str, why: str) -> str:
         """Moves a training's or an attack's folder to `quarantine/` and returns a sentence on it."""

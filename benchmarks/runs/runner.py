@@ -25,15 +25,10 @@ from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.results.checkpoints import Checkpoints
+from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.store import Store, content_key
-from benchmarks.runs.adversarial_texts import (
-    adversarial_examples,
-    base_cell,
-    drawn_texts,
-    summary,
-    training_recipe,
-)
+from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
@@ -180,7 +175,7 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
     if "adversarial_texts" in needs:
         outcomes = _attacks_on_training_texts(setup, cell)
         examples += adversarial_examples(outcomes)
-        made_from = {"adversarial_texts": summary(outcomes)}
+        made_from = {"adversarial_texts": tally(outcomes)}
     substitutes = None
     if "substitutes" in needs:
         synonyms = task.resources.synonyms
@@ -209,7 +204,7 @@ def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
     base = train(setup, base_cell(cell))
     if base.status == "diverged":
         raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks diverged: {base.error}")
-    store = Store(setup.store.root / "adversarial_texts")
+    store = setup.store.of_training_texts()
     key = content_key(setup.adversarial_identity(cell))
     with store.locked("attacks", key):
         store.hold_to(key, base.weights_sha256)
