@@ -19,7 +19,7 @@ from torch import Tensor
 
 from baselines.defense import Progress
 from baselines.resuming import State
-from benchmarks.results.store import differences
+from benchmarks.results.store import differences, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Checkpoints:
 
     Attributes:
         resumed: how often this training was begun from a state.
+        parts: how many parts batches are cut into, for want of memory; a training that is begun again finds it.
         stopping: whether the state of the last update was wanted because the training is about to be stopped.
     """
 
@@ -55,6 +56,7 @@ class Checkpoints:
         least_seconds: float = LEAST_SECONDS,
     ):
         self.folder, self.footing, self.stop, self.least_seconds = folder, footing, stop, least_seconds
+        self.parts = int(self._note.read_text("utf-8")) if self._note.is_file() else 1
         self.resumed = 0
         self.stopping = False
         self._going_on = True
@@ -101,6 +103,16 @@ class Checkpoints:
     def remove(self) -> None:
         """Throws all of it away."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin_anew(self, parts: int) -> None:
+        """Throws all of it away, for a training on batches in so many parts."""
+        self.remove()
+        self.parts, self._going_on, self.resumed = parts, True, 0
+        write_atomically(self._note, str(parts))
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "parts"
 
     @property
     def flags(self) -> list[str]:

@@ -56,7 +56,8 @@ class TrainingRecord:
         identity: everything that decides the trained weights: task and data fingerprint, backbone, defense and
             settings, seed, batch size, lengths, precision, schema.
         task, defense, title, seed: the parts of the identity that tables group by.
-        status: "finished", or "diverged" where the loss was not finite.
+        status: "finished", "diverged" where the loss was not finite, or "failed" where it ran out of memory; that one
+            is not final: the next run begins the training anew.
         stages: a `StageLog` per stage as plain values.
         seconds: clock readings: "gpu", "h2d", "wall", and "spans" by name.
         clock: "cuda" or "host": which clock `seconds["gpu"]` was read from.
@@ -77,7 +78,7 @@ class TrainingRecord:
     defense: str
     title: str
     seed: int
-    status: Literal["finished", "diverged"]
+    status: Literal["finished", "diverged", "failed"]
     stages: list[dict[str, Any]]
     seconds: dict[str, Any]
     clock: Literal["cuda", "host"]

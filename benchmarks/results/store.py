@@ -203,7 +203,7 @@ class Store:
             raise Damaged(f"{path} is damaged ({error})") from error
 
     def quarantine(self) -> list[str]:
-        """Moves every training and attack with a damaged file aside, and says so, a sentence each.
+        """Moves every training and attack with a damaged file aside, or that failed, and says so, a sentence each.
 
         Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
@@ -228,12 +228,14 @@ class Store:
         """Reads all there is of a training or an attack, but for weights; whether it is finished.
 
         Raises:
-            Damaged: at the first thing that is.
+            Damaged: at the first thing that is, or for a training that failed.
         """
         if kind == "trainings":
             record = self.training(key)
             if record is not None and self.texts_are_gone(record):
                 raise Damaged(f"the attacked texts that the training {self._path(kind, key).parent} took up are gone")
+            if record is not None and record.status == "failed":
+                raise Damaged(f"the training {self._path(kind, key).parent} {record.error}")
             return record is not None
         self.victim(key)
         self.outcomes(key)

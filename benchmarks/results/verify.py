@@ -65,9 +65,11 @@ def _training_complaints(store: Store, key: str) -> Iterator[str]:
         yield "unfinished: there is no record; repeat the command that began it"
         return
     yield from _disagreements(record, ("task", "defense", "seed"))
-    if record.status == "diverged":
+    if record.status == "failed":
+        yield f"unfinished: it {record.error}; the command that began it redoes it"
+    if record.status != "finished":
         if record.weights_sha256 is not None:
-            yield "diverged, and yet it names weights"
+            yield f"{record.status}, and yet it names weights"
         return
     if not record.clean_correct or not set(record.clean_correct) <= {"0", "1"}:
         yield "its answers to the test texts are not a row of 0 and 1"

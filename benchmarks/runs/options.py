@@ -33,6 +33,8 @@ class Options:
         device: cpu, cuda, or auto.
         precision: fp32, tf32 or bf16.
         threads: CPU threads for training; all cores when left out.
+        allow_accumulation: where a training runs out of memory, give its batches to the model in parts that fit and
+            add up their gradients; its time then does not count.
         offline: fetch nothing; what is missing is named.
         json: file for the printed table as JSON.
     """
@@ -57,6 +59,7 @@ class Options:
     device: str = "auto"
     precision: str = "fp32"
     threads: int | None = None
+    allow_accumulation: bool = False
     offline: bool = False
     json: Path | None = None
 

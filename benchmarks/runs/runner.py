@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,7 +13,8 @@ from typing import Any
 import torch
 
 from baselines.defense import Defense
-from baselines.training import Batches, Diverged, Precision, fit
+from baselines.memory import ran_out_of_memory
+from baselines.training import Batches, Diverged, Indivisible, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.contention import company
@@ -49,8 +51,9 @@ def training_key(setup: Setup, cell: Cell) -> str:
 def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Trains one model, measures its Clean% on the whole test split, and stores model and record.
 
-    A diverged run is a record too. What another process has stored meanwhile is returned as it is. A training that was
-    killed goes on from its last checkpoint; its time is then the sum of its parts, which a flag in the record says.
+    A diverged run is a record too, and so is one that ran out of memory. What another process has stored meanwhile is
+    returned as it is. A training that was killed goes on from its last checkpoint; its time is then the sum of its
+    parts, which a flag in the record says.
 
     Raises:
         ValueError: where another process is at the same training.
@@ -71,9 +74,65 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
                 raise KeyboardInterrupt
             came_late = is_interrupted()  # after the checkpoints asked: the next update leaves one, and is the last
 
-        record = setup.store.training(key) or _train(setup, cell, key, batches, made_from, after_update, checkpoints)
+        record = setup.store.training(key)
+        if record is None:
+            record = _train_within_memory(setup, cell, key, batches, made_from, after_update, checkpoints)
+            setup.store.put_training(record)
         checkpoints.remove()
         return record
+
+
+def _train_within_memory(
+    setup: Setup,
+    cell: Cell,
+    key: str,
+    batches: BucketedBatches,
+    made_from: dict[str, Any],
+    on_update: OnUpdate,
+    checkpoints: Checkpoints,
+) -> TrainingRecord:
+    """The training, or the record of one for which the memory is too small.
+
+    Where batches may be cut into parts, it is begun anew with parts that fit; nothing of the first attempt stays.
+    """
+    if checkpoints.parts > 1 and not setup.options.allow_accumulation:
+        checkpoints.begin_anew(parts=1)
+    while True:
+        try:
+            return _train(setup, cell, key, batches, made_from, on_update, checkpoints)
+        except Indivisible as refusal:
+            return _failed(setup, cell, key, f"ran out of memory, and {refusal}")
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            why = " ".join(str(error).split())[:200]
+        fitting = _batch_that_fits(setup, cell, batches, batches.batch_size // checkpoints.parts // 2)
+        if fitting is None or not setup.options.allow_accumulation:
+            advice = "not even one text fits" if fitting is None else f"{fitting} fit"
+            ways = "" if fitting is None else f": give --batch-size {fitting}, or --allow-accumulation"
+            whole = f"ran out of memory with batches of {batches.batch_size} texts ({why}); {advice}{ways}"
+            return _failed(setup, cell, key, whole)
+        checkpoints.begin_anew(parts=-(-batches.batch_size // fitting))
+
+
+def _batch_that_fits(setup: Setup, cell: Cell, batches: BucketedBatches, most: int) -> int | None:
+    """The largest of `most` texts, a half, a quarter, ... whose longest batch the method can be trained on."""
+    size = most
+    while size >= max(1, len(batches.classes)):
+        gc.collect()  # what the last attempt had taken
+        try:
+            warm_up(cell.defense, _new_model(setup, cell), batches.of_longest(size), setup.precision)
+            return size
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        size //= 2
+    return None
+
+
+def _new_model(setup: Setup, cell: Cell) -> torch.nn.Module:
+    labels = setup.tasks[cell.task].dataset.label_names
+    return setup.backbone.new_classifier(len(labels), cell.seed).to(setup.device)
 
 
 def _train(
@@ -87,9 +146,9 @@ def _train(
 ) -> TrainingRecord:
     task = setup.tasks[cell.task]
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
+    model = _new_model(setup, cell)
     before = _parameters(model)
-    warm_up(cell.defense, model, batches, setup.precision)
+    warm_up(cell.defense, model, batches, setup.precision, parts=checkpoints.parts)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     logs, error = [], None
@@ -105,6 +164,7 @@ def _train(
                 precision=setup.precision,
                 on_update=on_update,
                 keeper=checkpoints,
+                parts=checkpoints.parts,
             )
         except Diverged as divergence:
             error = str(divergence)
@@ -114,13 +174,10 @@ def _train(
     if error is None:
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
-    record = TrainingRecord(
-        key=key,
-        identity=setup.training_identity(cell),
-        task=cell.task,
-        defense=cell.defense.key,
-        title=cell.defense.title,
-        seed=cell.seed,
+    parts = checkpoints.parts
+    cut = [f"batches were cut into {parts} parts for want of memory"] if parts > 1 else []
+    return TrainingRecord(
+        **_named(setup, cell, key),
         status="finished" if error is None else "diverged",
         stages=[log.as_json() | {"trace": log.trace | made_from} for log in logs],
         seconds=readings,
@@ -131,18 +188,53 @@ def _train(
         weights_sha256=weights_hash,
         peak_memory_bytes=peak_memory,
         flags=[*readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
-        machine=setup.machine,
-        versions=setup.versions,
         started_at=started,
         error=error,
-        watch=watch.as_json() | {"invalid": list(watch.invalid), "warnings": list(watch.warnings)},
+        watch=watch.as_json() | {"invalid": [*watch.invalid, *cut], "warnings": list(watch.warnings)},
     )
-    setup.store.put_training(record)
-    return record
+
+
+def _failed(setup: Setup, cell: Cell, key: str, why: str) -> TrainingRecord:
+    """The record of a training that could not be made; it holds no time and no weights."""
+    timer = timer_for(setup.device)
+    return TrainingRecord(
+        **_named(setup, cell, key),
+        status="failed",
+        stages=[],
+        seconds=timer.readings(),
+        clock=timer.clock,
+        parameters_before=0,
+        parameters_kept=0,
+        clean_correct="",
+        weights_sha256=None,
+        peak_memory_bytes=peak_memory_bytes(setup.device),
+        flags=[],
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        error=why,
+    )
+
+
+def _named(setup: Setup, cell: Cell, key: str) -> dict[str, Any]:
+    """What every record of a cell says of what was to be trained, and where."""
+    return {
+        "key": key,
+        "identity": setup.training_identity(cell),
+        "task": cell.task,
+        "defense": cell.defense.key,
+        "title": cell.defense.title,
+        "seed": cell.seed,
+        "machine": setup.machine,
+        "versions": setup.versions,
+    }
 
 
 def warm_up(
-    defense: Defense, model: torch.nn.Module, batches: Batches, precision: Precision, on_update: OnUpdate | None = None
+    defense: Defense,
+    model: torch.nn.Module,
+    batches: Batches,
+    precision: Precision,
+    on_update: OnUpdate | None = None,
+    parts: int = 1,
 ) -> None:
     """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
     devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
@@ -154,6 +246,7 @@ def warm_up(
             precision=precision,
             on_update=on_update,
             most_updates=WARM_UP_UPDATES,
+            parts=parts,
         )
     if devices:
         torch.cuda.empty_cache()
@@ -202,8 +295,8 @@ def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
     """
     task, recipe = setup.tasks[cell.task], training_recipe(cell.defense)
     base = train(setup, base_cell(cell))
-    if base.status == "diverged":
-        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks diverged: {base.error}")
+    if base.status != "finished":
+        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
     store = setup.store.of_training_texts()
     key = content_key(setup.adversarial_identity(cell))
     with store.locked("attacks", key):

@@ -29,3 +29,13 @@ def test_what_a_batch_carries_beyond_tokens_moves_with_it_and_is_no_input(batch)
     assert rich.inputs().keys() == full.inputs().keys()
     moved = rich.to("meta")
     assert moved.substitutes.device.type == moved.replaceable.device.type == "meta"
+
+
+def test_parts_share_out_the_texts_and_keep_the_rest(batch) -> None:
+    full = replace(batch(), substitutes=batch().input_ids.unsqueeze(-1), replaceable=torch.ones(9, dtype=torch.bool))
+    first, second, third = full.parts(3)
+    assert [len(first), len(second), len(third)] == [2, 1, 1]
+    assert torch.equal(first.input_ids, full.input_ids[[0, 3]]) and torch.equal(second.labels, full.labels[[1]])
+    assert first.replaceable is full.replaceable and first.token_type_ids.shape == first.input_ids.shape
+    assert len(full.parts(9)) == 4, "a text is not cut"
+    assert replace(full, substitutes=None, token_type_ids=None).parts(2)[1].substitutes is None
