@@ -15,6 +15,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from baselines.refusal import printable, require_file_name
 from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
@@ -77,6 +78,7 @@ def run(
     from benchmarks.runs.setup import resolve
     from reports.table1 import table_of_run
 
+    require_file_name(name, "--name")
     changes = parse_assignments(set)
     setup = resolve(options)
     planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
@@ -464,7 +466,7 @@ def _print_listing(table, json: Path | None) -> int:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line)
+        print(printable(line))
 
 
 VERBS = {
@@ -506,7 +508,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say_error(error: Exception) -> None:
-    print(f"earlyrobust: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"earlyrobust: {printable(' '.join(str(error).split()))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

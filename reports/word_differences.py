@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 
 from rich.text import Text
 
-from reports.tables import CONTROL
+from baselines.refusal import STEERING
 
 WORD = re.compile(r"\w+(?:['’-]\w+)*\s*|[^\w\s]+\s*")
 STYLES = {"original": "red strike", "adversarial": "bold green"}
@@ -23,7 +23,7 @@ def word_differences(original: str, perturbed: str) -> tuple[list[Piece], list[P
     Words are runs of letters and digits, or of signs, with the space behind them; spaces are made one, and other
     control characters spaces. The pieces of a side, joined, are its text.
     """
-    sides = [WORD.findall(" ".join(CONTROL.sub(" ", text).split())) for text in (original, perturbed)]
+    sides = [WORD.findall(" ".join(STEERING.sub(" ", text).split())) for text in (original, perturbed)]
     first, second = ([word.strip() for word in words] for words in sides)
     pieces: tuple[list[Piece], list[Piece]] = ([], [])
     for kind, start, end, other_start, other_end in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from baselines.defense import Progress
 from baselines.resuming import State
-from benchmarks.results.store import differences, write_atomically
+from benchmarks.results.store import UNREADABLE, differences, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ class Checkpoints:
         least_seconds: float = LEAST_SECONDS,
     ):
         self.folder, self.footing, self.stop, self.least_seconds = folder, footing, stop, least_seconds
-        self.parts = int(self._note.read_text("utf-8")) if self._note.is_file() else 1
+        noted = self._note.read_text("utf-8", "replace") if self._note.is_file() else ""
+        self.parts = int(noted) if noted.isdecimal() and int(noted) >= 1 else 1
         self.resumed = 0
         self.stopping = False
         self._going_on = True
@@ -73,7 +74,7 @@ class Checkpoints:
             other = next(differences(content["footing"], self.footing), None)
             if other is not None:
                 raise ValueError(f"it was made elsewhere: {other}")
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, *UNREADABLE) as error:
             log.warning("the checkpoint %s does not serve (%s); the stage is trained anew", path, error)
             self._going_on = False
             return None

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 Status = Literal["skipped", "failed", "successful", "error"]
+Typed = TypeVar("Typed")
+
+_hints = cache(get_type_hints)
+
+
+def typed(value: Typed) -> Typed:
+    """A dataclass's value, its fields held to their declared types, as they may come from a file.
+
+    Raises:
+        TypeError: naming the field.
+    """
+    for name, hint in _hints(type(value)).items():
+        try:
+            check_type(getattr(value, name), hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+        except TypeCheckError as error:
+            raise TypeError(f"{name}: {error}") from error
+    return value
 
 
 @dataclass(frozen=True)
@@ -42,9 +62,13 @@ class Outcome:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Outcome:
-        """The outcome that `as_json` wrote."""
-        texts = {name: tuple(values[name]) for name in ("original", "perturbed")}
-        return cls(**(values | texts))
+        """The outcome that `as_json` wrote.
+
+        Raises:
+            KeyError, TypeError: for anything else.
+        """
+        texts = {name: tuple(values[name]) for name in ("original", "perturbed") if isinstance(values[name], list)}
+        return typed(cls(**(values | texts)))
 
 
 @dataclass(frozen=True)

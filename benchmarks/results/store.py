@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmarks.results.locks import locked
-from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord, typed
 
 log = logging.getLogger(__name__)
 
 READABLE = 0o644
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a damaged file leads to
 
 Kind = Literal["trainings", "attacks"]
 Record = TypeVar("Record", TrainingRecord, AttackRecord)
@@ -199,8 +200,8 @@ class Store:
             return None
         try:
             return json.loads(path.read_text("utf-8"))["weights_sha256"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(f"{path} is damaged ({error})") from error
+        except UNREADABLE as error:
+            raise Damaged(f"{path} is damaged ({_briefly(error)})") from error
 
     def quarantine(self) -> list[str]:
         """Moves every training and attack with a damaged file aside, or that failed, and says so, a sentence each.
@@ -274,13 +275,13 @@ class Store:
             checksum = values.pop("sha256", None)  # records of the first version have none
             if checksum not in (None, _checksum(values)):
                 raise ValueError("its checksum does not fit")
-            record = record_type(**values)
+            record = typed(record_type(**values))
             # Records of the first version are named by their identity to the letter.
             if record.key != key or key not in (content_key(record.identity), _checksum(record.identity)):
                 raise ValueError("its name is not the hash of its identity")
             return record
-        except (ValueError, TypeError, AttributeError) as error:
-            raise Damaged(f"the record {path} is damaged ({error})") from error
+        except UNREADABLE as error:
+            raise Damaged(f"the record {path} is damaged ({_briefly(error)})") from error
 
     def _all(self, kind: Kind, record_type: type[Record]) -> Iterator[Record]:
         for key in self.keys(kind):
@@ -290,6 +291,10 @@ class Store:
 
     def _path(self, kind: Kind, key: str) -> Path:
         return self.root / kind / key / "record.json"
+
+
+def _briefly(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _sound_bytes(path: Path) -> int:
@@ -319,8 +324,8 @@ def _sound_lines(path: Path) -> Iterator[Outcome]:
             if _checksum(entry["outcome"]) != entry["sha256"]:
                 raise ValueError("its checksum does not fit")
             yield Outcome.from_json(entry["outcome"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(f"{path}, line {number} is damaged ({error})") from error
+        except UNREADABLE as error:
+            raise Damaged(f"{path}, line {number} is damaged ({_briefly(error)})") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -57,6 +57,8 @@ def _or_damage(complaints: Iterator[str]) -> Iterator[str]:
         yield from complaints
     except Damaged as damage:
         yield damage.fact
+    except (KeyError, TypeError, AttributeError) as error:
+        yield f"its record says what none says: {error!r}"
 
 
 def _training_complaints(store: Store, key: str) -> Iterator[str]:

@@ -10,6 +10,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from baselines.refusal import printable
+
 PLAIN_INTERVAL_SECONDS = 30
 
 
@@ -29,7 +31,7 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Prints one line."""
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def work(self, label: str, total: int | None) -> Iterator[Bar]:
