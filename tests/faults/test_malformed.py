@@ -140,9 +140,11 @@ VECTORS = (
     ("nn.npy", array(np.array([[0, 1], [1, 0]]))),
 )
 PUBLISHED = b"paper,task,defense,column,value,source\nx,sst2,pgd,clean_percent,90.5,Table 1\n"
-CONFIG = as_bytes(
-    {"model_type": "bert", "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 9}
-)
+SIZES = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 9}
+CONFIG = as_bytes({"model_type": "bert"} | SIZES)
+
+
+NO_TENSORS = b"\x08\0\0\0\0\0\0\0{}      "
 
 
 def synonyms(folder: Path) -> None:
