@@ -1,6 +1,6 @@
 """The suite's one command: a verb to a function.
 
-Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or an attack broke), 75
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack broke), 75
 interrupted and resumable.
 """
 

@@ -94,6 +94,7 @@ class TrainingRecord:
         started_at: UTC, ISO 8601.
         error: what ended a run that did not finish.
         watch: what the GPU did meanwhile, a `Watch` as plain values.
+        source: for a defense from outside the tree, its file's path or its module, and the file's SHA-256.
     """
 
     key: str
@@ -117,6 +118,7 @@ class TrainingRecord:
     started_at: str
     error: str | None = None
     watch: dict[str, Any] | None = None
+    source: dict[str, str] | None = None
 
     @property
     def invalid(self) -> list[str]:

@@ -31,6 +31,7 @@ from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.store import Store, content_key
 from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
+from benchmarks.runs.defenses import source_of
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
@@ -225,6 +226,7 @@ def _named(setup: Setup, cell: Cell, key: str) -> dict[str, Any]:
         "seed": cell.seed,
         "machine": setup.machine,
         "versions": setup.versions,
+        "source": source_of(type(cell.defense)) or None,
     }
 
 
