@@ -1,7 +1,7 @@
 """The suite's one command: a verb to a function.
 
-Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack broke), 75
-interrupted and resumable.
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack
+broke), 75 interrupted and resumable.
 """
 
 from __future__ import annotations
