@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from benchmarks.data.tasks import find_task
+from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import TrainingRecord
 from benchmarks.runs.experiments import Experiment, Variant, seeds
 from benchmarks.runs.runner import stored_attacks, training_key
 from benchmarks.runs.setup import Setup, TaskSetup
 from reports.frame import AttackResult, attack_frame, training_frame
-from reports.statistics import summarise, time_ratio
+from reports.statistics import summarise, time_ratio, two_level
 from reports.table1 import conditions, troubles, unlike_footings
 from reports.tables import Column, Number, Table
 
@@ -59,6 +62,15 @@ class VariantRuns:
         frame = attack_frame(self.attacks)
         own = frame[frame.recipe == self.variant.recipes.get(column, column)]
         return _finite(zip(own.seed, own[quantity], strict=True))
+
+    def withstood(self, column: str) -> dict[int, dict[str, bool]]:
+        """Whether each attacked text is still read rightly, by run and text, where the whole attack counts."""
+        recipe = self.variant.recipes.get(column, column)
+        return {
+            result.record.seed: {outcome.example_id: outcome.status == "failed" for outcome in result.outcomes}
+            for result in self.attacks
+            if result.record.recipe == recipe and result.complete and not too_many_broke(result.outcomes)
+        }
 
     def search_values(self, name: str) -> BySeed:
         """A number that each run's search wrote down; a variant without a search has none."""
@@ -122,7 +134,7 @@ def variant_table(
         Column("Kept %", "parameters_kept_percent"),
         Column("Runs", "runs"),
         Column("Change of Clean", "clean_percent_change"),
-        *(Column(f"Change of {title} Aua", f"{key}_aua_percent_change") for key, title in recipes.items()),
+        *(column for key, title in recipes.items() for column in _change_columns(key, title)),
         Column("Change of draw epoch", "draw_epoch_change"),
         Column("Time ratio", "training_time_ratio"),
     ]
@@ -150,7 +162,8 @@ def _row(own: VariantRuns, first: VariantRuns, recipes: Sequence[str]) -> tuple[
     cells += [_mean(own.search_values("draw_epoch"), 2), _mean(own.search_values("stop_epoch"), 2)]
     cells += [_mean(own.seconds()), _mean(own.kept_percents()), Number(len(own.clean_percents()), digits=0)]
     cells.append(_change(own, first, VariantRuns.clean_percents))
-    cells += [_change(own, first, lambda runs, key=key: runs.attack_values(key, "aua_percent")) for key in recipes]
+    for key in recipes:
+        cells += _aua_change(own, first, key)
     cells.append(_change(own, first, lambda runs: runs.search_values("draw_epoch"), 2))
     return (*cells, _time_ratio(own, first))
 
@@ -168,6 +181,24 @@ def _change(own: VariantRuns, first: VariantRuns, values: Callable[[VariantRuns]
     return _mean({seed: mine[seed] - plain[seed] for seed in mine.keys() & plain.keys()}, digits)
 
 
+def _change_columns(recipe: str, title: str) -> list[Column]:
+    key = f"{recipe}_aua_percent_change"
+    return [Column(f"Change of {title} Aua", key), Column("Low", f"{key}_low"), Column("High", f"{key}_high")]
+
+
+def _aua_change(own: VariantRuns, first: VariantRuns, column: str) -> list[Number]:
+    """Difference of Aua% from the first with its 95 % interval, paired by seed and text; blank for the first itself and
+    where the two did not meet the same texts."""
+    mine, plain = ({} if own is first else runs.withstood(column) for runs in (own, first))
+    seeds = sorted(mine.keys() & plain.keys())
+    if not seeds or any(mine[seed].keys() != plain[seed].keys() for seed in seeds):
+        return [Number(math.nan)] * 3
+    texts = sorted(mine[seeds[0]])
+    differences = [[100.0 * (mine[seed][text] - plain[seed][text]) for text in texts] for seed in seeds]
+    found = two_level(np.array(differences))
+    return [Number(value) for value in (found.value, found.low, found.high)]
+
+
 def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
     """The variant's time over the first's, by paired seeds; blank for the first itself and on unlike footings."""
     if own is first or unlike_footings([*first.trained, *own.trained]):
@@ -181,7 +212,10 @@ def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[Variant
     lines = [*conditions(setup, trained), *replaced_tasks(setup, experiment)]
     if experiment.kind in ("variants", "curves"):
         first = _reference(experiment, runs, runs[0].task).variant.label
-        lines.append(f"Changes are from {first!r}, paired by seed; the time ratio is the variant's time over its time.")
+        lines.append(
+            f"Changes are from {first!r}, paired by seed, those of Aua by text too, with 95 % intervals (of one run, "
+            f"over texts alone); the time ratio is the variant's time over its time."
+        )
     if experiment.note:
         lines.append(experiment.note)
     if any(each.variant.settings.get("search_shuffle") is False for each in runs):

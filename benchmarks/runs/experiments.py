@@ -24,11 +24,12 @@ class Terms:
     """How attacks meet a trained model, where the paper and the release part.
 
     Attributes:
-        subset: "random" attacks texts drawn with a fixed seed; "first" the first as stored, as the release does.
+        subset: "random" attacks test texts drawn with a fixed seed; "first" the first as stored, as the release does;
+            "development" as many of those that "random" leaves, for choices made by looking at outcomes.
         max_length: longest text in tokens under attack; None keeps that of training. The release attacks at 512.
     """
 
-    subset: Literal["random", "first"] = "random"
+    subset: Literal["random", "first", "development"] = "random"
     max_length: int | None = None
 
 
@@ -104,6 +105,7 @@ class Experiment:
         attacked: whether its models are attacked.
         full_recipes: the attacks in the full profile; None for the preset's own.
         note: what the caption says besides.
+        study: one about the suite itself, which `all` leaves out.
     """
 
     key: str
@@ -116,6 +118,7 @@ class Experiment:
     full_recipes: tuple[str, ...] | None = None
     note: str = ""
     reference: str | None = None
+    study: bool = False
 
     def fit(self, preset: Preset) -> Preset:
         """The preset as this experiment uses it: its tasks, and fewer runs and attacks where one method is varied."""
@@ -251,6 +254,17 @@ _DEPARTURES = (
     ),
 )
 
+# How far a perturbation must reach before a small training on MiniLM gains by it; its word vectors are of length 1.1.
+_DEVELOPMENT = Terms(subset="development")
+_REACHES = (
+    Variant("fine_tune", "Fine-tune", "fine_tune", terms=_DEVELOPMENT),
+    *(
+        Variant(f"{defense}={size}", f"{title}, step {size}", defense, {"step_size": size}, terms=_DEVELOPMENT)
+        for size in (0.03, 0.1, 0.15, 0.2, 0.3)
+        for defense, title in (("pgd", "PGD"), ("freelb", "FreeLB"))
+    ),
+)
+
 _MAIN_TASKS = ("imdb", "sst2", "ag_news")
 
 
@@ -359,18 +373,28 @@ EXPERIMENTS: dict[str, Experiment] = {
             note="The anchor rule needs the epoch's masks, so the release searches a whole epoch; it draws by hand, "
             "before that rule is asked.",
         ),
+        Experiment(
+            "reach",
+            "Reach of the perturbation: from which step adversarial training gains on a small training",
+            "fine-tuning beside PGD and FreeLB over the ascent's step, attacked on development texts",
+            "variants",
+            _REACHES,
+            ("sst2",),
+            note="Attacked are test texts that no other table attacks.",
+            study=True,
+        ),
     )
 }
 
 
 def find_experiments(name: str) -> tuple[Experiment, ...]:
-    """The experiment called `name`; all of them for `all`.
+    """The experiment called `name`; those on the paper for `all`.
 
     Raises:
         ValueError: for an unknown one.
     """
     if name == "all":
-        return tuple(EXPERIMENTS.values())
+        return tuple(experiment for experiment in EXPERIMENTS.values() if not experiment.study)
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, [*EXPERIMENTS, "all"])
     return (EXPERIMENTS[name],)

@@ -148,11 +148,10 @@ class Setup:
         """The same with its attacks on other terms; trainings keep their keys, attacks on the usual terms too."""
         if terms == Terms():
             return self
-        changed = {}
-        for name, task in self.tasks.items():
-            first = tuple(task.dataset.test[: len(task.attacked)])
-            attacked = first if terms.subset == "first" else task.attacked
-            changed[name] = replace(task, attacked=attacked, attack_length=terms.max_length)
+        changed = {
+            name: replace(task, attacked=_attacked_under(terms, task), attack_length=terms.max_length)
+            for name, task in self.tasks.items()
+        }
         return replace(self, tasks=changed)
 
 
@@ -268,6 +267,26 @@ def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone
         attacked=random_subset(dataset.test, count),
         resources=resources,
     )
+
+
+def _attacked_under(terms: Terms, task: TaskSetup) -> tuple[Example, ...]:
+    """The texts to attack on some terms.
+
+    Raises:
+        ValueError: where the attack takes every test text, so that none is left for development.
+    """
+    if terms.subset == "first":
+        return tuple(task.dataset.test[: len(task.attacked)])
+    if terms.subset == "random":
+        return task.attacked
+    drawn = {example.id for example in task.attacked}
+    left = [example for example in task.dataset.test if example.id not in drawn]
+    if not left:
+        raise ValueError(
+            f"every one of the {len(drawn)} test texts of {task.task.key} is attacked, and none is left for "
+            f"development; give a smaller --attacked"
+        )
+    return random_subset(left, len(drawn))
 
 
 def random_subset(examples: Sequence[Example], count: int) -> tuple[Example, ...]:

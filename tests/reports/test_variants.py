@@ -49,6 +49,23 @@ def test_changes_are_paired_by_seed_and_times_are_ratios() -> None:
     assert (second["stop_epoch"], second["runs"]) == (pytest.approx(0.7), 2)
 
 
+def test_changes_of_aua_have_an_interval_over_the_same_runs_and_texts() -> None:
+    first, second = rows(PLAIN_RUNS, group(OTHER, run(42, 5, "1110", 1), run(43, 40, "1100", 3)))
+    assert second["textfooler_aua_percent_change"] == -25
+    assert second["textfooler_aua_percent_change_low"] < -25 < second["textfooler_aua_percent_change_high"] <= 25
+    assert first["textfooler_aua_percent_change_low"] is None
+    same = rows(PLAIN_RUNS, group(OTHER, run(42, 5, "1110", 2), run(43, 40, "1100", 4)))[1]
+    assert [same[f"textfooler_aua_percent_change{end}"] for end in ("", "_low", "_high")] == [0, 0, 0]
+
+
+def test_attacks_on_other_texts_are_not_subtracted() -> None:
+    record, attacked = run(42, 5, "1110", 2)
+    fewer = AttackResult(replace(attacked.record, example_ids=attacked.record.example_ids[:3]), attacked.outcomes[:3])
+    second = rows(PLAIN_RUNS, group(OTHER, (record, fewer)))[1]
+    assert second["textfooler_aua_percent"] == pytest.approx(200 / 3)
+    assert second["textfooler_aua_percent_change"] is None
+
+
 def test_a_change_rests_on_the_seeds_both_have() -> None:
     _, second = rows(PLAIN_RUNS, group(OTHER, run(43, 40, "1111", 3), missing=1))
     assert second["clean_percent_change"] == 0

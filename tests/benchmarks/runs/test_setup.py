@@ -140,6 +140,15 @@ def test_other_terms_change_the_attacks_and_no_training(options) -> None:
     assert identities[2] == identities[0] | {"max_length": 512}
 
 
+def test_development_texts_are_never_those_of_the_tables(options) -> None:
+    setup = resolve(options)
+    held_out = setup.under(Terms(subset="development")).tasks["demo"].attacked
+    assert len(held_out) == len(setup.tasks["demo"].attacked) and set(held_out) < set(setup.tasks["demo"].dataset.test)
+    assert not set(held_out) & set(setup.tasks["demo"].attacked)
+    with pytest.raises(ValueError, match="every one of the 20 test texts of demo is attacked"):
+        resolve(replace(options, attacked=20)).under(Terms(subset="development"))
+
+
 def test_an_experiment_decides_what_the_options_leave_open(options) -> None:
     setup = resolve(options, experiment=EXPERIMENTS["table3"])
     assert (setup.preset.runs, [recipe.key for recipe in setup.recipes]) == (1, ["textfooler"])
