@@ -33,5 +33,5 @@ def test_plain_names_pass(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", ".x", "-x", "a/b", "a b", "x" * 101, "a\n"])
 def test_others_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="--name must be a plain name of letters, digits, '.', '-' and '_', got"):
+    with pytest.raises(ValueError, match=r"--name must be a plain name of letters, .* got"):
         require_file_name(name, "--name")
