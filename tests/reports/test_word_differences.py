@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from reports.tables import CONTROL
+from baselines.refusal import STEERING
 from reports.word_differences import STYLES, html_words, terminal_words, word_differences
 
 
@@ -37,7 +37,7 @@ def test_the_words_that_differ_are_marked(original, perturbed, removed, added) -
 def test_joined_pieces_are_the_texts_and_what_agrees_is_equal(original: str, perturbed: str) -> None:
     sides = word_differences(original, perturbed)
     for text, pieces in zip((original, perturbed), sides, strict=True):
-        assert "".join(piece for piece, _ in pieces) == " ".join(CONTROL.sub(" ", text).split())
+        assert "".join(piece for piece, _ in pieces) == " ".join(STEERING.sub(" ", text).split())
     kept = ["".join(text for text, differs in pieces if not differs).split() for pieces in sides]
     assert "".join(kept[0]) == "".join(kept[1])
 
