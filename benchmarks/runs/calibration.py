@@ -163,7 +163,7 @@ class _TypicalBatches:
 def _plain_stages(
     setup: Setup, model: torch.nn.Module, batches: Batches, batch_size: int
 ) -> dict[str, tuple[int, float]]:
-    """Fine-tuning's stage, on batches in as few parts as the memory allows: that it is too small, the training tells."""
+    """Fine-tuning's stage, on batches in as few parts as the memory allows; whether that may be, the training tells."""
     parts = 1
     while True:
         try:
