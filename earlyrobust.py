@@ -1,7 +1,7 @@
 """The suite's one command: a verb to a function.
 
-Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or an attack broke), 75
-interrupted and resumable.
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack
+broke), 75 interrupted and resumable.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from baselines.refusal import printable, require_file_name
 from benchmarks.runs.interruption import raise_interrupt
 from benchmarks.runs.options import AttackOptions, Options, split_names
 
@@ -81,6 +82,7 @@ def run(
     from benchmarks.runs.setup import resolve
     from reports.table1 import table_of_run
 
+    require_file_name(name, "--name")
     changes = parse_assignments(set)
     setup = resolve(options)
     planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
@@ -679,7 +681,7 @@ def _print_listing(table, json: Path | None) -> int:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line)
+        print(printable(line))
 
 
 VERBS = {
@@ -728,7 +730,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say_error(error: Exception) -> None:
-    print(f"earlyrobust: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"earlyrobust: {printable(' '.join(str(error).split()))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

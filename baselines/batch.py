@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -53,6 +53,17 @@ class Batch:
     def inputs(self) -> dict[str, Tensor]:
         """Keyword arguments of the clean forward pass."""
         return {"input_ids": self.input_ids, **self.context()}
+
+    def parts(self, count: int) -> list[Batch]:
+        """The batch in `count` parts, fewer where it has fewer texts: every count-th text, to keep classes mixed.
+
+        Their texts keep the whole batch's padding.
+        """
+        of_texts = {name: value for name, value in vars(self).items() if value is not None and name != "replaceable"}
+        return [
+            replace(self, **{name: value[first::count] for name, value in of_texts.items()})
+            for first in range(min(count, len(self)))
+        ]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on another device."""

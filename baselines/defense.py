@@ -162,6 +162,7 @@ class Defense(ABC):
     def __init_subclass__(cls, key: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if key is not None:
+            require(key.isidentifier(), f"the key of {cls.__name__}", "a name such as 'my_defense'", key)
             cls.key = key
 
     def __post_init__(self) -> None:

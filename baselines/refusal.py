@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# What steers a terminal, or turns or hides the text around it: control characters, marks of direction, line separators
+STEERING = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+LONGEST_NAME = 100
+
+
+def printable(text: str) -> str:
+    """Text of unknown origin without the characters that steer a terminal or turn the direction of writing."""
+    return STEERING.sub("", text)
+
+
+def require_file_name(name: str, what: str) -> None:
+    """Refuses a name that a file could not simply have: one that leads elsewhere, hides, or is too long.
+
+    Raises:
+        ValueError: where it is not letters, digits, dots, hyphens and underscores, a letter or digit first.
+    """
+    plain = len(name) <= LONGEST_NAME and re.fullmatch(r"\w[\w.-]*", name) is not None
+    require(plain, what, "a plain name of letters, digits, '.', '-' and '_'", name)
 
 
 def require(condition: bool, name: str, allowed: str, received: object) -> None:
@@ -19,6 +41,6 @@ def require(condition: bool, name: str, allowed: str, received: object) -> None:
 def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     """The error for an unknown name: `unknown task 'imbd'; did you mean 'imdb'? known: ag_news, imdb, sst2`."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
     hint = f" did you mean {close[0]!r}?" if close else ""
-    return ValueError(f"unknown {what} {name!r};{hint} known: {', '.join(names)}")
+    return ValueError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} known: {', '.join(names)}")

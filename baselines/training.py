@@ -65,6 +65,10 @@ class Diverged(RuntimeError):
     """The loss became NaN or infinite; the run is reported, not replaced."""
 
 
+class Indivisible(RuntimeError):
+    """A stage whose batches cannot be cut into parts was to be run on parts."""
+
+
 @dataclass(frozen=True)
 class StageLog:
     """What one stage did.
@@ -110,6 +114,7 @@ def fit(
     keeper: Keeper | None = None,
     most_updates: int | None = None,
     graphs: Graphs | None = None,
+    parts: int = 1,
 ) -> list[StageLog]:
     """Trains `model` in place and returns a log per stage.
 
@@ -126,11 +131,17 @@ def fit(
         most_updates: a bound on each stage, for warming up; schedules keep their horizon.
         graphs: records each step once for every shape of batch, in the span "capture", to replay it; left out, steps
             run as they are written.
+        parts: how many parts of a batch are given to the step one after another, for want of memory; their gradients
+            are averaged by their texts, so that an update is still one of the whole batch. What a step draws or
+            compares within its batch, and the counted passes, are then of the parts.
     Raises:
-        ValueError: where a step cannot be captured and graphs are given.
+        ValueError: where graphs are given, and a step cannot be captured or works on parts.
         Diverged: when the loss of an epoch is not finite.
+        Indivisible: for parts of a batch that is replayed, as its step then builds on what it did before.
         RuntimeError: when a step leaves no gradient at all.
     """
+    if graphs is not None and parts > 1:
+        raise ValueError(f"a captured step takes whole batches, and {parts} parts of each were asked for")
     timer = timer or NoTimer()
     with matmul_precision(precision):
         logs: list[StageLog] = []
@@ -138,7 +149,7 @@ def fit(
         while (stage := _next_stage(stages, timer, logs)) is not None:
             if stage.memory is None:
                 keeper = None
-            run = _Run(stage, model, batches, timer, most_updates)
+            run = _Run(stage, model, batches, timer, most_updates, parts)
             if keeper is not None and (state := keeper.load(len(logs))) is not None:
                 run.restore(state)
             if not run.finished:
@@ -172,8 +183,12 @@ def planned_updates(stage: Stage, epochs: float, batches: Batches) -> int:
 class _Run:
     """One stage under way: what it has done and all that decides how it goes on."""
 
-    def __init__(self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None):
-        self.stage, self.model, self.batches, self.timer = stage, model, batches, timer
+    def __init__(
+        self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None, parts: int
+    ):
+        if parts > 1 and stage.replays > 1:
+            raise Indivisible(f"the batches of stage {stage.name!r} are replayed and cannot be cut into parts")
+        self.stage, self.model, self.batches, self.timer, self.parts = stage, model, batches, timer, parts
         self.total = planned_updates(stage, stage.epochs, batches)
         if most_updates is not None:
             self.total = min(self.total, most_updates)
@@ -199,7 +214,7 @@ class _Run:
 
         def step(batch: Batch) -> Tensor:
             with autocast:
-                return self.stage.step(batch)
+                return self.stage.step(batch) if self.parts == 1 else self.accumulated(batch)
 
         return step if graphs is None else CapturedStep(defense.title, self.stage, step, self.counter, graphs)
 
@@ -234,6 +249,22 @@ class _Run:
                     break
                 if len(self.losses) % batches.updates_per_epoch == 0:
                     _refuse_divergence(stage, self.losses)
+
+    def accumulated(self, batch: Batch) -> Tensor:
+        """The step on one part of the batch after another; leaves the mean gradient and returns the mean loss, ()."""
+        sums: list[Tensor | None] = [None] * len(self.stage.parameters)
+        total = torch.zeros((), device=self.device)
+        for part in batch.parts(self.parts):
+            share = len(part) / len(batch)
+            total += share * self.stage.step(part)
+            for place, parameter in enumerate(self.stage.parameters):
+                if parameter.grad is not None:
+                    so_far = sums[place]
+                    sums[place] = share * parameter.grad if so_far is None else so_far.add_(parameter.grad, alpha=share)
+                    parameter.grad = None
+        for parameter, gradient in zip(self.stage.parameters, sums, strict=True):
+            parameter.grad = gradient
+        return total
 
     def state(self) -> State:
         """Everything a fresh run needs to go on from here; a finished stage's optimiser is of no more use."""

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from baselines.refusal import require
+from baselines.refusal import printable, require
 from benchmarks.results.metrics import (
     BROKEN_PERCENT,
     agreement_percent,
@@ -35,7 +35,7 @@ from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult, keys_of
 from reports.statistics import summarise
-from reports.tables import CONTROL, Column, Number, Table
+from reports.tables import Column, Number, Table
 from reports.word_differences import STYLES, terminal_words, word_differences
 
 TITLE = "Attacks: what was withstood, at what cost, and what was changed"
@@ -295,7 +295,7 @@ def print_report(report: AttackReport, console: Console, examples: int) -> None:
         for outcome in examples_of(group, 1):
             console.print()
             title = f"{group.task}, {group.method}, {group.attack}: {_facts(outcome, group)}"
-            console.print(Text(CONTROL.sub("", title), "bold"), soft_wrap=True)
+            console.print(Text(printable(title), "bold"), soft_wrap=True)
             for name, before, after in _columns(outcome, group):
                 for kind, pieces in zip(STYLES, word_differences(before, after), strict=True):
                     caption = Text(f"{name} {kind}: ".lstrip())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Without a date and with fixed names inside, so that the same results give the same bytes
 FORMATS: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 STYLE = {
+    "text.parse_math": False,  # a name may hold a dollar sign
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -74,7 +74,9 @@ def training_frame(records: Iterable[TrainingRecord]) -> pd.DataFrame:
             "clean_percent": _share(record.clean_correct),
             "seconds": record.seconds["gpu"] if record.status == "finished" and not record.invalid else math.nan,
             "wall_seconds": record.seconds["wall"],
-            "kept_percent": 100 * record.parameters_kept / record.parameters_before,
+            "kept_percent": math.nan
+            if record.status == "failed"
+            else 100 * record.parameters_kept / record.parameters_before,
         }
         for record in records
     ]

@@ -63,16 +63,28 @@ def published(folder: Path | None = None) -> list[Published]:
 
 def _read(file: Traversable) -> Iterator[Published]:
     with file.open("r", encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
+        reader = csv.DictReader(_readable(file, lines))
         if tuple(reader.fieldnames or ()) != FIELDS:
             raise ValueError(
-                f"{file}: the columns must be {', '.join(FIELDS)}, got {', '.join(reader.fieldnames or ())}"
+                f"{file}: the columns must be {', '.join(FIELDS)}, got {', '.join(reader.fieldnames or ())[:300]}"
             )
-        for row in reader:
-            try:
+        try:
+            for row in reader:
                 yield _number(row)
-            except ValueError as mistake:
-                raise ValueError(f"{file}, line {reader.line_num}: {mistake}") from mistake
+        except (ValueError, csv.Error) as mistake:
+            raise ValueError(f"{file}, line {reader.line_num}: {mistake}") from mistake
+
+
+def _readable(file: Traversable, lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a text file.
+
+    Raises:
+        ValueError: naming the file, where it is none.
+    """
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 text: {error.reason}") from error
 
 
 def _number(row: dict[str, str]) -> Published:
@@ -91,7 +103,7 @@ def _number(row: dict[str, str]) -> Published:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ValueError(f"value must be a number, or empty where it is not known, got {row['value']!r}")
+            raise ValueError(f"value must be a number, or empty where it is not known, got {row['value'][:80]!r}")
     return Published(row["paper"], row["task"], row["defense"], row["column"], value, row["source"])
 
 

@@ -268,6 +268,8 @@ def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult])
     diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")
+    failed = [record for record in trained if record.status == "failed"]
+    lines += [f"Failed and blank: {record.title} seed {record.seed} {record.error}." for record in failed]
     for record in trained:
         if record.invalid:
             lines.append(f"Time not counted, {record.title} seed {record.seed}: {'; '.join(record.invalid)}.")

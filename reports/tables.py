@@ -7,7 +7,6 @@ import html
 import io
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +17,13 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from tabulate import tabulate
 
+from baselines.refusal import printable, require_file_name
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 
 BLANK = "–"
 PLAIN_WIDTH = 120
 TEXT_WIDTH = 32
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -115,7 +114,7 @@ class Table:
         writer = csv.writer(output, lineterminator="\n")
         records = self.records()
         keys = self._keys()
-        writer.writerow(keys)
+        writer.writerow([_formula_safe(key) for key in keys])
         for record in records:
             writer.writerow([_formula_safe(record[key]) for key in keys])
         return output.getvalue()
@@ -158,12 +157,12 @@ class Table:
 
     def to_html(self) -> str:
         """One self-contained page."""
-        title = html.escape(_clean(self.title))
+        title = html.escape(printable(self.title))
         return HTML_PAGE.format(title=title, table=self.html_table(), caption=self.html_caption())
 
     def html_table(self) -> str:
         """The rows alone, as a `table` element."""
-        head = "".join(f"<th>{html.escape(column.heading)}</th>" for column in self.columns)
+        head = "".join(f"<th>{html.escape(printable(column.heading))}</th>" for column in self.columns)
         body = "".join(
             "<tr>"
             + "".join(_html_cell(cell, column) for cell, column in zip(row, self.columns, strict=True))
@@ -174,7 +173,7 @@ class Table:
 
     def html_caption(self) -> str:
         """The caption, a paragraph a line."""
-        return "".join(f"<p>{html.escape(_clean(line))}</p>\n" for line in self.caption)
+        return "".join(f"<p>{html.escape(printable(line))}</p>\n" for line in self.caption)
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary per row; blank numbers are None, a spread is a key of its own."""
@@ -207,16 +206,16 @@ class Table:
         """Shows the table, in blocks of columns where the terminal is narrower; leading text columns stand in each."""
         width = console.width if console.is_terminal else PLAIN_WIDTH
         for block in self._blocks(width):
-            shown = RichTable(title=_clean(self.title), title_justify="left", width=None)
+            shown = RichTable(title=Text(printable(self.title)), title_justify="left", width=None)
             for column, column_width in self._widths(block, width).items():
                 heading = self.columns[column]
                 justify = "right" if heading.numeric else "left"
-                shown.add_column(_clean(heading.heading), justify=justify, width=column_width)
+                shown.add_column(Text(printable(heading.heading)), justify=justify, width=column_width)
             for row in self.rows:
-                shown.add_row(*(Text(_clean(str(row[column]))) for column in block))
+                shown.add_row(*(Text(printable(str(row[column]))) for column in block))
             Console(file=console.file, width=max(width, 20), force_terminal=console.is_terminal).print(shown)
         for line in self.caption:
-            console.print(Text(_clean(line)), soft_wrap=True)
+            console.print(Text(printable(line)), soft_wrap=True)
 
     def _width(self, column: int) -> int:
         """Characters a column needs: its longest cell, text up to a line's worth, or the longest single word."""
@@ -280,27 +279,22 @@ p {{ max-width: 60rem; }}
 
 def _html_cell(cell: Number | str, column: Column) -> str:
     css = ' class="n"' if column.numeric else ""
-    return f"<td{css}>{html.escape(_clean(str(cell)))}</td>"
-
-
-def _clean(text: str) -> str:
-    """Text without control characters, which could steer a terminal."""
-    return CONTROL.sub("", text)
+    return f"<td{css}>{html.escape(printable(str(cell)))}</td>"
 
 
 def _markdown(text: str) -> str:
-    return _clean(text).replace("|", r"\|").replace("<", "&lt;")
+    return printable(text).replace("|", r"\|").replace("<", "&lt;")
 
 
 def _latex(text: str) -> str:
-    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in _clean(text))
+    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in printable(text))
     return escaped.replace("--", "-{}-")  # an option of the command, not a dash
 
 
 def _formula_safe(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets a quote before it."""
     if isinstance(value, str):
-        value = _clean(value)
+        value = printable(value)
         return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
     return "" if value is None else value
 
@@ -314,6 +308,7 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
     Their hashes are noted beside them, for `verify`.
     """
+    require_file_name(name, "the table's name")
     paths = []
     for suffix, content in table.renderings().items():
         path = folder / f"{name}.{suffix}"

@@ -103,7 +103,7 @@ def _gather(setup: Setup, task: str, variant: Variant) -> VariantRuns:
             missing += 1
             continue
         trained.append(record)
-        if record.status == "diverged":
+        if record.status != "finished":
             missing += 1
             continue
         for _, attacked in stored_attacks(setup.under(cell.terms), record):

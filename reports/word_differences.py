@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from rich.text import Text
 
-from reports.tables import CONTROL
+from baselines.refusal import STEERING
 
 WORD = re.compile(r"\w+(?:['’-]\w+)*\s*|[^\w\s]+\s*")
 STYLES = {"original": "red strike", "adversarial": "bold green"}
@@ -58,7 +58,7 @@ def word_edits(original: str, perturbed: str) -> tuple[list[str], list[tuple[int
 
 
 def _words(text: str) -> list[str]:
-    return WORD.findall(" ".join(CONTROL.sub(" ", text).split()))
+    return WORD.findall(" ".join(STEERING.sub(" ", text).split()))
 
 
 def _matches(words: list[str], others: list[str]) -> list[tuple[str, int, int, int, int]]:

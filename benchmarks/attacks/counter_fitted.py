@@ -35,13 +35,20 @@ class CounterFitted:
             self._words: list[str] = json.loads((folder / WORDS).read_text("utf-8"))
             self._vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
             self._nearest = np.load(folder / NEAREST, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: {error}") from error
+        if not isinstance(self._words, list) or not all(isinstance(word, str) for word in self._words):
+            raise ValueError(f"{WORDS} of the counter-fitted vectors in {str(folder)!r} must be a list of words")
+        if not isinstance(self._vectors, np.ndarray) or not isinstance(self._nearest, np.ndarray):
+            raise ValueError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: they are archives")
         rows = len(self._words)
-        if self._vectors.shape[:1] != (rows,) or self._nearest.shape[:1] != (rows,):
+        kinds_fit = self._vectors.dtype.kind == "f" and self._nearest.dtype.kind in "iu"
+        is_table = self._vectors.ndim == self._nearest.ndim == 2
+        if not kinds_fit or not is_table or not len(self._vectors) == len(self._nearest) == rows:
             raise ValueError(
                 f"the counter-fitted vectors in {str(folder)!r} do not fit together: {rows} words, vectors "
-                f"{self._vectors.shape}, neighbours {self._nearest.shape}"
+                f"{self._vectors.shape} of {self._vectors.dtype}, neighbours {self._nearest.shape} of "
+                f"{self._nearest.dtype}"
             )
         self._folder = folder
         self._rows = {word: row for row, word in enumerate(self._words)}

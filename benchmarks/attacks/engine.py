@@ -117,7 +117,8 @@ class _Oracles:
     def answers(self, requests: Sequence[Request]) -> Iterator[Any]:
         """The answers in the requests' order, one batch for each kind of question.
 
-        Where a batch breaks, its questions are asked one by one, so that only those that break it get its exception.
+        Where a batch breaks, its halves are asked one after the other, and so on, so that only those questions that
+        break it get its exception, and too many for the memory are asked in fewer.
         """
         found: list[Any] = [None] * len(requests)
         kinds: dict[type, list[int]] = {}
@@ -126,7 +127,7 @@ class _Oracles:
         for kind, places in kinds.items():
             answer = {AskVictim: self._ask_victim, AskEncoder: self._ask_encoder, AskMaskedModel: self._ask_masked}
             chosen = [requests[place] for place in places]
-            for place, given in zip(places, _one_by_one_if_broken(answer[kind], chosen), strict=True):
+            for place, given in zip(places, _by_halves_if_broken(answer[kind], chosen), strict=True):
                 found[place] = given
         return iter(found)
 
@@ -147,13 +148,14 @@ class _Oracles:
         return self.resources.masked_model.top([request.masked for request in requests], requests[0].count)
 
 
-def _one_by_one_if_broken(answer: Callable[[Any], list[Any]], requests: Sequence[Request]) -> list[Any]:
+def _by_halves_if_broken(answer: Callable[[Any], list[Any]], requests: Sequence[Request]) -> list[Any]:
     try:
         return answer(requests)
     except Exception as error:
         if len(requests) == 1:
             return [error]
-        return [_one_by_one_if_broken(answer, [request])[0] for request in requests]
+    middle = len(requests) // 2
+    return _by_halves_if_broken(answer, requests[:middle]) + _by_halves_if_broken(answer, requests[middle:])
 
 
 def _split(rows: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:

@@ -58,6 +58,7 @@ class MaskedModel:
             revision=self._backbone.revision or "main",
             local_files_only=self._backbone.offline,
             use_safetensors=True,
+            trust_remote_code=False,
             dtype=torch.float32,
         )
         return loaded.to(self._device).eval()

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
+from baselines.memory import in_halves
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.pieces import Pieces, equal_length_batches
 
@@ -114,10 +115,13 @@ class MeanPooledEncoder:
         """(N, D) for N inputs of token ids."""
         vectors = np.zeros((len(rows), self._width), np.float32)
         for places in equal_length_batches([len(row) for row in rows], BATCH_TOKENS):
-            ids = torch.tensor([rows[place] for place in places], device=self.device)
-            hidden = self.model(input_ids=ids).last_hidden_state
-            vectors[places] = torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).cpu().numpy()
+            vectors[places] = in_halves(self._batch_forward, [rows[place] for place in places])
         return vectors
+
+    def _batch_forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """(B, D) for B inputs of one length."""
+        hidden = self.model(input_ids=torch.tensor(rows, device=self.device)).last_hidden_state
+        return torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).cpu().numpy()
 
     @property
     def _width(self) -> int:

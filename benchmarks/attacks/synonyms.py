@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -71,7 +72,8 @@ class NeighbourList:
             content = path.read_bytes()
             text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
             neighbours = json.loads(text)
-        except (OSError, EOFError, ValueError) as error:
+            json.dumps(neighbours, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
             raise ValueError(f"the neighbour list {str(path)!r} cannot be read: {error}") from error
         if not isinstance(neighbours, dict) or not all(
             isinstance(words, list) and all(isinstance(word, str) for word in words) for words in neighbours.values()

@@ -339,11 +339,26 @@ def _read_lock(folder: Path) -> dict[str, dict[str, Any]]:
         return {"fetched": {}, "unpacked": {}}
     try:
         lock = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}; restore it, or remove it to trust the files anew") from error
-    if not isinstance(lock, dict) or not all(isinstance(lock.get(part), dict) for part in ("fetched", "unpacked")):
+    if (
+        not isinstance(lock, dict)
+        or not _is_of_hashes(lock.get("fetched"))
+        or not _is_of_archives(lock.get("unpacked"))
+    ):
         raise ValueError(f"{path} is no record of fetched files; restore it, or remove it to trust the files anew")
     return lock
+
+
+def _is_of_hashes(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _is_of_archives(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(each, dict) and isinstance(each.get("archive"), str) and _is_of_hashes(each.get("files"))
+        for each in value.values()
+    )
 
 
 def _lock(folder: Path, part: Literal["fetched", "unpacked"], key: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -67,6 +68,12 @@ class BucketedBatches:
         for chunk in chunks:
             yield self._batch(chunk)
 
+    def of_longest(self, size: int) -> LongestBatch:
+        """The largest batch of `size` texts there can be, to see what memory it takes; as balanced as the others."""
+        groups = self.classes or [np.arange(len(self.encoded))]
+        longest = [group[np.argsort(-self.encoded.lengths[group], kind="stable")] for group in groups]
+        return LongestBatch(self._batch(np.concatenate([group[: size // len(groups)] for group in longest])))
+
     def _shuffled(self, draw: np.random.Generator) -> list[np.ndarray]:
         chunks = self._bucketed(draw.permutation(len(self.encoded)), self.batch_size)
         return [chunks[index] for index in draw.permutation(len(chunks))]
@@ -112,3 +119,15 @@ class BucketedBatches:
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)
         return tensor.pin_memory() if self.pinned else tensor
+
+
+@dataclass(frozen=True)
+class LongestBatch:
+    """A training set of one batch."""
+
+    batch: Batch
+    updates_per_epoch: int = 1
+
+    def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
+        """That batch."""
+        yield self.batch

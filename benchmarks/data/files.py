@@ -36,7 +36,7 @@ def _position(name: str | int, header: list[str] | None, path: Path) -> int:
     if isinstance(name, int):
         return name
     if header is None or name not in header:
-        present = ", ".join(header or []) or "none"
+        present = ", ".join(header or [])[:300] or "none"
         raise ValueError(f"{path} has no column {name!r}; its columns are: {present}")
     return header.index(name)
 

@@ -83,7 +83,7 @@ def _read_split(task: Task, layout: Layout, path: Path, split: str) -> list[Exam
     for number, texts, written in read_rows(path, layout):
         if written not in task.label_values:
             allowed = ", ".join(task.label_values)
-            raise ValueError(f"{path}, row {number}: unknown label {written!r}; allowed: {allowed}")
+            raise ValueError(f"{path}, row {number}: unknown label {written[:80]!r}; allowed: {allowed}")
         _refuse_empty(texts, f"{path}, row {number}")
         texts = [" ".join(texts)] if layout.joined else texts
         examples.append(Example(f"{split}-{number - 1}", tuple(texts), task.label_values.index(written)))
@@ -114,16 +114,24 @@ def _from_hub(task: Task, hub: Hub, offline: bool) -> tuple[list[Example], list[
         ) from error
     finally:
         datasets.config.HF_HUB_OFFLINE = previous
-    return _hub_split(hub, loaded[hub.train], "train"), _hub_split(hub, loaded[hub.test], "test")
+    labels = len(task.label_names)
+    return _hub_split(hub, loaded[hub.train], "train", labels), _hub_split(hub, loaded[hub.test], "test", labels)
 
 
-def _hub_split(hub: Hub, rows: Iterable[dict], split: str) -> list[Example]:
+def _hub_split(hub: Hub, rows: Iterable[dict], split: str, labels: int) -> list[Example]:
     examples = []
     for number, row in enumerate(rows):
         missing = [name for name in (*hub.text_columns, hub.label_column) if name not in row]
         if missing:
             raise ValueError(f"{hub.repository}, {split}: no column {missing[0]!r}; its columns are: {', '.join(row)}")
-        texts = tuple(row[name] for name in hub.text_columns)
-        _refuse_empty(texts, f"{hub.repository}, {split} row {number + 1}")
-        examples.append(Example(f"{split}-{number}", texts, int(row[hub.label_column])))
+        texts, label = tuple(row[name] for name in hub.text_columns), row[hub.label_column]
+        where = f"{hub.repository}, {split} row {number + 1}"
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(
+                f"{where}: a text is no text but {next(each for each in texts if type(each) is not str)!r}"
+            )
+        if label not in range(labels):
+            raise ValueError(f"{where}: unknown label {label!r}; allowed: 0 to {labels - 1}")
+        _refuse_empty(texts, where)
+        examples.append(Example(f"{split}-{number}", texts, int(label)))
     return examples

@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.clock.machine import machine_description, versions
 from benchmarks.regression.subset import Observation
+from benchmarks.results.records import typed
 from benchmarks.results.store import write_atomically
 
 FOLDER = Path(__file__).parent / "references"
@@ -139,6 +140,6 @@ def read_reference(path: Path) -> Reference:
         ValueError: where it is damaged.
     """
     try:
-        return Reference(**json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return typed(Reference(**json.loads(path.read_text("utf-8"))))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"the reference {path} cannot be read ({error}); make it anew with --update") from error

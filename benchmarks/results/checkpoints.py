@@ -19,7 +19,7 @@ from torch import Tensor
 
 from baselines.defense import Progress
 from baselines.resuming import State
-from benchmarks.results.store import differences
+from benchmarks.results.store import UNREADABLE, differences, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class Checkpoints:
 
     Attributes:
         resumed: how often this training was begun from a state.
+        parts: how many parts batches are cut into, for want of memory; a training that is begun again finds it.
+        stopping: whether the state of the last update was wanted because the training is about to be stopped.
     """
 
     def __init__(
@@ -54,7 +56,10 @@ class Checkpoints:
         least_seconds: float = LEAST_SECONDS,
     ):
         self.folder, self.footing, self.stop, self.least_seconds = folder, footing, stop, least_seconds
+        noted = self._note.read_text("utf-8", "replace") if self._note.is_file() else ""
+        self.parts = int(noted) if noted.isdecimal() and int(noted) >= 1 else 1
         self.resumed = 0
+        self.stopping = False
         self._going_on = True
         self._saved_at, self._cost = time.monotonic(), 0.0
 
@@ -69,7 +74,7 @@ class Checkpoints:
             other = next(differences(content["footing"], self.footing), None)
             if other is not None:
                 raise ValueError(f"it was made elsewhere: {other}")
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, *UNREADABLE) as error:
             log.warning("the checkpoint %s does not serve (%s); the stage is trained anew", path, error)
             self._going_on = False
             return None
@@ -79,7 +84,8 @@ class Checkpoints:
 
     def due(self, progress: Progress) -> bool:
         """Whether a state is worth its writing now."""
-        if self.stop():
+        self.stopping = self.stop()
+        if self.stopping:
             return True
         at_boundary = progress.update % max(1, progress.updates_per_epoch // MINI_EPOCHS) == 0
         return at_boundary and time.monotonic() - self._saved_at >= max(self.least_seconds, self._cost / SHARE)
@@ -98,6 +104,16 @@ class Checkpoints:
     def remove(self) -> None:
         """Throws all of it away."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin_anew(self, parts: int) -> None:
+        """Throws all of it away, for a training on batches in so many parts."""
+        self.remove()
+        self.parts, self._going_on, self.resumed = parts, True, 0
+        write_atomically(self._note, str(parts))
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "parts"
 
     @property
     def flags(self) -> list[str]:

@@ -86,8 +86,9 @@ def _owner(path: Path) -> dict[str, Any] | None:
     """Who the file names, or None where it was not written to its end."""
     try:
         owner = json.loads(path.read_text("utf-8"))
+        time.localtime(owner["since"])  # a year that is none names nobody
         return {"host": str(owner["host"]), "pid": int(owner["pid"]), "since": float(owner["since"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

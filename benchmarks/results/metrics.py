@@ -110,3 +110,13 @@ def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
         raise ValueError("the worst case needs attacks on the same texts")
     survived = sum(all(each[example] for each in withstood) for example in withstood[0])
     return 100 * survived / len(withstood[0])
+
+
+def tally(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """What a training tells of an attack that made it texts: how many it took on, added, broke on, and its queries."""
+    return {
+        "attacked": len(outcomes),
+        "added": sum(outcome.status == "successful" for outcome in outcomes),
+        "broken": sum(outcome.status == "error" for outcome in outcomes),
+        "queries": sum(outcome.queries for outcome in outcomes),
+    }

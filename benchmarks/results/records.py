@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 Status = Literal["skipped", "failed", "successful", "error"]
+Typed = TypeVar("Typed")
+
+_hints = cache(get_type_hints)
+
+
+def typed(value: Typed) -> Typed:
+    """A dataclass's value, its fields held to their declared types, as they may come from a file.
+
+    Raises:
+        TypeError: naming the field.
+    """
+    for name, hint in _hints(type(value)).items():
+        try:
+            check_type(getattr(value, name), hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+        except TypeCheckError as error:
+            raise TypeError(f"{name}: {error}") from error
+    return value
 
 
 @dataclass(frozen=True)
@@ -42,9 +62,13 @@ class Outcome:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Outcome:
-        """The outcome that `as_json` wrote."""
-        texts = {name: tuple(values[name]) for name in ("original", "perturbed")}
-        return cls(**(values | texts))
+        """The outcome that `as_json` wrote.
+
+        Raises:
+            KeyError, TypeError: for anything else.
+        """
+        texts = {name: tuple(values[name]) for name in ("original", "perturbed") if isinstance(values[name], list)}
+        return typed(cls(**(values | texts)))
 
 
 @dataclass(frozen=True)
@@ -56,7 +80,8 @@ class TrainingRecord:
         identity: everything that decides the trained weights: task and data fingerprint, backbone, defense and
             settings, seed, batch size, lengths, precision, schema.
         task, defense, title, seed: the parts of the identity that tables group by.
-        status: "finished", or "diverged" where the loss was not finite.
+        status: "finished", "diverged" where the loss was not finite, or "failed" where it ran out of memory; that one
+            is not final: the next run begins the training anew.
         stages: a `StageLog` per stage as plain values.
         seconds: clock readings: "gpu", "h2d", "wall", and "spans" by name.
         clock: "cuda" or "host": which clock `seconds["gpu"]` was read from.
@@ -70,6 +95,7 @@ class TrainingRecord:
         error: what ended a run that did not finish.
         watch: what the GPU did meanwhile, a `Watch` as plain values.
         step_flops: by stage, what its first update took in the warm-up: texts, tokens and FLOPs by torch's counter.
+        source: for a defense from outside the tree, its file's path or its module, and the file's SHA-256.
     """
 
     key: str
@@ -78,7 +104,7 @@ class TrainingRecord:
     defense: str
     title: str
     seed: int
-    status: Literal["finished", "diverged"]
+    status: Literal["finished", "diverged", "failed"]
     stages: list[dict[str, Any]]
     seconds: dict[str, Any]
     clock: Literal["cuda", "host"]
@@ -94,6 +120,7 @@ class TrainingRecord:
     error: str | None = None
     watch: dict[str, Any] | None = None
     step_flops: dict[str, dict[str, int]] | None = None
+    source: dict[str, str] | None = None
 
     @property
     def invalid(self) -> list[str]:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from benchmarks.results.locks import locked
-from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
+from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord, typed
 
 log = logging.getLogger(__name__)
 
 READABLE = 0o644
 RECORD = "record.json"
 FOLDER = re.compile(r"(adversarial_texts/)?(trainings|attacks)/[0-9a-f]{64}")
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a damaged file leads to
 
 Kind = Literal["trainings", "evaluations", "attacks"]
 Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
@@ -121,6 +122,10 @@ class Store:
         """The note on which weights an attack's outcomes are of."""
         return self.root / "attacks" / key / "victim.json"
 
+    def of_training_texts(self) -> Store:
+        """The store inside this one that holds attacks on training texts, whose outcomes are no results."""
+        return Store(self.root / "adversarial_texts", writable=False)
+
     def put_training(self, record: TrainingRecord) -> None:
         """Writes a training's record, once."""
         self._put("trainings", record)
@@ -212,16 +217,17 @@ class Store:
             return None
         try:
             return json.loads(path.read_text("utf-8"))["weights_sha256"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(f"{path} is damaged ({error})") from error
+        except UNREADABLE as error:
+            raise Damaged(f"{path} is damaged ({_briefly(error)})") from error
 
     def quarantine(self) -> list[str]:
-        """Moves every training, evaluation and attack with a damaged file aside, and says so, a sentence each.
+        """Moves every training, evaluation and attack aside that is damaged or failed, and says so, a sentence each.
 
         Checkpoints that a kill left behind a finished training are thrown away.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
-        said = []
+        inside = self.of_training_texts()
+        said = inside.quarantine() if inside.root.is_dir() else []
         for kind in ("trainings", "evaluations", "attacks"):
             for key in self.keys(kind):
                 try:
@@ -240,15 +246,25 @@ class Store:
         """Reads all there is of a training or an attack, but for weights; whether it is finished.
 
         Raises:
-            Damaged: at the first thing that is.
+            Damaged: at the first thing that is, or for a training that failed.
         """
         if kind == "trainings":
-            return self.training(key) is not None
+            record = self.training(key)
+            if record is not None and self.texts_are_gone(record):
+                raise Damaged(f"the attacked texts that the training {self._path(kind, key).parent} took up are gone")
+            if record is not None and record.status == "failed":
+                raise Damaged(f"the training {self._path(kind, key).parent} {record.error}")
+            return record is not None
         if kind == "evaluations":
             return self.evaluation(key) is not None
         self.victim(key)
         self.outcomes(key)
         return self.attack(key) is not None
+
+    def texts_are_gone(self, record: TrainingRecord) -> bool:
+        """Whether a training took up attacked training texts and these are no longer there."""
+        attack = record.identity.get("adversarial_texts")
+        return attack is not None and not self.of_training_texts().outcomes_path(content_key(attack)).is_file()
 
     def set_aside(self, kind: Kind, key: str, why: str) -> str:
         """Moves a training's or an attack's folder to `quarantine/` and returns a sentence on it."""
@@ -318,13 +334,13 @@ class Store:
             checksum = values.pop("sha256", None)  # records of the first version have none
             if checksum not in (None, _checksum(values)):
                 raise ValueError("its checksum does not fit")
-            record = record_type(**values)
+            record = typed(record_type(**values))
             # Records of the first version are named by their identity to the letter.
             if record.key != key or key not in (content_key(record.identity), _checksum(record.identity)):
                 raise ValueError("its name is not the hash of its identity")
             return record
-        except (ValueError, TypeError, AttributeError) as error:
-            raise Damaged(f"the record {path} is damaged ({error})") from error
+        except UNREADABLE as error:
+            raise Damaged(f"the record {path} is damaged ({_briefly(error)})") from error
 
     def _all(self, kind: Kind, record_type: type[Record]) -> Iterator[Record]:
         for key in self.keys(kind):
@@ -334,6 +350,10 @@ class Store:
 
     def _path(self, kind: Kind, key: str) -> Path:
         return self.root / kind / key / RECORD
+
+
+def _briefly(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _sound_bytes(path: Path) -> int:
@@ -363,8 +383,8 @@ def _sound_lines(path: Path) -> Iterator[Outcome]:
             if _checksum(entry["outcome"]) != entry["sha256"]:
                 raise ValueError("its checksum does not fit")
             yield Outcome.from_json(entry["outcome"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise Damaged(f"{path}, line {number} is damaged ({error})") from error
+        except UNREADABLE as error:
+            raise Damaged(f"{path}, line {number} is damaged ({_briefly(error)})") from error
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

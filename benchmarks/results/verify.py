@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data.digests import sha256_of
+from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import broken_seals
 from benchmarks.results.store import Damaged, Store, content_key
@@ -47,6 +49,10 @@ def verify(store: Store) -> list[Finding]:
     ):
         for key in store.keys(kind):
             found += [Finding(f"{kind}/{key}", what) for what in _or_damage(complaints(store, key))]
+    inside = store.of_training_texts()
+    for key in inside.keys("attacks"):
+        place = f"{inside.root.name}/attacks/{key}"
+        found += [Finding(place, what) for what in _or_damage(_text_complaints(store, inside, key))]
     return found + [Finding(name, what) for name, what in broken_seals(folder)]
 
 
@@ -55,6 +61,8 @@ def _or_damage(complaints: Iterator[str]) -> Iterator[str]:
         yield from complaints
     except Damaged as damage:
         yield damage.fact
+    except (KeyError, TypeError, AttributeError) as error:
+        yield f"its record says what none says: {error!r}"
 
 
 def _training_complaints(store: Store, key: str) -> Iterator[str]:
@@ -63,14 +71,18 @@ def _training_complaints(store: Store, key: str) -> Iterator[str]:
         yield "unfinished: there is no record; repeat the command that began it"
         return
     yield from _disagreements(record, ("task", "defense", "seed"))
-    if record.status == "diverged":
+    if record.status == "failed":
+        yield f"unfinished: it {record.error}; the command that began it redoes it"
+    if record.status != "finished":
         if record.weights_sha256 is not None:
-            yield "diverged, and yet it names weights"
+            yield f"{record.status}, and yet it names weights"
         return
     if not record.clean_correct or not set(record.clean_correct) <= {"0", "1"}:
         yield "its answers to the test texts are not a row of 0 and 1"
     if any(stage["updates"] != len(stage["losses"]) for stage in record.stages):
         yield "a stage has more or fewer losses than updates"
+    if store.texts_are_gone(record):
+        yield "the attacked texts that it took up are gone"
     yield from _wrong_weights(store.weights_path(key), record.weights_sha256)
 
 
@@ -102,6 +114,50 @@ def _disagreements(record: TrainingRecord | EvaluationRecord | AttackRecord, nam
 
 def _attack_complaints(store: Store, key: str) -> Iterator[str]:
     outcomes = store.outcomes(key)
+    yield from _broken_outcomes(store, key, outcomes)
+    record = store.attack(key)
+    if record is None:
+        yield f"unfinished: {len(outcomes)} outcomes and no record; repeat the command that began it"
+        return
+    yield from _against_plan(record, outcomes)
+    yield from _against_victim(store, record)
+
+
+def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:
+    """Of an attack on training texts, which the trainings that took them up tell what it gave."""
+    outcomes = inside.outcomes(key)
+    yield from _broken_outcomes(inside, key, outcomes)
+    trained = [record for record in _sound_trainings(store) if _attack_on_texts(record) == key]
+    if not trained:
+        yield f"unfinished: {len(outcomes)} outcomes and no training that took them up; repeat the command"
+    for record in trained:
+        for stage in record.stages:
+            if stage["trace"].get("adversarial_texts") != tally(outcomes):
+                yield f"the training {record.key} took up {stage['trace'].get('adversarial_texts')}, not these texts"
+        base = store.training(record.identity["adversarial_texts"]["base"])
+        if base is None:
+            yield "the training that it attacked is not there"
+        elif inside.victim(key) not in (None, base.weights_sha256):
+            yield f"it attacked other weights than the training {base.key} has now"
+
+
+def _attack_on_texts(record: TrainingRecord) -> str | None:
+    """The key of the attack whose texts a training took up."""
+    attack = record.identity.get("adversarial_texts")
+    return None if attack is None else content_key(attack)
+
+
+def _sound_trainings(store: Store) -> Iterator[TrainingRecord]:
+    """The records that can be read; of the others, their own complaint tells."""
+    for key in store.keys("trainings"):
+        with suppress(Damaged):
+            record = store.training(key)
+            if record is not None:
+                yield record
+
+
+def _broken_outcomes(store: Store, key: str, outcomes: list[Outcome]) -> Iterator[str]:
+    """What is wrong with outcomes whatever was planned."""
     if store.outcomes_path(key).is_file() and not store.ends_whole(key):
         yield "the last outcome was not written to its end"
     for outcome in outcomes:
@@ -109,12 +165,6 @@ def _attack_complaints(store: Store, key: str) -> Iterator[str]:
     twice = [example for example, times in Counter(outcome.example_id for outcome in outcomes).items() if times > 1]
     if twice:
         yield f"more than one outcome for {_listed(twice)}"
-    record = store.attack(key)
-    if record is None:
-        yield f"unfinished: {len(outcomes)} outcomes and no record; repeat the command that began it"
-        return
-    yield from _against_plan(record, outcomes)
-    yield from _against_victim(store, record)
 
 
 def _impossible(outcome: Outcome) -> Iterator[str]:

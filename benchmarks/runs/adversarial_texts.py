@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -49,13 +48,3 @@ def adversarial_examples(outcomes: Sequence[Outcome]) -> list[Example]:
         for outcome in sorted(outcomes, key=lambda outcome: outcome.example_id)
         if outcome.status == "successful"
     ]
-
-
-def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What a record tells of the attack: how many texts it took on, how many it added, and its victim queries."""
-    return {
-        "attacked": len(outcomes),
-        "added": sum(outcome.status == "successful" for outcome in outcomes),
-        "broken": sum(outcome.status == "error" for outcome in outcomes),
-        "queries": sum(outcome.queries for outcome in outcomes),
-    }

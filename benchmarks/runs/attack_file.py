@@ -215,7 +215,7 @@ def read_examples(path: Path, columns: Sequence[str], label: str, labels: dict[s
         if not written.isascii() or not written.removeprefix("-").isdigit():
             if written not in labels:
                 allowed = ", ".join(map(repr, labels))
-                raise ValueError(f"{path}, row {number}: the label {written!r} is no number and none of {allowed}")
+                raise ValueError(f"{path}, row {number}: the label {written[:80]!r} is no number and none of {allowed}")
             written = str(labels[written])
         examples.append(Example(f"{path.stem}-{number - 1}", tuple(texts), int(written)))
     if not examples:

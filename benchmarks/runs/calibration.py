@@ -15,6 +15,7 @@ import torch
 from baselines.batch import Batch
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
+from baselines.memory import ran_out_of_memory
 from baselines.training import Batches, Diverged, fit, planned_updates
 from benchmarks.clock.cost import epoch_units
 from benchmarks.clock.nvml import cuda_device, watching
@@ -119,7 +120,7 @@ def _calibrate(
     model = setup.backbone.new_classifier(len(task.dataset.label_names), seed).to(setup.device)
     batches = _TypicalBatches(training_batches(setup, task, seed))
     with watching(cuda_device() if setup.device == "cuda" else None) as watcher:
-        plain = _stages(setup, FineTune(epochs=1), model, batches)
+        plain = _plain_stages(setup, model, batches, task.batch_size)
         timed: dict[str, dict[str, tuple[int, float]]] = {}
         for key, settings in described:
             defense = build(key, name, settings)
@@ -159,7 +160,23 @@ class _TypicalBatches:
         return iter(self._chosen)
 
 
-def _stages(setup: Setup, defense: Defense, model: torch.nn.Module, batches: Batches) -> dict[str, tuple[int, float]]:
+def _plain_stages(
+    setup: Setup, model: torch.nn.Module, batches: Batches, batch_size: int
+) -> dict[str, tuple[int, float]]:
+    """Fine-tuning's stage, on batches in as few parts as the memory allows; whether that may be, the training tells."""
+    parts = 1
+    while True:
+        try:
+            return _stages(setup, FineTune(epochs=1), model, batches, parts)
+        except Exception as error:
+            if parts >= batch_size or not ran_out_of_memory(error):
+                raise
+        parts *= 2
+
+
+def _stages(
+    setup: Setup, defense: Defense, model: torch.nn.Module, batches: Batches, parts: int = 1
+) -> dict[str, tuple[int, float]]:
     """By stage, the updates it would make and the mean seconds of one."""
     timer = timer_for(setup.device)
     planned: dict[str, int] = {}
@@ -172,6 +189,7 @@ def _stages(setup: Setup, defense: Defense, model: torch.nn.Module, batches: Bat
         on_update=lambda stage, progress: planned.update({stage.name: planned_updates(stage, stage.epochs, batches)}),
         most_updates=len(SHARES),
         graphs=setup.graphs(),
+        parts=parts,
     )
     timer.readings()
     found = {}

@@ -72,12 +72,15 @@ def _from_file(path: Path) -> type[Defense]:
 
 
 def source_of(defense: type[Defense]) -> dict[str, str]:
-    """For a defense from a file, the file's path and hash, as its record keeps them; empty for one of the tree."""
-    module = sys.modules[defense.__module__]
-    if not defense.__module__.startswith("plugin_"):
+    """For a defense from elsewhere, the hash of its file, as its record keeps it; empty for one of the tree.
+
+    A file given by path is named by that path, an installed plugin by its module.
+    """
+    if defense.__module__.partition(".")[0] in (baselines.__name__, method.__name__):
         return {}
-    path = Path(str(module.__file__)).resolve()
-    return {"path": str(path), "sha256": sha256_of(path)}
+    path = Path(str(sys.modules[defense.__module__].__file__)).resolve()
+    is_file = defense.__module__.startswith("plugin_")
+    return ({"path": str(path)} if is_file else {"module": defense.__module__}) | {"sha256": sha256_of(path)}
 
 
 def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:

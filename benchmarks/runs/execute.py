@@ -77,7 +77,7 @@ def _stored(record: Record | None) -> Record:
 
 
 def _training_line(record: TrainingRecord) -> str:
-    if record.status == "diverged":
-        return f"diverged: {record.error}"
+    if record.status != "finished":
+        return f"{record.status}: {record.error}"
     clean = 100 * record.clean_correct.count("1") / len(record.clean_correct)
     return f"trained in {record.seconds['gpu']:.1f} s ({record.clock} clock), Clean {clean:.1f} %"

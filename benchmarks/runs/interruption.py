@@ -34,7 +34,8 @@ def end_with_parent() -> None:
 def deferred() -> Iterator[Callable[[], bool]]:
     """While the block runs, a signal is only noted, for the block to end at a good moment; a second Ctrl-C raises.
 
-    SIGTERM may come twice without anyone's impatience: to all processes of a job, and from the parent again.
+    SIGTERM may come twice without anyone's impatience: to all processes of a job, and from the parent again. Where a
+    signal came and the block ended as if none had, KeyboardInterrupt is raised behind it.
 
     Yields:
         Whether a signal came. One that is ignored stays so; outside the main thread, where no handler can be set, none
@@ -57,3 +58,5 @@ def deferred() -> Iterator[Callable[[], bool]]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    if came.is_set():
+        raise KeyboardInterrupt

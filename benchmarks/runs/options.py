@@ -38,6 +38,8 @@ class Options:
         capture: on a GPU, record each update's passes once for every shape of batch and replay them as CUDA graphs; a
             method that cannot be recorded is refused.
         threads: CPU threads for training; all cores when left out.
+        allow_accumulation: where a training runs out of memory, give its batches to the model in parts that fit and
+            add up their gradients; its time then does not count.
         offline: fetch nothing; what is missing is named.
         track: tensorboard, wandb or trackio: log curves and numbers there after the work; nowhere when left out.
         executor: local (processes of this machine) or ray (needs the extra 'ray').
@@ -72,6 +74,7 @@ class Options:
     precision: str = "fp32"
     capture: bool = False
     threads: int | None = None
+    allow_accumulation: bool = False
     offline: bool = False
     track: str | None = None
     executor: str = "local"

@@ -33,7 +33,7 @@ class PlannedCell:
     def done(self) -> bool:
         """Whether nothing is left to do."""
         return self.trained is not None and (
-            self.trained.status == "diverged" or self.attacks_stored == self.attacks_planned
+            self.trained.status != "finished" or self.attacks_stored == self.attacks_planned
         )
 
 

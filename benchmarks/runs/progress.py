@@ -11,6 +11,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from baselines.refusal import printable
+
 PLAIN_INTERVAL_SECONDS = 30
 
 
@@ -33,7 +35,7 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Prints one line."""
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str, int | None], Bar]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,8 @@ import torch
 
 from baselines.capture import Graphs
 from baselines.defense import Defense
-from baselines.training import Batches, Diverged, Precision, fit
+from baselines.memory import ran_out_of_memory
+from baselines.training import Batches, Diverged, Indivisible, Precision, fit
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.clock.contention import company
@@ -28,15 +30,11 @@ from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.results.checkpoints import Checkpoints
+from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.store import Store, content_key
-from benchmarks.runs.adversarial_texts import (
-    adversarial_examples,
-    base_cell,
-    drawn_texts,
-    summary,
-    training_recipe,
-)
+from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
+from benchmarks.runs.defenses import source_of
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
@@ -58,8 +56,9 @@ def training_key(setup: Setup, cell: Cell) -> str:
 def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Trains one model, measures its Clean% on the whole test split, and stores model and record.
 
-    A diverged run is a record too. What another process has stored meanwhile is returned as it is. A training that was
-    killed goes on from its last checkpoint; its time is then the sum of its parts, which a flag in the record says.
+    A diverged run is a record too, and so is one that ran out of memory. What another process has stored meanwhile is
+    returned as it is. A training that was killed goes on from its last checkpoint; its time is then the sum of its
+    parts, which a flag in the record says.
 
     Raises:
         ValueError: where another process is at the same training.
@@ -68,18 +67,77 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     key = training_key(setup, cell)
     batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
     with setup.store.locked("trainings", key), deferred() as is_interrupted:
-
-        def after_update(stage: Any, progress: Any) -> None:
-            if on_update is not None:
-                on_update(stage, progress)
-            if is_interrupted():
-                raise KeyboardInterrupt
-
         footing = {"machine": setup.machine, "versions": setup.versions}
         checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
-        record = setup.store.training(key) or _train(setup, cell, key, batches, made_from, after_update, checkpoints)
+        came_late = False
+
+        def after_update(stage: Any, progress: Any) -> None:
+            nonlocal came_late
+            if on_update is not None:
+                on_update(stage, progress)
+            if checkpoints.stopping or came_late:
+                raise KeyboardInterrupt
+            came_late = is_interrupted()  # after the checkpoints asked: the next update leaves one, and is the last
+
+        record = setup.store.training(key)
+        if record is None:
+            record = _train_within_memory(setup, cell, key, batches, made_from, after_update, checkpoints)
+            setup.store.put_training(record)
         checkpoints.remove()
         return record
+
+
+def _train_within_memory(
+    setup: Setup,
+    cell: Cell,
+    key: str,
+    batches: BucketedBatches,
+    made_from: dict[str, Any],
+    on_update: OnUpdate,
+    checkpoints: Checkpoints,
+) -> TrainingRecord:
+    """The training, or the record of one for which the memory is too small.
+
+    Where batches may be cut into parts, it is begun anew with parts that fit; nothing of the first attempt stays.
+    """
+    if checkpoints.parts > 1 and not setup.options.allow_accumulation:
+        checkpoints.begin_anew(parts=1)
+    while True:
+        try:
+            return _train(setup, cell, key, batches, made_from, on_update, checkpoints)
+        except Indivisible as refusal:
+            return _failed(setup, cell, key, f"ran out of memory, and {refusal}")
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            why = " ".join(str(error).split())[:200]
+        fitting = _batch_that_fits(setup, cell, batches, batches.batch_size // checkpoints.parts // 2)
+        if fitting is None or not setup.options.allow_accumulation:
+            advice = "not even one text fits" if fitting is None else f"{fitting} fit"
+            ways = "" if fitting is None else f": give --batch-size {fitting}, or --allow-accumulation"
+            whole = f"ran out of memory with batches of {batches.batch_size} texts ({why}); {advice}{ways}"
+            return _failed(setup, cell, key, whole)
+        checkpoints.begin_anew(parts=-(-batches.batch_size // fitting))
+
+
+def _batch_that_fits(setup: Setup, cell: Cell, batches: BucketedBatches, most: int) -> int | None:
+    """The largest of `most` texts, a half, a quarter, ... whose longest batch the method can be trained on."""
+    size = most
+    while size >= max(1, len(batches.classes)):
+        gc.collect()  # what the last attempt had taken
+        try:
+            warm_up(cell.defense, _new_model(setup, cell), batches.of_longest(size), setup.precision)
+            return size
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        size //= 2
+    return None
+
+
+def _new_model(setup: Setup, cell: Cell) -> torch.nn.Module:
+    labels = setup.tasks[cell.task].dataset.label_names
+    return setup.backbone.new_classifier(len(labels), cell.seed).to(setup.device)
 
 
 def _train(
@@ -96,10 +154,10 @@ def _train(
     on_gpu = setup.device == "cuda"
     open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
     not_idle = flags_before(open_device, own_process=os.getpid())
-    model = setup.backbone.new_classifier(len(task.dataset.label_names), cell.seed).to(setup.device)
+    model = _new_model(setup, cell)
     before = _parameters(model)
     counted = CountedSteps(cell.defense)
-    warm_up(counted, model, batches, setup.precision, graphs=setup.graphs())
+    warm_up(counted, model, batches, setup.precision, graphs=setup.graphs(), parts=checkpoints.parts)
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     logs, error = [], None
@@ -114,6 +172,7 @@ def _train(
                 on_update=on_update,
                 keeper=checkpoints,
                 graphs=setup.graphs(),
+                parts=checkpoints.parts,
             )
         except Diverged as divergence:
             error = str(divergence)
@@ -125,13 +184,10 @@ def _train(
         _name_classes(model.config, task.dataset.label_names)
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
     untimed = [UNTIMED] if setup.options.untimed else []
-    record = TrainingRecord(
-        key=key,
-        identity=setup.training_identity(cell),
-        task=cell.task,
-        defense=cell.defense.key,
-        title=cell.defense.title,
-        seed=cell.seed,
+    parts = checkpoints.parts
+    cut = [f"batches were cut into {parts} parts for want of memory"] if parts > 1 else []
+    return TrainingRecord(
+        **_named(setup, cell, key),
         status="finished" if error is None else "diverged",
         stages=[log.as_json() | {"trace": log.trace | made_from} for log in logs],
         seconds=readings,
@@ -142,15 +198,46 @@ def _train(
         weights_sha256=weights_hash,
         peak_memory_bytes=peak_memory,
         flags=[*not_idle, *readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
-        machine=setup.machine,
-        versions=setup.versions,
         started_at=started,
         error=error,
         step_flops=counted.as_json(),
-        watch=watch.as_json() | {"invalid": [*watch.invalid, *untimed], "warnings": list(watch.warnings)},
+        watch=watch.as_json() | {"invalid": [*watch.invalid, *untimed, *cut], "warnings": list(watch.warnings)},
     )
-    setup.store.put_training(record)
-    return record
+
+
+def _failed(setup: Setup, cell: Cell, key: str, why: str) -> TrainingRecord:
+    """The record of a training that could not be made; it holds no time and no weights."""
+    timer = timer_for(setup.device)
+    return TrainingRecord(
+        **_named(setup, cell, key),
+        status="failed",
+        stages=[],
+        seconds=timer.readings(),
+        clock=timer.clock,
+        parameters_before=0,
+        parameters_kept=0,
+        clean_correct="",
+        weights_sha256=None,
+        peak_memory_bytes=peak_memory_bytes(setup.device),
+        flags=[],
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        error=why,
+    )
+
+
+def _named(setup: Setup, cell: Cell, key: str) -> dict[str, Any]:
+    """What every record of a cell says of what was to be trained, and where."""
+    return {
+        "key": key,
+        "identity": setup.training_identity(cell),
+        "task": cell.task,
+        "defense": cell.defense.key,
+        "title": cell.defense.title,
+        "seed": cell.seed,
+        "machine": setup.machine,
+        "versions": setup.versions,
+        "source": source_of(type(cell.defense)) or None,
+    }
 
 
 def warm_up(
@@ -160,6 +247,7 @@ def warm_up(
     precision: Precision,
     on_update: OnUpdate | None = None,
     graphs: Graphs | None = None,
+    parts: int = 1,
 ) -> None:
     """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
     devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
@@ -172,6 +260,7 @@ def warm_up(
             on_update=on_update,
             most_updates=WARM_UP_UPDATES,
             graphs=graphs,
+            parts=parts,
         )
     if devices:
         torch.cuda.empty_cache()
@@ -193,7 +282,7 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
     if "adversarial_texts" in needs:
         outcomes = _attacks_on_training_texts(setup, cell)
         examples += adversarial_examples(outcomes)
-        made_from = {"adversarial_texts": summary(outcomes)}
+        made_from = {"adversarial_texts": tally(outcomes)}
     substitutes = None
     if "substitutes" in needs:
         synonyms = task.resources.synonyms
@@ -220,9 +309,9 @@ def _attacks_on_training_texts(setup: Setup, cell: Cell) -> list[Outcome]:
     """
     task, recipe = setup.tasks[cell.task], training_recipe(cell.defense)
     base = train(setup, base_cell(cell))
-    if base.status == "diverged":
-        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks diverged: {base.error}")
-    store = Store(setup.store.root / "adversarial_texts")
+    if base.status != "finished":
+        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
+    store = setup.store.of_training_texts()
     key = content_key(setup.adversarial_identity(cell))
     with store.locked("attacks", key):
         store.hold_to(key, base.weights_sha256)

@@ -183,6 +183,10 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     check_precision(options.precision)
     _check_executor(options, device)
     check_capture(options.capture, device)
+    if options.capture and options.allow_accumulation:
+        raise ValueError(
+            "--capture records whole batches, and --allow-accumulation may cut them; leave out one of them"
+        )
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
     columns = None if options.columns is None else split_names(options.columns, ())

@@ -88,11 +88,12 @@ class Backbone:
         return {"hub": self.source, "revision": self.revision}
 
     def _load(self, loader: Any, what: str, **options: Any) -> Any:
+        options["trust_remote_code"] = False
         if self.revision is not None:
             options["revision"] = self.revision
         try:
             return loader.from_pretrained(self.source, local_files_only=self.offline, **options)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(self._refusal(what, error)) from error
 
     def _refusal(self, what: str, error: Exception) -> str:

@@ -17,6 +17,9 @@ from baselines.refusal import unknown
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.backbones import WEIGHTS, find_backbone
 
+# What transformers raises of a configuration that is none
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, ZeroDivisionError)
+
 
 def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
     """Writes weights, configuration and tokenizer into `folder` and returns the weights' SHA-256.
@@ -48,22 +51,32 @@ def load_classifier(folder: Path) -> nn.Module:
     missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
     if missing:
         raise ValueError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}")
-    kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
-    if kind not in ARCHITECTURES:
-        raise unknown("architecture", str(kind), ARCHITECTURES)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    kept = Kept(getattr(config, "kept_heads", None) or [], getattr(config, "kept_neurons", None) or [])
-    config.kept_heads = config.kept_neurons = None
-    model = AutoModelForSequenceClassification.from_config(config)
-    if kept.heads:
-        reshape_(model, kept)
     try:
+        written = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{folder / 'config.json'} is not JSON: {error}") from error
+    kind = written.get("model_type") if isinstance(written, dict) else written
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
+        raise unknown("architecture", str(kind), ARCHITECTURES)
+    try:
+        model = _shaped(folder)
         model.load_state_dict(load_file(folder / WEIGHTS))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, *UNREADABLE) as error:
         raise ValueError(
             f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}"
         ) from error
     return model.eval()
+
+
+def _shaped(folder: Path) -> nn.Module:
+    """A classifier with the shapes that the folder's configuration and ticket give it, its weights random."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    kept = Kept(getattr(config, "kept_heads", None) or [], getattr(config, "kept_neurons", None) or [])
+    config.kept_heads = config.kept_neurons = None
+    model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    if kept.heads:
+        reshape_(model, kept)
+    return model
 
 
 def load_any_classifier(
@@ -84,6 +97,6 @@ def load_any_classifier(
     if Path(name).is_dir():
         return load_classifier(Path(name)), backbone.load_tokenizer(), backbone.identity()
     model = AutoModelForSequenceClassification.from_pretrained(
-        name, revision=backbone.revision, local_files_only=offline, use_safetensors=True
+        name, revision=backbone.revision, local_files_only=offline, use_safetensors=True, trust_remote_code=False
     )
     return model.eval(), backbone.load_tokenizer(), backbone.identity()

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from baselines.memory import in_halves
 from baselines.refusal import require
 from benchmarks.victims.pieces import Pieces, Row, equal_length_batches
 
@@ -20,7 +21,7 @@ class Victim:
 
     Inputs of equal tokens are answered once and remembered: changes behind the point where a long text is cut cost
     nothing. On a CPU only inputs of equal length share a batch, so that nothing is padded; elsewhere batches fill a
-    budget of tokens.
+    budget of tokens, and are halved where memory does not hold them.
 
     Args:
         model: a sequence classifier of transformers; put into eval mode.
@@ -83,11 +84,14 @@ class Victim:
         """Probabilities (N, C) of N inputs."""
         probabilities = np.zeros((len(rows), self.classes), dtype=np.float32)
         for places in self._batches([len(row.ids) for row in rows]):
-            batch = self._padded([rows[place] for place in places])
-            # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
-            logits = self.model(**batch).logits.double() / self.temperature
-            probabilities[places] = logits.softmax(dim=-1).float().cpu().numpy()
+            probabilities[places] = in_halves(self._batch_forward, [rows[place] for place in places])
         return probabilities
+
+    def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
+        """Probabilities (B, C) of the B inputs of one batch."""
+        # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
+        logits = self.model(**self._padded(rows)).logits.double() / self.temperature
+        return logits.softmax(dim=-1).float().cpu().numpy()
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Places of inputs that share a batch."""

@@ -52,3 +52,13 @@ def test_a_batch_takes_the_values_of_another(batch) -> None:
     copy = first.clone()
     copy.copy_(second)
     assert torch.equal(copy.input_ids, second.input_ids) and not torch.equal(copy.input_ids, first.input_ids)
+
+
+def test_parts_share_out_the_texts_and_keep_the_rest(batch) -> None:
+    full = replace(batch(), substitutes=batch().input_ids.unsqueeze(-1), replaceable=torch.ones(9, dtype=torch.bool))
+    first, second, third = full.parts(3)
+    assert [len(first), len(second), len(third)] == [2, 1, 1]
+    assert torch.equal(first.input_ids, full.input_ids[[0, 3]]) and torch.equal(second.labels, full.labels[[1]])
+    assert first.replaceable is full.replaceable and first.token_type_ids.shape == first.input_ids.shape
+    assert len(full.parts(9)) == 4, "a text is not cut"
+    assert replace(full, substitutes=None, token_type_ids=None).parts(2)[1].substitutes is None

@@ -13,8 +13,19 @@ from torch import nn
 
 from baselines.defense import Defense, Stage
 from baselines.fine_tune import FineTune
+from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
-from baselines.training import CountPasses, Diverged, Passes, _decay_groups, fit, warmup_then_linear
+from baselines.training import (
+    CountPasses,
+    Diverged,
+    Indivisible,
+    NoTimer,
+    Passes,
+    _decay_groups,
+    _Run,
+    fit,
+    warmup_then_linear,
+)
 
 
 class Few:
@@ -155,3 +166,23 @@ def test_a_replayed_batch_is_one_update_of_the_schedule(bert, batch) -> None:
     assert all(not torch.equal(before, after) for (_, before), (_, after) in pairwise(seen))
     assert (log.updates, len(log.losses), log.passes.forward) == (3, 3, 6)
     assert rates == pytest.approx([2e-5, 2e-5 * 2 / 3, 2e-5 / 3])  # up to rounding in the schedule
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient(bert, batch) -> None:
+    """Without dropout the sums are the same but for the order of their terms: some roundings of single precision."""
+    found, whole = [], batch()
+    for parts in (1, 3, 99):
+        model = bert(dropout=0.0)
+        (stage,) = FineTune().stages(model)
+        loss = _Run(stage, model, Few(batch), NoTimer(), None, parts).accumulated(whole)
+        found.append((loss, torch.cat([each.grad.flatten() for each in model.parameters()])))
+    for loss, gradient in found[1:]:
+        torch.testing.assert_close(loss, found[0][0])
+        torch.testing.assert_close(gradient, found[0][1], rtol=1e-4, atol=1e-6)
+    (log,) = fit(FineTune(epochs=1), bert(), Few(batch), parts=3)
+    assert log.updates == 3 and log.passes.forward == 9
+
+
+def test_a_replayed_batch_is_not_cut(bert, batch) -> None:
+    with pytest.raises(Indivisible, match="the batches of stage 'train' are replayed and cannot be cut into parts"):
+        fit(FreeAT(epochs=1, steps=2), bert(), Few(batch), parts=2)

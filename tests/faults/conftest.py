@@ -51,11 +51,12 @@ def options(tiny_backbone, tmp_path) -> Options:
 FullDisk = tuple[Path, Callable[[], AbstractContextManager[None]]]
 
 
-@pytest.fixture(params=["file system", "file size"])
+@pytest.fixture(params=["file system", "file size", "read-only file system"])
 def full_disk(request, tmp_path) -> Iterator[FullDisk]:
     """A folder, and a context in which nothing larger than a few bytes can be written there.
 
-    Either a small file system in memory, filled up, or, which needs no rights, a bound on the size of a file.
+    Either a small file system in memory, filled up or made read-only, or, which needs no rights, a bound on the size of
+    a file.
     """
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -71,7 +72,7 @@ def full_disk(request, tmp_path) -> Iterator[FullDisk]:
     ):
         pytest.skip("no file system can be mounted here")
     try:
-        yield folder, lambda: _filled(folder)
+        yield folder, lambda: _filled(folder) if request.param == "file system" else _read_only(folder, mount)
     finally:
         subprocess.run(["umount", folder], check=True)
 
@@ -86,6 +87,15 @@ def _bounded() -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
+
+
+@contextmanager
+def _read_only(folder: Path, mount: str) -> Iterator[None]:
+    subprocess.run([mount, "-o", "remount,ro", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run([mount, "-o", "remount,rw", folder], check=True)
 
 
 @contextmanager

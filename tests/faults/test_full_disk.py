@@ -1,7 +1,8 @@
-"""A disk that is full: one sentence with the path, nothing half written, and the same command goes on with room."""
+"""A disk that is full or read-only: a sentence with the path, nothing half written, and with room it goes on."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from benchmarks.data.examples import Example
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.locks import locked
 from benchmarks.results.store import Store, write_atomically
+from benchmarks.results.verify import verify
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
@@ -73,3 +75,19 @@ def test_a_training_that_found_no_room_is_done_when_there_is(options, full_disk,
     if folder.stat().st_dev == tmp_path.stat().st_dev:  # the small file system has no room for a model at all
         elsewhere = resolve(replace(options, out=tmp_path / "elsewhere"))
         assert train(setup, cell).weights_sha256 == train(elsewhere, cell).weights_sha256
+
+
+def test_a_folder_that_may_only_be_read_is_refused_and_still_verified(full_disk) -> None:
+    folder, full = full_disk
+    if folder.stat().st_dev == folder.parent.stat().st_dev:
+        pytest.skip("no file system can be mounted here")
+    store, record = Store(folder / "out"), training(status="diverged", weights_sha256=None)
+    store.put_training(record)
+    with full():
+        if os.access(folder, os.W_OK):
+            return  # the full one: there is room for nothing, and no need to refuse it from the start
+        with pytest.raises(
+            ValueError, match=r"out cannot be written \(Read-only file system\); give another with --out"
+        ):
+            Store(folder / "out")
+        assert verify(Store(folder / "out", writable=False)) == []

@@ -112,21 +112,30 @@ def command(options: Options) -> list[str]:
 
 @pytest.mark.slow
 def test_the_command_killed_at_twenty_random_moments_gives_the_table_of_an_uninterrupted_one(options) -> None:
+    """A work that is done is compared and begun anew in another folder, until twenty commands were really killed."""
     whole = replace(options, out=options.out.with_name("whole"))
     started = time.monotonic()
     assert subprocess.run(command(whole), cwd=ROOT).returncode == 0
     usual = time.monotonic() - started
     draw = random.Random(1)
-    for _ in range(20):
-        with subprocess.Popen(command(options), cwd=ROOT, start_new_session=True) as process:
+    kills, folders = 0, 1
+    while kills < 20:
+        broken = replace(options, out=options.out.with_name(f"broken-{folders}"))
+        with subprocess.Popen(command(broken), cwd=ROOT, start_new_session=True) as process:
             try:
-                process.wait(draw.uniform(0.2, 1.0) * usual)
+                assert process.wait(draw.uniform(0.2, 1.0) * usual) == 0
+                done = True
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)  # it alone: its children must end by themselves
+                kills += 1
+                done = kills == 20
         time.sleep(2)
-    assert subprocess.run(command(options), cwd=ROOT).returncode == 0
-    assert results(Store(options.out)) == results(Store(whole.out))
-    assert verify(Store(options.out)) == []
+        if done:
+            assert subprocess.run(command(broken), cwd=ROOT).returncode == 0
+            assert results(Store(broken.out)) == results(Store(whole.out))
+            assert verify(Store(broken.out)) == []
+            folders += 1
+    print(f"{kills} kills of {folders - 1} works, {usual:.0f} s each uninterrupted")
 
 
 @pytest.mark.slow
@@ -139,3 +148,44 @@ def test_the_command_told_to_end_says_so_with_75(options) -> None:
         assert process.stderr.read().splitlines()[-1].startswith("earlyrobust: interrupted; the same command continues")
     assert subprocess.run(command(options), cwd=ROOT).returncode == 0
     assert verify(Store(options.out)) == []
+
+
+INSTANTS = ("before the checkpoint is decided on", "after that", "while it is written", "after the update")
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_a_signal_beside_the_decision_on_a_checkpoint_loses_no_update(options, monkeypatch, instant: str) -> None:
+    """SIGTERM itself, sent at the instant between two lines of the loop, and heard at the next."""
+    setup = resolve(options)
+    cell = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)[0]
+    updates = []
+
+    def send(now: str) -> None:
+        if now == instant and len(updates) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    class Watched(runner.Checkpoints):
+        def due(self, progress):
+            send(INSTANTS[0])
+            wanted = super().due(progress) or instant == INSTANTS[2]
+            send(INSTANTS[1])
+            return wanted
+
+        def save(self, stage, state):
+            send(INSTANTS[2])
+            super().save(stage, state)
+
+    def after_update(stage, progress) -> None:
+        updates.append(progress.update)
+        send(INSTANTS[3])
+
+    monkeypatch.setattr(runner, "Checkpoints", Watched)
+    with pytest.raises(KeyboardInterrupt):
+        runner.train(setup, cell, on_update=after_update)
+    monkeypatch.undo()
+    again: list[int] = []
+    resumed = runner.train(setup, cell, on_update=lambda stage, progress: again.append(progress.update))
+    assert resumed.flags[-1] == "resumed 1 times"
+    assert again[0] == updates[-1] + 1, "goes on at the very next update"
+    whole = runner.train(resolve(replace(options, out=options.out.with_name("whole"))), cell)
+    assert resumed.weights_sha256 == whole.weights_sha256

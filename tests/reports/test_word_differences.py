@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from reports.tables import CONTROL
+from baselines.refusal import STEERING
 from reports.word_differences import STYLES, terminal_words, word_differences, word_edits
 
 
@@ -37,7 +37,7 @@ def test_the_words_that_differ_are_marked(original, perturbed, removed, added) -
 def test_joined_pieces_are_the_texts_and_what_agrees_is_equal(original: str, perturbed: str) -> None:
     sides = word_differences(original, perturbed)
     for text, pieces in zip((original, perturbed), sides, strict=True):
-        assert "".join(piece for piece, _ in pieces) == " ".join(CONTROL.sub(" ", text).split())
+        assert "".join(piece for piece, _ in pieces) == " ".join(STEERING.sub(" ", text).split())
     kept = ["".join(text for text, differs in pieces if not differs).split() for pieces in sides]
     assert "".join(kept[0]) == "".join(kept[1])
 
@@ -56,7 +56,7 @@ def applied(words: list[str], edits: list[tuple[int, int, str]]) -> str:
 @given(st.text(), st.text())
 def test_edits_turn_one_text_into_the_other_to_the_letter(original: str, perturbed: str) -> None:
     words, edits = word_edits(original, perturbed)
-    plain, wanted = (" ".join(CONTROL.sub(" ", text).split()) for text in (original, perturbed))
+    plain, wanted = (" ".join(STEERING.sub(" ", text).split()) for text in (original, perturbed))
     assert "".join(words) == plain and applied(words, edits) == wanted
     assert all(end <= start for (_, end, _), (start, _, _) in pairwise(edits))
 

@@ -104,3 +104,15 @@ def test_substitutes_stand_beside_their_tokens_and_change_nothing_else() -> None
         has = (tokens % 2 == 0) & (tokens > 0)
         assert (others[..., 1] == tokens + has).all()
         assert other.replaceable.sum() == 190
+
+
+def test_no_batch_is_larger_than_that_of_the_longest_texts() -> None:
+    for balanced in (False, True):
+        data = BucketedBatches(encoded(), 8, seed=1, balanced=balanced)
+        (largest,) = data.of_longest(8).epoch(0)
+        assert len(largest) == 8 and (not balanced or int(largest.labels.sum()) == 4)
+        for batch in (batch for number in range(3) for batch in data.epoch(number)):
+            assert batch.input_ids.numel() <= largest.input_ids.numel()
+            assert int(batch.attention_mask.sum()) <= int(largest.attention_mask.sum())
+        (half,) = data.of_longest(4).epoch(0)
+        assert len(half) == 4 and half.input_ids.shape[1] == largest.input_ids.shape[1]

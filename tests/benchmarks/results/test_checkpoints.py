@@ -97,3 +97,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path) -> None:
     (tmp_path / "c").write_text("")
     with pytest.raises(RuntimeError, match=r"stage-0\.safetensors cannot be written"):
         Checkpoints(tmp_path / "c", {}).save(0, STATE)
+
+
+def test_a_training_in_parts_begins_anew_and_is_found_in_parts(tmp_path) -> None:
+    keeper = Checkpoints(tmp_path / "c", {})
+    assert keeper.parts == 1
+    keeper.save(0, {"finished": False})
+    keeper.begin_anew(parts=4)
+    assert (keeper.parts, keeper.load(0)) == (4, None)
+    assert Checkpoints(tmp_path / "c", {}).parts == 4
+    for damaged in ("", "x", "0", "-3"):
+        (tmp_path / "c" / "parts").write_text(damaged)
+        assert Checkpoints(tmp_path / "c", {}).parts == 1

@@ -19,6 +19,7 @@ from benchmarks.results.metrics import (
     mean_queries,
     mean_similarity,
     modification_percent,
+    tally,
     too_many_broke,
     worst_aua_percent,
 )
@@ -40,6 +41,7 @@ def test_by_hand() -> None:
     assert aua_percent(drawn) == 40
     assert asr_percent(drawn) == 50
     assert mean_queries(drawn) == (11 + 12 + 13 + 14) / 4
+    assert tally(drawn) == {"attacked": 5, "added": 2, "broken": 0, "queries": 60}
 
 
 @given(st.lists(st.sampled_from(STATUSES[:3]), min_size=1))

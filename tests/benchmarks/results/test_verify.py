@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from made_up import attack, outcome, training
 
+from benchmarks.results.metrics import tally
 from benchmarks.results.store import Store, content_key, write_atomically
 from benchmarks.results.verify import verify
 
@@ -185,3 +186,68 @@ def test_a_diverged_training_needs_no_weights(tmp_path) -> None:
 def test_another_folder_is_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="holds no results; name one that"):
         verify(Store(tmp_path, writable=False))
+
+
+@pytest.fixture
+def augmented(store) -> Store:
+    """The same with a training on texts made by attacks on the first one."""
+    (base,) = store.trainings()
+    attacked = {"base": base.key, "share": 0.5}
+    identity = base.identity | {"defense": "augmentation", "adversarial_texts": attacked}
+    texts = [outcome(number, "successful", example_id=f"train-{number}") for number in range(3)]
+    stage = {"updates": 0, "losses": [], "trace": {"adversarial_texts": tally(texts)}}
+    record = replace(base, key=content_key(identity), identity=identity, defense="augmentation", stages=[stage])
+    store.weights_path(record.key).parent.mkdir(parents=True)
+    store.weights_path(record.key).write_bytes(WEIGHTS)
+    store.put_training(record)
+    inside = store.of_training_texts()
+    inside.hold_to(content_key(attacked), base.weights_sha256)
+    for each in texts:
+        inside.append_outcome(content_key(attacked), each)
+    return store
+
+
+def texts_of(store: Store) -> Path:
+    return folder_of(store.of_training_texts(), "attacks") / "outcomes.jsonl"
+
+
+TEXT_FAULTS: dict[str, tuple[Callable[[Store], object], str]] = {
+    "a flipped byte": (lambda s: flip(texts_of(s), 30), "line 1 is damaged"),
+    "a missing text": (lambda s: edit(texts_of(s), lambda lines: lines[1:]), "took up {'attacked': 3"),
+    "a doubled text": (
+        lambda s: edit(texts_of(s), lambda lines: [*lines, lines[1]]),
+        "more than one outcome for train-1",
+    ),
+    "a torn last line": (lambda s: edit(texts_of(s), lambda lines: [*lines, b"{"]), "was not written to its end"),
+    "no texts": (lambda s: texts_of(s).unlink(), "the attacked texts that it took up are gone"),
+    "another victim": (
+        lambda s: texts_of(s).with_name("victim.json").write_text('{"weights_sha256": "0"}'),
+        "it attacked other weights",
+    ),
+    "texts that nobody took up": (
+        lambda s: s.of_training_texts().append_outcome("f" * 64, outcome(1)),
+        "1 outcomes and no training that took them up",
+    ),
+}
+
+
+def test_a_sound_store_with_attacked_training_texts_passes(augmented) -> None:
+    assert verify(augmented) == []
+    assert augmented.quarantine() == []
+
+
+@pytest.mark.parametrize("fault", TEXT_FAULTS)
+def test_a_fault_in_attacked_training_texts_is_found(augmented, fault: str) -> None:
+    inflict, expected = TEXT_FAULTS[fault]
+    inflict(augmented)
+    found = verify(augmented)
+    assert any(expected in finding.what for finding in found), found
+
+
+def test_damaged_training_texts_go_to_quarantine_with_the_training_that_took_them_up(augmented) -> None:
+    flip(texts_of(augmented), 30)
+    inside = augmented.of_training_texts()
+    assert len(augmented.quarantine()) == 2
+    assert not inside.keys("attacks") and len(list((inside.root / "quarantine").iterdir())) == 1
+    assert [record.defense for record in augmented.trainings()] == ["fine_tune"]
+    assert verify(augmented) == []

@@ -10,9 +10,10 @@ from made_up import outcome
 from baselines.augmentation import Augmentation
 from baselines.fine_tune import FineTune
 from benchmarks.data.examples import Example
-from benchmarks.results.store import Store, content_key
+from benchmarks.results.store import content_key
+from benchmarks.results.verify import verify
 from benchmarks.runs import runner
-from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, summary, training_recipe
+from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
 from benchmarks.runs.experiments import Cell, cells
 from benchmarks.runs.runner import train, training_key
 from benchmarks.runs.setup import resolve
@@ -38,7 +39,6 @@ def test_successful_attacks_keep_their_label() -> None:
         Example("test-1-adversarial", ("a fine film",), 1),
         Example("test-2-adversarial", ("a fine film",), 0),
     ]
-    assert summary(outcomes) == {"attacked": 4, "added": 2, "broken": 0, "queries": 30}
 
 
 def test_recipes_of_another_loop_are_refused() -> None:
@@ -71,13 +71,21 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     assert train(setup, base_cell(cell)) == base, "a stored training is not redone"
     assert not list(setup.store.attacks()), "attacks on training texts are no results"
 
-    path = Store(setup.store.root / "adversarial_texts").outcomes_path(content_key(setup.adversarial_identity(cell)))
+    path = setup.store.of_training_texts().outcomes_path(content_key(setup.adversarial_identity(cell)))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:7]) + lines[7][:9])
     (setup.store.root / "trainings" / record.key / "record.json").unlink()
     again = train(setup, cell)
     assert len(attacked) == 13, "an attack that was cut goes on"
     assert again.weights_sha256 == record.weights_sha256
+
+    assert verify(setup.store) == [], "what a run leaves is sound"
+    path.write_bytes(path.read_bytes().replace(b'"queries":10', b'"queries":11', 1))
+    (finding,) = verify(setup.store)
+    assert finding.place == f"adversarial_texts/attacks/{path.parent.name}" and "line 1 is damaged" in finding.what
+    assert len(setup.store.quarantine()) == 2, "the texts, and the training that took them up"
+    assert train(setup, cell).weights_sha256 == record.weights_sha256
+    assert verify(setup.store) == []
 
 
 def test_a_base_that_diverged_is_named(options, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from baselines.pgd import PGD
 from benchmarks.clock.cost import epoch_units
 from benchmarks.runs import calibration
 from benchmarks.runs.calibration import TaskSpeed, _calibrate, _name, _TypicalBatches, calibrate
+from benchmarks.runs.runner import training_batches
 from benchmarks.runs.setup import resolve
 
 SPEED = TaskSpeed(
@@ -71,3 +72,22 @@ def test_batches_of_three_lengths_stand_for_all(batch) -> None:
     chosen = _TypicalBatches(Lengths())
     assert [each.input_ids.shape[1] for each in chosen.epoch(0)] == [8, 4, 8, 12]
     assert chosen.updates_per_epoch == 6
+
+
+def test_fine_tuning_that_does_not_fit_is_timed_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup, asked = resolve(options), []
+    model = setup.backbone.new_classifier(2, 0)
+    batches = training_batches(setup, setup.tasks["demo"], 0)
+    real = calibration.fit
+
+    def narrow(*arguments, parts, **rest):
+        asked.append(parts)
+        if parts < 4:
+            raise MemoryError("no room")
+        return real(*arguments, parts=parts, **rest)
+
+    monkeypatch.setattr(calibration, "fit", narrow)
+    assert calibration._plain_stages(setup, model, batches, 16)["train"][1] > 0
+    assert asked == [1, 2, 4]
+    with pytest.raises(MemoryError):
+        calibration._plain_stages(setup, model, batches, 2)

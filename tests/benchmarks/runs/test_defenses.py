@@ -45,6 +45,9 @@ def test_an_installed_plugin_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path)
     known_defenses.cache_clear()
     try:
         assert known_defenses()["mine"] is plugin
+        monkeypatch.setattr(plugin, "__module__", "my_package.mine")
+        monkeypatch.setitem(sys.modules, "my_package.mine", SimpleNamespace(__file__=str(path)))
+        assert source_of(plugin) == {"module": "my_package.mine", "sha256": sha256_of(path)}
     finally:
         known_defenses.cache_clear()
 

@@ -1,0 +1,296 @@
+"""Files that are not what they should be, by the thousand: one sentence of ValueError or RuntimeError, nothing written.
+
+Each reader gets three kinds of content: bytes, JSON, and its own format with pieces changed. None may leave a trace in
+the folder it reads from, and what is accepted must be whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_up import attack, outcome, training
+
+from benchmarks.attacks.counter_fitted import CounterFitted
+from benchmarks.attacks.synonyms import NeighbourList
+from benchmarks.data.array_cache import cached_arrays
+from benchmarks.data.assets import Archive, Asset, state_of
+from benchmarks.data.loading import _hub_split, load
+from benchmarks.data.pickled_words import convert_words
+from benchmarks.data.tasks import TASKS
+from benchmarks.regression.references import Reference, read_reference
+from benchmarks.results.checkpoints import Checkpoints
+from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
+from benchmarks.results.seals import SEALS, broken_seals
+from benchmarks.results.store import Store, _checksum
+from benchmarks.results.verify import verify
+from benchmarks.runs.attack_file import read_examples
+from benchmarks.victims.saved import load_classifier
+from reports.published import published
+from reports.verified import verified
+
+EXAMPLES = 90  # for each of the readers below
+
+NAMES = [each.name for kind in (TrainingRecord, AttackRecord, Outcome, Reference) for each in fields(kind)]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), inner),
+    max_leaves=8,
+)
+SURROGATE = b'{"good": ["\\ud800"]}'
+
+
+def changed(sound: bytes) -> st.SearchStrategy[bytes]:
+    """Sound content cut, doubled, or with a few bytes in the place of others."""
+
+    def change(place: int, length: int, piece: bytes, keep: bool) -> bytes:
+        place %= len(sound) + 1
+        return sound[:place] + piece + (sound[place + length :] if keep else b"")
+
+    return st.builds(change, st.integers(0, 1 << 16), st.integers(0, 9), st.binary(max_size=6), st.booleans())
+
+
+def contents(sound: bytes) -> st.SearchStrategy[bytes]:
+    """Rubbish, JSON, and nearly sound content."""
+    texts = st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    as_json = JSON.map(lambda value: json.dumps(value).encode())
+    deep = st.just(b"[").map(lambda opening: opening * 100_000)
+    return st.binary(max_size=60) | texts | as_json | changed(sound) | st.sampled_from([SURROGATE, b""]) | deep
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reader of files.
+
+    Attributes:
+        name: the file, in a folder of its own.
+        sound: content it accepts.
+        read: reads the folder; what it returns was accepted.
+        beside: other files that must be there.
+    """
+
+    name: str
+    sound: bytes
+    read: Callable[[Path], Any]
+    beside: tuple[tuple[str, bytes], ...] = ()
+
+
+def array(values: Any) -> bytes:
+    written = io.BytesIO()
+    np.save(written, values)
+    return written.getvalue()
+
+
+def as_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def with_checksum(values: dict[str, Any]) -> bytes:
+    values = json.loads(json.dumps(values))
+    return as_bytes(values | {"sha256": _checksum(values)})
+
+
+def task_files(name: str) -> tuple[tuple[str, bytes], ...]:
+    sound = {
+        "sst2": b"sentence\tlabel\na good film\t1\n",
+        "ag_news": b'3,"Title","Text, quoted"\n',
+        "imdb": b'text,label\n"a good\nfilm",1\n',
+        "qnli": b"question\tsentence\tlabel\nwho?\tshe\tentailment\n",
+    }
+    task = TASKS[name]
+    return (f"{name}/{task.train_file}", sound[name]), (f"{name}/{task.test_file}", sound[name])
+
+
+def task_reader(name: str) -> Reader:
+    def read(folder: Path) -> None:
+        found = load(TASKS[name], data_dir=folder)
+        for example in (*found.train, *found.test):
+            assert all(text.strip() for text in example.texts) and example.label in range(len(found.label_names))
+
+    (train, content), test = task_files(name)
+    return Reader(train, content, read, (test,))
+
+
+def checkpoint(folder: Path) -> Any:
+    """Never refused: what does not serve is named in the log, and the stage trained anew."""
+    return Checkpoints(folder, {"machine": "x"}).load(0)
+
+
+def store_reader(read: Callable[[Store, str], Any]) -> Callable[[Path], Any]:
+    return lambda folder: read(Store(folder, writable=False), "k")
+
+
+TRAINED = training()
+ATTACKED = attack(TRAINED)
+LINE = as_bytes({"outcome": outcome(1).as_json(), "sha256": _checksum(outcome(1).as_json())}) + b"\n"
+REFERENCE = Reference({}, {}, {}, [], {}, 1.0, {})
+VECTORS = (
+    ("words.json", b'["good", "fine"]'),
+    ("paragram.npy", array(np.eye(2))),
+    ("nn.npy", array(np.array([[0, 1], [1, 0]]))),
+)
+PUBLISHED = b"paper,task,defense,column,value,source\nx,sst2,pgd,clean_percent,90.5,Table 1\n"
+SIZES = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 9}
+CONFIG = as_bytes({"model_type": "bert"} | SIZES)
+
+
+NO_TENSORS = b"\x08\0\0\0\0\0\0\0{}      "
+
+
+def synonyms(folder: Path) -> None:
+    found = NeighbourList.from_file(folder / "n.json")
+    assert all(isinstance(word, str) for word in found.neighbours("good", 9)) and found.identity()
+
+
+def vectors(folder: Path) -> None:
+    found = CounterFitted(folder)
+    found.similarities("good", ["fine"])
+
+
+def asset(folder: Path) -> None:
+    state_of(Asset("a", "https://example.org/a", "a.zip", archive=Archive("out", members=("b",))), folder)
+
+
+READERS = {
+    "training record": Reader(
+        f"trainings/{TRAINED.key}/record.json",
+        with_checksum(vars(TRAINED)),
+        lambda folder: [*Store(folder, writable=False).trainings()],
+    ),
+    "attack record": Reader(
+        f"attacks/{ATTACKED.key}/record.json",
+        with_checksum(vars(ATTACKED)),
+        lambda folder: [*Store(folder, writable=False).attacks()],
+    ),
+    "outcomes": Reader("attacks/k/outcomes.jsonl", LINE * 2, store_reader(lambda store, key: store.outcomes(key))),
+    "victim": Reader(
+        "attacks/k/victim.json", b'{"weights_sha256": "0"}', store_reader(lambda store, key: store.victim(key))
+    ),
+    "seals": Reader(SEALS, b"0" * 64 + b"  a.csv\n", lambda folder: [*broken_seals(folder)], (("a.csv", b"1"),)),
+    "results folder": Reader(
+        f"trainings/{TRAINED.key}/record.json",
+        with_checksum(vars(TRAINED)),
+        lambda folder: verify(Store(folder, writable=False)),
+    ),
+    "table": Reader(
+        "table1.json",
+        as_bytes({"rows": [{"task": "x"}], "sources": {"trainings": ["x"], "attacks": []}}),
+        verified,
+        ((f"attacks/{ATTACKED.key}/record.json", with_checksum(vars(ATTACKED) | {"example_ids": []})),),
+    ),
+    "checkpoint": Reader("stage-0.safetensors", NO_TENSORS, checkpoint),
+    "parts of a checkpoint": Reader("parts", b"2", checkpoint),
+    "reference": Reader("r.json", as_bytes(vars(REFERENCE)), lambda folder: read_reference(folder / "r.json")),
+    "published numbers": Reader("p.csv", PUBLISHED, published),
+    "attacked CSV": Reader(
+        "t.csv",
+        b'text,label\n"a good film",1\n',
+        lambda folder: read_examples(folder / "t.csv", ("text",), "label", {"neg": 0}),
+    ),
+    "attacked TSV": Reader(
+        "t.tsv",
+        b"question\tsentence\tlabel\nwho?\tshe\t1\n",
+        lambda folder: read_examples(folder / "t.tsv", ("question", "sentence"), "label", {}),
+    ),
+    "sst2": task_reader("sst2"),
+    "ag_news": task_reader("ag_news"),
+    "imdb": task_reader("imdb"),
+    "qnli": task_reader("qnli"),
+    "neighbour list": Reader("n.json", b'{"good": ["fine", "great"]}', synonyms),
+    "packed neighbour list": Reader("n.json", gzip.compress(b'{"good": ["fine", "great"]}'), synonyms),
+    "words of vectors": Reader("words.json", VECTORS[0][1], vectors, VECTORS[1:]),
+    "vectors": Reader("paragram.npy", VECTORS[1][1], vectors, (VECTORS[0], VECTORS[2])),
+    "neighbours of vectors": Reader("nn.npy", VECTORS[2][1], vectors, VECTORS[:2]),
+    "asset lock": Reader(
+        "assets.lock.json",
+        as_bytes({"fetched": {"a": "0"}, "unpacked": {"a": {"archive": "0", "files": {"b": "0"}}}}),
+        asset,
+        (("a.zip", b"x"), ("out/b", b"x")),
+    ),
+    "word list": Reader("wordlist.pickle", b"\x80\x04}\x94\x8c\x04good\x94K\x00s.", convert_words),
+    "model configuration": Reader(
+        "config.json", CONFIG, load_classifier, (("model.safetensors", b"\x08\0\0\0\0\0\0\0{}      "),)
+    ),
+}
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_examples_are_as_many_as_promised() -> None:
+    assert len(READERS) * EXAMPLES >= 2000
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_refuses_with_a_sentence_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    place = tmp_path / reader.name
+    inputs = [reader.name, *(path for path, _ in reader.beside)]
+    for path, content in (*reader.beside, (reader.name, reader.sound)):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+
+    @given(contents(reader.sound))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    def read(content: bytes) -> None:
+        place.write_bytes(content)
+        before = files_of(tmp_path)
+        try:
+            reader.read(tmp_path)
+        except (ValueError, RuntimeError) as refusal:
+            assert type(refusal) not in (UnicodeDecodeError, json.JSONDecodeError, RecursionError), repr(refusal)
+            assert str(refusal).strip() and len(str(refusal)) < 1000
+            assert files_of(tmp_path) == before
+        else:
+            after = files_of(tmp_path)
+            assert all(after[tmp_path / path] == before[tmp_path / path] for path in inputs)
+
+    read()
+
+
+@given(rows=st.lists(st.dictionaries(st.sampled_from(["sentence", "label", "other"]), JSON), max_size=3))
+@settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True)
+def test_rows_of_the_hub_are_texts_with_labels_or_refused(rows) -> None:
+    try:
+        found = _hub_split(TASKS["sst2"].hub, rows, "train", 2)
+    except ValueError as refusal:
+        assert "nyu-mll/glue, train" in str(refusal)
+    else:
+        assert all(type(text) is str and text.strip() for each in found for text in each.texts)
+        assert all(each.label in (0, 1) for each in found)
+
+
+@given(content=contents(NO_TENSORS))
+@settings(
+    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+def test_a_cache_that_is_none_is_made_again(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_bytes(content)
+    found = cached_arrays(tmp_path / "tokens", lambda: {"ids": np.arange(3)})
+    assert np.array_equal(found["ids"], np.arange(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens"]
+
+
+def test_a_cut_checkpoint_is_left_wherever_it_was_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keeper = Checkpoints(tmp_path, {})
+    keeper.save(0, {"finished": True, "values": torch.arange(4.0)})
+    path = tmp_path / "stage-0.safetensors"
+    whole = path.read_bytes()
+    for size in range(0, len(whole), 7):
+        path.write_bytes(whole[:size])
+        assert Checkpoints(tmp_path, {}).load(0) is None
+    path.write_bytes(whole)
+    assert Checkpoints(tmp_path, {}).load(0)["finished"]

@@ -1,0 +1,194 @@
+"""Memory that runs out, for real: a process whose address space is bounded while it trains and attacks."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.results.store import Store
+from benchmarks.results.verify import verify
+from benchmarks.runs import runner
+from benchmarks.runs.experiments import cells
+from benchmarks.runs.options import Options
+from benchmarks.runs.setup import Setup, resolve
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import load_classifier
+from benchmarks.victims.victim import Victim
+from reports.table1 import table_of_run
+
+MEGABYTE = 1 << 20
+ROOM = 100 * MEGABYTE  # a fraction of what a batch of 256 texts takes, and several times what 16 take
+
+
+def in_a_narrow_process(work: Callable[[], None], room: int = ROOM) -> None:
+    """Does the work in a forked process that can take `room` bytes more than it has, and hears whether it was done."""
+    gc.collect()
+    child = os.fork()
+    if child == 0:
+        try:
+            ctypes.CDLL(None).malloc_trim(0)  # free memory that the process holds on to would be room as well
+            taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            torch.backends.mkldnn.enabled = False  # it names no reason where it finds no memory
+            resource.setrlimit(resource.RLIMIT_AS, (taken + room, resource.RLIM_INFINITY))
+            work()
+            os._exit(0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the traceback above"
+
+
+@pytest.fixture
+def wide(options: Options, tmp_path: Path) -> Options:
+    """Batches of 256 texts, for a backbone whose activations are large and whose weights are small."""
+    torch.manual_seed(0)
+    tokenizer = find_backbone("minilm").load_tokenizer()
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 1024}
+    folder = tmp_path / "wide"
+    runner.save_classifier(BertForSequenceClassification(BertConfig(**sizes)), folder, tokenizer)
+    return replace(options, backbone=str(folder), train_texts=256, batch_size=256, recipes=None)
+
+
+def cell_of(setup: Setup, defense: str = "fine_tune"):
+    return cells(setup.preset, ["demo"], [defense], runs=1, settings={"epochs": "1"})[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
+def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_redone(wide) -> None:
+    setup = resolve(wide)
+    cell = cell_of(setup)
+    runner.training_batches(setup, setup.tasks["demo"], cell.seed)  # tokenised where there is room
+    in_a_narrow_process(lambda: runner.train(setup, cell))
+    (record,) = setup.store.trainings()
+    assert record.status == "failed" and record.weights_sha256 is None and record.clean_correct == ""
+    assert record.error.startswith("ran out of memory with batches of 256 texts (") and "allocate" in record.error
+    fitting = int(record.error.partition("--batch-size ")[2].partition(",")[0])
+    assert fitting in (128, 64, 32, 16) and record.error.endswith("or --allow-accumulation")
+    assert not setup.store.checkpoints_folder(record.key).exists()
+    assert not list(setup.store.root.glob("locks/*"))
+    table = table_of_run(setup, [record])
+    assert table.incomplete and any("Failed and blank: Fine-tune seed 42 ran out of" in line for line in table.caption)
+    assert [finding.what.split(":")[0] for finding in verify(setup.store)] == ["unfinished"]
+    in_a_narrow_process(lambda: runner.train(resolve(replace(wide, batch_size=fitting)), cell))
+    assert sorted(each.status for each in setup.store.trainings()) == ["failed", "finished"], "the named size does fit"
+    (said,) = setup.store.quarantine()
+    assert "ran out of memory" in said and said.endswith("is redone")
+    # In a process of its own too: what this one had taken would be room for the next test's.
+    in_a_narrow_process(lambda: runner.train(setup, cell), room=1 << 40)
+    assert setup.store.training(record.key).status == "finished"
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
+def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wide) -> None:
+    allowed = resolve(replace(wide, allow_accumulation=True))
+    cell = cell_of(allowed)
+    runner.training_batches(allowed, allowed.tasks["demo"], cell.seed)
+    in_a_narrow_process(lambda: runner.train(allowed, cell))
+    (record,) = allowed.store.trainings()
+    assert record.status == "finished" and record.stages[0]["updates"] == 1
+    (reason,) = [each for each in record.invalid if "cut into" in each]
+    parts = int(reason.split()[4])
+    assert parts in (2, 4, 8, 16) and record.stages[0]["passes"]["forward"] == parts
+    assert verify(allowed.store) == []
+
+
+def test_a_batch_that_cannot_be_cut_fails_its_cell_and_no_other(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = resolve(replace(options, allow_accumulation=True))
+    real = runner.fit
+
+    def without_room(defense, model, batches, *, parts=1, **rest):
+        if parts == 1 and rest.get("keeper") is not None:
+            raise MemoryError("no room")
+        return real(defense, model, batches, parts=parts, **rest)
+
+    monkeypatch.setattr(runner, "fit", without_room)
+    record = runner.train(setup, cell_of(setup, "free_at"))
+    assert record.status == "failed" and "are replayed and cannot be cut into parts" in record.error
+    assert runner.train(setup, cell_of(setup)).status == "finished"
+
+
+def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = resolve(replace(options, allow_accumulation=True))
+    cell = cell_of(setup)
+    real, attempts = runner.fit, []
+
+    def narrow(defense, model, batches, *, parts=1, **rest):
+        if rest.get("keeper") is not None:
+            attempts.append(parts)
+            if parts < 2:
+                raise MemoryError("no room")
+        return real(defense, model, batches, parts=parts, **rest)
+
+    def killed(stage, progress):
+        os.kill(os.getpid(), 15)
+
+    monkeypatch.setattr(runner, "fit", narrow)
+    with pytest.raises(KeyboardInterrupt):
+        runner.train(setup, cell, on_update=killed)
+    resumed = runner.train(setup, cell)
+    assert attempts == [1, 2, 2], "what did not fit is not tried again"
+    assert resumed.flags[-1] == "resumed 1 times"
+    whole = runner.train(replace(setup, store=Store(options.out.with_name("whole"))), cell)
+    assert whole.weights_sha256 == resumed.weights_sha256
+    assert not setup.store.checkpoints_folder(resumed.key).exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
+def test_an_attack_without_room_halves_its_batch_and_goes_on(wide, tmp_path) -> None:
+    folder = Path(wide.backbone)
+    victim = Victim(
+        load_classifier(folder), find_backbone("minilm").load_tokenizer(), max_length=64, batch_tokens=1 << 16
+    )
+    texts = [(f"{'a good film ' * 20} {number}",) for number in range(400)]
+    expected = victim(texts)
+    victim._answers.clear()
+    forward, sizes = victim._batch_forward, []
+
+    def watched(rows):
+        found = forward(rows)
+        sizes.append(len(rows))
+        return found
+
+    victim._batch_forward = watched
+
+    def ask() -> None:
+        np.testing.assert_allclose(victim(texts), expected, rtol=1e-5)  # other batches round otherwise
+        assert max(sizes) < len(texts) and sum(sizes) == len(texts), sizes
+
+    in_a_narrow_process(ask)
+
+
+def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(options) -> None:
+    setup = resolve(options)
+    record = runner.train(setup, cell_of(setup))
+    attacked = setup.tasks["demo"].attacked
+    broken = attacked[1]
+    real = Victim._batch_forward
+
+    def narrow(self, rows):
+        ids = self._pieces.rows([broken.texts])[0]
+        if ids in rows:
+            raise MemoryError("no room")
+        return real(self, rows)
+
+    Victim._batch_forward = narrow
+    try:
+        done = runner.attack_model(setup, record, TEXTBUGGER)
+    finally:
+        Victim._batch_forward = real
+    found = {each.example_id: each.status for each in setup.store.outcomes(done.key)}
+    assert found.pop(broken.id) == "error" and "error" not in found.values()
