@@ -13,7 +13,7 @@ from benchmarks.clock.cost import EncoderShape, share_left
 from benchmarks.device.parts import PARTS, RESULTS, Place, plan_of, table1_cells
 from benchmarks.device.study import RECORDS, PartRecord, left_out, put_together, stored
 from benchmarks.results.store import write_atomically
-from benchmarks.runs.experiments import EXPERIMENTS
+from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.setup import Setup, resolve
 from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.self_test import SelfTest

@@ -12,7 +12,8 @@ from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units,
 from benchmarks.data.tasks import find_task
 from benchmarks.results.store import write_atomically
 from benchmarks.runs.calibration import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
-from benchmarks.runs.experiments import Cell, find_experiments, variant_cells
+from benchmarks.runs.catalogue import find_experiments
+from benchmarks.runs.experiments import Cell, variant_cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import PRESETS, Preset
 from reports.comparability import TEST_TEXTS, TRAINING_TEXTS

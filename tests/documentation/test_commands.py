@@ -34,14 +34,17 @@ NOT_RUN = {
     r"tox -e \w+": "ends in another program than the suite's; that tox.ini names the environment is checked",
     r"pytest-benchmark compare": "reads two files of other machines",
     r"pytest test_": "does what 'earlyrobust check' does",
+    r"(pytest tests/|git diff|PYTHONPATH=)": "keeps the suite's own golden files",
     r"earlyrobust prepare": "fetches from the network",
     r"earlyrobust .*--preset paper": "needs a GPU and what prepare fetched",
     r"earlyrobust .*--ray-address": "needs a cluster that is up",
-    r"earlyrobust scale .*--document": "writes into this documentation; its own test holds the page to it",
+    r"earlyrobust (scale .*--document|.*--write-into)": "writes into this documentation; tests hold the pages to it",
+    r"earlyrobust evidence": "measures a GPU for minutes; its own tests run it without one",
 }
 
 SLOW = {
     r"earlyrobust reproduce (?!table1 --defenses)": "trains many models",
+    r"earlyrobust run --preset small": "trains on real data",
     r"earlyrobust .*--executor ray": "starts a cluster",
     r"earlyrobust plan (all|.*--preset)": "measures the speed of every task",
     r"earlyrobust bench": "times",
