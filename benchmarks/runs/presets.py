@@ -96,7 +96,7 @@ SMALL = Preset(
     key="small",
     tasks=("sst2", "ag_news", "imdb"),
     backbone="minilm",
-    runs=5,
+    runs=3,
     train_texts=4000,
     test_texts=None,
     attacked=200,
@@ -114,7 +114,7 @@ SMALL = Preset(
         "adv_hotflip": {"rounds": 3},
         "augmentation": {"share": 0.1},
     },
-    ablations={"runs": 3, "recipes": ("textfooler",)},
+    ablations={"recipes": ("textfooler",)},
 )
 
 PAPER = Preset(
