@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.runs.interruption import end_with_parent
@@ -25,7 +29,25 @@ def process_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    with _suite_found_first():
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _suite_found_first() -> Iterator[None]:
+    """Has Python processes that are started meanwhile find this suite, and not what lies in the current folder."""
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    paths = [str(Path(__file__).resolve().parents[2]), before["PYTHONPATH"] or ""]
+    os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONSAFEPATH": "1"}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def call_in_fresh_process(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from child_work import count_to, refuse, vanish, wait_for_ever
 
 from benchmarks.runs.fresh_process import call_in_fresh_process
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_call_has_a_process_of_its_own_and_says_how_it_gets_on() -> None:
@@ -43,3 +47,21 @@ def test_an_interrupt_here_ends_the_process_there(tmp_path: Path) -> None:
         call_in_fresh_process(wait_for_ever, str(tmp_path / "pid"), on_progress=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_folders_named_like_the_suite_s_are_not_taken_for_it(tmp_path: Path) -> None:
+    """A user works where results are, not where the suite is, and may have a `benchmarks` of their own."""
+    for name in ("baselines", "benchmarks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not the suite')")
+    (tmp_path / "work.py").write_text("def place(tell):\n    import baselines\n    return baselines.__file__\n")
+    code = f"""
+import sys
+sys.path[0:1] = [{str(ROOT)!r}]
+from benchmarks.runs.fresh_process import call_in_fresh_process
+sys.path.append({str(tmp_path)!r})
+import work
+print(call_in_fresh_process(work.place))
+"""
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert found.stdout.strip() == str(ROOT / "baselines" / "__init__.py"), found.stderr
