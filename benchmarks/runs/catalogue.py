@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from baselines.refusal import unknown
 from benchmarks.runs.experiments import Experiment, Terms, Variant
+from benchmarks.runs.presets import NEIGHBOURHOOD
 from method.early_robust import RELEASED
 
 PLAIN = Variant("early_robust", "EarlyRobust")
@@ -110,6 +111,20 @@ _REACHES = (
         Variant(f"{defense}={size}", f"{title}, step {size}", defense, {"step_size": size}, terms=_DEVELOPMENT)
         for size in (0.03, 0.1, 0.2)
         for defense, title in (("pgd", "PGD"), ("freelb", "FreeLB"))
+    ),
+)
+
+_OBJECTIVES = (
+    replace(PLAIN, label="Ticket by FreeLB, fine-tuned plainly"),
+    Variant(
+        "search_smart",
+        "Ticket by SMART, fine-tuned plainly",
+        settings={"search": "smart"} | {f"search.{name}": value for name, value in NEIGHBOURHOOD.items()},
+    ),
+    Variant(
+        "fine_tuning_pgd",
+        "Ticket by FreeLB, fine-tuned by PGD",
+        settings={"fine_tuning": "pgd", "fine_tuning.steps": 3},
     ),
 )
 
@@ -229,6 +244,15 @@ EXPERIMENTS: dict[str, Experiment] = {
             _REACHES,
             ("sst2",),
             note="Attacked are test texts that no other table attacks.",
+            study=True,
+        ),
+        Experiment(
+            "tickets",
+            "Tickets of other objectives: who shapes the ticket, and who fine-tunes it",
+            "EarlyRobust beside a ticket that SMART shaped and one that PGD fine-tuned",
+            "variants",
+            _OBJECTIVES,
+            ("sst2",),
             study=True,
         ),
     )
