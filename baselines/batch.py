@@ -59,9 +59,12 @@ class Batch:
 
         Their texts keep the whole batch's padding.
         """
-        of_texts = {name: value for name, value in vars(self).items() if value is not None and name != "replaceable"}
+        of_texts = {
+            name: value for name, value in vars(self).items() if isinstance(value, Tensor) and name != "replaceable"
+        }
+        full = self.is_full or None  # a part of a padded batch may be full
         return [
-            replace(self, **{name: value[first::count] for name, value in of_texts.items()})
+            replace(self, is_full=full, **{name: value[first::count] for name, value in of_texts.items()})
             for first in range(min(count, len(self)))
         ]
 

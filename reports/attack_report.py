@@ -87,7 +87,7 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     if not any(result.complete for result in results):
         raise ValueError("no stored attack is complete; repeat the command that was interrupted")
     groups = attack_groups(trainings, results)
-    sources = {"kind": "attacks", **keys_of(trainings.values(), results)}
+    sources = {"kind": "attacks"} | {kind: sorted(keys) for kind, keys in keys_of(trainings.values(), results).items()}
     table = replace(attack_table(groups, results), sources=sources)
     return AttackReport(table, tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
 

@@ -148,5 +148,8 @@ def parse(text: str) -> dict[str, Any] | None:
     Raises:
         ValueError: where it is no JSON.
     """
-    content = json.loads(text)
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     return content if isinstance(content, dict) and "sources" in content else None

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from baselines.refusal import STEERING
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 WORD = re.compile(r"\w+(?:['’-]\w+)*\s*|[^\w\s]+\s*")
 STYLES = {"original": "red strike", "adversarial": "bold green"}
 
@@ -22,7 +23,7 @@ def word_differences(original: str, perturbed: str) -> tuple[list[Piece], list[P
     Words are runs of letters and digits, or of signs, with the space behind them; spaces are made one, and other
     control characters spaces. The pieces of a side, joined, are its text.
     """
-    sides = [_words(text) for text in (original, perturbed)]
+    sides = [_words(STEERING.sub(" ", text)) for text in (original, perturbed)]
     pieces: tuple[list[Piece], list[Piece]] = ([], [])
     for kind, start, end, other_start, other_end in _matches(*sides):
         spans = ((start, end), (other_start, other_end))
@@ -58,7 +59,7 @@ def word_edits(original: str, perturbed: str) -> tuple[list[str], list[tuple[int
 
 
 def _words(text: str) -> list[str]:
-    return WORD.findall(" ".join(STEERING.sub(" ", text).split()))
+    return WORD.findall(" ".join(CONTROL.sub(" ", text).split()))
 
 
 def _matches(words: list[str], others: list[str]) -> list[tuple[str, int, int, int, int]]:

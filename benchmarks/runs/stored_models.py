@@ -104,6 +104,8 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
         raise RuntimeError(
             f"the weights {weights} are not those that were trained; the command that made them makes them anew"
         )
-    tokenizer = AutoTokenizer.from_pretrained(weights.parent, use_fast=True, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        weights.parent, use_fast=True, local_files_only=True, trust_remote_code=False
+    )
     tokenizer.model_max_length = training.identity["max_length"]
     return load_classifier(weights.parent), tokenizer

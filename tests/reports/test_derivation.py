@@ -41,6 +41,8 @@ def expect(request: pytest.FixtureRequest):
             path = folder / f"{name}.{suffix}"
             if request.config.getoption("--renew-tables"):
                 path.write_bytes(renderings[suffix].encode())
+                if folder == STORE:
+                    seal(folder, [path])
             assert path.read_bytes() == renderings[suffix].encode(), f"{path.name} is not what its records give"
 
     return check

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from baselines.refusal import STEERING
-from reports.word_differences import STYLES, terminal_words, word_differences, word_edits
+from reports.word_differences import CONTROL, STYLES, terminal_words, word_differences, word_edits
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def applied(words: list[str], edits: list[tuple[int, int, str]]) -> str:
 @given(st.text(), st.text())
 def test_edits_turn_one_text_into_the_other_to_the_letter(original: str, perturbed: str) -> None:
     words, edits = word_edits(original, perturbed)
-    plain, wanted = (" ".join(STEERING.sub(" ", text).split()) for text in (original, perturbed))
+    plain, wanted = (" ".join(CONTROL.sub(" ", text).split()) for text in (original, perturbed))
     assert "".join(words) == plain and applied(words, edits) == wanted
     assert all(end <= start for (_, end, _), (start, _, _) in pairwise(edits))
 

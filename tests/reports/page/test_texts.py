@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from made_up_results import made_up_overview
 
-from baselines.refusal import STEERING
 from reports.page.results import Row, rows_of
 from reports.page.texts import ERROR_CHARACTERS, browsed_texts
+from reports.word_differences import CONTROL
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_every_outcome_is_there_and_gives_its_texts_back(rows: list[Row]) -> Non
             )
             _, label, (original,) = found["texts"][place]
             assert label == ("negative", "positive")[outcome.label] and similarity == outcome.similarity
-            plain = " ".join(STEERING.sub(" ", outcome.perturbed[0]).split())
+            plain = " ".join(CONTROL.sub(" ", outcome.perturbed[0]).split())
             assert adversarial(original, edits[0]) == plain
 
 
