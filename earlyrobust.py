@@ -723,6 +723,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RuntimeError as failure:
         _say_error(failure)
         code = FAILED
+    except BrokenPipeError:  # whoever read the output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
     except KeyboardInterrupt:
         print("earlyrobust: interrupted; the same command continues where it stopped", file=sys.stderr)
         code = INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -270,6 +271,16 @@ def test_an_interrupted_run_says_it_continues(capsys, monkeypatch: pytest.Monkey
     code, _, errors = command("reproduce", "table1", capsys=capsys)
     assert code == 75
     assert "the same command continues" in errors
+
+
+def test_output_may_be_cut_off() -> None:
+    """As by `| head`: the command ends without a traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, str(ROOT / "earlyrobust.py"), "ls", "recipes"]
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_help_imports_nothing_heavy() -> None:
