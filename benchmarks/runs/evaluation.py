@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -12,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from baselines.refusal import require
-from benchmarks.attacks.engine import ENGINE, attack_all
+from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
-from benchmarks.data.examples import Example
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
-from benchmarks.runs.runner import ATTACK_SEED, remaining
+from benchmarks.runs.runner import ATTACK_SEED, attack_victim
 from benchmarks.runs.setup import SCHEMA, Setup
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
 from benchmarks.victims.external import CallableVictim, load_callable
@@ -192,38 +190,19 @@ def attack_external(
         if stored is not None:
             return stored
         task = setup.tasks[record.task]
-        started, clock = datetime.now(timezone.utc), time.perf_counter()
         victim = external.open(len(task.dataset.label_names), task.max_length, record.temperature)
-        left: list[Example] = remaining(setup, key, task)
-        for outcome in attack_all(
-            victim,  # type: ignore[arg-type]
-            left,
+        return attack_victim(
+            setup,
+            victim,
             recipe,
-            task.resources,
-            seed=ATTACK_SEED,
-            columns=task.dataset.columns,
-        ):
-            setup.store.append_outcome(key, outcome)
-            on_outcome()
-        attacked = AttackRecord(
-            key=key,
+            key,
+            on_outcome,
             identity=identity,
             training_key=record.key,
             task=record.task,
             defense=record.title,
             seed=ATTACK_SEED,
-            recipe=recipe.key,
-            recipe_title=recipe.title,
-            profile=task.resources.describe(),
-            example_ids=[example.id for example in task.attacked],
-            seconds=time.perf_counter() - clock,
-            engine=ENGINE,
-            machine=setup.machine,
-            versions=setup.versions,
-            started_at=started.isoformat(timespec="seconds"),
         )
-        setup.store.put_attack(attacked)
-        return attacked
 
 
 def stored_externals(setup: Setup) -> Iterator[tuple[EvaluationRecord, list[AttackRecord]]]:

@@ -38,6 +38,7 @@ from benchmarks.runs.defenses import source_of
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.interruption import deferred
 from benchmarks.runs.setup import Setup, TaskSetup
+from benchmarks.victims.external import CallableVictim
 from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
 
@@ -372,37 +373,58 @@ def _attack(
     setup: Setup, training: TrainingRecord, recipe: Recipe, key: str, on_outcome: Callable[[], None] | None
 ) -> AttackRecord:
     task = setup.tasks[training.task]
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     model = load_trained(setup.store, training).to(setup.device)
     victim = Victim(model, setup.tokenizer, max_length=task.attack_length or task.max_length, device=setup.device)
-    clock = time.perf_counter()
-    for outcome in attack_all(
+    return attack_victim(
+        setup,
         victim,
-        remaining(setup, key, task),
         recipe,
-        task.resources,
-        seed=ATTACK_SEED,
-        columns=task.dataset.columns,
-    ):
-        setup.store.append_outcome(key, outcome)
-        if on_outcome is not None:
-            on_outcome()
-    record = AttackRecord(
-        key=key,
+        key,
+        on_outcome,
         identity=setup.attack_identity(training.key, training.task, recipe, ATTACK_SEED, ENGINE),
         training_key=training.key,
         task=training.task,
         defense=training.defense,
         seed=training.seed,
+    )
+
+
+def attack_victim(
+    setup: Setup,
+    victim: Victim | CallableVictim,
+    recipe: Recipe,
+    key: str,
+    on_outcome: Callable[[], None] | None,
+    *,
+    task: str,
+    **named: Any,
+) -> AttackRecord:
+    """Attacks the task's texts that have no outcome yet, stores each outcome as it comes, and then the record.
+
+    Args:
+        key: the attack's name in the store.
+        named: what the record says of the victim: identity, training_key, defense and seed.
+    """
+    chosen = setup.tasks[task]
+    started, clock = datetime.now(timezone.utc), time.perf_counter()
+    left = remaining(setup, key, chosen)
+    for outcome in attack_all(victim, left, recipe, chosen.resources, seed=ATTACK_SEED, columns=chosen.dataset.columns):
+        setup.store.append_outcome(key, outcome)
+        if on_outcome is not None:
+            on_outcome()
+    record = AttackRecord(
+        key=key,
+        task=task,
         recipe=recipe.key,
         recipe_title=recipe.title,
-        profile=task.resources.describe(),
-        example_ids=[example.id for example in task.attacked],
+        profile=chosen.resources.describe(),
+        example_ids=[example.id for example in chosen.attacked],
         seconds=time.perf_counter() - clock,
         engine=ENGINE,
         machine=setup.machine,
         versions=setup.versions,
-        started_at=started,
+        started_at=started.isoformat(timespec="seconds"),
+        **named,
     )
     setup.store.put_attack(record)
     return record
