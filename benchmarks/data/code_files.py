@@ -24,11 +24,12 @@ def run_code(path: Path, what: str, prefix: str) -> ModuleType:
     name = f"{prefix}_{path.stem}_{sha256_of(path)[:12]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        if spec is None:
             raise ValueError(f"the {what} {str(path)!r} is not a Python module")
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
         try:
-            spec.loader.exec_module(module)
+            # Not the bytecode beside the file: that may be of the text before this one, which has another hash.
+            exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
         except Exception as error:
             del sys.modules[name]
             raise ValueError(f"the {what} {str(path)!r} fails to import: {type(error).__name__}: {error}") from error
