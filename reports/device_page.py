@@ -58,6 +58,7 @@ def write_evidence(place: Place) -> list[Path]:
     card: Card | None = None
     written: list[Path] = []
     if (place.out / RESULTS / "trainings").is_dir():
+        written.append(put_together(place.out))  # first: all else can be made anew from it
         setup = resolve(place.options())
         trained = [each.trained for each in plan_of(setup, table1_cells(setup, place.sizes.runs)).cells if each.trained]
         if trained:
@@ -66,7 +67,6 @@ def write_evidence(place: Place) -> list[Path]:
         attacked = fully_attacked(setup)
         card = _card(place.out / RESULTS)
         written += write_card(card, place.out)
-        written.append(put_together(place.out))
     counts = place.size == "full" and place.bundle is not None  # of generated texts, or of three, nothing is judged
     found = targets(by_key, attacked if counts else {})
     tables = {"targets": targets_table(found, profiles_of(by_key))} | tables | _measured_tables(by_key)
@@ -220,7 +220,7 @@ def _step_rows(record: PartRecord) -> list[tuple[Number | str, ...]]:
     rows: list[tuple[Number | str, ...]] = []
     for method in dict.fromkeys(each.method for each in timings):
         mine = [each for each in timings if each.method == method]
-        cost = fmean(seconds / plain[block] for block, seconds in seconds_by_block(timings, method).items())
+        costs = [seconds / plain[block] for block, seconds in seconds_by_block(timings, method).items() if plain]
         speedups = [math.nan] * 6
         if has_ours:
             cap, early = speedup(timings, method), speedup(timings, method, EARLY_SEARCH)
@@ -229,7 +229,7 @@ def _step_rows(record: PartRecord) -> list[tuple[Number | str, ...]]:
         phi = phi_wall = math.nan
         if method == OURS:
             phi = share_left(shape, batch["tokens"], *EarlyRobust().shares_removed)
-            phi_wall = _phi_wall(mine, timings)
+            phi_wall = _phi_wall(mine, timings) if plain else math.nan
         memory = [each.peak_memory_bytes for each in mine if each.peak_memory_bytes is not None]
         watts = [each.watts for each in mine if each.watts is not None]
         rows.append(
@@ -239,7 +239,7 @@ def _step_rows(record: PartRecord) -> list[tuple[Number | str, ...]]:
                 "yes" if result["captured"] else "no",
                 method,
                 Number(median(_longest_stage(each) for each in mine), digits=4),
-                Number(cost, digits=2),
+                Number(fmean(costs) if costs else math.nan, digits=2),
                 *(Number(each, digits=2) for each in speedups),
                 Number(phi, digits=3),
                 Number(phi_wall, digits=3),

@@ -27,18 +27,20 @@ from baselines.freelb import FreeLB
 from baselines.pgd import PGD
 from baselines.training import Precision, fit
 from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.machine import usable_cores
 from benchmarks.clock.nvml import cuda_device
 from benchmarks.data.tasks import find_task
 from benchmarks.device.bundle import TASK, Bundle, open_bundle
 from benchmarks.runs.execute import execute
 from benchmarks.runs.experiments import FIRST_SEED, Cell, cells
+from benchmarks.runs.local_executor import LocalExecutor
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan, PlannedCell, look_up
 from benchmarks.runs.progress import Reporter
 from benchmarks.runs.setup import Setup, resolve
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import bench_attacks, bench_loops
-from benchmarks.speed.self_test import SHAPE, same_method_twice, self_tests
+from benchmarks.speed.self_test import same_method_twice, self_tests
 from benchmarks.speed.stage_speed import UPDATES_PER_EPOCH, compared_methods, time_methods
 from benchmarks.speed.step_profile import StepProfile, profile_updates
 from benchmarks.speed.step_speed import BERT_BASE, RandomBatches, measured_methods, pruned_, random_batch, random_bert
@@ -51,6 +53,7 @@ RECIPES = "textfooler,bertattack_official"
 MINILM = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
 THIN = EncoderShape(layers=2, hidden=32, heads=4, neurons=64)
 ROOT = Path(__file__).resolve().parents[2]
+MARK = "pytest.mark.gpu"
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ class Part:
 
 def clock(place: Place, say: Say) -> dict[str, Any]:
     """The planted faults, and one method under two names."""
-    shape = SHAPE if place.size == "full" else place.sizes.encoder
+    shape = None if place.size == "full" else place.sizes.encoder
     tests = self_tests(place.device, shape)
     first, second = same_method_twice(place.device, say, shape)
     return {"tests": [asdict(each) for each in tests], "first": first, "second": second}
@@ -216,8 +219,9 @@ def steps(batch: str, precision: Precision, captured: bool = False) -> Work:
     """Every method's stages at one batch, in one precision, as written or captured."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
+        sizes = place.sizes
         return _timed(
-            place, place.sizes.encoder, place.sizes.batches[batch], compared_methods(), precision, captured, say
+            place, sizes.encoder, sizes.batches[batch], compared_methods(), sizes.updates, precision, captured, say
         )
 
     return work
@@ -227,8 +231,8 @@ def minilm_steps(captured: bool) -> Work:
     """The methods of the cost table on short texts of the small encoder, where launches are what takes the time."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
-        shape = place.sizes.batches["short"]
-        return _timed(place, place.sizes.small_encoder, shape, measured_methods(), "fp32", captured, say)
+        shape, updates = place.sizes.batches["short"], 5 * place.sizes.updates  # which take milliseconds
+        return _timed(place, place.sizes.small_encoder, shape, measured_methods(), updates, "fp32", captured, say)
 
     return work
 
@@ -238,20 +242,21 @@ def _timed(
     encoder: EncoderShape,
     batch: BatchShape,
     methods: Mapping[str, Defense],
+    updates: int,
     precision: Precision,
     captured: bool,
     say: Say,
 ) -> dict[str, Any]:
     """The timings in plain values, with what they were taken on; captured, with what cannot be."""
     model = random_bert(encoder).to(place.device)
-    refused = _refused(methods, model, batch) if captured else {}
+    refused = _refused(methods, model, precision) if captured else {}
     timings = time_methods(
         model,
         {title: defense for title, defense in methods.items() if title not in refused},
         texts=batch.texts,
         tokens=batch.tokens,
         blocks=place.sizes.blocks,
-        updates=place.sizes.updates,
+        updates=updates,
         device=place.device,
         precision=precision,
         energy=board_energy(place.device),
@@ -268,15 +273,15 @@ def _timed(
     }
 
 
-def _refused(methods: Mapping[str, Defense], model: nn.Module, batch: BatchShape) -> dict[str, str]:
-    """The methods that cannot be captured, with the reason."""
+def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precision) -> dict[str, str]:
+    """The methods that cannot be captured, with the reason; a thin batch tells."""
     found = {}
-    batches = RandomBatches(random_batch(batch.texts, batch.tokens, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
+    batches = RandomBatches(random_batch(2, 16, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
     for title, defense in methods.items():
         try:
-            fit(defense, copy.deepcopy(model), batches, most_updates=1, graphs=CudaGraphs())
-        except ValueError as refusal:
-            found[title] = str(refusal)
+            fit(defense, copy.deepcopy(model), batches, most_updates=1, precision=precision, graphs=CudaGraphs())
+        except (ValueError, RuntimeError) as refusal:  # what broke a recording may break those after it too
+            found[title] = str(refusal).partition("\n")[0]
     return found
 
 
@@ -295,10 +300,18 @@ def table1_run(number: int) -> Work:
         planned = [each for each in table1_cells(setup, number + 1) if each.seed == FIRST_SEED + number]
         for line in (*setup.store.quarantine(), *_set_weightless_aside(setup, look_up(setup, planned))):
             say(line)
-        trained = execute(setup, plan_of(setup, planned), Reporter(Console()))
+        working = LocalExecutor(setup, attacks_each=attacks_beside_each_other())
+        trained = execute(setup, plan_of(setup, planned), Reporter(Console()), working)
         return {"seed": FIRST_SEED + number, "trainings": [record.key for record in trained]}
 
     return work
+
+
+def attacks_beside_each_other() -> int:
+    """Attacks at a time on one GPU: a query takes Python longer than the GPU, so that there is one for each core but
+    two, which are left to the GPU's driver and to the process that hands out the work.
+    """
+    return max(1, usable_cores() - 2)
 
 
 def table1_cells(setup: Setup, runs: int) -> list[Cell]:
@@ -323,11 +336,15 @@ def _set_weightless_aside(setup: Setup, planned: Sequence[PlannedCell]) -> list[
 
 
 def attacks(place: Place, say: Say) -> dict[str, Any]:
-    """Queries a second of the attack engine on the fine-tuned model, beside TextAttack's loop where that is there."""
-    options = replace(place.options(), attacked=place.sizes.throughput_texts)
+    """Queries a second of the attack engine on a fine-tuned model, beside TextAttack's loop where that is there.
+
+    The model is trained for this alone: those of Table 1 may have stayed on another machine.
+    """
     has_textattack = find_spec("textattack") is not None
     ways = WAYS[2:] if has_textattack else WAYS[-1:]
-    found = bench_attacks(options, ways=ways, say=say)
+    with tempfile.TemporaryDirectory() as folder:
+        options = replace(place.options(), attacked=place.sizes.throughput_texts, out=Path(folder))
+        found = bench_attacks(options, ways=ways, say=say)
     return {
         "textattack": "measured" if has_textattack else "not measured: TextAttack is not installed on this machine",
         "timings": {find_task(each.task).title: [asdict(timing) for timing in each.timings] for each in found},
@@ -369,7 +386,9 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
     Raises:
         RuntimeError: where there are none beside the code.
     """
-    if not (ROOT / "tests").is_dir():
+    # These files alone: others import what such a machine may lack.
+    marked = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text("utf-8")]
+    if not marked:
         raise RuntimeError(f"there are no tests in {ROOT}; run the command in a copy of the repository")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -382,7 +401,7 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
             "-p",
             "no:cacheprovider",
             f"--junitxml={report}",
-            "tests",
+            *marked,
         ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if not report.exists():
@@ -418,7 +437,10 @@ def board_energy(device: str) -> Callable[[], float | None]:
         return lambda: None
 
     def joules() -> float | None:
-        count = board.sample().energy_millijoules
+        try:
+            count = board.sample().energy_millijoules
+        except Exception:  # whatever a driver raises, energy is not reported then
+            return None
         return None if count is None else count / 1000
 
     return joules

@@ -192,8 +192,8 @@ def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say
         except TimeoutError:
             taken = time.monotonic() - began
             return record("left out", f"it was cut off after {taken / 60:.1f} minutes; the same command goes on", taken)
-        except (RuntimeError, ValueError) as failure:
-            found = record("failed", str(failure), time.monotonic() - began)
+        except Exception as failure:  # whatever breaks one part must not cost the others their time
+            found = record("failed", f"{type(failure).__name__}: {failure}", time.monotonic() - began)
     write_atomically(_path(place.out, part.key), json.dumps(asdict(found), indent=1) + "\n")
     return found
 

@@ -29,17 +29,26 @@ def process_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    with _suite_found_first():
+    with _as_the_server_needs_it():
         forkserver.ensure_running()
     return context
 
 
 @contextmanager
-def _suite_found_first() -> Iterator[None]:
-    """Has Python processes that are started meanwhile find this suite, and not what lies in the current folder."""
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    paths = [str(Path(__file__).resolve().parents[2]), before["PYTHONPATH"] or ""]
-    os.environ |= {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONSAFEPATH": "1"}
+def _as_the_server_needs_it() -> Iterator[None]:
+    """What processes started meanwhile find: this suite, and not what lies in the current folder; and a torch that asks
+    the driver's library whether there is a GPU. Asked by itself, as other packages do while they are imported, torch
+    could not use the GPU in what is forked from that process.
+    """
+    wanted = {
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")])
+        ),
+        "PYTHONSAFEPATH": "1",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ |= wanted
     try:
         yield
     finally:

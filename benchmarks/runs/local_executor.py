@@ -50,18 +50,24 @@ class LocalExecutor(Executor):
 
     Args:
         setup: the run's; its options say how many places there are.
+        attacks_each: attacks at a time on one GPU, which an attack keeps busy for a small part of its time. Trainings
+            have one place on each.
     """
 
-    def __init__(self, setup: Setup):
+    def __init__(self, setup: Setup, attacks_each: int = 1):
         self._surroundings = Surroundings.of(setup)
         workers = setup.options.workers
         self._on_gpu = setup.device == "cuda"
         if self._on_gpu:
-            self._places = visible_gpus()[: workers or 1]
+            gpus = visible_gpus()[: workers or 1]
+            self._gpus = {gpu if turn == 0 else f"{gpu}, {turn}": gpu for turn in range(attacks_each) for gpu in gpus}
+            self._places = list(self._gpus)
+            self._for_training = gpus
         else:
             self._places = [f"core {number}" for number in range(workers or usable_cores())]
+            self._for_training = self._places
         side_by_side = self._on_gpu or setup.options.untimed
-        self._most_trainings = len(self._places) if side_by_side else 1
+        self._most_trainings = len(self._for_training) if side_by_side else 1
         self._queue: deque[Item] = deque()
         self._busy: dict[str, _Worker] = {}
         self._idle: dict[str, _Worker] = {}
@@ -79,7 +85,8 @@ class LocalExecutor(Executor):
 
     def describe(self) -> str:
         """What it works with."""
-        place = "GPU" if self._on_gpu else "core"
+        beside = len(self._places) > len(self._for_training)
+        place = f"GPU{', side by side' if beside else ''}" if self._on_gpu else "core"
         note = "; times do not count" if self._surroundings.options.untimed else ""
         return (
             f"executor local: {self._most_trainings} trainings at a time, {len(self._places)} attacks, each on one "
@@ -133,13 +140,14 @@ class LocalExecutor(Executor):
         trainings = sum(isinstance(worker.item, Training) for worker in self._busy.values())
         if isinstance(item, Training) and trainings >= self._most_trainings:
             return None
-        free = [place for place in self._places if place not in self._busy]
+        places = self._for_training if isinstance(item, Training) else self._places
+        free = [place for place in places if place not in self._busy]
         return min(free, key=lambda place: (place in self._idle) == isinstance(item, Training), default=None)
 
     def _new_worker(self, place: str, item: Item) -> _Worker:
         context = process_context()
         ours, theirs = context.Pipe()
-        gpu = place if self._on_gpu else None
+        gpu = self._gpus[place] if self._on_gpu else None
         process = context.Process(target=_serve, args=(theirs, self._surroundings, gpu))
         process.start()
         theirs.close()

@@ -75,7 +75,10 @@ class Timing:
 
 
 class RecordedVictim(Victim):
-    """A victim that remembers every answer; a second, cold one answers from its memory."""
+    """A victim that remembers every answer; a second, cold one answers from its memory.
+
+    Rounding on a GPU may take a search to an input that was never asked for; that one is computed.
+    """
 
     def __init__(self, victim: Victim, answers: dict[Row, np.ndarray] | None = None) -> None:
         super().__init__(victim.model, victim.tokenizer, max_length=victim.max_length, device=victim.device)
@@ -83,11 +86,14 @@ class RecordedVictim(Victim):
         self.recorded: dict[Row, np.ndarray] = {}
 
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
-        if self._known is not None:
-            return np.stack([self._known[row] for row in rows]) if rows else super()._forward(rows)
-        found = super()._forward(rows)
-        self.recorded.update(zip(rows, found, strict=True))
-        return found
+        if self._known is None:
+            found = super()._forward(rows)
+            self.recorded.update(zip(rows, found, strict=True))
+            return found
+        new = [row for row in rows if row not in self._known]
+        if new:
+            self._known.update(zip(new, super()._forward(new), strict=True))
+        return np.stack([self._known[row] for row in rows]) if rows else super()._forward(rows)
 
 
 class RecordedEncoder(MeanPooledEncoder):
@@ -99,11 +105,14 @@ class RecordedEncoder(MeanPooledEncoder):
         self.recorded: dict[tuple[int, ...], np.ndarray] = {}
 
     def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
-        if self._answers is not None:
-            return np.stack([self._answers[row] for row in rows])
-        found = super()._forward(rows)
-        self.recorded.update(zip(rows, found, strict=True))
-        return found
+        if self._answers is None:
+            found = super()._forward(rows)
+            self.recorded.update(zip(rows, found, strict=True))
+            return found
+        new = [row for row in rows if row not in self._answers]
+        if new:
+            self._answers.update(zip(new, super()._forward(new), strict=True))
+        return np.stack([self._answers[row] for row in rows])
 
 
 class PlainEncoder:

@@ -147,9 +147,9 @@ def bench_loops(
         f"Clock: {timer_for(setup.device).clock}; plain loops: the host's, synchronised after each update; on "
         f"{_where(setup.device)}.",
         "Plain: as the releases write it. Losses are read back after each pass, ascents compute all parameters' "
-        "gradients, InfoBERT goes backwards twice and walks over tokens in Python, searches scale attention's "
-        "probabilities and copy their coefficients after each update, RobusT's takes the fixed weights' gradients too, "
-        "AdamW and clipping go parameter by parameter. The gradients are the same; tests hold both to it.",
+        "gradients, InfoBERT goes backwards twice and walks over tokens in Python, searches spell attention out to "
+        "scale its heads and copy their coefficients after each update, RobusT's takes the fixed weights' gradients "
+        "too, AdamW and clipping go parameter by parameter. The gradients are the same; tests hold both to it.",
     ]
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, pad
 
 from baselines.batch import Batch
@@ -112,15 +114,13 @@ def _pgd(defense: PGD, model: nn.Module, batch: Batch) -> float:
     return loss.item()
 
 
-def _freelb(
-    defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], Tensor] | None = None, **options: Any
-) -> float:
+def _freelb(defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], Tensor] | None = None) -> float:
     """`last` gives what is added to the last step's loss."""
     delta = _start(defense, model, batch)
     total = 0.0
     for number in range(defense.steps):
         delta.requires_grad_()
-        loss = cross_entropy(_perturbed(model, delta, batch, **options).logits, batch.labels) / defense.steps
+        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels) / defense.steps
         if last is not None and number == defense.steps - 1:
             loss = loss + last()
         loss.backward()
@@ -133,14 +133,21 @@ def _freelb(
 def _ticket_search(
     defense: EarlyBert | EarlyRobust, model: nn.Module
 ) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
-    """Coefficients on attention's probabilities and on activations, copied to the host after each update.
+    """Coefficients on heads and on activations, copied to the host after each update.
 
-    Probabilities are multiplied by the `head_mask` of transformers 4; 5 has none.
+    The release gives `head_mask`, which transformers 5 no longer has: attention is then spelt out and a head's
+    probabilities are scaled. Here it is spelt out too, and the head's context is scaled, which is the same product.
     """
     layers, heads, neurons = shape_of(model)
     device = next(model.parameters()).device
     on_heads, on_neurons = (nn.Parameter(torch.ones(layers, count, device=device)) for count in (heads, neurons))
+
+    def scale_heads(number: int, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        context = inputs[0].unflatten(-1, (heads, -1)) * on_heads[number].unsqueeze(-1)  # (B, L, H, width)
+        return (context.flatten(-2),)
+
     for number, layer in enumerate(layers_of(model)):
+        layer.linear("attention_output").register_forward_pre_hook(partial(scale_heads, number))
         layer.linear("output").register_forward_pre_hook(
             lambda module, inputs, number=number: (inputs[0] * on_neurons[number],)
         )
@@ -150,12 +157,13 @@ def _ticket_search(
         return defense.lambda_heads * on_heads.abs().sum() + defense.lambda_neurons * on_neurons.abs().sum()
 
     def step(batch: Batch) -> float:
-        if isinstance(defense, EarlyRobust):
-            found = _freelb(defense.search, model, batch, penalty, head_mask=on_heads)  # type: ignore[arg-type]
-        else:
-            loss = cross_entropy(model(**batch.inputs(), head_mask=on_heads).logits, batch.labels) + penalty()
-            loss.backward()
-            found = loss.item()
+        with sdpa_kernel(SDPBackend.MATH):
+            if isinstance(defense, EarlyRobust):
+                found = _freelb(defense.search, model, batch, penalty)  # type: ignore[arg-type]
+            else:
+                loss = cross_entropy(model(**batch.inputs()).logits, batch.labels) + penalty()
+                loss.backward()
+                found = loss.item()
         copies.append([each.detach().cpu().numpy().copy() for each in (on_heads, on_neurons)])
         return found
 

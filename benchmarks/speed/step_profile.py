@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -78,8 +79,11 @@ def profile_updates(
         what: what it is called in tables.
         model: is trained.
         graphs: what captures the steps, if anything does.
+    Raises:
+        RuntimeError: where the profiler saw nothing.
     """
     on_gpu = device == "cuda"
+    os.environ.setdefault("TEARDOWN_CUPTI", "0")  # a second profile in a process that replays graphs else may crash
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     profiler, clock = profile(activities=activities), [0.0, 0.0]
 
@@ -106,7 +110,9 @@ def profile_updates(
         most_updates=WARM_UP_UPDATES + updates,
         graphs=graphs,
     )
-    events = [event for event in profiler.events() or [] if (event.device_type == DeviceType.CUDA) == on_gpu]
+    events = own_events(profiler.events() or [], on_gpu)
+    if not events:
+        raise RuntimeError("torch's profiler saw nothing of what the device did; it may not be allowed to look here")
     spans = [(event.time_range.start, event.time_range.end) for event in events]
     return StepProfile(
         what=what,
@@ -115,6 +121,15 @@ def profile_updates(
         launches=len(events) / updates,
         kernels=tuple(_longest(events, on_gpu, updates)),
     )
+
+
+def own_events(events: Iterable[Any], on_gpu: bool) -> list[Any]:
+    """What the device did itself; a GPU's events hold named ranges of the host's too, with the gaps in them."""
+    return [
+        event
+        for event in events
+        if (event.device_type == DeviceType.CUDA) == on_gpu and not (on_gpu and event.is_user_annotation)
+    ]
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:

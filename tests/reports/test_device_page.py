@@ -41,6 +41,14 @@ def test_a_training_costs_its_stages_and_speedups_are_ratios_of_costs() -> None:
     assert rows["Fine-tune"]["watts"] == 500 and rows["Fine-tune"]["peak_memory_gib"] == 1
 
 
+def test_where_fine_tuning_was_not_timed_there_is_no_cost() -> None:
+    """A recording may be refused."""
+    timed = {name: stages for name, stages in METHODS.items() if name != "Fine-tune"}
+    rows = {row["method"]: row for row in steps_table([steps("steps_filling_fp32", timed)]).records()}
+    assert rows["FreeLB-5"]["measured_fine_tuning_costs"] is rows["EarlyRobust"]["phi_wall"] is None
+    assert rows["FreeLB-5"]["speedup"] == pytest.approx(5 / 1.3)
+
+
 def test_a_missed_target_is_explained_by_its_profile() -> None:
     (row,) = targets_table([MISSED], [PROFILE]).records()
     assert row["note"] == (

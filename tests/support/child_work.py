@@ -17,6 +17,11 @@ def count_to(number: int, tell: Callable[[], None]) -> tuple[int, int]:
     return number, os.getpid()
 
 
+def environment(name: str, tell: Callable[[], None]) -> str | None:
+    """A variable of that process's environment."""
+    return os.environ.get(name)
+
+
 def refuse(kind: type[Exception], tell: Callable[[], None]) -> None:
     """Raises an exception of that kind."""
     raise kind("a sentence")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
 import xml.etree.ElementTree as ElementTree
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tape import FakeGraphs
 
+from baselines.fine_tune import FineTune
+from baselines.robust_ticket import RobustTicket
 from benchmarks.device import parts as module
 from benchmarks.device.parts import KNOWN, PARTS, SIZES, Place, board_energy, outcomes_of, plan_of, table1_cells
 from benchmarks.runs.defenses import TABLE_ORDER
@@ -66,6 +71,55 @@ def test_a_training_whose_weights_did_not_come_along_is_done_again(place: Place)
     setup.store.weights_path(record.key).unlink()
     (said,) = module._set_weightless_aside(setup, plan_of(setup, [cell]).cells)
     assert "is redone" in said and setup.store.training(record.key) is None
+
+
+def test_throughput_needs_no_weights_of_table_1_and_leaves_none(place: Place) -> None:
+    """Weights do not travel from machine to machine, records do."""
+    setup = resolve(replace(place.options(), defenses="fine_tune"))
+    cell = next(each for each in table1_cells(setup, 1) if each.defense.key == "fine_tune")
+    record = train(setup, cell)
+    setup.store.weights_path(record.key).unlink()
+    result = KNOWN["attacks"].work(place, lambda line: None)
+    (timings,) = result["timings"].values()
+    assert {each["recipe"] for each in timings} == {"textfooler", "bertattack_official"}
+    assert all(each["queries"] > 0 for each in timings)
+    assert setup.store.training(record.key) == record and not setup.store.weights_path(record.key).is_file()
+
+
+def test_what_cannot_be_recorded_is_named_and_costs_the_others_nothing(place: Place, monkeypatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class ReadsBack(FineTune):
+        title = "Reads back"
+
+        def step(self, model, batch):
+            loss = super().step(model, batch)
+            return loss * loss.item()
+
+    monkeypatch.setattr(module, "CudaGraphs", FakeGraphs)
+    methods = {"plain": FineTune(), "RobusT": RobustTicket(), "reads back": ReadsBack()}
+    refused = module._refused(methods, module.random_bert(place.sizes.encoder), "fp32")
+    assert refused.keys() == {"RobusT", "reads back"}
+    assert "its penalty's weight" in refused["RobusT"] and "not permitted" in refused["reads back"]
+
+
+def test_the_files_of_gpu_tests_import_nothing_that_such_a_machine_may_lack() -> None:
+    marked = [path for path in (module.ROOT / "tests").rglob("test_*.py") if module.MARK in path.read_text("utf-8")]
+    needed = {name for path in marked for name in imported(path)}
+    ours = {"baselines", "method", "benchmarks", "reports", "tests"}
+    support = {path.stem for path in (module.ROOT / "tests" / "support").glob("*.py")}
+    assert len(marked) >= 3
+    assert needed <= ours | support | set(sys.stdlib_module_names) | {"pytest", "torch", "numpy"}
+
+
+def imported(path: Path) -> set[str]:
+    """The packages that a file names in its imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
 
 
 def test_outcomes_of_tests_are_read_from_the_report() -> None:

@@ -26,6 +26,10 @@ def breaks(place, say):
     raise RuntimeError("it broke")
 
 
+def is_wrong(place, say):
+    return {}["key"]
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> dict[str, Part]:
     """Parts run in this process, and can be given another work."""
@@ -75,9 +79,14 @@ def test_a_part_that_overruns_is_cut_off_and_the_next_is_done(place, in_process)
 
 def test_a_part_that_fails_says_why_and_is_done_again(place, in_process) -> None:
     (failed,), _ = run(place, in_process, 1, Part("a", "A", 0.1, breaks))
-    assert (failed.status, failed.why) == ("failed", "it broke")
+    assert (failed.status, failed.why) == ("failed", "RuntimeError: it broke")
     (mended,), _ = run(place, in_process, 1, Part("a", "A", 0.1, says(1)))
     assert mended.status == "done"
+
+
+def test_a_bug_in_one_part_costs_the_others_nothing(place, in_process) -> None:
+    found, _ = run(place, in_process, 1, Part("a", "A", 0.1, is_wrong), Part("b", "B", 0.1, says(1)))
+    assert [each.status for each in found] == ["failed", "done"] and found[0].why == "KeyError: 'key'"
 
 
 def test_evidence_on_another_footing_is_refused(place, monkeypatch) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from child_work import count_to, refuse, vanish, wait_for_ever
+from child_work import count_to, environment, refuse, vanish, wait_for_ever
 
 from benchmarks.runs.fresh_process import call_in_fresh_process
 
@@ -47,6 +47,12 @@ def test_an_interrupt_here_ends_the_process_there(tmp_path: Path) -> None:
         call_in_fresh_process(wait_for_ever, str(tmp_path / "pid"), on_progress=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_what_is_imported_before_a_fork_does_not_wake_the_gpu() -> None:
+    """Torch refuses a GPU in a process forked from one that asked CUDA for its number of GPUs."""
+    assert call_in_fresh_process(environment, "PYTORCH_NVML_BASED_CUDA_CHECK") == "1"
+    assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ
 
 
 def test_folders_named_like_the_suite_s_are_not_taken_for_it(tmp_path: Path) -> None:

@@ -34,10 +34,10 @@ class FakeConnection:
 def make(monkeypatch: pytest.MonkeyPatch):
     """Makes an executor whose processes are imaginary; those that were started are listed."""
 
-    def executor(device: str = "cpu", **options) -> LocalExecutor:
+    def executor(device: str = "cpu", attacks_each: int = 1, **options) -> LocalExecutor:
         usual = {"workers": 2, "untimed": False}
         setup = SimpleNamespace(options=SimpleNamespace(**usual | options), device=device, tasks={}, experiment=None)
-        working = LocalExecutor(setup)
+        working = LocalExecutor(setup, attacks_each)
         working.started = []
 
         def new_worker(place, item):
@@ -97,6 +97,22 @@ def test_each_gpu_has_one_item_and_one_gpu_is_used_unless_more_are_asked_for(mak
         working.submit(training(key))
     assert under_way(working) == {"0": "a", "1": "b"}
     assert make("cuda", workers=None)._places == ["0"]
+
+
+def test_attacks_share_a_gpu_where_asked_and_trainings_never_do(make) -> None:
+    working = make("cuda", workers=None)
+    assert working._places == ["0"] and "each on one GPU" in working.describe()
+    sharing = make("cuda", workers=2, attacks_each=3)
+    assert sharing.describe() == "executor local: 2 trainings at a time, 6 attacks, each on one GPU, side by side"
+    for key in "abc":
+        sharing.submit(training(key))
+    assert under_way(sharing) == {"0": "a", "1": "b"}
+    for key in "abc":
+        end(sharing, key)
+    for number in range(7):
+        sharing.submit(attack(f"x{number}"))
+    assert len(under_way(sharing)) == 6
+    assert [sharing._gpus[place] for place in under_way(sharing)] == ["0", "1"] * 3
 
 
 def test_a_process_attacks_one_model_after_another_and_makes_room_for_a_training(make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from benchmarks.attacks import engine
@@ -11,7 +12,9 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.runs.options import Options
-from benchmarks.speed.attack_speed import WAYS, Disagreement, compare
+from benchmarks.runs.runner import victim_of
+from benchmarks.runs.setup import resolve
+from benchmarks.speed.attack_speed import WAYS, Disagreement, RecordedVictim, compare
 from benchmarks.speed.bench import bench_attacks
 from reports.speed import speed_table
 
@@ -37,8 +40,6 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     calls = []
     encode = MeanPooledEncoder._forward
     monkeypatch.setattr(MeanPooledEncoder, "_forward", lambda self, rows: calls.append(rows) or encode(self, rows))
-    from benchmarks.runs.runner import victim_of
-
     victim = victim_of(setup, task, setup.backbone.new_classifier(2, 0))
     forward = victim.model.forward
     monkeypatch.setattr(victim.model, "forward", lambda *a, **k: calls.append(k) or forward(*a, **k))
@@ -54,6 +55,18 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     loading = [(101, 8209, 102)]  # the word that loads an encoder, before each timing
     asked = [repr(call) for call in calls if call != loading]
     assert timing.python_seconds > 0 and len(asked) == len(set(asked))
+
+
+def test_what_a_search_asks_anew_is_computed(tiny_setup) -> None:
+    """Rounding that depends on a batch may lead it elsewhere."""
+    setup = resolve(tiny_setup)
+    task = setup.tasks["demo"]
+    victim = victim_of(setup, task, setup.backbone.new_classifier(2, 0))
+    recording = RecordedVictim(victim)
+    first = recording([("a film",)])
+    free = RecordedVictim(victim, recording.recorded)
+    np.testing.assert_array_equal(free([("a film",)]), first)
+    np.testing.assert_allclose(free([("a film",), ("a bad plot",)]), victim([("a film",), ("a bad plot",)]), rtol=1e-6)
 
 
 def test_a_wrong_engine_is_not_excused(tiny_setup, monkeypatch) -> None:

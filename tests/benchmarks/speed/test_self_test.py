@@ -49,6 +49,12 @@ def test_a_second_process_must_make_the_difference(monkeypatch, alone: float, be
     assert self_test._second_process("cpu", self_test.SHAPE).passed is passed
 
 
+def test_a_gpu_has_more_to_compute_than_to_launch() -> None:
+    assert self_test.shape_for("cuda") == self_test.GPU_SHAPE and self_test.shape_for("cpu") == self_test.SHAPE
+    model = self_test.random_bert(self_test.SHAPE)
+    assert self_test._batch("cuda", model).input_ids.numel() > 20 * self_test._batch("cpu", model).input_ids.numel()
+
+
 def test_both_names_run_in_every_block() -> None:
     first, second = same_method_twice("cpu", shape=self_test.SHAPE)
     assert len(first) == len(second) == 2 and min(first + second) > 0

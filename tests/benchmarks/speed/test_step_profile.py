@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from torch.autograd import DeviceType
 
 from baselines.fine_tune import FineTune
 from benchmarks.clock.cost import EncoderShape
-from benchmarks.speed.step_profile import covered, profile_updates
+from benchmarks.speed import step_profile
+from benchmarks.speed.step_profile import covered, own_events, profile_updates
 from benchmarks.speed.step_speed import random_batch, random_bert
 
 THIN = EncoderShape(layers=2, hidden=16, heads=2, neurons=16)
@@ -18,6 +22,23 @@ THIN = EncoderShape(layers=2, hidden=16, heads=2, neurons=16)
 )
 def test_the_union_of_spans(spans, length) -> None:
     assert covered(spans) == length
+
+
+def test_a_name_for_a_stretch_of_the_gpus_work_is_no_work_of_its_own() -> None:
+    """An optimiser's step is such a stretch."""
+    kernel, stretch, host = (
+        SimpleNamespace(device_type=device, is_user_annotation=named)
+        for device, named in ((DeviceType.CUDA, False), (DeviceType.CUDA, True), (DeviceType.CPU, True))
+    )
+    assert own_events([kernel, stretch, host], on_gpu=True) == [kernel]
+    assert own_events([kernel, stretch, host], on_gpu=False) == [host]
+
+
+def test_a_profiler_that_sees_nothing_is_not_taken_for_an_idle_device(monkeypatch) -> None:
+    monkeypatch.setattr(step_profile, "own_events", lambda events, on_gpu: [])
+    model = random_bert(THIN)
+    with pytest.raises(RuntimeError, match="saw nothing of what the device did"):
+        profile_updates("thin", FineTune(), model, random_batch(2, 8, 100), updates=1, device="cpu")
 
 
 def test_updates_are_profiled_without_the_warm_up() -> None:
