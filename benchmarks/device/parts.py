@@ -197,6 +197,7 @@ class Part:
         needs_cuda: whether it means nothing on a CPU.
         spreads: whether it starts processes of its own for what it measures. It is then done without another process
             around it, which would hold GPU memory beside theirs and make their times invalid.
+        like: another part that takes as long; where that was done, it tells how long this one takes.
     """
 
     key: str
@@ -205,6 +206,7 @@ class Part:
     work: Work
     needs_cuda: bool = False
     spreads: bool = False
+    like: str | None = None
 
 
 def clock(place: Place, say: Say) -> dict[str, Any]:
@@ -463,8 +465,8 @@ PARTS = (
     Part("table1_run1", "Table 1, run 1", 4.0, table1_run(0), spreads=True),
     Part("attacks", "Throughput of the attack engine", 0.7, attacks),
     Part("profiles", "Profiles of updates", 0.7, profiles),
-    Part("table1_run2", "Table 1, run 2", 4.0, table1_run(1), spreads=True),
-    Part("table1_run3", "Table 1, run 3", 4.0, table1_run(2), spreads=True),
+    Part("table1_run2", "Table 1, run 2", 4.0, table1_run(1), spreads=True, like="table1_run1"),
+    Part("table1_run3", "Table 1, run 3", 4.0, table1_run(2), spreads=True, like="table1_run1"),
     Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, needs_cuda=True, spreads=True),
     _steps_part("filling", "tf32", 1.0),
     _steps_part("filling", "bf16", 1.0),
@@ -483,7 +485,7 @@ PARTS = (
     _steps_part("sequence 256", "fp32", 0.8, captured=True),
     _steps_part("filling", "tf32", 1.0, captured=True),
     _steps_part("filling", "fp32", 2.0, captured=True),
-    Part("table1_run4", "Table 1, run 4", 4.0, table1_run(3), spreads=True),
-    Part("table1_run5", "Table 1, run 5", 4.0, table1_run(4), spreads=True),
+    Part("table1_run4", "Table 1, run 4", 4.0, table1_run(3), spreads=True, like="table1_run1"),
+    Part("table1_run5", "Table 1, run 5", 4.0, table1_run(4), spreads=True, like="table1_run1"),
 )
 KNOWN = {part.key: part for part in PARTS}

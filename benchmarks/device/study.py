@@ -33,6 +33,7 @@ LEFT_BEHIND = ("model", "checkpoints", "tokens", "locks")  # large or of no use 
 HELD_TO = ("size", "device", "cuda", "versions", "commit", "bundle")  # another machine of the kind may go on
 RESERVE_SECONDS = 20.0  # for tables and the page at the end
 OVERRUN, GRACE_SECONDS = 2.0, 60.0  # a part that takes so much longer must not cost the others their time
+LIKE_MARGIN = 1.1
 SLOW_MACHINE = 0.25  # a part of the tiny size takes about this share of what the full one takes on a GPU
 
 Status = Literal["done", "not available", "failed", "left out"]
@@ -169,7 +170,7 @@ def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Calla
 
 def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say: Callable[[str], None]) -> PartRecord:
     """Does a part, or says why not; stores it unless the time did not reach."""
-    needed = 60 * part.minutes * (1.0 if place.size == "full" else SLOW_MACHINE)
+    needed = _needed(place, part)
 
     def record(status: Status, why: str, seconds: float = 0.0, answer: dict[str, Any] | None = None) -> PartRecord:
         values = answer or {"watch": {}, "result": {}}
@@ -196,6 +197,14 @@ def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say
             found = record("failed", f"{type(failure).__name__}: {failure}", time.monotonic() - began)
     write_atomically(_path(place.out, part.key), json.dumps(asdict(found), indent=1) + "\n")
     return found
+
+
+def _needed(place: Place, part: Part) -> float:
+    """Seconds a part is likely to take: about those of one like it that was done, else what is estimated."""
+    like = None if part.like is None else stored(place.out, part.like)
+    if like is not None and like.status == "done":
+        return LIKE_MARGIN * like.seconds
+    return 60 * part.minutes * (1.0 if place.size == "full" else SLOW_MACHINE)
 
 
 def _do(key: str, place: Place, tell: Callable[[], None]) -> dict[str, Any]:

@@ -155,7 +155,9 @@ def bench_loops(
 
 def _where(device: str) -> str:
     machine = machine_description()
-    return machine["gpus"][0] if device != "cpu" else f"{machine['processor']}, {torch.get_num_threads()} threads"
+    if device != "cpu":
+        return machine["gpus"][0] if isinstance(machine["gpus"], list) else torch.cuda.get_device_name()
+    return f"{machine['processor']}, {torch.get_num_threads()} threads"
 
 
 def _of_length(examples: Sequence[Example], words: tuple[int, int] | None) -> list[Example]:

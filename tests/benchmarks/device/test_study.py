@@ -71,6 +71,13 @@ def test_a_part_that_does_not_fit_is_left_out_and_a_shorter_one_is_done(place, i
     assert stored(place.out, "long") is None
 
 
+def test_one_like_it_tells_how_long_a_part_takes(place, in_process) -> None:
+    """On a device that is faster than estimated more runs fit into the time."""
+    first, again = Part("a", "A", 0.1, says(1)), Part("b", "B", 100, says(2), like="a")
+    found, _ = run(place, in_process, 1, again, first, again)
+    assert [each.status for each in found] == ["left out", "done", "done"]
+
+
 def test_a_part_that_overruns_is_cut_off_and_the_next_is_done(place, in_process) -> None:
     found, _ = run(place, in_process, 1, Part("slow", "S", 0.01, hangs), Part("next", "N", 0.01, says(2)))
     assert [each.status for each in found] == ["left out", "done"]
