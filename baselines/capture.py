@@ -38,11 +38,15 @@ class Graphs(Protocol):
 
 
 class CudaGraphs:
-    """CUDA graphs that share one pool of memory, since only one is replayed at a time."""
+    """CUDA graphs that share one pool of memory, since only one is replayed at a time.
+
+    The last graph is kept until the next one is there: torch takes a pool again only as long as a graph holds it.
+    """
 
     def __init__(self) -> None:
         self._stream = torch.cuda.Stream()
         self._pool = torch.cuda.graph_pool_handle()
+        self._last: torch.cuda.CUDAGraph | None = None
 
     @contextmanager
     def beside(self) -> Iterator[None]:
@@ -63,6 +67,7 @@ class CudaGraphs:
     def end(self) -> Act:
         """Ends the graph."""
         self._graph.capture_end()
+        self._last = self._graph
         return self._graph.replay
 
 

@@ -276,14 +276,20 @@ def _timed(
 
 
 def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precision) -> dict[str, str]:
-    """The methods that cannot be captured, with the reason; a thin batch tells."""
+    """The methods that say that they cannot be captured, with the reason; a thin batch tells.
+
+    Raises:
+        RuntimeError: where another one broke while it was captured.
+    """
     found = {}
     batches = RandomBatches(random_batch(2, 16, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
     for title, defense in methods.items():
         try:
             fit(defense, copy.deepcopy(model), batches, most_updates=1, precision=precision, graphs=CudaGraphs())
-        except (ValueError, RuntimeError) as refusal:  # what broke a recording may break those after it too
-            found[title] = str(refusal).partition("\n")[0]
+        except ValueError as refusal:
+            if refusal.__cause__ is not None:  # it broke while it was recorded; torch's generators do not get over that
+                raise RuntimeError(str(refusal)) from refusal
+            found[title] = str(refusal)
     return found
 
 

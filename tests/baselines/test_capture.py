@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -176,6 +177,45 @@ def test_outside_a_recording_an_act_is_just_done() -> None:
     heard = []
     on_the_host(lambda: heard.append(1))
     assert heard == [1]
+
+
+class PooledGraph:
+    """What torch holds a graph to that shares a pool: at its start some graph must hold the pool, but for the first."""
+
+    held: ClassVar[dict[str, int]] = {}
+
+    def capture_begin(self, pool: str) -> None:
+        if self.held.get(pool) == 0:
+            raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
+        self.pool = pool
+        self.held[pool] = self.held.get(pool, 0) + 1
+
+    def capture_end(self) -> None:
+        pass
+
+    def replay(self) -> None:
+        pass
+
+    def __del__(self) -> None:
+        self.held[self.pool] -= 1
+
+
+def test_a_second_stage_finds_the_pool_held(monkeypatch) -> None:
+    """A stage's graphs are gone when the next one's are recorded."""
+    for name, fake in {
+        "CUDAGraph": PooledGraph,
+        "Stream": lambda: None,
+        "graph_pool_handle": lambda: "pool",
+        "synchronize": lambda: None,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    graphs = CudaGraphs()
+    for _ in range(3):
+        graphs.begin([])
+        act = graphs.end()
+        act()
+        del act
+    assert PooledGraph.held == {"pool": 1}
 
 
 @pytest.mark.gpu

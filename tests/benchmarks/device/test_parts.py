@@ -86,7 +86,7 @@ def test_throughput_needs_no_weights_of_table_1_and_leaves_none(place: Place) ->
     assert setup.store.training(record.key) == record and not setup.store.weights_path(record.key).is_file()
 
 
-def test_what_cannot_be_recorded_is_named_and_costs_the_others_nothing(place: Place, monkeypatch) -> None:
+def test_what_cannot_be_recorded_is_named_and_what_breaks_is_no_refusal(place: Place, monkeypatch) -> None:
     @dataclass(frozen=True, kw_only=True)
     class ReadsBack(FineTune):
         title = "Reads back"
@@ -96,10 +96,11 @@ def test_what_cannot_be_recorded_is_named_and_costs_the_others_nothing(place: Pl
             return loss * loss.item()
 
     monkeypatch.setattr(module, "CudaGraphs", FakeGraphs)
-    methods = {"plain": FineTune(), "RobusT": RobustTicket(), "reads back": ReadsBack()}
-    refused = module._refused(methods, module.random_bert(place.sizes.encoder), "fp32")
-    assert refused.keys() == {"RobusT", "reads back"}
-    assert "its penalty's weight" in refused["RobusT"] and "not permitted" in refused["reads back"]
+    model = module.random_bert(place.sizes.encoder)
+    refused = module._refused({"plain": FineTune(), "RobusT": RobustTicket()}, model, "fp32")
+    assert refused.keys() == {"RobusT"} and "its penalty's weight" in refused["RobusT"]
+    with pytest.raises(RuntimeError, match="Reads back, stage 'train' cannot be captured: operation not permitted"):
+        module._refused({"reads back": ReadsBack()}, model, "fp32")
 
 
 def test_the_files_of_gpu_tests_import_nothing_that_such_a_machine_may_lack() -> None:
