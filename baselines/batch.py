@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor
-
-# transformers 5 takes no mask for a full one, but would use up a full one while a CUDA graph is recorded, in which it
-# does not ask. transformers 4 makes a mask where it is given none, and reads it.
-FULL_NEEDS_NO_MASK = int(version("transformers").partition(".")[0]) >= 5
 
 
 @dataclass(frozen=True)
@@ -48,12 +43,9 @@ class Batch:
         return self.input_ids.shape[0]
 
     def context(self) -> dict[str, Tensor]:
-        """What a forward pass takes beside the tokens themselves: a mask, and segment ids where there are any."""
-        context = {}
-        if self.is_full is None:
-            context["attention_mask"] = self.attention_mask
-        elif not (self.is_full and FULL_NEEDS_NO_MASK):
-            context["attention_mask"] = known_mask(self.attention_mask, self.is_full)
+        """What a forward pass takes beside the tokens themselves: the mask, and segment ids where there are any."""
+        mask = self.attention_mask
+        context = {"attention_mask": mask if self.is_full is None else known_mask(mask, self.is_full)}
         if self.token_type_ids is not None:
             context["token_type_ids"] = self.token_type_ids
         return context

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+from transformers.utils import import_utils
 
 from baselines.batch import Batch
 from baselines.defense import Remembers, Stage, Step
@@ -94,6 +95,24 @@ def on_the_host(act: Act) -> None:
         act()
     else:
         _tape.cut(act)
+
+
+@contextmanager
+def _unseen_by_transformers() -> Iterator[None]:
+    """While the block runs transformers 5 does not see that it is recorded.
+
+    It would make a mask for texts without padding too, lest a mask be read. A batch's mask answers without being read,
+    and what is replayed is to be what an eager step does.
+    """
+    asked = getattr(import_utils, "is_cuda_stream_capturing", None)
+    if asked is None:
+        yield
+        return
+    import_utils.is_cuda_stream_capturing = lambda: False
+    try:
+        yield
+    finally:
+        import_utils.is_cuda_stream_capturing = asked
 
 
 @contextmanager
@@ -184,7 +203,7 @@ class CapturedStep:
                     parameter.grad = self._gradients.setdefault(parameter, parameter.grad)
             self._counts.restore(counts)
             try:
-                with _recording(tape):
+                with _recording(tape), _unseen_by_transformers():
                     torch._foreach_zero_(list(self._gradients.values()))
                     loss = self._step(batch)
             except torch.OutOfMemoryError:

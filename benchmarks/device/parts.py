@@ -472,7 +472,7 @@ PARTS = (
     Part("attacks", "Throughput of the attack engine", 0.7, attacks),
     Part("profiles", "Profiles of updates", 0.7, profiles),
     Part("table1_run2", "Table 1, run 2", 4.0, table1_run(1), spreads=True, like="table1_run1"),
-    Part("table1_run3", "Table 1, run 3", 4.0, table1_run(2), spreads=True, like="table1_run1"),
+    Part("table1_run3", "Table 1, run 3", 4.0, table1_run(2), needs_cuda=True, spreads=True, like="table1_run1"),
     Part("gpu_tests", "Tests that need a GPU", 1.0, gpu_tests, needs_cuda=True, spreads=True),
     _steps_part("filling", "tf32", 1.0),
     _steps_part("filling", "bf16", 1.0),
@@ -491,7 +491,7 @@ PARTS = (
     _steps_part("sequence 256", "fp32", 0.8, captured=True),
     _steps_part("filling", "tf32", 1.0, captured=True),
     _steps_part("filling", "fp32", 2.0, captured=True),
-    Part("table1_run4", "Table 1, run 4", 4.0, table1_run(3), spreads=True, like="table1_run1"),
-    Part("table1_run5", "Table 1, run 5", 4.0, table1_run(4), spreads=True, like="table1_run1"),
+    Part("table1_run4", "Table 1, run 4", 4.0, table1_run(3), needs_cuda=True, spreads=True, like="table1_run1"),
+    Part("table1_run5", "Table 1, run 5", 4.0, table1_run(4), needs_cuda=True, spreads=True, like="table1_run1"),
 )
 KNOWN = {part.key: part for part in PARTS}

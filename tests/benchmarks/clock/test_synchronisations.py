@@ -78,25 +78,6 @@ def test_no_encoder_asks_the_device_whether_a_text_is_padded(batch, kind: str, l
     assert not watch.counts and torch.equal(asked, told)
 
 
-@pytest.mark.parametrize("recording", [False, True])
-@pytest.mark.parametrize("kind", encoders.KINDS)
-def test_full_texts_reach_attention_without_a_mask(batch, monkeypatch, kind: str, recording: bool) -> None:
-    """Also while a CUDA graph is recorded: what it replays is what an eager step does."""
-    model, texts = encoders.make(kind), replace(batch((6, 6)), token_type_ids=None)
-    attend, masks = torch.nn.functional.scaled_dot_product_attention, []
-
-    def heard(*given, attn_mask=None, **more):
-        masks.append(attn_mask)
-        return attend(*given, attn_mask=attn_mask, **more)
-
-    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", heard)
-    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: recording)
-    with SynchronisationWatch() as watch:
-        model(**texts.inputs())
-    assert set(masks) <= {None} and not watch.counts
-    assert masks or kind == "electra"  # which transformers 4 does not fuse
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @every_defense
