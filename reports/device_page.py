@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.clock.cost import EncoderShape, share_left
 from benchmarks.device.parts import PARTS, RESULTS, Place, plan_of, table1_cells
 from benchmarks.device.study import RECORDS, PartRecord, left_out, put_together, stored
+from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import write_atomically
 from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.setup import Setup, resolve
@@ -35,6 +36,7 @@ from reports.device_targets import (
 from reports.doctor import self_test_table
 from reports.experiments import Report
 from reports.figures import missing_library, write_figure
+from reports.frame import AttackResult, keys_of
 from reports.measured import measure
 from reports.speed import loop_table
 from reports.table1 import table_of_run
@@ -64,9 +66,10 @@ def write_evidence(place: Place) -> list[Path]:
         if trained:
             tables["table1"] = table_of_run(setup, trained)
             written += _figures(place, setup, tables["table1"])
-        attacked = fully_attacked(setup)
-        card = _card(place.out / RESULTS)
-        written += write_card(card, place.out)
+            attacked = fully_attacked(setup)
+            trainings, attacks = stored_results(place.out / RESULTS)
+            card = _card(trainings, attacks)
+            written += write_card(card, place.out, keys_of(trainings.values(), attacks))
     counts = place.size == "full" and place.bundle is not None  # of generated texts, or of three, nothing is judged
     found = targets(by_key, attacked if counts else {})
     tables = {"targets": targets_table(found, profiles_of(by_key))} | tables | _measured_tables(by_key)
@@ -105,9 +108,9 @@ def _figures(place: Place, setup: Setup, table: Table) -> list[Path]:
     return [path for name, figure in report.figures().items() for path in write_figure(figure, place.out, name)]
 
 
-def _card(folder: Path) -> Card:
+def _card(trainings: Mapping[str, TrainingRecord], attacks: Sequence[AttackResult]) -> Card:
     """The verdicts that one task and one device can give."""
-    card = judge(task_results(measure(*stored_results(folder))))
+    card = judge(task_results(measure(trainings, attacks)))
     return replace(card, judgements=tuple(each for each in card.judgements if each.claim.key in CLAIMS))
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from made_up_study import record, steps
 
-from benchmarks.device.parts import KNOWN, PARTS, Place
+from benchmarks.device.parts import KNOWN, PARTS, Place, table1_cells
 from benchmarks.device.study import place_for
+from benchmarks.runs.runner import attack_model, train
+from benchmarks.runs.setup import resolve
+from reports import device_page
 from reports.device_page import page, parts_table, profile_table, steps_table, targets_table, write_evidence
 from reports.device_targets import Target, targets
 
@@ -86,6 +90,24 @@ def test_the_page_says_what_was_and_was_not_shown() -> None:
 def test_the_tiny_size_says_so_first() -> None:
     text = page({"clock": record("clock", {}, size="tiny")}, [], {}, None)
     assert "nothing about a GPU" in text.splitlines()[2]
+
+
+def test_the_page_holds_table_1_and_verdicts_and_its_records_are_packed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(device_page, "missing_library", lambda: "matplotlib")
+    place = place_for(tmp_path / "out", None, "cpu")
+    (place.out / "results" / "trainings").mkdir(parents=True)
+    write_evidence(place)  # a run that was cut off before its first training ended
+    assert "Verdicts" not in (place.out / "README.md").read_text("utf-8")
+    setup = resolve(place.options())
+    for cell in table1_cells(setup, 1)[:2]:
+        record = train(setup, cell)
+        attack_model(setup, record, setup.recipes[0])
+    write_evidence(place)
+    text = (place.out / "README.md").read_text("utf-8")
+    assert "## Verdicts on the paper's claims" in text and record.title in text
+    assert json.loads((place.out / "claims.json").read_text("utf-8"))["sources"]["trainings"]
+    with tarfile.open(place.out / "records.tar.gz") as archive:
+        assert any(record.key in name for name in archive.getnames())
 
 
 def test_evidence_is_written_from_what_is_stored(tmp_path: Path) -> None:

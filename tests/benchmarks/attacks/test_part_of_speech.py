@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import nltk
 import pytest
 
 from benchmarks.attacks.part_of_speech import OPEN_CLASSES, DictionaryTagger, PerceptronTagger, may_replace
+
+nltk = pytest.importorskip("nltk")
 
 NOUN, VERB, ADJ = frozenset({"NOUN"}), frozenset({"VERB"}), frozenset({"ADJ"})
 
