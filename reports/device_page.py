@@ -328,6 +328,7 @@ def page(
         lines += [""] if mine else []
     if card is not None:
         lines += ["## Verdicts on the paper's claims", ""]
+        lines += ["**Of the tiny size, which judges nothing.**", ""] if footing["size"] != "full" else []
         lines += [f"- {each.claim.key}, {each.claim.meaning}: **{each.verdict}**" for each in card.judgements]
         lines += [*(f"\n{title}: {'; '.join(why)}." for title, why in card.departures.items()), ""]
     left = [each for each in records.values() if each.status != "done"]

@@ -65,6 +65,9 @@ class Backbone:
         """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head."""
         verbosity = transformers_logging.get_verbosity()
         transformers_logging.set_verbosity_error()  # that the head is new is what is asked for
+        showing = transformers_logging.is_progress_bar_enabled()
+        if Path(self.source).is_dir():  # of which transformers 5 shows the loading too, a moment
+            transformers_logging.disable_progress_bar()
         try:
             config = self._load(AutoConfig, "configuration", num_labels=labels)
             config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
@@ -78,6 +81,8 @@ class Backbone:
             )
         finally:
             transformers_logging.set_verbosity(verbosity)
+            if showing:
+                transformers_logging.enable_progress_bar()
         _draw_head(model, seed)
         return model
 

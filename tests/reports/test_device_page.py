@@ -104,7 +104,7 @@ def test_the_page_holds_table_1_and_verdicts_and_its_records_are_packed(tmp_path
         attack_model(setup, record, setup.recipes[0])
     write_evidence(place)
     text = (place.out / "README.md").read_text("utf-8")
-    assert "## Verdicts on the paper's claims" in text and record.title in text
+    assert "## Verdicts on the paper's claims\n\n**Of the tiny size" in text and record.title in text
     assert json.loads((place.out / "claims.json").read_text("utf-8"))["sources"]["trainings"]
     with tarfile.open(place.out / "records.tar.gz") as archive:
         assert any(record.key in name for name in archive.getnames())
