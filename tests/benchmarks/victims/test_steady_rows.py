@@ -35,6 +35,7 @@ def test_shapes_are_kept() -> None:
         assert torch.equal(layer(rows[:6].view(2, 3, 384)).view(6, 3), layer(rows)[:6])
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_a_layer_without_inputs_gives_its_bias() -> None:
     layer = nn.Linear(0, 4)
     with torch.inference_mode(), steady_rows(layer):
