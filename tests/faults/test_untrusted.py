@@ -31,6 +31,7 @@ from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_any_classifier
 from reports.figures import Panel, Series, draw_panels, missing_library, write_figure
 from reports.tables import Column, Table, write_table
+from reports.verbs.answers import say
 from reports.word_differences import terminal_words, word_differences
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +109,7 @@ def test_so_do_marked_words_and_the_lines_of_a_run(hostile: str, capsys: pytest.
         assert not STEERING & set(marked.plain) and all(span.style in ("", "bold") for span in marked.spans)
     shown = io.StringIO()
     Reporter(Console(file=shown, width=200)).say(hostile)
-    earlyrobust._say(hostile)
+    say(hostile)
     earlyrobust._say_error(ValueError(hostile))
     said = capsys.readouterr()
     assert not STEERING & set(shown.getvalue() + said.out + said.err)

@@ -11,7 +11,7 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.tasks import find_task
 from benchmarks.results.store import canonical, content_key
 from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN, find_experiments
-from benchmarks.runs.experiments import Terms, variant_cells
+from benchmarks.runs.experiments import Terms
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import DEMO, PAPER, PRESETS, SMALL
 from method.early_robust import RELEASED, EarlyRobust
@@ -23,7 +23,7 @@ def planned(key: str, preset=DEMO, **options):
     """The cells of an experiment under a preset."""
     experiment = EXPERIMENTS[key]
     fitted = experiment.fit(preset)
-    return variant_cells(fitted, fitted.tasks, experiment.chosen(Options(**options), fitted))
+    return experiment.cells(Options(**options), fitted, fitted.tasks)
 
 
 def trainings(found) -> set[str]:
