@@ -11,9 +11,10 @@ import pytest
 from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.attacks.searches import GreedySearch
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import attack_model, train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from benchmarks.victims.victim import Victim
 from reports.table1 import table_of_run
 

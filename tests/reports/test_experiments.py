@@ -8,10 +8,11 @@ import pytest
 from made_up import attack, outcome, training
 
 from benchmarks.results.store import content_key
+from benchmarks.runs.attacking import ATTACK_SEED, ENGINE
 from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import ATTACK_SEED, ENGINE, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import training_key
 from reports.experiments import report_on
 from reports.tables import Number
 

@@ -9,8 +9,8 @@ import pytest
 from made_up import attack, outcome, training
 
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from reports.frame import AttackResult
 from reports.trackers import library_of, points, track
 

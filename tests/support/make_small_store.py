@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from benchmarks.runs.attacking import attack_model, stored_attacks
 from benchmarks.runs.catalogue import EXPERIMENTS
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import attack_model, stored_attacks, train, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train, training_key
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from reports.experiments import report_on

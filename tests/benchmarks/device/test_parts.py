@@ -12,8 +12,8 @@ import pytest
 from benchmarks.device import parts as module
 from benchmarks.device.parts import KNOWN, PARTS, SIZES, Place, board_energy, outcomes_of, plan_of, table1_cells
 from benchmarks.runs.defenses import TABLE_ORDER
-from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 
 
 @pytest.fixture

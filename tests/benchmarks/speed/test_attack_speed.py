@@ -37,7 +37,7 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     calls = []
     encode = MeanPooledEncoder._forward
     monkeypatch.setattr(MeanPooledEncoder, "_forward", lambda self, rows: calls.append(rows) or encode(self, rows))
-    from benchmarks.runs.runner import victim_of
+    from benchmarks.runs.attacking import victim_of
 
     victim = victim_of(setup, task, setup.backbone.new_classifier(2, 0))
     forward = victim.model.forward
