@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from demo_cell import cell_of
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.attacks.recipes import TEXTBUGGER
@@ -21,9 +22,8 @@ from benchmarks.results.verify import verify
 from benchmarks.runs import training
 from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.cell_batches import training_batches
-from benchmarks.runs.experiments import cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.setup import Setup, resolve
+from benchmarks.runs.setup import resolve
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
@@ -65,14 +65,10 @@ def wide(options: Options, tmp_path: Path) -> Options:
     return replace(options, backbone=str(folder), train_texts=256, batch_size=256, recipes=None)
 
 
-def cell_of(setup: Setup, defense: str = "fine_tune"):
-    return cells(setup.preset, ["demo"], [defense], runs=1, settings={"epochs": "1"})[0]
-
-
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_redone(wide) -> None:
     setup = resolve(wide)
-    cell = cell_of(setup)
+    cell = cell_of(setup, epochs="1")
     training_batches(setup, setup.tasks["demo"], cell.seed)  # tokenised where there is room
     in_a_narrow_process(lambda: training.train(setup, cell))
     (record,) = setup.store.trainings()
@@ -97,7 +93,7 @@ def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wide) -> None:
     allowed = resolve(replace(wide, allow_accumulation=True))
-    cell = cell_of(allowed)
+    cell = cell_of(allowed, epochs="1")
     training_batches(allowed, allowed.tasks["demo"], cell.seed)
     in_a_narrow_process(lambda: training.train(allowed, cell))
     (record,) = allowed.store.trainings()
@@ -118,14 +114,14 @@ def test_a_batch_that_cannot_be_cut_fails_its_cell_and_no_other(options, monkeyp
         return real(defense, model, batches, parts=parts, **rest)
 
     monkeypatch.setattr(training, "fit", without_room)
-    record = training.train(setup, cell_of(setup, "free_at"))
+    record = training.train(setup, cell_of(setup, "free_at", epochs="1"))
     assert record.status == "failed" and "are replayed and cannot be cut into parts" in record.error
-    assert training.train(setup, cell_of(setup)).status == "finished"
+    assert training.train(setup, cell_of(setup, epochs="1")).status == "finished"
 
 
 def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = resolve(replace(options, allow_accumulation=True))
-    cell = cell_of(setup)
+    cell = cell_of(setup, epochs="1")
     real, attempts = training.fit, []
 
     def narrow(defense, model, batches, *, parts=1, **rest):
@@ -176,7 +172,7 @@ def test_an_attack_without_room_halves_its_batch_and_goes_on(wide, tmp_path) -> 
 
 def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(options) -> None:
     setup = resolve(options)
-    record = training.train(setup, cell_of(setup))
+    record = training.train(setup, cell_of(setup, epochs="1"))
     attacked = setup.tasks["demo"].attacked
     broken = attacked[1]
     real = Victim._batch_forward

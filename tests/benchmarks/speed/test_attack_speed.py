@@ -17,9 +17,9 @@ from reports.speed import speed_table
 
 
 @pytest.fixture
-def bench(tiny_setup: Options):
+def bench(options: Options):
     """One task's timings of one recipe in all ways but the longest."""
-    return bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[1:])[0]
+    return bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[1:])[0]
 
 
 def test_every_way_gives_the_engines_outcomes(bench) -> None:
@@ -30,9 +30,9 @@ def test_every_way_gives_the_engines_outcomes(bench) -> None:
     assert [timing.python_seconds is None for timing in bench.timings] == [True, False, False]
 
 
-def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
+def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
     monkeypatch.setattr("benchmarks.speed.attack_speed.WARM_UP_TEXTS", 0)
-    setup = bench_attacks(dataclasses.replace(tiny_setup, recipes="textbugger"), ways=WAYS[-1:])[0].setup
+    setup = bench_attacks(dataclasses.replace(options, recipes="textbugger"), ways=WAYS[-1:])[0].setup
     task = setup.tasks["demo"]
     calls = []
     encode = MeanPooledEncoder._forward
@@ -56,7 +56,7 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     assert timing.python_seconds > 0 and len(asked) == len(set(asked))
 
 
-def test_a_wrong_engine_is_not_excused(tiny_setup, monkeypatch) -> None:
+def test_a_wrong_engine_is_not_excused(options, monkeypatch) -> None:
     attack_all = engine.attack_all
 
     def wrong(*arguments, **settings):
@@ -64,20 +64,20 @@ def test_a_wrong_engine_is_not_excused(tiny_setup, monkeypatch) -> None:
             yield dataclasses.replace(outcome, queries=outcome.queries + 1)
 
     monkeypatch.setattr(engine, "attack_all", wrong)
-    (bench,) = bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[2:])
+    (bench,) = bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[2:])
     assert bench.timings[0].agreeing == 0 and bench.timings[1].agreeing == 3
     assert not any(each.same_without_padding or each.is_a_tie for each in bench.timings[0].disagreements)
     assert "not explained by a tie" in "\n".join(speed_table([bench]).caption)
 
 
-def test_another_rounding_is_told_from_another_search(tiny_setup, monkeypatch) -> None:
+def test_another_rounding_is_told_from_another_search(options, monkeypatch) -> None:
     """A way of asking whose answers are wrong: the search is the engine's, the probabilities are not."""
     import_textattack()
     from benchmarks.attacks import textattack_parts
 
     ask = textattack_parts.PaddingWrapper.__call__
     monkeypatch.setattr(textattack_parts.PaddingWrapper, "__call__", lambda *each, **more: -ask(*each, **more))
-    (bench,) = bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[2:])
+    (bench,) = bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[2:])
     found = bench.timings[0].disagreements
     assert found and all(each.same_without_padding and not each.is_a_tie for each in found)
 
