@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from made_up_study import record, steps
 
-from benchmarks.device.parts import KNOWN, PARTS, Place
+from benchmarks.device.parts import KNOWN, PARTS
+from benchmarks.device.place import Place
 from benchmarks.device.study import place_for
 from reports.device_page import page, parts_table, profile_table, steps_table, targets_table, write_evidence
 from reports.device_targets import Target, targets
