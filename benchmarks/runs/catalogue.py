@@ -274,7 +274,7 @@ def find_experiments(name: str) -> tuple[Experiment, ...]:
 
 
 def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
-    """The same, with options that mean something for them.
+    """The experiments called `name`, where the options mean something for all of them.
 
     Raises:
         ValueError: for an unknown name, or options that mean one experiment where several are asked for.
