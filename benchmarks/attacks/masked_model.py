@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM
 from baselines.refusal import unknown
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.pieces import Pieces, equal_length_batches
+from benchmarks.victims.steady_rows import steady_rows
 
 MAX_TOKENS = 512
 BATCH_TOKENS = 1024
@@ -105,7 +106,9 @@ class MaskedModel:
             length = lengths[places[0]]
             ids = torch.tensor([row + (fill,) * (length - len(row)) for row in rows], device=self._device)
             mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self._device)
-            best = self.model(input_ids=ids, attention_mask=mask).logits.topk(count, dim=-1).indices.cpu().numpy()
+            with steady_rows(self.model):
+                logits = self.model(input_ids=ids, attention_mask=mask).logits
+            best = logits.topk(count, dim=-1).indices.cpu().numpy()
             for place, row in zip(places, best, strict=True):
                 found[place] = row
         return found

@@ -14,6 +14,7 @@ import torch
 from baselines.memory import in_halves
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.pieces import Pieces, equal_length_batches
+from benchmarks.victims.steady_rows import steady_rows
 
 MAX_TOKENS = 256
 BATCH_TOKENS = 4096
@@ -114,8 +115,9 @@ class MeanPooledEncoder:
     def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
         """(N, D) for N inputs of token ids."""
         vectors = np.zeros((len(rows), self._width), np.float32)
-        for places in equal_length_batches([len(row) for row in rows], BATCH_TOKENS):
-            vectors[places] = in_halves(self._batch_forward, [rows[place] for place in places])
+        with steady_rows(self.model):
+            for places in equal_length_batches([len(row) for row in rows], BATCH_TOKENS):
+                vectors[places] = in_halves(self._batch_forward, [rows[place] for place in places])
         return vectors
 
     def _batch_forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from baselines.memory import in_halves
 from baselines.refusal import require
 from benchmarks.victims.pieces import Pieces, Row, equal_length_batches
+from benchmarks.victims.steady_rows import steady_rows
 
 REMEMBERED = 1 << 14
 
@@ -20,8 +21,8 @@ class Victim:
     """Answers texts with class probabilities, in eval mode and single precision.
 
     Inputs of equal tokens are answered once and remembered: changes behind the point where a long text is cut cost
-    nothing. On a CPU only inputs of equal length share a batch, so that nothing is padded; elsewhere batches fill a
-    budget of tokens, and are halved where memory does not hold them.
+    nothing. On a CPU only inputs of equal length share a batch, so that nothing is padded, and an answer does not
+    depend on its company; elsewhere batches fill a budget of tokens, and are halved where memory does not hold them.
 
     Args:
         model: a sequence classifier of transformers; put into eval mode.
@@ -83,8 +84,9 @@ class Victim:
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""
         probabilities = np.zeros((len(rows), self.classes), dtype=np.float32)
-        for places in self._batches([len(row.ids) for row in rows]):
-            probabilities[places] = in_halves(self._batch_forward, [rows[place] for place in places])
+        with steady_rows(self.model):
+            for places in self._batches([len(row.ids) for row in rows]):
+                probabilities[places] = in_halves(self._batch_forward, [rows[place] for place in places])
         return probabilities
 
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:

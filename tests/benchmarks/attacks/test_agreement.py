@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import BertForMaskedLM
 
 from benchmarks.attacks import reference
 from benchmarks.attacks.engine import attack_all
+from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.runs.attacking import ATTACK_SEED, victim_of
 from benchmarks.runs.experiments import cells
@@ -16,16 +20,34 @@ from benchmarks.runs.options import Options
 from benchmarks.runs.setup import resolve
 from benchmarks.runs.training import train, training_key
 from benchmarks.speed.bench import _of_length
+from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier
 
 pytestmark = pytest.mark.slow
 
 WORDS = {"imdb": (150, 250)}
-SIZES = [("sst2", "textfooler", 200), ("sst2", "bertattack_official", 200), ("sst2", "textbugger", 100)] + [
-    (task, recipe, 30)
-    for task in ("ag_news", "qnli", "imdb")
-    for recipe in ("textfooler", "bertattack_official", "textbugger")
+SIZES = [
+    ("sst2", "textfooler", 200),
+    ("sst2", "bertattack_official", 200),
+    ("sst2", "textbugger", 100),
+    ("sst2", "bertattack", 50),
+    *(
+        (task, recipe, 30)
+        for task in ("ag_news", "qnli", "imdb")
+        for recipe in ("textfooler", "bertattack_official", "textbugger")
+    ),
 ]
+
+
+@pytest.fixture(scope="session")
+def masked_model(tmp_path_factory: pytest.TempPathFactory) -> MaskedModel:
+    """MiniLM's word vectors and first two layers under a random masked-language-model head."""
+    folder = tmp_path_factory.mktemp("masked")
+    minilm = find_backbone("minilm")
+    torch.manual_seed(0)
+    BertForMaskedLM.from_pretrained(minilm.source, num_hidden_layers=2).save_pretrained(folder)
+    minilm.load_tokenizer().save_pretrained(folder)
+    return MaskedModel(find_backbone(str(folder)))
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +78,18 @@ def trained(shared_data: Path, shared_resources: Path, tmp_path_factory: pytest.
 
 
 @pytest.mark.parametrize(("task", "recipe", "count"), SIZES)
-def test_status_final_text_and_queries_are_textattacks(trained, task: str, recipe: str, count: int) -> None:
+def test_status_final_text_and_queries_are_textattacks(
+    trained, masked_model, task: str, recipe: str, count: int
+) -> None:
     setup, victim = trained(task)
+    resources = replace(setup.resources, masked_model=masked_model)
     examples = _of_length(setup.dataset.test, WORDS.get(task))[:count]
     assert len(examples) == count
     given = {"seed": ATTACK_SEED, "columns": setup.dataset.columns}
     attack = find_recipe(recipe)
-    mine = {each.example_id: each for each in attack_all(victim, examples, attack, setup.resources, **given)}
+    mine = {each.example_id: each for each in attack_all(victim, examples, attack, resources, **given)}
     different = []
-    for theirs in reference.attack_all(victim, examples, attack, setup.resources, **given):
+    for theirs in reference.attack_all(victim, examples, attack, resources, **given):
         if theirs != mine[theirs.example_id]:
             different.append(f"{theirs}\n{mine[theirs.example_id]}")
     print(f"{task}, {recipe}: {count - len(different)} of {count} agree")
