@@ -19,8 +19,14 @@ from reports.tables import Column, Number, Table, write_table
 DIGITS = {"points": 1}
 COLOURS = {"supported": "green", "not supported": "red", "inconclusive": "yellow", "not measured": "dim"}
 ABSENT = Estimate(math.nan, math.nan, math.nan, 0)
-MEASURES = (Column("Value", "value"), Column("Low", "low"), Column("High", "high"))
-COUNTS = (Column("Runs", "runs"), Column("Texts", "texts"))
+MEASURED = (
+    Column("Value", "value"),
+    Column("Low", "low"),
+    Column("High", "high"),
+    Column("Unit", "unit", False),
+    Column("Runs", "runs"),
+    Column("Texts", "texts"),
+)
 
 
 def card_table(card: Card) -> Table:
@@ -31,20 +37,15 @@ def card_table(card: Card) -> Table:
         Column("Section", "section", False),
         Column("Verdict", "verdict", False),
         Column("Decided by", "quantity", False),
-        *MEASURES,
-        Column("Unit", "unit", False),
-        *COUNTS,
+        *MEASURED,
         Column("Rule", "rule", False),
         Column("Note", "note", False),
     )
     rows = []
     for each in card.judgements:
-        part = each.deciding
-        claim = each.claim
-        value, low, high, runs, texts = _numbers(part)
-        quantity, unit = (part.what, part.unit) if part else ("", "")
-        head = (claim.key, claim.meaning, claim.section, each.verdict, quantity)
-        rows.append((*head, value, low, high, unit, runs, texts, claim.rule, _note(each)))
+        claim, part = each.claim, each.deciding
+        head = (claim.key, claim.meaning, claim.section, each.verdict, part.what if part else "")
+        rows.append((*head, *_measured(part), claim.rule, _note(each)))
     return Table("Verdicts on the paper's claims", columns, tuple(rows), caption(card))
 
 
@@ -54,27 +55,24 @@ def parts_table(card: Card) -> Table:
         Column("Claim", "claim", False),
         Column("Quantity", "quantity", False),
         Column("Verdict", "verdict", False),
-        *MEASURES,
-        Column("Unit", "unit", False),
-        *COUNTS,
+        *MEASURED,
         Column("Note", "note", False),
     )
-    rows = []
-    for each in card.judgements:
-        for part in each.parts:
-            value, low, high, runs, texts = _numbers(part)
-            head = (each.claim.key, part.what, part.verdict)
-            rows.append((*head, value, low, high, part.unit, runs, texts, part.note))
-    return Table("What the verdicts rest on", columns, tuple(rows), caption(card))
+    rows = tuple(
+        (each.claim.key, part.what, part.verdict, *_measured(part), part.note)
+        for each in card.judgements
+        for part in each.parts
+    )
+    return Table("What the verdicts rest on", columns, rows, caption(card))
 
 
-def _numbers(part: Part | None) -> tuple[Number, ...]:
-    """Value, low, high, runs and texts, blank where nothing was measured."""
+def _measured(part: Part | None) -> tuple[Number | str, ...]:
+    """A cell for each column of `MEASURED`, blank where nothing was measured."""
     found = part.estimate if part and part.estimate else ABSENT
     digits = DIGITS.get(part.unit, 2) if part else 1
     measures = (Number(value, digits=digits) for value in (found.value, found.low, found.high))
     counts = (Number(count or math.nan, digits=0) for count in (found.runs, found.texts))
-    return (*measures, *counts)
+    return (*measures, part.unit if part else "", *counts)
 
 
 def _note(judgement: Judgement) -> str:
@@ -113,10 +111,10 @@ def print_card(card: Card, console: Console) -> None:
         line.append(f"{each.verdict:<15}", COLOURS[each.verdict])
         console.print(line.append(f"{claim.meaning} ({claim.section})"), soft_wrap=True)
         if part is not None and part.estimate is not None:
-            measured = [str(number) for number in _numbers(part)]
-            interval = "no interval" if math.isnan(part.estimate.low) else f"[{measured[1]}, {measured[2]}]"
-            texts = "" if part.estimate.texts is None else f", {measured[4]} texts"
-            words = f"{part.what}: {measured[0]} {part.unit} {interval}, {measured[3]} runs{texts}"
+            value, low, high, unit, runs, texts = map(str, _measured(part))
+            interval = "no interval" if math.isnan(part.estimate.low) else f"[{low}, {high}]"
+            of_texts = "" if part.estimate.texts is None else f", {texts} texts"
+            words = f"{part.what}: {value} {unit} {interval}, {runs} runs{of_texts}"
             console.print(Text(f"    {words}"), soft_wrap=True)
         if _note(each):
             console.print(Text(f"    {_note(each)}"), soft_wrap=True)

@@ -10,11 +10,14 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.clock.cost import EncoderShape, share_left
-from benchmarks.device.parts import PARTS, RESULTS, Place, plan_of, table1_cells
+from benchmarks.device.parts import PARTS
+from benchmarks.device.place import RESULTS, Place
 from benchmarks.device.study import RECORDS, PartRecord, left_out, put_together, stored
+from benchmarks.device.works import table1_cells
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import write_atomically
 from benchmarks.runs.catalogue import EXPERIMENTS
+from benchmarks.runs.plan import look_up
 from benchmarks.runs.setup import Setup, resolve
 from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.self_test import SelfTest
@@ -62,7 +65,7 @@ def write_evidence(place: Place) -> list[Path]:
     if (place.out / RESULTS / "trainings").is_dir():
         written.append(put_together(place.out))  # first: all else can be made anew from it
         setup = resolve(place.options())
-        trained = [each.trained for each in plan_of(setup, table1_cells(setup, place.sizes.runs)).cells if each.trained]
+        trained = [each.trained for each in look_up(setup, table1_cells(setup, place.sizes.runs)) if each.trained]
         if trained:
             tables["table1"] = table_of_run(setup, trained)
             written += _figures(place, setup, tables["table1"])
@@ -116,7 +119,7 @@ def _card(trainings: Mapping[str, TrainingRecord], attacks: Sequence[AttackResul
 
 def fully_attacked(setup: Setup) -> dict[str, int]:
     """By the titles of Table 1's methods, runs whose attacks are all stored."""
-    planned = plan_of(setup, table1_cells(setup, setup.preset.runs)).cells
+    planned = look_up(setup, table1_cells(setup, setup.preset.runs))
     counts = {each.cell.defense.title: 0 for each in planned}
     for each in planned:
         counts[each.cell.defense.title] += each.trained is not None and each.attacks_stored == each.attacks_planned

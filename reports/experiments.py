@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.data.tasks import title_of
-from benchmarks.runs.experiments import Experiment, Variant
+from benchmarks.runs.experiments import Experiment
 from benchmarks.runs.setup import Setup
 from reports.figures import Map, Panel, Series, draw_layers, draw_maps, draw_panels
 from reports.frame import keys_of
@@ -191,9 +191,9 @@ def _text(row: dict[str, Number | str], key: str) -> str:
     return str(row[key])
 
 
-def report_on(setup: Setup, experiment: Experiment, variants: Sequence[Variant]) -> Report:
+def report_on(setup: Setup, experiment: Experiment) -> Report:
     """The report of an experiment from what the store has now; what is missing is blank and makes it incomplete."""
-    runs = gather(setup, variants)
+    runs = gather(setup, experiment.chosen(setup.options, setup.preset))
     recipes = {recipe.key: recipe.title for recipe in setup.recipes}
     if experiment.kind == "methods":
         trained = [record for each in runs for record in each.trained]

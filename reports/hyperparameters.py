@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from benchmarks.data.tasks import TASKS, find_task
 from benchmarks.runs.catalogue import PLAIN
 from benchmarks.runs.experiments import Experiment
-from benchmarks.runs.options import Options
-from benchmarks.runs.presets import Preset
+from benchmarks.runs.options import Options, split_names
+from benchmarks.runs.presets import Preset, find_preset
+from benchmarks.runs.setup import choose_device
 from method.early_robust import EarlyRobust
 from reports.listings import flat
 from reports.tables import Column, Table
@@ -31,6 +32,17 @@ SOURCES: dict[str, str | None] = {
     "neuron_sparsity": PAPER,
     "epochs": PAPER,
 }
+
+
+def asked_hyperparameters(experiment: Experiment, options: Options) -> tuple[str, Table]:
+    """How the preset was chosen, and the table for the preset and the tasks that the options ask for.
+
+    Raises:
+        ValueError: for an unknown preset, task or device.
+    """
+    on_gpu = choose_device(options.device) == "cuda"
+    preset, chosen = find_preset(options.preset, has_cuda=on_gpu, has_assets=options.assets is not None)
+    return chosen, hyperparameter_table(experiment, preset, options, split_names(options.tasks, experiment.tasks or ()))
 
 
 def hyperparameter_table(experiment: Experiment, preset: Preset, options: Options, tasks: Sequence[str]) -> Table:

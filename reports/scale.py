@@ -13,8 +13,8 @@ from benchmarks.data.tasks import find_task
 from benchmarks.results.store import write_atomically
 from benchmarks.runs.calibration import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
 from benchmarks.runs.catalogue import find_experiments
-from benchmarks.runs.experiments import Cell, variant_cells
-from benchmarks.runs.options import Options
+from benchmarks.runs.experiments import Cell
+from benchmarks.runs.options import DEFAULTS
 from benchmarks.runs.presets import PRESETS, Preset
 from reports.comparability import TEST_TEXTS, TRAINING_TEXTS
 from reports.tables import Column, Number, Table
@@ -91,7 +91,7 @@ def work_of(preset: Preset, experiment: str, flops_per_second: float) -> Work:
         if each.kind == "settings":
             continue
         fitted = each.fit(preset)
-        for cell in variant_cells(fitted, fitted.tasks, each.chosen(Options(), fitted)):
+        for cell in each.cells(DEFAULTS, fitted, fitted.tasks):
             model = Cell(cell.task, cell.defense, cell.seed)
             if model not in trained:
                 trained.append(model)

@@ -14,8 +14,8 @@ from benchmarks.clock.cost import epoch_units, update_units
 from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.attacking import stored_attacks
 from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
-from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.settings import with_settings
 from benchmarks.runs.setup import Setup
 from reports.external import ExternalResult, external_caption, external_cells, external_results

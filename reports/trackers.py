@@ -14,7 +14,7 @@ from baselines.refusal import unknown
 from benchmarks.results.metrics import aua_percent, mean_queries
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import canonical, content_key, write_atomically
-from benchmarks.runs.runner import stored_attacks
+from benchmarks.runs.attacking import stored_attacks
 from benchmarks.runs.setup import Setup
 from reports.frame import AttackResult, counted_seconds
 

@@ -76,6 +76,11 @@ class Task:
 
 _SENTIMENT = ("negative", "positive")
 
+
+def _glue(name: str, *columns: str) -> Hub:
+    return Hub("nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", name, "train", "validation", columns)
+
+
 SST2 = Task(
     key="sst2",
     title="SST-2",
@@ -88,7 +93,7 @@ SST2 = Task(
     train_file="train.tsv",
     test_file="validation.tsv",
     layout=Layout("tsv", ("sentence",), "label"),
-    hub=Hub("nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "sst2", "train", "validation", ("sentence",)),
+    hub=_glue("sst2", "sentence"),
 )
 
 AG_NEWS = Task(
@@ -133,14 +138,7 @@ QNLI = Task(
     train_file="train.tsv",
     test_file="validation.tsv",
     layout=Layout("tsv", ("question", "sentence"), "label"),
-    hub=Hub(
-        "nyu-mll/glue",
-        "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
-        "qnli",
-        "train",
-        "validation",
-        ("question", "sentence"),
-    ),
+    hub=_glue("qnli", "question", "sentence"),
 )
 
 QQP = Task(
@@ -155,14 +153,7 @@ QQP = Task(
     train_file="train.tsv",
     test_file="validation.tsv",
     layout=Layout("tsv", ("question1", "question2"), "is_duplicate"),
-    hub=Hub(
-        "nyu-mll/glue",
-        "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
-        "qqp",
-        "train",
-        "validation",
-        ("question1", "question2"),
-    ),
+    hub=_glue("qqp", "question1", "question2"),
 )
 
 DEMO = Task(

@@ -20,7 +20,8 @@ from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.data.digests import sha256_of
 from benchmarks.device.bundle import MANIFEST, open_bundle
-from benchmarks.device.parts import KNOWN, PARTS, RESULTS, THIN, Part, Place, SizeName
+from benchmarks.device.parts import KNOWN, PARTS, Part
+from benchmarks.device.place import RESULTS, THIN, Place, SizeName
 from benchmarks.results.store import differences, write_atomically
 from benchmarks.runs.fresh_process import call_in_fresh_process
 from benchmarks.runs.setup import choose_device

@@ -39,9 +39,9 @@ from benchmarks.data.loading import load
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.data.tasks import find_task
 from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
+from benchmarks.runs.attacking import ATTACK_SEED
 from benchmarks.runs.experiments import FIRST_SEED, Cell, cells
 from benchmarks.runs.presets import DEMO
-from benchmarks.runs.runner import ATTACK_SEED
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim

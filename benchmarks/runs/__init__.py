@@ -1,1 +1,1 @@
-"""Presets, experiments, plans and the runner."""
+"""Presets, experiments, plans, and the training and attacking of their cells."""

@@ -21,12 +21,14 @@ from benchmarks.clock.cost import epoch_units
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.results.store import content_key
+from benchmarks.runs.attacking import victim_of
+from benchmarks.runs.cell_batches import training_batches
 from benchmarks.runs.defenses import build, source_of
 from benchmarks.runs.experiments import Experiment
 from benchmarks.runs.fresh_process import call_in_fresh_process
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import WARM_UP_UPDATES, training_batches, victim_of
 from benchmarks.runs.setup import Setup, resolve
+from benchmarks.runs.training import WARM_UP_UPDATES
 
 BUDGET_SECONDS = 60.0
 SHARES = (0.5, 1 / 6, 0.5, 5 / 6)  # which batches are timed, by length; the first only warms up

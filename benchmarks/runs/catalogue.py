@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from baselines.refusal import unknown
 from benchmarks.runs.experiments import Experiment, Terms, Variant
+from benchmarks.runs.options import Options
 from benchmarks.runs.presets import NEIGHBOURHOOD
 from method.early_robust import RELEASED
 
@@ -270,3 +271,19 @@ def find_experiments(name: str) -> tuple[Experiment, ...]:
     if name not in EXPERIMENTS:
         raise unknown("experiment", name, [*EXPERIMENTS, "all"])
     return (EXPERIMENTS[name],)
+
+
+def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
+    """The experiments called `name`, where the options mean something for all of them.
+
+    Raises:
+        ValueError: for an unknown name, or options that mean one experiment where several are asked for.
+    """
+    found = find_experiments(name)
+    if len(found) > 1:
+        for option in ("defenses", "variants", "json"):
+            if getattr(options, option) is not None:
+                raise ValueError(
+                    f"--{option} is for one experiment, and 'all' was asked for; name one of them or leave it out"
+                )
+    return found

@@ -15,7 +15,7 @@ from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
-from benchmarks.runs.runner import ATTACK_SEED, attack_victim
+from benchmarks.runs.attacking import ATTACK_SEED, attack_victim
 from benchmarks.runs.setup import SCHEMA, Setup
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
 from benchmarks.victims.external import CallableVictim, load_callable

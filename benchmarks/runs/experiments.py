@@ -148,6 +148,14 @@ class Experiment:
                 raise unknown(f"variant of {self.key}", name, known)
         return tuple(variant for key, variant in known.items() if key in names)
 
+    def cells(self, options: Options, preset: Preset, tasks: Sequence[str]) -> list[Cell]:
+        """The chosen variants on every task, in complete blocks.
+
+        Raises:
+            ValueError: for an unknown variant, defense or setting, or no runs at all.
+        """
+        return variant_cells(preset, tasks, self.chosen(options, preset), runs=options.runs)
+
 
 def _refuse(value: str | None, option: str, experiment: str, instead: str) -> None:
     if value is not None:

@@ -20,7 +20,7 @@ from benchmarks.runs.interruption import end_with_parent
 Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
 
 # What the server of processes imports once; a process is then there in a moment and has computed nothing yet.
-PRELOADED = ["benchmarks.runs.runner"]
+PRELOADED = ["benchmarks.runs.training"]
 
 
 def process_context() -> BaseContext:

@@ -85,6 +85,9 @@ class Options:
     json: Path | None = None
 
 
+DEFAULTS = Options()
+
+
 @dataclass(frozen=True)
 class AttackOptions:
     """Which classifier to attack, on which texts, how, and where the outcomes go.

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.results.records import TrainingRecord
+from benchmarks.runs.attacking import stored_attacks
 from benchmarks.runs.calibration import TaskSpeed, calibrate
 from benchmarks.runs.experiments import FIRST_SEED, Cell
-from benchmarks.runs.runner import stored_attacks, training_key
 from benchmarks.runs.setup import Setup
+from benchmarks.runs.training import training_key
 
 
 @dataclass(frozen=True)

@@ -99,13 +99,31 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     Raises:
         RuntimeError: where the weights are absent, or not those that were trained.
     """
-    weights = store.weights_path(training.key)
-    if not weights.is_file() or sha256_of(weights) != training.weights_sha256:
-        raise RuntimeError(
-            f"the weights {weights} are not those that were trained; the command that made them makes them anew"
-        )
-    tokenizer = AutoTokenizer.from_pretrained(
-        weights.parent, use_fast=True, local_files_only=True, trust_remote_code=False
-    )
+    complaint = _complaint(store, training)
+    if complaint is not None:
+        raise RuntimeError(f"{complaint}; the command that made them makes them anew")
+    folder = store.model_folder(training.key)
+    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
     tokenizer.model_max_length = training.identity["max_length"]
-    return load_classifier(weights.parent), tokenizer
+    return load_classifier(folder), tokenizer
+
+
+def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
+    """The model of a training, in eval mode, for who goes on working in the store.
+
+    Raises:
+        RuntimeError: where the weights are not those that were trained; the training is moved away, to be redone.
+    """
+    complaint = _complaint(store, training)
+    if complaint is not None:
+        with store.locked("trainings", training.key):
+            raise RuntimeError(store.set_aside("trainings", training.key, complaint) + " by the same command")
+    return load_classifier(store.model_folder(training.key))
+
+
+def _complaint(store: Store, training: TrainingRecord) -> str | None:
+    """What is wrong with the stored weights, held to the hash in the record."""
+    weights = store.weights_path(training.key)
+    if weights.is_file() and sha256_of(weights) == training.weights_sha256:
+        return None
+    return f"the weights {weights} are not those that were trained"

@@ -12,12 +12,13 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Kind, content_key, differences
 from benchmarks.runs.adversarial_texts import base_cell
+from benchmarks.runs.attacking import attack_key, attack_model, stored_attacks
 from benchmarks.runs.defenses import build, source_of
 from benchmarks.runs.experiments import Cell, Experiment, Terms
 from benchmarks.runs.options import Options
 from benchmarks.runs.plan import Plan
-from benchmarks.runs.runner import attack_key, attack_model, stored_attacks, train, training_key
 from benchmarks.runs.setup import Setup, resolve
+from benchmarks.runs.training import train, training_key
 
 
 @dataclass(frozen=True)

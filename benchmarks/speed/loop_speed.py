@@ -23,8 +23,6 @@ from benchmarks.speed.plain_loops import padded_to, plain_step
 from benchmarks.speed.step_speed import WARM_UP_UPDATES, measured_methods
 from method.early_robust import EarlyRobust
 
-OURS = "this suite"
-
 
 @dataclass(frozen=True)
 class LoopTiming:

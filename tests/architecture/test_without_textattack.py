@@ -19,7 +19,8 @@ from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import attack_model, train
+from benchmarks.runs.attacking import attack_model
+from benchmarks.runs.training import train
 from benchmarks.runs.setup import resolve
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier

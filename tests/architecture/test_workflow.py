@@ -41,4 +41,4 @@ def test_the_documentation_names_environments_and_options_that_are_there() -> No
     options = set(re.findall(r"tox -e regression -- (.+)", text))
     assert options
     for flag in re.findall(r"--(\w+)", " ".join(options)):
-        assert flag in earlyrobust.regress.__annotations__
+        assert flag in earlyrobust.VERBS["regress"].__annotations__

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gradients import assert_equal, gradients, passes
+from gradients import assert_equal, gradients, on_two_threads, passes
 
 from baselines.ascc import Ascc
 from baselines.fine_tune import FineTune
@@ -68,13 +68,9 @@ def test_what_the_attack_throws_away_does_not_matter(bert, rich_batch) -> None:
 
 def test_the_same_weights_on_two_threads(bert, rich_batch) -> None:
     big = rich_batch(lengths=(20,) * 16)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with on_two_threads():
         model = bert(dropout=0.1)
         found = [gradients(Ascc(attack_steps=2).step, model, big) for _ in range(2)]
-    finally:
-        torch.set_num_threads(threads)
     assert_equal(*found)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gradients import assert_equal, gradients, passes
+from gradients import assert_equal, gradients, on_two_threads, passes
 
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
@@ -119,14 +119,10 @@ def test_the_teacher_stays_and_the_projectors_learn(bert, rich_batch, monkeypatc
 def test_the_same_weights_on_two_threads(bert, rich_batch) -> None:
     """Substitutes repeat many rows of the embedding table; the sums of their gradients keep their order."""
     big = rich_batch(lengths=(20,) * 16)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with on_two_threads():
         model = bert(dropout=0.1)
         step = step_of(Rift(attack_steps=2), model)
         found = [gradients(step, model, big) for _ in range(2)]
-    finally:
-        torch.set_num_threads(threads)
     assert_equal(*found)
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.attacks.recipes import find_recipe
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import attack_model, train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from reports.model_card import export
 
 SENTENCES = [f"a {word} film number {number}" for number in range(24) for word in ("good", "bad")]

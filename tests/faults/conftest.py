@@ -9,43 +9,20 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.runs.options import Options
-from benchmarks.victims.backbones import find_backbone
-from benchmarks.victims.saved import save_classifier
 
 SMALL_DISK_BYTES = 1 << 20
 
 
-@pytest.fixture(scope="session")
-def tiny_backbone(tmp_path_factory) -> Path:
-    """The folder of a two-layer BERT with a real tokenizer."""
-    folder = tmp_path_factory.mktemp("tiny") / "backbone"
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    config = BertConfig(**sizes, initializer_range=0.1)
-    save_classifier(BertForSequenceClassification(config), folder, find_backbone("minilm").load_tokenizer())
-    return folder
-
-
 @pytest.fixture
-def options(tiny_backbone, tmp_path) -> Options:
-    """The demo preset on the tiny backbone: 40 texts, 4 attacked, one recipe, which one process attacks."""
-    return Options(
-        preset="demo",
-        backbone=str(tiny_backbone),
-        out=tmp_path / "out",
-        train_texts=40,
-        test_texts=20,
-        attacked=4,
-        recipes="textbugger",
-        threads=1,
-    )
+def options(options) -> Options:
+    """The suite's, with 4 texts attacked under one recipe, which one process attacks."""
+    return replace(options, attacked=4, recipes="textbugger")
 
 
 FullDisk = tuple[Path, Callable[[], AbstractContextManager[None]]]

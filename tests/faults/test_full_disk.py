@@ -16,8 +16,8 @@ from benchmarks.results.locks import locked
 from benchmarks.results.store import Store, write_atomically
 from benchmarks.results.verify import verify
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 

@@ -7,19 +7,16 @@ import time
 from dataclasses import replace
 
 import pytest
+from demo_cell import cell_of
 
 from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.attacks.searches import GreedySearch
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import attack_model, train
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from benchmarks.victims.victim import Victim
 from reports.table1 import table_of_run
-
-
-def cell_of(setup, defense: str = "fine_tune", **settings):
-    return cells(setup.preset, ["demo"], [defense], runs=1, settings=settings)[0]
 
 
 def test_a_rate_that_blows_the_weights_up_gives_a_diverged_record_and_a_blank(options) -> None:

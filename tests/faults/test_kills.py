@@ -18,7 +18,8 @@ from in_process import results
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
-from benchmarks.runs import runner
+from benchmarks.runs import training
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.options import Options
 from benchmarks.runs.setup import Setup, resolve
@@ -30,8 +31,8 @@ def work(setup: Setup, tell: Callable[[], None] = lambda: None) -> None:
     """Two trainings with a ticket to search, and an attack on each."""
     setup.store.quarantine()
     for cell in cells(setup.preset, ["demo"], ["early_bert", "info_bert"], runs=1):
-        record = runner.train(setup, cell, on_update=lambda stage, progress: tell())
-        runner.attack_model(setup, record, TEXTBUGGER, on_outcome=tell)
+        record = training.train(setup, cell, on_update=lambda stage, progress: tell())
+        attack_model(setup, record, TEXTBUGGER, on_outcome=tell)
 
 
 def in_child(setup: Setup, options: Options, ticks: int, number: signal.Signals) -> int:
@@ -61,14 +62,14 @@ def in_child(setup: Setup, options: Options, ticks: int, number: signal.Signals)
 @pytest.fixture
 def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints at every boundary, however short the training."""
-    checkpoints = runner.Checkpoints
+    checkpoints = training.Checkpoints
 
     def made(*arguments: object, **options: object) -> object:
         keeper = checkpoints(*arguments, **options, least_seconds=0.0)
         keeper._cost = 0.0
         return keeper
 
-    monkeypatch.setattr(runner, "Checkpoints", made)
+    monkeypatch.setattr(training, "Checkpoints", made)
 
 
 def test_killed_at_random_the_work_ends_as_if_it_never_was(options, frequent) -> None:
@@ -164,7 +165,7 @@ def test_a_signal_beside_the_decision_on_a_checkpoint_loses_no_update(options, m
         if now == instant and len(updates) == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    class Watched(runner.Checkpoints):
+    class Watched(training.Checkpoints):
         def due(self, progress):
             send(INSTANTS[0])
             wanted = super().due(progress) or instant == INSTANTS[2]
@@ -179,13 +180,13 @@ def test_a_signal_beside_the_decision_on_a_checkpoint_loses_no_update(options, m
         updates.append(progress.update)
         send(INSTANTS[3])
 
-    monkeypatch.setattr(runner, "Checkpoints", Watched)
+    monkeypatch.setattr(training, "Checkpoints", Watched)
     with pytest.raises(KeyboardInterrupt):
-        runner.train(setup, cell, on_update=after_update)
+        training.train(setup, cell, on_update=after_update)
     monkeypatch.undo()
     again: list[int] = []
-    resumed = runner.train(setup, cell, on_update=lambda stage, progress: again.append(progress.update))
+    resumed = training.train(setup, cell, on_update=lambda stage, progress: again.append(progress.update))
     assert resumed.flags[-1] == "resumed 1 times"
     assert again[0] == updates[-1] + 1, "goes on at the very next update"
-    whole = runner.train(resolve(replace(options, out=options.out.with_name("whole"))), cell)
+    whole = training.train(resolve(replace(options, out=options.out.with_name("whole"))), cell)
     assert resumed.weights_sha256 == whole.weights_sha256

@@ -13,17 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from demo_cell import cell_of
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
-from benchmarks.runs import runner
-from benchmarks.runs.experiments import cells
+from benchmarks.runs import training
+from benchmarks.runs.attacking import attack_model
+from benchmarks.runs.cell_batches import training_batches
 from benchmarks.runs.options import Options
-from benchmarks.runs.setup import Setup, resolve
+from benchmarks.runs.setup import resolve
 from benchmarks.victims.backbones import find_backbone
-from benchmarks.victims.saved import load_classifier
+from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
 from reports.table1 import table_of_run
 
@@ -59,20 +61,16 @@ def wide(options: Options, tmp_path: Path) -> Options:
     tokenizer = find_backbone("minilm").load_tokenizer()
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 1024}
     folder = tmp_path / "wide"
-    runner.save_classifier(BertForSequenceClassification(BertConfig(**sizes)), folder, tokenizer)
+    save_classifier(BertForSequenceClassification(BertConfig(**sizes)), folder, tokenizer)
     return replace(options, backbone=str(folder), train_texts=256, batch_size=256, recipes=None)
-
-
-def cell_of(setup: Setup, defense: str = "fine_tune"):
-    return cells(setup.preset, ["demo"], [defense], runs=1, settings={"epochs": "1"})[0]
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_redone(wide) -> None:
     setup = resolve(wide)
-    cell = cell_of(setup)
-    runner.training_batches(setup, setup.tasks["demo"], cell.seed)  # tokenised where there is room
-    in_a_narrow_process(lambda: runner.train(setup, cell))
+    cell = cell_of(setup, epochs="1")
+    training_batches(setup, setup.tasks["demo"], cell.seed)  # tokenised where there is room
+    in_a_narrow_process(lambda: training.train(setup, cell))
     (record,) = setup.store.trainings()
     assert record.status == "failed" and record.weights_sha256 is None and record.clean_correct == ""
     assert record.error.startswith("ran out of memory with batches of 256 texts (") and "allocate" in record.error
@@ -83,21 +81,21 @@ def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_
     table = table_of_run(setup, [record])
     assert table.incomplete and any("Failed and blank: Fine-tune seed 42 ran out of" in line for line in table.caption)
     assert [finding.what.split(":")[0] for finding in verify(setup.store)] == ["unfinished"]
-    in_a_narrow_process(lambda: runner.train(resolve(replace(wide, batch_size=fitting)), cell))
+    in_a_narrow_process(lambda: training.train(resolve(replace(wide, batch_size=fitting)), cell))
     assert sorted(each.status for each in setup.store.trainings()) == ["failed", "finished"], "the named size does fit"
     (said,) = setup.store.quarantine()
     assert "ran out of memory" in said and said.endswith("is redone")
     # In a process of its own too: what this one had taken would be room for the next test's.
-    in_a_narrow_process(lambda: runner.train(setup, cell), room=1 << 40)
+    in_a_narrow_process(lambda: training.train(setup, cell), room=1 << 40)
     assert setup.store.training(record.key).status == "finished"
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wide) -> None:
     allowed = resolve(replace(wide, allow_accumulation=True))
-    cell = cell_of(allowed)
-    runner.training_batches(allowed, allowed.tasks["demo"], cell.seed)
-    in_a_narrow_process(lambda: runner.train(allowed, cell))
+    cell = cell_of(allowed, epochs="1")
+    training_batches(allowed, allowed.tasks["demo"], cell.seed)
+    in_a_narrow_process(lambda: training.train(allowed, cell))
     (record,) = allowed.store.trainings()
     assert record.status == "finished" and record.stages[0]["updates"] == 1
     (reason,) = [each for each in record.invalid if "cut into" in each]
@@ -108,23 +106,23 @@ def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wi
 
 def test_a_batch_that_cannot_be_cut_fails_its_cell_and_no_other(options, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = resolve(replace(options, allow_accumulation=True))
-    real = runner.fit
+    real = training.fit
 
     def without_room(defense, model, batches, *, parts=1, **rest):
         if parts == 1 and rest.get("keeper") is not None:
             raise MemoryError("no room")
         return real(defense, model, batches, parts=parts, **rest)
 
-    monkeypatch.setattr(runner, "fit", without_room)
-    record = runner.train(setup, cell_of(setup, "free_at"))
+    monkeypatch.setattr(training, "fit", without_room)
+    record = training.train(setup, cell_of(setup, "free_at", epochs="1"))
     assert record.status == "failed" and "are replayed and cannot be cut into parts" in record.error
-    assert runner.train(setup, cell_of(setup)).status == "finished"
+    assert training.train(setup, cell_of(setup, epochs="1")).status == "finished"
 
 
 def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
     setup = resolve(replace(options, allow_accumulation=True))
-    cell = cell_of(setup)
-    real, attempts = runner.fit, []
+    cell = cell_of(setup, epochs="1")
+    real, attempts = training.fit, []
 
     def narrow(defense, model, batches, *, parts=1, **rest):
         if rest.get("keeper") is not None:
@@ -136,13 +134,13 @@ def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatc
     def killed(stage, progress):
         os.kill(os.getpid(), 15)
 
-    monkeypatch.setattr(runner, "fit", narrow)
+    monkeypatch.setattr(training, "fit", narrow)
     with pytest.raises(KeyboardInterrupt):
-        runner.train(setup, cell, on_update=killed)
-    resumed = runner.train(setup, cell)
+        training.train(setup, cell, on_update=killed)
+    resumed = training.train(setup, cell)
     assert attempts == [1, 2, 2], "what did not fit is not tried again"
     assert resumed.flags[-1] == "resumed 1 times"
-    whole = runner.train(replace(setup, store=Store(options.out.with_name("whole"))), cell)
+    whole = training.train(replace(setup, store=Store(options.out.with_name("whole"))), cell)
     assert whole.weights_sha256 == resumed.weights_sha256
     assert not setup.store.checkpoints_folder(resumed.key).exists()
 
@@ -174,7 +172,7 @@ def test_an_attack_without_room_halves_its_batch_and_goes_on(wide, tmp_path) -> 
 
 def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(options) -> None:
     setup = resolve(options)
-    record = runner.train(setup, cell_of(setup))
+    record = training.train(setup, cell_of(setup, epochs="1"))
     attacked = setup.tasks["demo"].attacked
     broken = attacked[1]
     real = Victim._batch_forward
@@ -187,7 +185,7 @@ def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(opti
 
     Victim._batch_forward = narrow
     try:
-        done = runner.attack_model(setup, record, TEXTBUGGER)
+        done = attack_model(setup, record, TEXTBUGGER)
     finally:
         Victim._batch_forward = real
     found = {each.example_id: each.status for each in setup.store.outcomes(done.key)}

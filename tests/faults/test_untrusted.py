@@ -22,7 +22,7 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.tasks import find_task
 from benchmarks.results.store import Store
-from benchmarks.runs import runner
+from benchmarks.runs import training
 from benchmarks.runs.defenses import build, find_defense
 from benchmarks.runs.experiments import Cell
 from benchmarks.runs.progress import Reporter
@@ -31,6 +31,7 @@ from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_any_classifier
 from reports.figures import Panel, Series, draw_panels, missing_library, write_figure
 from reports.tables import Column, Table, write_table
+from reports.verbs.answers import say
 from reports.word_differences import terminal_words, word_differences
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +109,7 @@ def test_so_do_marked_words_and_the_lines_of_a_run(hostile: str, capsys: pytest.
         assert not STEERING & set(marked.plain) and all(span.style in ("", "bold") for span in marked.spans)
     shown = io.StringIO()
     Reporter(Console(file=shown, width=200)).say(hostile)
-    earlyrobust._say(hostile)
+    say(hostile)
     earlyrobust._say_error(ValueError(hostile))
     said = capsys.readouterr()
     assert not STEERING & set(shown.getvalue() + said.out + said.err)
@@ -191,7 +192,7 @@ def test_the_file_of_a_defense_stands_in_its_record(options, tmp_path: Path) -> 
         "@dataclass(frozen=True, kw_only=True)\nclass Mine(Base, key='mine'):\n    title = 'Mine'\n"
     )
     setup = resolve(options)
-    record = runner.train(setup, Cell("demo", build(str(path), "demo", {"epochs": "1"}), 42))
+    record = training.train(setup, Cell("demo", build(str(path), "demo", {"epochs": "1"}), 42))
     assert record.source == {"path": str(path.resolve()), "sha256": sha256_of(path)}
     assert record.identity["defense_source"] == sha256_of(path)
     assert Store(options.out).training(record.key) == record
@@ -201,11 +202,11 @@ def test_a_clock_that_jumps_leaves_times_and_results_as_they_are(options, monkey
     """The clock on the wall, set back and forth by years between updates; seconds are read from the steady one."""
     setup = resolve(options)
     cell = Cell("demo", build("fine_tune", "demo", {"epochs": "1"}), 42)
-    straight = runner.train(replace(setup, store=Store(options.out.with_name("straight"))), cell)
+    straight = training.train(replace(setup, store=Store(options.out.with_name("straight"))), cell)
     years, real = iter([1e8, -1e9, 3e8, -3e8] * 1000), time.time
     monkeypatch.setattr(time, "time", lambda: real() + next(years))
     started = time.perf_counter()
-    jumped = runner.train(setup, cell)
+    jumped = training.train(setup, cell)
     passed = time.perf_counter() - started
     assert jumped.weights_sha256 == straight.weights_sha256
     assert 0 < jumped.seconds["gpu"] <= jumped.seconds["wall"] <= passed

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from made_up_study import record, steps
 
-from benchmarks.device.parts import KNOWN, PARTS, Place, table1_cells
+from benchmarks.device.parts import KNOWN, PARTS
+from benchmarks.device.place import Place
 from benchmarks.device.study import place_for
-from benchmarks.runs.runner import attack_model, train
+from benchmarks.device.works import table1_cells
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from reports import device_page
 from reports.device_page import page, parts_table, profile_table, steps_table, targets_table, write_evidence
 from reports.device_targets import Target, targets

@@ -8,11 +8,11 @@ import pytest
 from made_up import attack, outcome, training
 
 from benchmarks.results.store import content_key
+from benchmarks.runs.attacking import ATTACK_SEED, ENGINE
 from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.experiments import variant_cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import ATTACK_SEED, ENGINE, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import training_key
 from reports.experiments import report_on
 from reports.tables import Number
 
@@ -72,7 +72,7 @@ def store_options(tiny_backbone, tmp_path_factory) -> Options:
         experiment = EXPERIMENTS[key]
         asked = replace(options, **chosen)
         setup = resolve(asked, experiment=experiment)
-        for cell in variant_cells(setup.preset, ["demo"], experiment.chosen(asked, setup.preset), runs=1):
+        for cell in experiment.cells(asked, setup.preset, ["demo"]):
             if setup.store.training(training_key(setup, cell)) is None:
                 store_cell(setup, cell)
     return options
@@ -82,7 +82,7 @@ def report(options: Options, key: str):
     experiment = EXPERIMENTS[key]
     asked = replace(options, **CHOICES[key])
     setup = resolve(asked, experiment=experiment)
-    return report_on(setup, experiment, experiment.chosen(asked, setup.preset))
+    return report_on(setup, experiment)
 
 
 def drawn(axes) -> dict[str, list[list[float]]]:
@@ -113,14 +113,14 @@ def test_no_speedup_is_drawn_without_early_robust(store_options) -> None:
     experiment = EXPERIMENTS["table1"]
     asked = replace(store_options, defenses="fine_tune")
     setup = resolve(asked, experiment=experiment)
-    assert set(report_on(setup, experiment, experiment.chosen(asked, setup.preset)).figures()) == {"table1_pareto"}
+    assert set(report_on(setup, experiment).figures()) == {"table1_pareto"}
 
 
 def test_no_panel_is_drawn_for_an_attack_that_is_not_there(store_options) -> None:
     experiment = EXPERIMENTS["table1"]
     asked = replace(store_options, **CHOICES["table1"], recipes="textfooler,textbugger")
     setup = resolve(asked, experiment=experiment)
-    found = report_on(setup, experiment, experiment.chosen(asked, setup.preset))
+    found = report_on(setup, experiment)
     assert found.table.incomplete
     (axes,) = found.figures()["table1_pareto"].axes
     assert axes.get_title() == "Demo, TextFooler"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.options import Options
+from benchmarks.runs.options import DEFAULTS, Options
 from benchmarks.runs.presets import DEMO, PAPER
-from reports.hyperparameters import SCRIPT, STAND_IN, hyperparameter_table
+from reports.hyperparameters import SCRIPT, STAND_IN, asked_hyperparameters, hyperparameter_table
 
 TASKS = ("imdb", "sst2", "ag_news", "qnli", "qqp")
-
-
-DEFAULTS = Options()
 
 
 def rows(preset, options: Options = DEFAULTS) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -35,3 +32,11 @@ def test_values_known_for_imdb_alone_are_marked_elsewhere() -> None:
 def test_what_a_preset_and_the_options_change_stands_beside_it() -> None:
     assert rows(DEMO)["IMDB", "search.steps"][:2] == ("5", "3")
     assert rows(DEMO, Options(batch_size=4))["IMDB", "batch_size"][:2] == ("8", "4")
+
+
+def test_preset_and_tasks_are_those_asked_for() -> None:
+    chosen, table = asked_hyperparameters(EXPERIMENTS["table6"], Options(preset="paper", tasks="sst2", device="cpu"))
+    assert chosen == "preset paper, as asked"
+    assert table.rows == hyperparameter_table(EXPERIMENTS["table6"], PAPER, DEFAULTS, ["sst2"]).rows
+    chosen, table = asked_hyperparameters(EXPERIMENTS["table6"], Options(device="cpu"))
+    assert chosen.startswith("preset demo, chosen because no CUDA device") and len({row[0] for row in table.rows}) == 5

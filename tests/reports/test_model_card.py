@@ -7,14 +7,15 @@ from dataclasses import replace
 import made_up
 import pytest
 import torch
+from command import command
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-import earlyrobust
 from benchmarks.attacks.recipes import find_recipe
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import attack_model, train
 from benchmarks.runs.setup import resolve
 from benchmarks.runs.stored_models import load
+from benchmarks.runs.training import train
 from benchmarks.victims.saved import load_classifier
 from reports.frame import AttackResult
 from reports.model_card import CARD, export, model_card
@@ -48,10 +49,9 @@ def test_an_exported_model_answers_as_the_stored_one_and_can_be_attacked(options
 
     texts = tmp_path / "texts.csv"
     texts.write_text("text,label\na good film,positive\na bad film,negative\n")
-    command = ["attack", "--model", str(folder), "--data", str(texts), "--recipe", RECIPE]
-    with pytest.raises(SystemExit) as ended:
-        earlyrobust.main([*command, "--out", str(tmp_path / "attacked"), "--device", "cpu"])
-    assert ended.value.code == 0, capsys.readouterr().err
+    where = ["--model", str(folder), "--data", str(texts), "--out", str(tmp_path / "attacked")]
+    code, _, errors = command("attack", *where, "--recipe", RECIPE, "--device", "cpu", capsys=capsys)
+    assert code == 0, errors
 
     with pytest.raises(ValueError, match="not empty; give a new one with --to"):
         export(options.out, folder, defense)

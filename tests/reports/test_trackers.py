@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from made_up import attack, outcome, training
 
-import earlyrobust
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from reports.frame import AttackResult
 from reports.trackers import library_of, points, track
 
@@ -102,10 +100,3 @@ def test_unknown_and_absent_trackers_are_refused(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ValueError, match="--track wandb needs a package that is not installed; pip install wandb"):
         library_of("wandb")
-
-
-def test_a_tracker_is_refused_before_the_work(options, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    setup = SimpleNamespace(options=replace(options, track="wandb"))
-    with pytest.raises(ValueError, match="pip install wandb"):
-        earlyrobust._work_through(setup, [])

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from benchmarks.runs.attacking import attack_model, stored_attacks
 from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.experiments import variant_cells
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import attack_model, stored_attacks, train, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train, training_key
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from reports.experiments import report_on
@@ -56,15 +56,14 @@ def main(folder: Path) -> None:
         options = Options(out=folder, backbone=str(backbone), **SIZE, **asked)
         experiment = EXPERIMENTS[key]
         setup = resolve(options, experiment=experiment)
-        variants = experiment.chosen(options, setup.preset)
-        for cell in variant_cells(setup.preset, list(setup.tasks), variants, runs=options.runs):
+        for cell in experiment.cells(options, setup.preset, list(setup.tasks)):
             record = setup.store.training(training_key(setup, cell)) or train(setup, cell)
             under = setup.under(cell.terms)
             for recipe, stored in stored_attacks(under, record):
                 if stored is None:
                     attack_model(under, record, recipe)
             print(key, cell.defense.title, cell.seed, flush=True)
-        write_table(report_on(setup, experiment, variants).table, folder, key)
+        write_table(report_on(setup, experiment).table, folder, key)
     for arguments in WITHOUT_TRAINING:
         subprocess.run([sys.executable, "-m", "earlyrobust", *arguments, "--out", folder], check=True)
     for pattern in LEFT_OUT:

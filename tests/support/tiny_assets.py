@@ -6,12 +6,11 @@ import hashlib
 import io
 import json
 import pickle
-import tarfile
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from archives import tarred, zipped
 from file_server import FileServer
 
 from benchmarks.data.assets import Asset
@@ -55,7 +54,7 @@ def tiny_contents(masked_model: Path) -> dict[str, bytes]:
     vectors = np.random.default_rng(0).normal(size=(len(WORDS), 5)).astype(np.float32)
     nearest = np.argsort(np.linalg.norm(vectors[:, None] - vectors[None], axis=2), axis=1)
     contents = {
-        "synonyms": _zip(
+        "synonyms": zipped(
             {
                 "paragramcf/paragram.npy": _npy(vectors),
                 "paragramcf/nn.npy": _npy(nearest),
@@ -64,16 +63,16 @@ def tiny_contents(masked_model: Path) -> dict[str, bytes]:
                 "paragramcf/mse_dist.p": pickle.dumps({}),
             }
         ),
-        "sentence_encoder": _tar({"./saved_model.pb": b"model", "./variables/variables.index": b"weights"}),
-        "part_of_speech/tagger": _zip(
+        "sentence_encoder": tarred({"./saved_model.pb": b"model", "./variables/variables.index": b"weights"}),
+        "part_of_speech/tagger": zipped(
             {
                 f"{TAGGER}/{TAGGER}.weights.json": json.dumps(weights).encode(),
                 f"{TAGGER}/{TAGGER}.tagdict.json": b'{"the": "DT"}',
                 f"{TAGGER}/{TAGGER}.classes.json": b'["NN", "JJ", "DT"]',
             }
         ),
-        "part_of_speech/tag_set": _zip({"universal_tagset/en-ptb.map": b"NN\tNOUN\nJJ\tADJ\nDT\tDET\n"}),
-        "stop_words": _zip({"stopwords/english": b"the\nwas\n", "stopwords/german": b"der\n"}),
+        "part_of_speech/tag_set": zipped({"universal_tagset/en-ptb.map": b"NN\tNOUN\nJJ\tADJ\nDT\tDET\n"}),
+        "stop_words": zipped({"stopwords/english": b"the\nwas\n", "stopwords/german": b"der\n"}),
     }
     for path in masked_model.iterdir():
         contents[f"masked_model/{path.name}"] = path.read_bytes()
@@ -83,22 +82,4 @@ def tiny_contents(masked_model: Path) -> dict[str, bytes]:
 def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
-    return buffer.getvalue()
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def _tar(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from gradients import on_two_threads
 
 from baselines.primitives.information import (
     ClassProjectors,
@@ -162,12 +163,8 @@ def test_gradients_are_the_same_every_time_on_two_threads() -> None:
         bound = bound + anchored_bound(critic, *inputs, mask.bool(), 32, 64, generator)
         return list(torch.autograd.grad(bound, inputs))
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with on_two_threads():
         first, *others = (gradients() for _ in range(4))
-    finally:
-        torch.set_num_threads(threads)
     assert all(torch.equal(one, other) for grads in others for one, other in zip(first, grads, strict=True))
 
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import (
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    ElectraConfig,
-    ElectraForSequenceClassification,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-)
+from encoders import KINDS, make
 
 from baselines.batch import Batch
 from baselines.primitives.perturbation import Ascent, DropoutReplay, embed, forward
@@ -139,24 +132,9 @@ def test_a_text_s_perturbation_does_not_depend_on_its_batch(bert, batch) -> None
     torch.testing.assert_close(climb(alone, start[1:, :5].clone())[0], together[1, :5], rtol=0, atol=1e-5)
 
 
-def small(config_type, **more):
-    return config_type(vocab_size=100, max_position_embeddings=40, num_labels=2, **more)
-
-
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-MODELS = {
-    "roberta": lambda: RobertaForSequenceClassification(small(RobertaConfig, pad_token_id=1, **SIZES)),
-    "electra": lambda: ElectraForSequenceClassification(small(ElectraConfig, embedding_size=16, **SIZES)),
-    "distilbert": lambda: DistilBertForSequenceClassification(
-        small(DistilBertConfig, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_embedded_input_equals_ids_in_every_architecture(kind: str, batch) -> None:
-    torch.manual_seed(0)
-    model = MODELS[kind]().eval()
+    model = make(kind)
     full = batch((9, 5, 7))
     pad = model.config.pad_token_id
     ids = full.input_ids.masked_fill(full.attention_mask == 0, pad)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import random
-import tarfile
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import tarred, zipped
 from file_server import serving
 
 from benchmarks.data import assets
@@ -174,28 +172,6 @@ def test_a_broken_lock_is_refused(asset, tmp_path: Path, content: str) -> None:
     (tmp_path / LOCK).write_text(content)
     with pytest.raises(ValueError, match="to trust the files anew"):
         fetch(replace(asset, sha256=None), tmp_path)
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def tarred(files: dict[str, bytes], link: str | None = None) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-        if link is not None:
-            member = tarfile.TarInfo("link")
-            member.type, member.linkname = tarfile.SYMTYPE, link
-            archive.addfile(member)
-    return buffer.getvalue()
 
 
 def packed(server, content: bytes, archive: Archive) -> Asset:

@@ -11,9 +11,9 @@ from benchmarks.data.loading import load
 from benchmarks.data.own_task import find_any_task
 from benchmarks.data.tasks import SST2
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
 from benchmarks.runs.stored_models import load as load_model
+from benchmarks.runs.training import train
 from reports.table1 import table_of_run
 
 ROWS = "text,label\n" + "".join(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.device import study as module
-from benchmarks.device.parts import RESULTS, Part, Place
+from benchmarks.device.parts import Part
+from benchmarks.device.place import RESULTS, Place
 from benchmarks.device.study import chosen_parts, place_for, put_together, stored, work_through
 
 

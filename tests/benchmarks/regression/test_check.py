@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pytest
+from command import command
 
-import earlyrobust
 from benchmarks.regression import check
 from benchmarks.regression.references import FOLDER, read_reference
 from benchmarks.regression.subset import Observation, defense_on_subset
@@ -25,11 +26,7 @@ SEEN = Observation(
 )
 
 
-def command(*arguments: str, capsys: pytest.CaptureFixture) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        earlyrobust.main(["regress", *arguments])
-    captured = capsys.readouterr()
-    return end.value.code, captured.out, captured.err
+regress = partial(command, "regress")
 
 
 @pytest.fixture
@@ -42,17 +39,17 @@ def seen(monkeypatch: pytest.MonkeyPatch):
 
 def test_references_are_made_kept_and_compared(seen, tmp_path: Path, capsys) -> None:
     folder = ("--references", str(tmp_path))
-    assert command(*folder, "--defenses", "fine_tune,pgd", "--update", capsys=capsys)[0] == 0
+    assert regress(*folder, "--defenses", "fine_tune,pgd", "--update", capsys=capsys)[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fine_tune.json", "pgd.json"]
-    code, output, _ = command(*folder, capsys=capsys)
+    code, output, _ = regress(*folder, capsys=capsys)
     assert code == 0 and "pgd: 3 outcomes and 1 groups of counters as stored" in output
     changed = SEEN.examples | {"test-0 under TextFooler": {"status": "failed", "queries": 13, "text": "a"}}
     seen["now"] = dataclasses.replace(SEEN, examples=changed)
-    code, output, _ = command(*folder, "--defenses", "pgd", capsys=capsys)
+    code, output, _ = regress(*folder, "--defenses", "pgd", capsys=capsys)
     assert code == 1 and "pgd: test-0 under TextFooler: queries was 12, is 13" in output.splitlines()
-    code, output, _ = command(*folder, "--defenses", "pgd", "--update", capsys=capsys)
+    code, output, _ = regress(*folder, "--defenses", "pgd", "--update", capsys=capsys)
     assert code == 0 and "queries was 12, is 13" in output
-    assert command(*folder, "--defenses", "pgd", capsys=capsys)[0] == 0
+    assert regress(*folder, "--defenses", "pgd", capsys=capsys)[0] == 0
     assert read_reference(tmp_path / "fine_tune.json").examples == SEEN.examples
 
 
@@ -63,9 +60,9 @@ def test_a_defense_from_a_file_has_its_reference(seen, tmp_path: Path, capsys) -
         "@dataclass(frozen=True, kw_only=True)\nclass Mine(FineTune, key='mine'):\n    title = 'Mine'\n"
     )
     arguments = ("--defenses", str(plugin), "--references", str(tmp_path / "golden"))
-    assert command(*arguments, "--update", capsys=capsys)[0] == 0
+    assert regress(*arguments, "--update", capsys=capsys)[0] == 0
     assert (tmp_path / "golden" / "mine.json").is_file()
-    assert command(*arguments, capsys=capsys)[0] == 0
+    assert regress(*arguments, capsys=capsys)[0] == 0
 
 
 def test_mistakes_end_with_one_sentence_and_code_2(seen, tmp_path: Path, capsys) -> None:
@@ -74,7 +71,7 @@ def test_mistakes_end_with_one_sentence_and_code_2(seen, tmp_path: Path, capsys)
         (("--references", str(tmp_path), "--defenses", "pgd"), "no reference for 'pgd'"),
         (("--defenses", "fine_tun"), "did you mean 'fine_tune'"),
     ):
-        code, _, errors = command(*arguments, capsys=capsys)
+        code, _, errors = regress(*arguments, capsys=capsys)
         assert (code, errors.count("\n")) == (2, 1) and sentence in errors
 
 

@@ -12,11 +12,11 @@ from baselines.fine_tune import FineTune
 from benchmarks.data.examples import Example
 from benchmarks.results.store import content_key
 from benchmarks.results.verify import verify
-from benchmarks.runs import runner
+from benchmarks.runs import attacking, training
 from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
 from benchmarks.runs.experiments import Cell, cells
-from benchmarks.runs.runner import train, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train, training_key
 
 CELL = Cell("demo", Augmentation(epochs=2, learning_rate=1e-3, share=0.3), 42)
 
@@ -59,7 +59,7 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
             found = outcome(0, "successful" if int(example.id[6:]) % 2 else "failed", label=example.label)
             yield replace(found, example_id=example.id, original=example.texts)
 
-    monkeypatch.setattr(runner, "attack_all", every_second_succeeds)
+    monkeypatch.setattr(attacking, "attack_all", every_second_succeeds)
     setup = resolve(options)
     (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
     record = train(setup, cell)
@@ -92,6 +92,6 @@ def test_a_base_that_diverged_is_named(options, monkeypatch: pytest.MonkeyPatch)
     setup = resolve(options)
     (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
     base = replace(train(setup, base_cell(cell)), status="diverged", error="the loss is nan")
-    monkeypatch.setattr(runner, "train", lambda setup, cell: base)
+    monkeypatch.setattr(training, "train", lambda setup, cell: base)
     with pytest.raises(RuntimeError, match="the fine-tuned model that ADA attacks diverged: the loss is nan"):
         train(setup, cell)

@@ -11,7 +11,7 @@ from baselines.pgd import PGD
 from benchmarks.clock.cost import epoch_units
 from benchmarks.runs import calibration
 from benchmarks.runs.calibration import TaskSpeed, _calibrate, _name, _TypicalBatches, calibrate
-from benchmarks.runs.runner import training_batches
+from benchmarks.runs.cell_batches import training_batches
 from benchmarks.runs.setup import resolve
 
 SPEED = TaskSpeed(

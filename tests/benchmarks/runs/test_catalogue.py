@@ -10,8 +10,8 @@ import pytest
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.tasks import find_task
 from benchmarks.results.store import canonical, content_key
-from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN, find_experiments
-from benchmarks.runs.experiments import Terms, variant_cells
+from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN, asked_experiments, find_experiments
+from benchmarks.runs.experiments import Terms
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import DEMO, PAPER, PRESETS, SMALL
 from method.early_robust import RELEASED, EarlyRobust
@@ -23,7 +23,7 @@ def planned(key: str, preset=DEMO, **options):
     """The cells of an experiment under a preset."""
     experiment = EXPERIMENTS[key]
     fitted = experiment.fit(preset)
-    return variant_cells(fitted, fitted.tasks, experiment.chosen(Options(**options), fitted))
+    return experiment.cells(Options(**options), fitted, fitted.tasks)
 
 
 def trainings(found) -> set[str]:
@@ -43,6 +43,13 @@ def test_table_1_s_cells_are_those_under_which_results_were_stored() -> None:
 def test_every_table_and_figure_of_the_paper_is_there() -> None:
     assert {each.key for each in find_experiments("all")} == {*PAPERS, "release-vs-paper"}
     assert find_experiments("reach") == (EXPERIMENTS["reach"],), "a study is run by its name alone"
+
+
+def test_options_of_one_experiment_are_refused_for_all() -> None:
+    assert asked_experiments("table3", Options(variants="random_ticket")) == (EXPERIMENTS["table3"],)
+    assert asked_experiments("all", Options(tasks="sst2")) == find_experiments("all")
+    with pytest.raises(ValueError, match="--variants is for one experiment, and 'all' was asked for"):
+        asked_experiments("all", Options(variants="random_ticket"))
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.key)

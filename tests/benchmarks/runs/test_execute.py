@@ -9,11 +9,11 @@ import pytest
 from in_process import InProcess
 from rich.console import Console
 
+from benchmarks.runs.attacking import stored_attacks
 from benchmarks.runs.execute import execute
 from benchmarks.runs.experiments import Terms, cells
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.progress import Reporter
-from benchmarks.runs.runner import stored_attacks
 from benchmarks.runs.setup import resolve
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.runs.catalogue import EXPERIMENTS, find_experiments
 from benchmarks.runs.defenses import TABLE_ORDER, known_defenses
-from benchmarks.runs.experiments import cells, methods, variant_cells
+from benchmarks.runs.experiments import cells, methods
 from benchmarks.runs.options import Options
 from benchmarks.runs.presets import DEMO, PAPER
 
@@ -17,7 +17,7 @@ def planned(key: str, preset=DEMO, **options):
     """The cells of an experiment under a preset."""
     experiment = EXPERIMENTS[key]
     fitted = experiment.fit(preset)
-    return variant_cells(fitted, fitted.tasks, experiment.chosen(Options(**options), fitted))
+    return experiment.cells(Options(**options), fitted, fitted.tasks)
 
 
 def test_blocks_are_complete_and_shuffled_the_same_way_every_time() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from benchmarks.runs.experiments import cells
 from benchmarks.runs.explain import stored_otherwise
 from benchmarks.runs.plan import make_plan
-from benchmarks.runs.runner import train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 
 
 def test_the_nearest_stored_training_is_compared_field_by_field(options) -> None:

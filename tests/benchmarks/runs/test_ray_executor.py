@@ -14,11 +14,12 @@ pytest.importorskip("ray", reason="Ray is not installed; pip install 'earlyrobus
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 from benchmarks.runs import ray_executor
+from benchmarks.runs.attacking import attack_model
 from benchmarks.runs.experiments import Terms, cells
 from benchmarks.runs.plan import Plan
 from benchmarks.runs.ray_executor import Node, RayExecutor, footprint, work_there
-from benchmarks.runs.runner import attack_model, train
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train
 from benchmarks.runs.work import Surroundings, attacks_to_do, trainings_of
 
 

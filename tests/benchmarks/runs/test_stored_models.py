@@ -11,9 +11,9 @@ import torch
 import benchmarks
 from benchmarks.results.store import Store
 from benchmarks.runs.experiments import cells
-from benchmarks.runs.runner import load_trained, train
 from benchmarks.runs.setup import resolve
-from benchmarks.runs.stored_models import find_training, load, open_store
+from benchmarks.runs.stored_models import find_training, load, load_trained, open_store
+from benchmarks.runs.training import train
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.runs.experiments import Terms, cells
 from benchmarks.runs.plan import Plan
-from benchmarks.runs.runner import train, training_key
 from benchmarks.runs.setup import resolve
+from benchmarks.runs.training import train, training_key
 from benchmarks.runs.work import Surroundings, attacks_to_do, trainings_of
 
 

@@ -11,8 +11,8 @@ from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.textattack_import import import_textattack
+from benchmarks.runs.attacking import victim_of
 from benchmarks.runs.options import Options
-from benchmarks.runs.runner import victim_of
 from benchmarks.runs.setup import resolve
 from benchmarks.speed.attack_speed import WAYS, Disagreement, RecordedVictim, compare
 from benchmarks.speed.bench import bench_attacks
@@ -20,9 +20,9 @@ from reports.speed import speed_table
 
 
 @pytest.fixture
-def bench(tiny_setup: Options):
+def bench(options: Options):
     """One task's timings of one recipe in all ways but the longest."""
-    return bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[1:])[0]
+    return bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[1:])[0]
 
 
 def test_every_way_gives_the_engines_outcomes(bench) -> None:
@@ -33,9 +33,9 @@ def test_every_way_gives_the_engines_outcomes(bench) -> None:
     assert [timing.python_seconds is None for timing in bench.timings] == [True, False, False]
 
 
-def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
+def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
     monkeypatch.setattr("benchmarks.speed.attack_speed.WARM_UP_TEXTS", 0)
-    setup = bench_attacks(dataclasses.replace(tiny_setup, recipes="textbugger"), ways=WAYS[-1:])[0].setup
+    setup = bench_attacks(dataclasses.replace(options, recipes="textbugger"), ways=WAYS[-1:])[0].setup
     task = setup.tasks["demo"]
     calls = []
     encode = MeanPooledEncoder._forward
@@ -57,9 +57,9 @@ def test_free_forwards_ask_no_model(tiny_setup, monkeypatch) -> None:
     assert timing.python_seconds > 0 and len(asked) == len(set(asked))
 
 
-def test_what_a_search_asks_anew_is_computed(tiny_setup) -> None:
+def test_what_a_search_asks_anew_is_computed(options) -> None:
     """Rounding that depends on a batch may lead it elsewhere."""
-    setup = resolve(tiny_setup)
+    setup = resolve(options)
     task = setup.tasks["demo"]
     victim = victim_of(setup, task, setup.backbone.new_classifier(2, 0))
     recording = RecordedVictim(victim)
@@ -69,7 +69,7 @@ def test_what_a_search_asks_anew_is_computed(tiny_setup) -> None:
     np.testing.assert_allclose(free([("a film",), ("a bad plot",)]), victim([("a film",), ("a bad plot",)]), rtol=1e-6)
 
 
-def test_a_wrong_engine_is_not_excused(tiny_setup, monkeypatch) -> None:
+def test_a_wrong_engine_is_not_excused(options, monkeypatch) -> None:
     attack_all = engine.attack_all
 
     def wrong(*arguments, **settings):
@@ -77,20 +77,20 @@ def test_a_wrong_engine_is_not_excused(tiny_setup, monkeypatch) -> None:
             yield dataclasses.replace(outcome, queries=outcome.queries + 1)
 
     monkeypatch.setattr(engine, "attack_all", wrong)
-    (bench,) = bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[2:])
+    (bench,) = bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[2:])
     assert bench.timings[0].agreeing == 0 and bench.timings[1].agreeing == 3
     assert not any(each.same_without_padding or each.is_a_tie for each in bench.timings[0].disagreements)
     assert "not explained by a tie" in "\n".join(speed_table([bench]).caption)
 
 
-def test_another_rounding_is_told_from_another_search(tiny_setup, monkeypatch) -> None:
+def test_another_rounding_is_told_from_another_search(options, monkeypatch) -> None:
     """A way of asking whose answers are wrong: the search is the engine's, the probabilities are not."""
     import_textattack()
     from benchmarks.attacks import textattack_parts
 
     ask = textattack_parts.PaddingWrapper.__call__
     monkeypatch.setattr(textattack_parts.PaddingWrapper, "__call__", lambda *each, **more: -ask(*each, **more))
-    (bench,) = bench_attacks(dataclasses.replace(tiny_setup, recipes="textfooler"), ways=WAYS[2:])
+    (bench,) = bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[2:])
     found = bench.timings[0].disagreements
     assert found and all(each.same_without_padding and not each.is_a_tie for each in found)
 

@@ -1,0 +1,59 @@
+"""Verbs for who writes a defense: start one, hold it to the contract, guard it against regressions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from reports.verbs.answers import FAILED, print_table, say
+
+
+def new_defense(name: Positional[str], out: Path = Path(".")) -> int:
+    """Writes a working defense to start from, its test and its card; overwrites nothing.
+
+    Args:
+        name: what to call it, in snake case.
+        out: folder for the three files.
+    """
+    from benchmarks.contract.scaffold import new_defense as write_files
+
+    paths = write_files(name, out)
+    say(*map(str, paths), f"next: earlyrobust check {paths[0]}")
+    return 0
+
+
+def check(defense: Positional[str], json: Path | None = None) -> int:
+    """Holds a defense to the contract, on a two-layer model; ends with 1 where a check fails.
+
+    Args:
+        defense: the path of a Python file that defines one, which is code and is run; or a known defense.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.contract import verdicts
+    from benchmarks.runs.defenses import find_defense
+    from reports.contract import contract_table
+
+    kind = find_defense(defense)
+    table = contract_table(defense, list(verdicts(kind)))
+    print_table(table, json)
+    return FAILED if table.incomplete else 0
+
+
+def regress(references: Path | None = None, defenses: str | None = None, update: bool = False) -> int:
+    """Compares a small training and its attacks, text by text, with stored references; any difference fails.
+
+    Args:
+        references: folder with a JSON file per defense; the suite's own when left out.
+        defenses: defenses by name or as paths of Python files, separated by commas; all with a reference when left out.
+        update: make the references anew instead, and say what changed.
+    """
+    from benchmarks.regression.check import check
+    from benchmarks.regression.check import update as make_anew
+
+    if update:
+        make_anew(references, defenses, say)
+        return 0
+    found = check(references, defenses, say)
+    say(*(f"{each.defense}: {line}" for each in found for line in each.differences))
+    return FAILED if any(each.differences for each in found) else 0

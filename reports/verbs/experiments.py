@@ -1,0 +1,142 @@
+"""Verbs that train and attack: a table or figure of the paper, one method with settings of one's own, a plan of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from tyro.conf import OmitArgPrefixes as Flat
+from tyro.conf import Positional, UseAppendAction
+
+from baselines.refusal import require_file_name
+from benchmarks.runs.options import DEFAULTS, Options
+from reports.verbs.answers import keep_table, say
+
+if TYPE_CHECKING:
+    from benchmarks.results.records import TrainingRecord
+    from benchmarks.runs.experiments import Cell
+    from benchmarks.runs.setup import Setup
+
+
+def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
+    """Reproduces a table or figure of the paper: trains, attacks, prints the table, writes it and draws its figures.
+
+    Args:
+        experiment: one that `ls experiments` names, such as table1 or figure2, or all.
+        options: what to run it on.
+    """
+    from benchmarks.runs.catalogue import asked_experiments
+    from benchmarks.runs.setup import resolve
+    from reports.experiments import report_on
+    from reports.figures import missing_library, write_figure
+    from reports.hyperparameters import asked_hyperparameters
+    from reports.overview import overview
+    from reports.page.page import write_page
+
+    asked, codes, unfigured = asked_experiments(experiment, options), [], False
+    for each in asked:
+        if each.kind == "settings":
+            chosen, table = asked_hyperparameters(each, options)
+            say(chosen)
+            codes.append(keep_table(table, options.out, each.key, options.json))
+            continue
+        setup = resolve(options, experiment=each)
+        work_through(setup, each.cells(options, setup.preset, list(setup.tasks)))
+        found = report_on(setup, each)
+        codes.append(keep_table(found.table, setup.store.root, each.key, options.json))
+        if missing_library():
+            unfigured = unfigured or each.kind != "variants"
+            continue
+        for name, figure in found.figures().items():
+            say(*map(str, write_figure(figure, setup.store.root, name)))
+    if any(each.kind != "settings" for each in asked):
+        say(str(write_page(overview(options.out), options.out)))
+        say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
+    if unfigured:
+        say(missing_library())
+    return max(codes)
+
+
+def run(
+    options: Flat[Options] = DEFAULTS,
+    defense: str = "early_robust",
+    set: UseAppendAction[tuple[str, ...]] = (),
+    name: str = "run",
+) -> int:
+    """Runs one defense, any number of seeds, into the same records and tables.
+
+    Args:
+        options: what to run it on.
+        defense: a known defense, or the path of a Python file that defines one. Such a file is code and is run.
+        set: a hyperparameter as FIELD=VALUE, such as steps=3, search.steps=2, or search=smart for another defense's
+            objective there; may be given again for another.
+        name: the table's file name.
+    """
+    from benchmarks.runs.experiments import cells
+    from benchmarks.runs.settings import parse_assignments
+    from benchmarks.runs.setup import resolve
+    from reports.table1 import table_of_run
+
+    require_file_name(name, "--name")
+    changes = parse_assignments(set)
+    setup = resolve(options)
+    planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
+    return keep_table(table_of_run(setup, work_through(setup, planned)), setup.store.root, name, options.json)
+
+
+def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
+    """Prints what `reproduce` would do, what is stored already, and how long the rest is likely to take.
+
+    Args:
+        experiment: one that `ls experiments` names, or all.
+        options: what to run it on.
+    """
+    from benchmarks.runs.catalogue import asked_experiments
+    from benchmarks.runs.explain import stored_otherwise
+    from benchmarks.runs.plan import make_plan
+    from benchmarks.runs.setup import resolve
+
+    asked = asked_experiments(experiment, options)
+    seen: list[Cell] = []
+    for each in asked:
+        if each.kind == "settings":
+            say(f"{each.key}: trains nothing")
+            continue
+        setup = resolve(options, experiment=each)
+        planned = each.cells(options, setup.preset, list(setup.tasks))
+        fresh = [cell for cell in planned if cell not in seen]
+        seen += fresh
+        head = f"{each.key}: " if len(asked) > 1 else ""
+        shared = len(planned) - len(fresh)
+        also = f"; {shared} cells are those of experiments above" if shared else ""
+        work = make_plan(setup, fresh)
+        say(f"{head}{setup.chosen}{also}", *work.lines(), *stored_otherwise(setup, work))
+    return 0
+
+
+def work_through(setup: Setup, cells: Sequence[Cell]) -> list[TrainingRecord]:
+    """Says what is planned, does it, logs it where asked, and returns the trainings.
+
+    Raises:
+        ValueError: for a tracker that is unknown or not installed, before any work.
+    """
+    from benchmarks.runs.execute import execute
+    from benchmarks.runs.explain import stored_otherwise
+    from benchmarks.runs.plan import make_plan
+    from benchmarks.runs.progress import Reporter
+    from reports.trackers import library_of, track
+
+    tracker = setup.options.track
+    if tracker is not None:
+        library_of(tracker)
+    reporter = Reporter(Console())
+    for line in (setup.chosen, *setup.store.quarantine()):
+        reporter.say(line)
+    work = make_plan(setup, cells)
+    for line in (*work.lines(), *stored_otherwise(setup, work)):
+        reporter.say(line)
+    trained = execute(setup, work, reporter)
+    if tracker is not None:
+        say(f"{track(setup, tracker, trained)} runs logged to {tracker}")
+    return trained

@@ -1,0 +1,215 @@
+"""Verbs about a machine: whether it is fit for runs, what it lacks, how fast it is, how long others would take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from rich.console import Console
+from tyro.conf import OmitArgPrefixes as Flat
+from tyro.conf import Positional, arg
+
+from baselines.refusal import require, unknown
+from benchmarks.runs.options import DEFAULTS, Options, split_names
+from reports.verbs.answers import FAILED, INTERRUPTED, print_table, say
+
+if TYPE_CHECKING:
+    from reports.tables import Table
+
+
+def doctor(out: Path = Path("results"), timing: bool = False, device: str = "auto", json: Path | None = None) -> int:
+    """Looks at what a run needs of this machine; with --timing, tests the clock by planted faults.
+
+    Args:
+        out: the folder results would go to.
+        timing: plant a sleeping loader, a read-back and a second process, and time one method under two names.
+        device: cpu, cuda, or auto; for --timing.
+        json: file for the printed table as JSON.
+    """
+    from reports.doctor import findings_table, self_test_table
+
+    if timing:
+        from benchmarks.runs.setup import choose_device
+        from benchmarks.speed.self_test import same_method_twice, self_tests
+
+        chosen = choose_device(device)
+        table = self_test_table(self_tests(chosen), *same_method_twice(chosen, say))
+        failed = any(row["passed"] == "no" for row in table.records())
+    else:
+        from benchmarks.runs.doctor import examine
+
+        table = findings_table(examine(out))
+        failed = any(row["state"] == "failed" for row in table.records())
+    print_table(table, json)
+    return FAILED if failed else 0
+
+
+def prepare(assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
+    """Fetches what the full attack profile needs, once, and checks every file by its hash.
+
+    Args:
+        assets: folder for the files; what is there already is only checked, a broken download goes on.
+        only: resources, separated by commas: synonyms, sentence_encoder, part_of_speech, stop_words, masked_model.
+        offline: fetch and write nothing; what is missing is named.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.attacks.downloads import DOWNLOADS, assets_of, require_assets
+    from benchmarks.data.assets import fetch
+    from reports.listings import asset_listing
+
+    names = split_names(only, tuple(DOWNLOADS))
+    wanted = assets_of(names)
+    if not offline:
+        for asset in wanted:
+            say(f"{asset.key}: {asset.url}")
+            fetch(asset, assets)
+    print_table(asset_listing(wanted, assets), json)
+    require_assets(assets, names)
+    return 0
+
+
+def bench(
+    what: Positional[str],
+    options: Flat[Options] = DEFAULTS,
+    words: tuple[int, int] | None = None,
+    skip_padded: bool = False,
+    updates: int = 5,
+) -> int:
+    """Times the suite's own parts against what they replace, and prints the ratios.
+
+    Args:
+        what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
+            BERT-base's shape with random weights), loops (each method's update against the plain one of its release) or
+            executors (cells a minute in one process, in two, and on Ray, on the CPU).
+        options: what to time it on; --attacked texts under each recipe.
+        words: attacks: least and most words of a text.
+        skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
+        updates: steps, loops: timed updates of each method.
+    """
+    from benchmarks.runs.progress import Reporter
+    from reports.tables import write_json, write_table
+
+    require(updates >= 1, "--updates", "1 or more", updates)
+    reporter = Reporter(Console())
+    table = _timed(what, options, words, skip_padded, updates, reporter.say)
+    table.print(reporter.console)
+    for path in write_table(table, options.out, f"bench_{what}"):
+        reporter.say(str(path))
+    if options.json is not None:
+        write_json(table, options.json)
+    return 0
+
+
+def _timed(
+    what: str,
+    options: Options,
+    words: tuple[int, int] | None,
+    skip_padded: bool,
+    updates: int,
+    say: Callable[[str], None],
+) -> Table:
+    """The table of one benchmark; see `bench`."""
+    if what == "attacks":
+        from benchmarks.speed.attack_speed import WAYS
+        from benchmarks.speed.bench import bench_attacks
+        from reports.speed import speed_table
+
+        return speed_table(bench_attacks(options, words=words, ways=WAYS[2:] if skip_padded else WAYS, say=say))
+    if what == "steps":
+        from benchmarks.speed.bench import bench_steps
+        from reports.speed import step_table
+
+        return step_table(*bench_steps(options, updates=updates, say=say))
+    if what == "loops":
+        from benchmarks.speed.bench import bench_loops
+        from reports.speed import loop_table
+
+        return loop_table(*bench_loops(options, updates=updates, say=say))
+    if what == "executors":
+        from benchmarks.speed.executor_speed import time_executors
+        from reports.speed import executor_table
+
+        return executor_table(time_executors(options, say=say))
+    raise unknown("benchmark", what, ("attacks", "steps", "loops", "executors"))
+
+
+def scale(
+    tflops: float,
+    gpus: str = "1,8,64",
+    gpus_per_machine: int = 8,
+    document: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Predicts hours of every preset on several numbers of GPUs from the cost model; nothing is measured.
+
+    Args:
+        tflops: what one GPU sustains, in 10^12 FLOPs a second: the assumption all hours rest on.
+        gpus: numbers of GPUs, separated by commas.
+        gpus_per_machine: GPUs of one machine; a block, one seed of a task, stays on one.
+        document: a Markdown file with marks, between which the table is put.
+        json: file for the printed table as JSON.
+    """
+    from benchmarks.runs.settings import convert
+    from reports.scale import scale_table, write_into
+
+    table = scale_table(tflops, [convert(each, int, "--gpus") for each in split_names(gpus, ())], gpus_per_machine)
+    if document is not None:
+        write_into(document, table)
+    return print_table(table, json)
+
+
+def evidence(
+    out: Path = Path("evidence"),
+    minutes: float = 9.0,
+    bundle_sent: Annotated[Path | None, arg(name="from")] = None,
+    only: str | None = None,
+    device: str = "auto",
+    bundle: Path | None = None,
+    data: Path | None = None,
+    synonyms: Path | None = None,
+    nltk_data: Path | None = None,
+) -> int:
+    """Gathers on a GPU, in a given time and without a network, what the suite says of its speed and Table 1.
+
+    With --bundle it does nothing but pack what such a machine needs. The same command with the same --out goes on; on
+    a CPU a tiny version runs, which shows that the command works. See docs/evidence.md.
+
+    Args:
+        out: folder for records, tables, figures and the page.
+        minutes: the time there is; parts that do not fit are left out and come first in the next call.
+        bundle_sent: a folder that --bundle made; without it Table 1 is on generated texts.
+        only: parts, separated by commas; all, in order of importance, when left out.
+        device: cpu, cuda, or auto.
+        bundle: a new folder to pack into: the backbone in half precision, --data, --synonyms, packages.
+        data: what --bundle packs: the folder that holds sst2/.
+        synonyms: what --bundle packs: a file with a word's neighbours (JSON, word to list, may be gzipped).
+        nltk_data: what --bundle packs: a folder with NLTK's tagger and stop words.
+    """
+    if bundle is not None:
+        return _pack(bundle, data, synonyms, nltk_data)
+    for name, value in (("data", data), ("synonyms", synonyms), ("nltk-data", nltk_data)):
+        if value is not None:
+            raise ValueError(f"--{name} is packed by --bundle and was given without it; give --bundle DIR too")
+    from benchmarks.device.study import chosen_parts, place_for, work_through
+    from reports.device_page import write_evidence
+
+    parts = chosen_parts(None if only is None else split_names(only, ()))
+    place = place_for(out, bundle_sent, device)
+    records = work_through(place, parts, minutes, say)
+    say(str(write_evidence(place)[-1]))
+    if any(record.status == "failed" for record in records):
+        return FAILED
+    return INTERRUPTED if any(record.status == "left out" for record in records) else 0
+
+
+def _pack(bundle: Path, data: Path | None, synonyms: Path | None, nltk_data: Path | None) -> int:
+    """Packs what a machine without a network needs, and says how large its parts are."""
+    from benchmarks.device.bundle import pack
+
+    if data is None:
+        raise ValueError("--bundle packs real texts; give --data DIR, which holds sst2/")
+    packed = pack(bundle, data, synonyms=synonyms, nltk_data=nltk_data)
+    say(*(f"{part}: {size / 1e6:.1f} MB" for part, size in packed.sizes().items()))
+    say(f"{bundle}: {sum(packed.files.values()) / 1e6:.1f} MB in {len(packed.files)} files")
+    return 0

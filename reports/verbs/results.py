@@ -1,0 +1,100 @@
+"""Verbs that read folders of results: report on one, compare two, verify one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from reports.verbs.answers import DIFFERENT, FAILED, INCOMPLETE, say
+
+
+def report(
+    out: Path = Path("results"),
+    examples: int = 200,
+    paper_numbers: Path | None = None,
+    write_into: Path | None = None,
+) -> int:
+    """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
+
+    All of it goes to one page, index.html, that needs no network. Rates per class, query budgets and agreement go to
+    attacks.md, .csv and .json too; the verdicts to claims and what they rest on to claims_parts; published numbers
+    beside ours to paper_numbers.
+
+    Args:
+        out: the folder of results to read, where these files are written.
+        examples: most texts on the page of each attack on each run, in the order drawn; 0 for none.
+        paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
+        write_into: document whose blocks between markers are filled with this folder's tables.
+    """
+    from reports.attack_report import check_examples, print_report, write_report
+    from reports.budgets import draw_budgets
+    from reports.card import print_card, write_card
+    from reports.documents import write_into as fill_blocks
+    from reports.figures import missing_library, write_figure
+    from reports.overview import overview
+    from reports.page.page import write_page
+    from reports.tables import write_table
+
+    check_examples(examples)
+    found = overview(out, paper_numbers)
+    console = Console()
+    if found.attacks is not None:
+        print_report(found.attacks, console, examples)
+    if found.gaps.rows:
+        found.gaps.without("source").print(console)
+    print_card(found.card, console)
+    if found.attacks is None:
+        say("no attack is finished in this folder: its rates, budgets and texts are left out")
+    else:
+        say(*map(str, write_report(found.attacks, out)))
+        say(missing_library() or " ".join(map(str, write_figure(draw_budgets(found.attacks.curves), out, "budgets"))))
+    say(*map(str, [*write_card(found.card, out, found.sources), *write_table(found.gaps, out, "paper_numbers")]))
+    if write_into is not None:
+        say(f"{write_into}: {', '.join(fill_blocks(write_into, out))}")
+    say(str(write_page(found, out, examples)))
+    return INCOMPLETE if found.attacks is not None and found.attacks.table.incomplete else 0
+
+
+def compare(first: Positional[Path], second: Positional[Path], json: Path | None = None) -> int:
+    """Compares two folders of results cell by cell, with intervals; ends with 1 where a difference is outside its own.
+
+    Clean%, Aua% and #Query decide; times are shown where they may be compared, and do not.
+
+    Args:
+        first: folder A, which 'reproduce', 'run' or 'attack' got as --out.
+        second: folder B; differences are B less A.
+        json: file for the printed table as JSON.
+    """
+    from reports.compare import compare as compare_folders
+    from reports.tables import write_json
+
+    found = compare_folders(first, second)
+    found.table.print(Console())
+    say(f"{found.differing} differences outside their intervals")
+    if json is not None:
+        write_json(found.table, json)
+    return DIFFERENT if found.differing else 0
+
+
+def verify(out: Positional[Path] = Path("results"), json: Path | None = None) -> int:
+    """Holds a folder of results to what it says of itself: hashes, keys, completeness, every number derived anew.
+
+    Changes nothing. Exit code 1 where something is wrong or unfinished.
+
+    Args:
+        out: the folder of results.
+        json: file for the printed table as JSON.
+    """
+    from reports.tables import write_json
+    from reports.verified import verified
+
+    table = verified(out)
+    if table.incomplete:
+        table.print(Console())
+    else:
+        say(*table.caption)
+    if json is not None:
+        write_json(table, json)
+    return FAILED if table.incomplete else 0

@@ -1,0 +1,31 @@
+"""Finished models are evaluated and taken out."""
+
+from __future__ import annotations
+
+import json
+
+from command import command, small
+
+
+def test_a_victim_from_outside_is_a_row(tiny_backbone, tmp_path, capsys) -> None:
+    (tmp_path / "mine.py").write_text("def predict(texts):\n    return [[0.2, 0.8] for text in texts]\n")
+    arguments = [
+        *small(tiny_backbone, tmp_path / "out"),
+        "--recipes",
+        "textbugger",
+        "--callable",
+        f"{tmp_path / 'mine.py'}:predict",
+    ]
+    code, _, errors = command("evaluate", *arguments, "--name", "mine", capsys=capsys)
+    assert code == 0, errors
+    rows = json.loads((tmp_path / "out" / "externals.json").read_text())["rows"]
+    assert [row["method"] for row in rows] == ["external: mine", "external: mine, calibrated"]
+    assert "training_seconds" not in rows[0] and rows[0]["textbugger_aua_percent"] is not None
+    assert command("verify", str(tmp_path / "out"), capsys=capsys)[0] == 0
+    code, _, errors = command("evaluate", *arguments, "--model", str(tiny_backbone), capsys=capsys)
+    assert code == 2 and "--model and --callable" in errors and errors.count("\n") == 1
+
+
+def test_nothing_is_exported_where_nothing_is_trained(tmp_path, capsys) -> None:
+    code, _, errors = command("export", str(tmp_path), "--to", str(tmp_path / "new"), capsys=capsys)
+    assert code == 2 and "holds no finished training" in errors and not (tmp_path / "new").exists()

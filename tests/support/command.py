@@ -1,0 +1,23 @@
+"""The command as a user calls it, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import earlyrobust
+
+
+def command(*arguments: str, capsys: pytest.CaptureFixture) -> tuple[int, str, str]:
+    """Exit code, output and errors of one call."""
+    with pytest.raises(SystemExit) as end:
+        earlyrobust.main(arguments)
+    captured = capsys.readouterr()
+    return end.value.code, captured.out, captured.err
+
+
+def small(backbone: Path, out: Path) -> list[str]:
+    """Options of a run that takes seconds."""
+    sizes = ["--train-texts", "40", "--test-texts", "20", "--attacked", "2", "--threads", "1", "--runs", "1"]
+    return ["--preset", "demo", "--backbone", str(backbone), "--out", str(out), *sizes]
