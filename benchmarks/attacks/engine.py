@@ -38,7 +38,8 @@ def attack_all(
 
     So is one of which a single step, between two questions, takes longer than `STEP_SECONDS`.
 
-    Outcomes do not depend on `in_flight` or on the examples' order; on a GPU, but for probabilities that tie to rounding.
+    Outcomes do not depend on `in_flight` or on the examples' order; on a GPU, but for probabilities that tie to
+    rounding.
 
     Args:
         seed: with the recipe and the example's id it decides all that is drawn.
