@@ -36,7 +36,7 @@ NOT_RUN = {
     r"pytest test_": "does what 'earlyrobust check' does",
     r"(pytest tests/|git diff|PYTHONPATH=\. )": "keeps the suite's own golden files",
     r"PYTHONPATH=bundle/site ": "measures a GPU on a machine without a network",
-    r"tar ": "packs what 'earlyrobust evidence' wrote",
+    r"(tar |test -d evidence )": "packs and unpacks what 'earlyrobust evidence' wrote",
     r"earlyrobust prepare": "fetches from the network",
     r"earlyrobust .*--preset paper": "needs a GPU and what prepare fetched",
     r"earlyrobust .*--ray-address": "needs a cluster that is up",
