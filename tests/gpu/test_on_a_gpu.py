@@ -11,7 +11,7 @@ from baselines.primitives.pruning import Ticket, prune_
 from baselines.training import fit
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
-from benchmarks.device.parts import board_energy
+from benchmarks.device.works import board_energy
 from benchmarks.speed.step_profile import profile_updates
 from benchmarks.speed.step_speed import RandomBatches, random_batch
 
