@@ -265,23 +265,46 @@ def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult])
     for task in dict.fromkeys(record.task for record in trained):
         unlike = unlike_footings([record for record in trained if record.task == task])
         lines += [f"{title_of(task)}: {sentence}." for sentence in unlike]
-    diverged = [f"{record.title} seed {record.seed}" for record in trained if record.status == "diverged"]
+    names = _run_names(trained)
+    diverged = [name for name, record in names.items() if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")
-    failed = [record for record in trained if record.status == "failed"]
-    lines += [f"Failed and blank: {record.title} seed {record.seed} {record.error}." for record in failed]
-    for record in trained:
+    lines += [
+        f"Failed and blank: {name} {record.error}." for name, record in names.items() if record.status == "failed"
+    ]
+    uncounted: dict[str, list[str]] = {}
+    for name, record in names.items():
         if record.invalid:
-            lines.append(f"Time not counted, {record.title} seed {record.seed}: {'; '.join(record.invalid)}.")
-        if record.flags:
-            lines.append(f"Flagged, {record.title} seed {record.seed}: {'; '.join(record.flags)}.")
+            uncounted.setdefault("; ".join(record.invalid), []).append(name)
+    for why, which in uncounted.items():
+        everyone = len(which) == len(names) > 1
+        lines.append(f"Time not counted, {'all runs' if everyone else ', '.join(which)}: {why}.")
+    lines += [f"Flagged, {name}: {'; '.join(record.flags)}." for name, record in names.items() if record.flags]
     broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
     if broken:
         lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
-    failed = sum(too_many_broke(result.outcomes) for result in attacks)
-    if failed:
-        lines.append(f"{failed} attacks are left blank: more than {BROKEN_PERCENT:g} % of their texts broke.")
+    blank = sum(too_many_broke(result.outcomes) for result in attacks)
+    if blank:
+        lines.append(f"{blank} attacks are left blank: more than {BROKEN_PERCENT:g} % of their texts broke.")
     return lines
+
+
+def _run_names(trained: Sequence[TrainingRecord]) -> dict[str, TrainingRecord]:
+    """Runs by method and seed, by task where there are several, and by their keys' beginnings where that is not enough.
+
+    Variants of a method are told apart by their keys alone.
+    """
+    several = len({record.task for record in trained}) > 1
+    called = [
+        f"{record.title} seed {record.seed}" + (f" on {title_of(record.task)}" if several else "") for record in trained
+    ]
+    keys = {
+        name: {record.key for record, other in zip(trained, called, strict=True) if other == name} for name in called
+    }
+    return {
+        name if len(keys[name]) == 1 else f"{name} ({record.key[:8]})": record
+        for name, record in zip(called, trained, strict=True)
+    }
 
 
 def _tickets(trained: Sequence[TrainingRecord]) -> list[str]:

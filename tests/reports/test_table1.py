@@ -103,6 +103,22 @@ def test_flags_stand_in_the_caption() -> None:
     ]
 
 
+def test_runs_called_alike_are_told_apart_by_key_and_a_reason_stands_once() -> None:
+    trained, _ = runs()
+    untimed = {"invalid": ["timing was not asked for"], "warnings": []}
+    twins = [replace(trained[0], key=key, watch=untimed, flags=["resumed"]) for key in ("a" * 64, "b" * 64)]
+    name = f"{trained[0].title} seed {trained[0].seed}"
+    assert troubles(twins, []) == [
+        "Time not counted, all runs: timing was not asked for.",
+        f"Flagged, {name} (aaaaaaaa): resumed.",
+        f"Flagged, {name} (bbbbbbbb): resumed.",
+    ]
+    assert troubles([twins[0], twins[0]], []) == troubles(twins[:1], []), "rows may share a run"
+    elsewhere = replace(twins[1], task="imdb", watch={"invalid": [], "warnings": []})
+    sentence = f"Time not counted, {name} on SST-2: timing was not asked for."
+    assert sentence in troubles([twins[0], elsewhere], [])
+
+
 def test_a_method_of_the_user_s_is_predicted_from_its_counted_passes() -> None:
     """Two epochs of four updates, each of two forward and two full backward passes."""
     stage = {"passes": vars(Passes(16, 16, 0)), "updates_per_epoch": 4, "trace": {}}
