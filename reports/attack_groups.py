@@ -122,7 +122,10 @@ def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tu
 def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> dict[str, Any]:
     """All that decides the attack but the victim, and but the seed where that is what tells runs apart."""
     left_out = {"training"} if result.record.training_key in trainings else {*MODEL_FIELDS, *VICTIM_KEYS, "seed"}
-    return {name: value for name, value in result.record.identity.items() if name not in left_out}
+    found = {name: value for name, value in result.record.identity.items() if name not in left_out}
+    if "examples" in found:
+        found["examples"] = f"{len(result.record.example_ids)} texts {_short(found['examples'])}"
+    return found
 
 
 def told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -52,7 +52,7 @@ def test_a_setting_that_is_absent_says_so_where_most_have_it() -> None:
     assert {group.method for group in groups} == {"FreeLB", "FreeLB (no norm)"}
 
 
-def test_recipes_of_one_title_are_told_apart_and_hashes_cut_short() -> None:
+def test_recipes_of_one_title_are_told_apart_and_texts_by_number_and_hash() -> None:
     victim = training()
     records = [
         attack(
@@ -62,8 +62,8 @@ def test_recipes_of_one_title_are_told_apart_and_hashes_cut_short() -> None:
     ]
     groups = groups_of([AttackResult(record, outcomes()) for record in records], [victim])
     assert {group.attack for group in groups} == {
-        "Textfooler (recipe.threshold=0.8, examples=aaaaaaaa)",
-        "Textfooler (recipe.threshold=0.9, examples=bbbbbbbb)",
+        "Textfooler (recipe.threshold=0.8, examples=4 texts aaaaaaaa)",
+        "Textfooler (recipe.threshold=0.9, examples=4 texts bbbbbbbb)",
     }
 
 
