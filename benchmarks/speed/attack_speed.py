@@ -90,10 +90,7 @@ class RecordedVictim(Victim):
             found = super()._forward(rows)
             self.recorded.update(zip(rows, found, strict=True))
             return found
-        new = [row for row in rows if row not in self._known]
-        if new:
-            self._known.update(zip(new, super()._forward(new), strict=True))
-        return np.stack([self._known[row] for row in rows]) if rows else super()._forward(rows)
+        return _looked_up(self._known, rows, super()._forward) if rows else super()._forward(rows)
 
 
 class RecordedEncoder(MeanPooledEncoder):
@@ -109,10 +106,15 @@ class RecordedEncoder(MeanPooledEncoder):
             found = super()._forward(rows)
             self.recorded.update(zip(rows, found, strict=True))
             return found
-        new = [row for row in rows if row not in self._answers]
-        if new:
-            self._answers.update(zip(new, super()._forward(new), strict=True))
-        return np.stack([self._answers[row] for row in rows])
+        return _looked_up(self._answers, rows, super()._forward)
+
+
+def _looked_up(known: dict[Any, np.ndarray], rows: Sequence[Any], compute: Callable[..., np.ndarray]) -> np.ndarray:
+    """The remembered answers to rows, one at least; those that are missing are computed, and remembered."""
+    new = [row for row in rows if row not in known]
+    if new:
+        known.update(zip(new, compute(new), strict=True))
+    return np.stack([known[row] for row in rows])
 
 
 class PlainEncoder:
