@@ -1,107 +1,36 @@
-"""Memory that runs out, for real: a process whose address space is bounded while it trains and attacks."""
+"""Memory that runs out: for real where the system can bound a process, and played where a cell is to be told apart."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
-import resource
-from collections.abc import Callable
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from demo_cell import cell_of
-from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.results.store import Store
-from benchmarks.results.verify import verify
 from benchmarks.runs import training
 from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.cell_batches import training_batches
-from benchmarks.runs.options import Options
 from benchmarks.runs.setup import resolve
-from benchmarks.victims.backbones import find_backbone
-from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
-from reports.table1 import table_of_run
 
-MEGABYTE = 1 << 20
-ROOM = 100 * MEGABYTE  # a fraction of what a batch of 256 texts takes, and several times what 16 take
-
-
-def in_a_narrow_process(work: Callable[[], None], room: int = ROOM) -> None:
-    """Does the work in a forked process that can take `room` bytes more than it has, and hears whether it was done."""
-    gc.collect()
-    child = os.fork()
-    if child == 0:
-        try:
-            ctypes.CDLL(None).malloc_trim(0)  # free memory that the process holds on to would be room as well
-            taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            torch.backends.mkldnn.enabled = False  # it names no reason where it finds no memory
-            resource.setrlimit(resource.RLIMIT_AS, (taken + room, resource.RLIM_INFINITY))
-            work()
-            os._exit(0)
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the traceback above"
-
-
-@pytest.fixture
-def wide(options: Options, tmp_path: Path) -> Options:
-    """Batches of 256 texts, for a backbone whose activations are large and whose weights are small."""
-    torch.manual_seed(0)
-    tokenizer = find_backbone("minilm").load_tokenizer()
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 1024}
-    folder = tmp_path / "wide"
-    save_classifier(BertForSequenceClassification(BertConfig(**sizes)), folder, tokenizer)
-    return replace(options, backbone=str(folder), train_texts=256, batch_size=256, recipes=None)
+PLAIN_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
-def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_redone(wide) -> None:
-    setup = resolve(wide)
-    cell = cell_of(setup, epochs="1")
-    training_batches(setup, setup.tasks["demo"], cell.seed)  # tokenised where there is room
-    in_a_narrow_process(lambda: training.train(setup, cell))
-    (record,) = setup.store.trainings()
-    assert record.status == "failed" and record.weights_sha256 is None and record.clean_correct == ""
-    assert record.error.startswith("ran out of memory with batches of 256 texts (") and "allocate" in record.error
-    fitting = int(record.error.partition("--batch-size ")[2].partition(",")[0])
-    assert fitting in (128, 64, 32, 16) and record.error.endswith("or --allow-accumulation")
-    assert not setup.store.checkpoints_folder(record.key).exists()
-    assert not list(setup.store.root.glob("locks/*"))
-    table = table_of_run(setup, [record])
-    assert table.incomplete and any("Failed and blank: Fine-tune seed 42 ran out of" in line for line in table.caption)
-    assert [finding.what.split(":")[0] for finding in verify(setup.store)] == ["unfinished"]
-    in_a_narrow_process(lambda: training.train(resolve(replace(wide, batch_size=fitting)), cell))
-    assert sorted(each.status for each in setup.store.trainings()) == ["failed", "finished"], "the named size does fit"
-    (said,) = setup.store.quarantine()
-    assert "ran out of memory" in said and said.endswith("is redone")
-    # In a process of its own too: what this one had taken would be room for the next test's.
-    in_a_narrow_process(lambda: training.train(setup, cell), room=1 << 40)
-    assert setup.store.training(record.key).status == "finished"
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
-def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wide) -> None:
-    allowed = resolve(replace(wide, allow_accumulation=True))
-    cell = cell_of(allowed, epochs="1")
-    training_batches(allowed, allowed.tasks["demo"], cell.seed)
-    in_a_narrow_process(lambda: training.train(allowed, cell))
-    (record,) = allowed.store.trainings()
-    assert record.status == "finished" and record.stages[0]["updates"] == 1
-    (reason,) = [each for each in record.invalid if "cut into" in each]
-    parts = int(reason.split()[4])
-    assert parts in (2, 4, 8, 16) and record.stages[0]["passes"]["forward"] == parts
-    assert verify(allowed.store) == []
+def test_in_a_process_of_bounded_size() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", Path(__file__).with_name("memory_runs_out.py")],
+        env=os.environ | PLAIN_HEAP,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_a_batch_that_cannot_be_cut_fails_its_cell_and_no_other(options, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,31 +72,6 @@ def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatc
     whole = training.train(replace(setup, store=Store(options.out.with_name("whole"))), cell)
     assert whole.weights_sha256 == resumed.weights_sha256
     assert not setup.store.checkpoints_folder(resumed.key).exists()
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
-def test_an_attack_without_room_halves_its_batch_and_goes_on(wide, tmp_path) -> None:
-    folder = Path(wide.backbone)
-    victim = Victim(
-        load_classifier(folder), find_backbone("minilm").load_tokenizer(), max_length=64, batch_tokens=1 << 16
-    )
-    texts = [(f"{'a good film ' * 20} {number}",) for number in range(400)]
-    expected = victim(texts)
-    victim._answers.clear()
-    forward, sizes = victim._batch_forward, []
-
-    def watched(rows):
-        found = forward(rows)
-        sizes.append(len(rows))
-        return found
-
-    victim._batch_forward = watched
-
-    def ask() -> None:
-        np.testing.assert_allclose(victim(texts), expected, rtol=1e-5)  # other batches round otherwise
-        assert max(sizes) < len(texts) and sum(sizes) == len(texts), sizes
-
-    in_a_narrow_process(ask)
 
 
 def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(options) -> None:
