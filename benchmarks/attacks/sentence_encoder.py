@@ -13,7 +13,8 @@ import torch
 
 from baselines.memory import in_halves
 from benchmarks.victims.backbones import Backbone
-from benchmarks.victims.pieces import Pieces, equal_length_batches
+from benchmarks.victims.packed import packed_means
+from benchmarks.victims.pieces import Pieces, Row, batches_of
 from benchmarks.victims.steady_rows import steady_rows
 
 MAX_TOKENS = 256
@@ -76,7 +77,7 @@ class RememberedVectors:
 class MeanPooledEncoder:
     """A sentence encoder by mean pooling and L2 norm, as MiniLM was trained to be read.
 
-    Vectors are remembered by text, and each is computed beside texts of its own length only, without padding.
+    Vectors are remembered by text, and computed without padding, so that none depends on its company.
 
     Args:
         backbone: the encoder; loaded at first use.
@@ -92,8 +93,8 @@ class MeanPooledEncoder:
 
     @cached_property
     def model(self) -> torch.nn.Module:
-        """The encoder without a head, in eval mode."""
-        return self.backbone.new_classifier(2, 0).base_model.eval().to(self.device)
+        """The encoder, in eval mode; the head above it is not used."""
+        return self.backbone.new_classifier(2, 0).eval().to(self.device)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -109,21 +110,20 @@ class MeanPooledEncoder:
         return self._vectors.of(texts) if texts else np.zeros((0, self._width), np.float32)
 
     def _compute(self, texts: Sequence[str]) -> np.ndarray:
-        return self._forward([row.ids for row in self._pieces.rows([(text,) for text in texts])])
+        return self._forward(self._pieces.rows([(text,) for text in texts]))
 
     @torch.inference_mode()
-    def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """(N, D) for N inputs of token ids."""
+    def _forward(self, rows: Sequence[Row]) -> np.ndarray:
+        """(N, D) for N inputs."""
         vectors = np.zeros((len(rows), self._width), np.float32)
         with steady_rows(self.model):
-            for places in equal_length_batches([len(row) for row in rows], BATCH_TOKENS):
+            for places in batches_of([len(row.ids) for row in rows], BATCH_TOKENS):
                 vectors[places] = in_halves(self._batch_forward, [rows[place] for place in places])
         return vectors
 
-    def _batch_forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """(B, D) for B inputs of one length."""
-        hidden = self.model(input_ids=torch.tensor(rows, device=self.device)).last_hidden_state
-        return torch.nn.functional.normalize(hidden.mean(dim=1), dim=1).cpu().numpy()
+    def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
+        """(B, D) for the B inputs of one batch."""
+        return torch.nn.functional.normalize(packed_means(self.model, rows), dim=1).cpu().numpy()
 
     @property
     def _width(self) -> int:

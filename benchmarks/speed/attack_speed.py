@@ -96,12 +96,12 @@ class RecordedVictim(Victim):
 class RecordedEncoder(MeanPooledEncoder):
     """A sentence encoder of the same kind."""
 
-    def __init__(self, encoder: MeanPooledEncoder, answers: dict[tuple[int, ...], np.ndarray] | None = None) -> None:
+    def __init__(self, encoder: MeanPooledEncoder, answers: dict[Row, np.ndarray] | None = None) -> None:
         super().__init__(encoder.backbone, encoder.device)
         self._answers = answers
-        self.recorded: dict[tuple[int, ...], np.ndarray] = {}
+        self.recorded: dict[Row, np.ndarray] = {}
 
-    def _forward(self, rows: Sequence[tuple[int, ...]]) -> np.ndarray:
+    def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         if self._answers is None:
             found = super()._forward(rows)
             self.recorded.update(zip(rows, found, strict=True))
@@ -139,7 +139,7 @@ class PlainEncoder:
                 padding=True,
                 return_tensors="pt",
             ).to(self._encoder.device)
-            hidden = self._encoder.model(**batch).last_hidden_state
+            hidden = self._encoder.model.base_model(**batch).last_hidden_state
             weights = batch["attention_mask"].unsqueeze(-1)
             pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
             found.append(torch.nn.functional.normalize(pooled, dim=1).cpu().numpy())

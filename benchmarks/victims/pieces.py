@@ -177,6 +177,21 @@ def _kind(tokenizer: PreTrainedTokenizerBase) -> str | None:
     return None
 
 
+def batches_of(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
+    """Places of inputs in batches, shorter ones first: padded to its longest, each has at most `most_tokens` tokens.
+
+    A longer input is a batch by itself.
+    """
+    places: list[int] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if places and lengths[place] * (len(places) + 1) > most_tokens:
+            yield places
+            places = []
+        places.append(place)
+    if places:
+        yield places
+
+
 def equal_length_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
     """Places of inputs of one length, at most `most_tokens` tokens at a time and at least one input."""
     by_length: dict[int, list[int]] = {}

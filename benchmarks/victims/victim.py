@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from baselines.memory import in_halves
 from baselines.refusal import require
-from benchmarks.victims.pieces import Pieces, Row, equal_length_batches
+from benchmarks.victims.packed import packed_logits
+from benchmarks.victims.pieces import Pieces, Row, batches_of
 from benchmarks.victims.steady_rows import steady_rows
 
 REMEMBERED = 1 << 14
@@ -21,8 +22,8 @@ class Victim:
     """Answers texts with class probabilities, in eval mode and single precision.
 
     Inputs of equal tokens are answered once and remembered: changes behind the point where a long text is cut cost
-    nothing. On a CPU only inputs of equal length share a batch, so that nothing is padded, and an answer does not
-    depend on its company; elsewhere batches fill a budget of tokens, and are halved where memory does not hold them.
+    nothing. Batches fill a budget of tokens, and are halved where memory does not hold them. On a CPU they are not
+    padded (`packed_logits`), and an answer does not depend on its company; elsewhere they are.
 
     Args:
         model: a sequence classifier of transformers; put into eval mode.
@@ -85,29 +86,15 @@ class Victim:
         """Probabilities (N, C) of N inputs."""
         probabilities = np.zeros((len(rows), self.classes), dtype=np.float32)
         with steady_rows(self.model):
-            for places in self._batches([len(row.ids) for row in rows]):
+            for places in batches_of([len(row.ids) for row in rows], self.batch_tokens):
                 probabilities[places] = in_halves(self._batch_forward, [rows[place] for place in places])
         return probabilities
 
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (B, C) of the B inputs of one batch."""
         # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
-        logits = self.model(**self._padded(rows)).logits.double() / self.temperature
-        return logits.softmax(dim=-1).float().cpu().numpy()
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Places of inputs that share a batch."""
-        if self.device == "cpu":
-            yield from equal_length_batches(lengths, self.batch_tokens)
-            return
-        places: list[int] = []
-        for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if places and lengths[place] * (len(places) + 1) > self.batch_tokens:
-                yield places
-                places = []
-            places.append(place)
-        if places:
-            yield places
+        logits = packed_logits(self.model, rows) if self.device == "cpu" else self.model(**self._padded(rows)).logits
+        return (logits.double() / self.temperature).softmax(dim=-1).float().cpu().numpy()
 
     def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         """The model's inputs, each (B, L) int64."""

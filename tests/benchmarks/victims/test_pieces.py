@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import BertTokenizerFast, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from benchmarks.victims import pieces
-from benchmarks.victims.pieces import Pieces, equal_length_batches
+from benchmarks.victims.pieces import Pieces, batches_of, equal_length_batches
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -114,3 +114,10 @@ def test_batches_hold_equal_lengths_within_the_budget_and_every_place_once() -> 
     assert sorted(place for places in batches for place in places) == list(range(8))
     assert all(len({lengths[place] for place in places}) == 1 for places in batches)
     assert all(len(places) == 1 or len(places) * lengths[places[0]] <= 12 for places in batches)
+
+
+def test_batches_fill_the_budget_with_their_padding_and_hold_every_place_once() -> None:
+    lengths = [5, 3, 5, 5, 9, 5, 30, 3]
+    batches = list(batches_of(lengths, 20))
+    assert sorted(place for places in batches for place in places) == list(range(8))
+    assert [max(lengths[place] for place in places) * len(places) for places in batches] == [20, 10, 9, 30]

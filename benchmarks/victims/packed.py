@@ -1,0 +1,130 @@
+"""Forward passes over inputs of any lengths without padding: all tokens in one matrix, attention length by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from baselines.primitives.encoders import Layer, head_width, layers_of
+from benchmarks.victims.pieces import Row
+
+
+def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
+    """Logits (N, C) of a classifier in eval mode for N inputs.
+
+    Linear layers see the tokens of all inputs at once, so that a few short inputs cost no more than their tokens. The
+    last layer is computed for each input's first token alone: the classifier reads no other.
+    """
+    pack = _Pack(rows, next(model.parameters()).device)
+    if _encodes_distances(model):
+        return pack.in_order(torch.cat([model(**inputs).logits for inputs in pack.inputs()]))
+    *layers, last = layers_of(model)
+    hidden = pack.embeddings(model)
+    for layer in layers:
+        hidden = pack.through(layer, hidden, head_width(model))
+    return pack.in_order(_classify(model, pack.through(last, hidden, head_width(model), first_only=True)))
+
+
+def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
+    """Means (N, H) of each of N inputs' last hidden states; `model` is a classifier whose head is not used."""
+    pack = _Pack(rows, next(model.parameters()).device)
+    if _encodes_distances(model):
+        states = [model.base_model(**inputs).last_hidden_state for inputs in pack.inputs()]  # type: ignore[operator]
+    else:
+        hidden = pack.embeddings(model)
+        for layer in layers_of(model):
+            hidden = pack.through(layer, hidden, head_width(model))
+        states = pack.split(hidden)
+    return pack.in_order(torch.cat([each.mean(dim=1) for each in states]))
+
+
+def _encodes_distances(model: nn.Module) -> bool:
+    """Whether attention knows how far tokens are apart (relative positions), which only the model itself computes."""
+    return getattr(model.config, "position_embedding_type", "absolute") != "absolute"
+
+
+class _Pack:
+    """N inputs, of T tokens in all: those of equal length lie together, shorter ones first.
+
+    Args:
+        rows: N inputs, one at least.
+        device: where the model lies.
+    """
+
+    def __init__(self, rows: Sequence[Row], device: torch.device) -> None:
+        lengths = [len(row.ids) for row in rows]
+        self._order = sorted(range(len(rows)), key=lengths.__getitem__)
+        self._groups: dict[int, list[Row]] = {}
+        for place in self._order:
+            self._groups.setdefault(lengths[place], []).append(rows[place])
+        starts = accumulate((lengths[place] for place in self._order[:-1]), initial=0)
+        self._first = torch.tensor(list(starts), device=device)
+
+    def inputs(self) -> Iterator[dict[str, Tensor]]:
+        """The model's inputs, each (B, L) int64, for the B inputs of each length L."""
+        for rows in self._groups.values():
+            inputs = {"input_ids": [row.ids for row in rows]}
+            if rows[0].type_ids:
+                inputs["token_type_ids"] = [row.type_ids for row in rows]
+            yield {name: torch.tensor(values, device=self._first.device) for name, values in inputs.items()}
+
+    def embeddings(self, model: nn.Module) -> Tensor:
+        """(T, H), what the first layer reads."""
+        encoder = model.base_model
+        embedded = torch.cat([encoder.embeddings(**inputs).flatten(0, 1) for inputs in self.inputs()])  # type: ignore[union-attr,operator]
+        # Of ELECTRA, whose small models have embeddings narrower than their layers
+        return encoder.embeddings_project(embedded) if hasattr(encoder, "embeddings_project") else embedded  # type: ignore[operator]
+
+    def through(self, layer: Layer, hidden: Tensor, width: int, *, first_only: bool = False) -> Tensor:
+        """A layer's output (T, H) for hidden states (T, H), or (N, H) for the inputs' first tokens only.
+
+        Args:
+            width: of an attention head.
+        """
+        asking = hidden[self._first] if first_only else hidden
+        query = self.split(layer.linear("query")(asking), 1 if first_only else None)
+        key, value = (self.split(layer.linear(role)(hidden)) for role in ("key", "value"))
+        attended = [_attend(*parts, width) for parts in zip(query, key, value, strict=True)]
+        return _after_attention(layer, torch.cat(attended), asking)
+
+    def split(self, states: Tensor, tokens: int | None = None) -> list[Tensor]:
+        """(T, D) as a (B, L, D) for each length L; where inputs have as many `tokens` each, as a (B, tokens, D)."""
+        shapes = [(len(rows), tokens or length) for length, rows in self._groups.items()]
+        parts = states.split([texts * length for texts, length in shapes])
+        return [part.unflatten(0, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def in_order(self, answers: Tensor) -> Tensor:
+        """(N, D) in the order the inputs came in."""
+        found = torch.empty_like(answers)
+        found[self._order] = answers
+        return found
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, width: int) -> Tensor:
+    """(B * Q, A) for queries (B, Q, A) over keys and values (B, L, A): A / width heads side by side."""
+    heads = (each.unflatten(-1, (-1, width)).transpose(1, 2) for each in (query, key, value))
+    return scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def _after_attention(layer: Layer, attended: Tensor, hidden: Tensor) -> Tensor:
+    """The rest of a layer: (T, H) from what its heads read (T, A) and its input (T, H)."""
+    module = layer.module
+    if hasattr(module, "sa_layer_norm"):  # DistilBERT's
+        hidden = module.sa_layer_norm(layer.linear("attention_output")(attended) + hidden)
+        active = module.ffn.activation(layer.linear("intermediate")(hidden))
+        return module.output_layer_norm(layer.linear("output")(active) + hidden)
+    hidden = module.attention.output(attended, hidden)
+    return module.output(module.intermediate(hidden), hidden)
+
+
+def _classify(model: nn.Module, first: Tensor) -> Tensor:
+    """Logits (N, C) from the last hidden states (N, H) of first tokens."""
+    kind = model.config.model_type
+    if kind == "distilbert":
+        return model.classifier(model.pre_classifier(first).relu())
+    states = first.unsqueeze(1)
+    return model.classifier(model.bert.pooler(states) if kind == "bert" else states)
