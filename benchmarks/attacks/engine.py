@@ -59,18 +59,18 @@ def attack_all(
     waiting = deque(examples)
     running: list[_Running] = []
     while waiting or running:
-        while waiting and len(running) < in_flight:
-            running.append(_Running(waiting.popleft(), search))
-        answered = oracles.answers([each.request for each in running if each.request is not None])
-        still = []
-        for each in running:
-            if each.request is not None:
-                each.resume(next(answered))
-            if each.outcome is None:
-                still.append(each)
-            else:
-                yield each.outcome
-        running = still
+        with time_limit(STEP_SECONDS) as count_anew:
+            while waiting and len(running) < in_flight:
+                count_anew()
+                running.append(_Running(waiting.popleft(), search))
+        asking = [each for each in running if each.request is not None]
+        answers = oracles.answers([each.request for each in asking if each.request is not None])
+        with time_limit(STEP_SECONDS) as count_anew:
+            for each, answer in zip(asking, answers, strict=True):
+                count_anew()
+                each.resume(answer)
+        yield from [each.outcome for each in running if each.outcome is not None]
+        running = [each for each in running if each.outcome is None]
 
 
 class _Running:
@@ -83,8 +83,7 @@ class _Running:
         self._steps: Search | None = None
         try:
             self._steps = search.attack(example)
-            with time_limit(STEP_SECONDS):
-                self.request = next(self._steps)
+            self.request = next(self._steps)
         except Exception:
             self._break()
 
@@ -92,8 +91,7 @@ class _Running:
         """Goes on to the next question or to the end; an exception for an answer breaks the search."""
         assert self._steps is not None
         try:
-            with time_limit(STEP_SECONDS):
-                self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)
+            self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)
         except StopIteration as end:
             self.request, self.outcome = None, end.value
         except Exception:

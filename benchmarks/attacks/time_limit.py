@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -13,23 +14,29 @@ TEXT_SECONDS = 3600.0
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[Callable[[], None]]:
     """Raises TimeoutError inside the block when it takes longer, by the system's alarm.
 
     The alarm reaches the main thread alone, where attacks run; in another one there is no bound. Code that never
-    returns to Python is not interrupted.
+    returns to Python is not interrupted. A limit around this one goes on counting, and rings when this block is left.
+
+    Yields:
+        a function that counts the seconds anew from its call.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"it took longer than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    started = time.monotonic()
     try:
-        yield
+        yield lambda: signal.setitimer(signal.ITIMER_REAL, seconds)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), 1e-6))
