@@ -24,7 +24,7 @@ SIZES = {
     "reproduce": RUN_SIZES,
     "run": f"{RUN_SIZES} --recipes textfooler",
     "plan": RUN_SIZES,
-    "bench": f"{RUN_SIZES} --recipes textfooler",
+    "bench": f"{RUN_SIZES} --recipes textfooler --updates 1 --batch-size 2",
     "attack": "--limit 1",
     "evaluate": f"{RUN_SIZES} --recipes textfooler",
 }
