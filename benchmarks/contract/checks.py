@@ -25,6 +25,7 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.threads import cpu_threads
 from baselines.training import StageLog, fit
 from benchmarks.contract.outside_data import forbidden_imports, outside_reads
 from benchmarks.contract.small import SmallSet, short, small_bert, without_noise
@@ -336,12 +337,8 @@ def _on_one_thread(check: Check) -> Check:
 
     @wraps(check)
     def checked(kind: type[Defense]) -> None:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with cpu_threads(1):
             check(kind)
-        finally:
-            torch.set_num_threads(threads)
 
     return checked
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from baselines.refusal import require, unknown
+from baselines.threads import cpu_threads
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, offline_resources
@@ -44,6 +45,7 @@ class FileAttack:
         recipe, resources: the attack.
         engine: what runs it, one of `ENGINES`.
         seed: decides what the recipe draws.
+        threads: of the CPU.
         store, key: where outcomes go.
         identity: all that decides them; `key` is its hash.
         model_name, data_name: what tables call the classifier and the file.
@@ -56,6 +58,7 @@ class FileAttack:
     resources: Resources
     engine: str
     seed: int
+    threads: int
     store: Store
     key: str
     identity: dict[str, Any]
@@ -72,7 +75,7 @@ class FileAttack:
         Raises:
             ValueError: where another process is at the same attack.
         """
-        with self.store.locked("attacks", self.key):
+        with self.store.locked("attacks", self.key), cpu_threads(self.threads):
             return self._run(on_outcome)
 
     def _run(self, on_outcome: Callable[[], None]) -> list[Outcome]:
@@ -116,7 +119,7 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
     Raises:
         ValueError: with one sentence, for anything the user can mend.
     """
-    for name in ("limit", "max_length", "query_budget"):
+    for name in ("limit", "max_length", "query_budget", "threads"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
     require(options.temperature > 0, "--temperature", "positive", options.temperature)
@@ -165,6 +168,7 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
         resources=resources,
         engine=chosen,
         seed=options.seed,
+        threads=options.threads,
         store=store,
         key=content_key(identity),
         identity=identity,

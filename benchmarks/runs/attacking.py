@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from baselines.threads import cpu_threads
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.examples import Example
@@ -133,11 +134,16 @@ def _attack_each(
     task: TaskSetup,
     on_outcome: Callable[[], None] | None = None,
 ) -> None:
-    """Attacks texts of a task and stores each outcome as it comes."""
-    for outcome in attack_all(victim, examples, recipe, task.resources, seed=ATTACK_SEED, columns=task.dataset.columns):
-        store.append_outcome(key, outcome)
-        if on_outcome is not None:
-            on_outcome()
+    """Attacks texts of a task on one CPU thread and stores each outcome as it comes.
+
+    On more, matrix products are split according to their rows, and candidates that tie would be told apart by rounding.
+    """
+    columns = task.dataset.columns
+    with cpu_threads(1):
+        for outcome in attack_all(victim, examples, recipe, task.resources, seed=ATTACK_SEED, columns=columns):
+            store.append_outcome(key, outcome)
+            if on_outcome is not None:
+                on_outcome()
 
 
 def remaining(store: Store, key: str, examples: Sequence[Example]) -> list[Example]:

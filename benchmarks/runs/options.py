@@ -112,6 +112,8 @@ class AttackOptions:
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda, or auto.
+        threads: CPU threads; with more than one, candidates that tie within rounding may be told apart by where an
+            attack was stopped and continued.
         offline: fetch nothing; what is missing is named.
         json: file for the printed table as JSON.
     """
@@ -133,6 +135,7 @@ class AttackOptions:
     nltk_data: Path | None = None
     assets: Path | None = None
     device: str = "auto"
+    threads: int = 1
     offline: bool = False
     json: Path | None = None
 

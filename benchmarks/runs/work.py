@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import torch
-
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Kind, content_key, differences
@@ -141,8 +139,7 @@ class Attack:
         return (f"attacks/{self.key}",)
 
     def do(self, setup: Setup, tell: Callable[[], None]) -> None:
-        """Attacks on one thread and stores; `tell` is called at each outcome."""
-        torch.set_num_threads(1)
+        """Attacks and stores; `tell` is called at each outcome."""
         training = setup.store.training(self.training)
         assert training is not None
         attack_model(setup.under(self.terms), training, find_recipe(self.recipe), on_outcome=tell)

@@ -64,6 +64,13 @@ def test_a_killed_attack_goes_on_and_ends_with_the_same_outcomes(options, monkey
     assert again.run(lambda: pytest.fail("was attacked again")) == expected
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_computes_on_the_threads_that_are_asked_for(options, threads) -> None:
+    seen = set()
+    resolve_attack(replace(options, threads=threads)).run(lambda: seen.add(torch.get_num_threads()))
+    assert seen == {threads}
+
+
 def test_a_label_outside_the_model_counts_and_the_others_go_on(options) -> None:
     options.data.write_text("text,label\ngood,7\ngood film,1\n", "utf-8")
     broken, other = resolve_attack(options).run()

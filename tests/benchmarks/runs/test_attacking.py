@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from demo_cell import cell_of
 
+from baselines.threads import cpu_threads
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.runs.attacking import attack_key, attack_model, remaining, stored_attacks
 from benchmarks.runs.experiments import cells
@@ -28,6 +30,15 @@ def test_an_attack_continues_where_it_was_cut(options) -> None:
     assert len(remaining(setup.store, whole.key, setup.tasks["demo"].attacked)) == 2
     again = attack_model(setup, record, TEXTBUGGER)
     assert comparable(setup.store.outcomes(again.key)) == expected
+
+
+def test_it_computes_on_one_thread_whatever_training_takes(options) -> None:
+    setup, seen = resolve(options), []
+    record = train(setup, cell_of(setup))
+    with cpu_threads(2):
+        attack_model(setup, record, TEXTBUGGER, on_outcome=lambda: seen.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    assert set(seen) == {1}
 
 
 def test_a_pruned_model_is_attacked_from_the_store(options) -> None:
