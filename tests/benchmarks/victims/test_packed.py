@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from support.encoders import KINDS, make
+from encoders import KINDS, make
 from torch import nn
 
 from baselines.primitives.pruning import Ticket, prune_
