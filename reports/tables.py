@@ -210,7 +210,7 @@ class Table:
             for column, column_width in self._widths(block, width).items():
                 heading = self.columns[column]
                 justify = "right" if heading.numeric else "left"
-                shown.add_column(Text(printable(heading.heading)), justify=justify, width=column_width)
+                shown.add_column(Text(printable(heading.heading)), justify=justify, width=column_width, overflow="fold")
             for row in self.rows:
                 shown.add_row(*(Text(printable(str(row[column]))) for column in block))
             Console(file=console.file, width=max(width, 20), force_terminal=console.is_terminal).print(shown)
@@ -218,13 +218,13 @@ class Table:
             console.print(Text(printable(line)), soft_wrap=True)
 
     def _width(self, column: int) -> int:
-        """Characters a column needs: its longest cell, text up to a line's worth, or the longest single word."""
+        """Characters a column needs: its longest cell or word, text up to a line's worth; a longer word is folded."""
         words = self.columns[column].heading.split() or [""]
         cells = [str(row[column]) for row in self.rows]
         longest = max(map(len, cells), default=0)
         if not self.columns[column].numeric:
             longest = min(longest, TEXT_WIDTH)
-            words += [word for cell in cells for word in cell.split()]
+            words += [word[:TEXT_WIDTH] for cell in cells for word in cell.split()]
         return max(longest, *map(len, words))
 
     def _widths(self, block: Sequence[int], width: int) -> dict[int, int]:

@@ -100,6 +100,16 @@ def test_a_narrow_terminal_gets_blocks_of_columns_and_loses_none(width: int) -> 
     assert max(len(line) for line in text.splitlines()) <= width
 
 
+def test_a_word_longer_than_its_column_is_folded_and_splits_no_table() -> None:
+    path = "/".join("abcdefghij" for _ in range(9))
+    columns = (Column("Model", "model", False), *(Column(f"Quantity{n}", f"q{n}") for n in range(4)))
+    output = io.StringIO()
+    Table("T", columns, ((path, *(Number(1.0),) * 4),)).print(Console(file=output, width=100))
+    lines = output.getvalue().splitlines()
+    assert sum("Model" in line for line in lines) == 1
+    assert "".join(line.split("│")[1].strip() for line in lines if line.startswith("│")) == path
+
+
 def test_a_terminal_gets_no_control_characters() -> None:
     output = io.StringIO()
     TABLE.print(Console(file=output, width=200))
