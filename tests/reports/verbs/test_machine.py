@@ -82,7 +82,8 @@ def test_all_of_the_evidence_is_gathered_on_a_cpu_in_its_tiny_size(tmp_path, cap
         "loops",
         "attacks",
         "profiles",
-        *(f"table1_run{run}" for run in range(1, 6)),
+        "table1_run1",
+        "table1_run2",
     }
     assert set(states.values()) == {"done", "not available"}
     page = (tmp_path / "README.md").read_text("utf-8")
