@@ -11,11 +11,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-from baselines.memory import in_halves
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.packed import packed_means
-from benchmarks.victims.pieces import Pieces, Row, batches_of
-from benchmarks.victims.steady_rows import steady_rows
+from benchmarks.victims.pieces import Pieces, Row
+from benchmarks.victims.steady_rows import answers_of
 
 MAX_TOKENS = 256
 BATCH_TOKENS = 4096
@@ -77,7 +76,7 @@ class RememberedVectors:
 class MeanPooledEncoder:
     """A sentence encoder by mean pooling and L2 norm, as MiniLM was trained to be read.
 
-    Vectors are remembered by text, and computed without padding, so that none depends on its company.
+    Vectors are remembered by text, and computed without padding, so that on one CPU thread none depends on its company.
 
     Args:
         backbone: the encoder; loaded at first use.
@@ -112,14 +111,9 @@ class MeanPooledEncoder:
     def _compute(self, texts: Sequence[str]) -> np.ndarray:
         return self._forward(self._pieces.rows([(text,) for text in texts]))
 
-    @torch.inference_mode()
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """(N, D) for N inputs."""
-        vectors = np.zeros((len(rows), self._width), np.float32)
-        with steady_rows(self.model):
-            for places in batches_of([len(row.ids) for row in rows], BATCH_TOKENS):
-                vectors[places] = in_halves(self._batch_forward, [rows[place] for place in places])
-        return vectors
+        return answers_of(self.model, self._batch_forward, rows, width=self._width, most_tokens=BATCH_TOKENS)
 
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """(B, D) for the B inputs of one batch."""

@@ -9,11 +9,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from baselines.memory import in_halves
 from baselines.refusal import require
 from benchmarks.victims.packed import packed_logits
-from benchmarks.victims.pieces import Pieces, Row, batches_of
-from benchmarks.victims.steady_rows import steady_rows
+from benchmarks.victims.pieces import Pieces, Row
+from benchmarks.victims.steady_rows import answers_of
 
 REMEMBERED = 1 << 14
 
@@ -23,7 +22,7 @@ class Victim:
 
     Inputs of equal tokens are answered once and remembered: changes behind the point where a long text is cut cost
     nothing. Batches fill a budget of tokens, and are halved where memory does not hold them. On a CPU they are not
-    padded (`packed_logits`), and an answer does not depend on its company; elsewhere they are.
+    padded (`packed_logits`), and on one thread an answer does not depend on its company; elsewhere they are.
 
     Args:
         model: a sequence classifier of transformers; put into eval mode.
@@ -81,14 +80,9 @@ class Victim:
         while len(self._answers) > REMEMBERED:
             del self._answers[next(iter(self._answers))]
 
-    @torch.inference_mode()
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""
-        probabilities = np.zeros((len(rows), self.classes), dtype=np.float32)
-        with steady_rows(self.model):
-            for places in batches_of([len(row.ids) for row in rows], self.batch_tokens):
-                probabilities[places] = in_halves(self._batch_forward, [rows[place] for place in places])
-        return probabilities
+        return answers_of(self.model, self._batch_forward, rows, width=self.classes, most_tokens=self.batch_tokens)
 
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (B, C) of the B inputs of one batch."""
