@@ -10,6 +10,7 @@ import torch
 
 from baselines.capture import CudaGraphs
 from baselines.refusal import require
+from baselines.threads import cpu_threads
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
@@ -68,19 +69,19 @@ def bench_attacks(
         model = load_classifier(setup.store.model_folder(training_key(setup, cell))).to(setup.device)
         examples = _of_length(task.dataset.test, words)[: len(task.attacked)]
         victim = victim_of(setup, task, model)
-        torch.set_num_threads(1)
         timings = []
-        for recipe in setup.recipes:
-            timings += compare(
-                victim,
-                examples,
-                recipe,
-                task.resources,
-                columns=task.dataset.columns,
-                seed=ATTACK_SEED,
-                ways=ways,
-                say=lambda line, name=name: say(f"{name}, {line}"),
-            )
+        with cpu_threads(1):
+            for recipe in setup.recipes:
+                timings += compare(
+                    victim,
+                    examples,
+                    recipe,
+                    task.resources,
+                    columns=task.dataset.columns,
+                    seed=ATTACK_SEED,
+                    ways=ways,
+                    say=lambda line, name=name: say(f"{name}, {line}"),
+                )
         found.append(Bench(setup, name, timings))
     return found
 

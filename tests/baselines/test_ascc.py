@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gradients import assert_equal, gradients, on_two_threads, passes
+from gradients import assert_equal, gradients, passes
 
 from baselines.ascc import Ascc
 from baselines.fine_tune import FineTune
 from baselines.primitives.perturbation import forward
 from baselines.primitives.substitution import available, divergence, mix, substitute_words
+from baselines.threads import cpu_threads
 from baselines.training import Passes
 
 
@@ -68,7 +69,7 @@ def test_what_the_attack_throws_away_does_not_matter(bert, rich_batch) -> None:
 
 def test_the_same_weights_on_two_threads(bert, rich_batch) -> None:
     big = rich_batch(lengths=(20,) * 16)
-    with on_two_threads():
+    with cpu_threads(2):
         model = bert(dropout=0.1)
         found = [gradients(Ascc(attack_steps=2).step, model, big) for _ in range(2)]
     assert_equal(*found)

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from gradients import assert_equal, gradients, on_two_threads, passes
+from gradients import assert_equal, gradients, passes
 
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
 from baselines.primitives.information import ClassProjectors
 from baselines.primitives.substitution import available, divergence, embedded_as, mix, substitute_features
 from baselines.rift import Rift
+from baselines.threads import cpu_threads
 from baselines.training import Passes, fit
 
 
@@ -119,7 +120,7 @@ def test_the_teacher_stays_and_the_projectors_learn(bert, rich_batch, monkeypatc
 def test_the_same_weights_on_two_threads(bert, rich_batch) -> None:
     """Substitutes repeat many rows of the embedding table; the sums of their gradients keep their order."""
     big = rich_batch(lengths=(20,) * 16)
-    with on_two_threads():
+    with cpu_threads(2):
         model = bert(dropout=0.1)
         step = step_of(Rift(attack_steps=2), model)
         found = [gradients(step, model, big) for _ in range(2)]

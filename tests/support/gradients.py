@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +22,6 @@ def gradients(
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad()
     return found
-
-
-@contextmanager
-def on_two_threads() -> Iterator[None]:
-    """A while in which two threads share the sums, in whatever order they come."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def assert_equal(first: dict[str, Tensor], second: dict[str, Tensor], **tolerance: float) -> None:

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from gradients import on_two_threads
 
 from baselines.primitives.information import (
     ClassProjectors,
@@ -19,6 +18,7 @@ from baselines.primitives.information import (
     nce_bound,
     token_draws,
 )
+from baselines.threads import cpu_threads
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -163,7 +163,7 @@ def test_gradients_are_the_same_every_time_on_two_threads() -> None:
         bound = bound + anchored_bound(critic, *inputs, mask.bool(), 32, 64, generator)
         return list(torch.autograd.grad(bound, inputs))
 
-    with on_two_threads():
+    with cpu_threads(2):
         first, *others = (gradients() for _ in range(4))
     assert all(torch.equal(one, other) for grads in others for one, other in zip(first, grads, strict=True))
 
