@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import tyro
 
 from baselines.refusal import printable
-from benchmarks.runs.interruption import raise_interrupt
+from benchmarks.jobs.interruption import raise_interrupt
 from reports.verbs.answers import FAILED, INTERRUPTED, USAGE
 from reports.verbs.defenses import check, new_defense, regress
 from reports.verbs.experiments import plan, reproduce, run

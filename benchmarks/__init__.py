@@ -10,7 +10,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     """`load`, imported when it is asked for, so that importing a wing stays light."""
     if name == "load":
-        from benchmarks.runs.stored_models import load
+        from benchmarks.jobs.stored_models import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
+from benchmarks.experiments.defenses import TABLE_ORDER
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import Store, canonical
-from benchmarks.runs.defenses import TABLE_ORDER
 from reports.frame import AttackResult
 from reports.listings import flat
 

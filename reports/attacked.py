@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.jobs.attack_file import FileAttack
 from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries
 from benchmarks.results.records import Outcome
-from benchmarks.runs.attack_file import FileAttack
 from reports.tables import Column, Number, Table
 
 COLUMNS = (

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.experiments.options import Options
+from benchmarks.experiments.presets import PRESETS
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
-from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.options import Options
-from benchmarks.runs.presets import PRESETS
 from reports.attack_report import attack_report, report_renderings
 from reports.card import card_table, parts_table
 from reports.claims import judge

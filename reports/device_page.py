@@ -14,11 +14,11 @@ from benchmarks.device.parts import PARTS
 from benchmarks.device.place import RESULTS, Place
 from benchmarks.device.study import RECORDS, PartRecord, left_out, put_together, stored
 from benchmarks.device.works import table1_cells
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.jobs.plan import look_up
+from benchmarks.jobs.resolve import Setup, resolve
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import write_atomically
-from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.plan import look_up
-from benchmarks.runs.setup import Setup, resolve
 from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.self_test import SelfTest
 from benchmarks.speed.stage_speed import MethodTiming

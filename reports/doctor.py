@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.runs.doctor import Finding
+from benchmarks.jobs.doctor import Finding
 from benchmarks.speed.self_test import SelfTest
 from reports.statistics import time_ratio
 from reports.tables import Column, Table

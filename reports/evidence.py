@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.data.tasks import TASKS
-from benchmarks.runs.defenses import TABLE_ORDER, find_defense
+from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
 from reports.frame import counted_seconds, footing
 from reports.measured import Measured
 from reports.statistics import Estimate, Summary, refuse_unlike, summarise, time_ratio

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.data.tasks import title_of
-from benchmarks.runs.experiments import Experiment
-from benchmarks.runs.setup import Setup
+from benchmarks.experiments.experiment import Experiment
+from benchmarks.jobs.resolve import Setup
 from reports.figures import Map, Panel, Series, draw_layers, draw_maps, draw_panels
 from reports.frame import keys_of
 from reports.statistics import summarise

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.data.tasks import title_of
+from benchmarks.jobs.evaluate import stored_externals
+from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import aua_percent, mean_queries, too_many_broke
 from benchmarks.results.records import EvaluationRecord
-from benchmarks.runs.evaluation import stored_externals
-from benchmarks.runs.setup import Setup
 from reports.frame import AttackResult
 from reports.tables import Number
 

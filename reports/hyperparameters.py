@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.data.tasks import TASKS, find_task
-from benchmarks.runs.catalogue import PLAIN
-from benchmarks.runs.experiments import Experiment
-from benchmarks.runs.options import Options, split_names
-from benchmarks.runs.presets import Preset, find_preset
-from benchmarks.runs.setup import choose_device
+from benchmarks.experiments.catalogue import PLAIN
+from benchmarks.experiments.experiment import Experiment
+from benchmarks.experiments.options import Options, split_names
+from benchmarks.experiments.presets import Preset, find_preset
+from benchmarks.jobs.resolve import choose_device
 from method.early_robust import EarlyRobust
 from reports.listings import flat
 from reports.tables import Column, Table

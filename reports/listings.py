@@ -12,9 +12,9 @@ from baselines.refusal import unknown
 from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
 from benchmarks.data.assets import LOCK, Asset, state_of
 from benchmarks.data.tasks import TASKS, find_task
-from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.defenses import find_defense, known_defenses
-from benchmarks.runs.presets import PRESETS
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.experiments.defenses import find_defense, known_defenses
+from benchmarks.experiments.presets import PRESETS
 from reports.tables import Column, Table
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.tasks import TASKS
+from benchmarks.experiments.defenses import TABLE_ORDER
 from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import content_key
-from benchmarks.runs.defenses import TABLE_ORDER
 from reports.attack_groups import MODEL_FIELDS, place
 from reports.frame import AttackResult
 from reports.listings import dotted

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import title_of
+from benchmarks.jobs.stored_models import find_training, load_stored, open_store
 from benchmarks.results.metrics import asr_percent, aua_percent, mean_queries, too_many_broke
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store, write_atomically
-from benchmarks.runs.stored_models import find_training, load_stored, open_store
 from benchmarks.victims.saved import save_classifier
 from reports.attack_groups import place
 from reports.comparability import attack_departures, departures

@@ -12,7 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 from baselines.defense import Defense, default_of
-from benchmarks.runs.defenses import TABLE_ORDER, tree_defenses
+from benchmarks.experiments.defenses import TABLE_ORDER, tree_defenses
 
 HEAD = """# Paper index
 

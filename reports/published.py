@@ -13,8 +13,8 @@ from pathlib import Path
 from baselines.refusal import unknown
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import find_task
+from benchmarks.experiments.defenses import known_defenses
 from benchmarks.results.metrics import aua_percent, mean_queries
-from benchmarks.runs.defenses import known_defenses
 from reports.comparability import attack_departures, departures
 from reports.measured import AttackRuns, Measured
 from reports.statistics import Summary, summarise

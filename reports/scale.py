@@ -10,12 +10,12 @@ from pathlib import Path
 from baselines.refusal import require
 from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
 from benchmarks.data.tasks import find_task
+from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
+from benchmarks.experiments.catalogue import find_experiments
+from benchmarks.experiments.experiment import Cell
+from benchmarks.experiments.options import DEFAULTS
+from benchmarks.experiments.presets import PRESETS, Preset
 from benchmarks.results.store import write_atomically
-from benchmarks.runs.calibration import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
-from benchmarks.runs.catalogue import find_experiments
-from benchmarks.runs.experiments import Cell
-from benchmarks.runs.options import DEFAULTS
-from benchmarks.runs.presets import PRESETS, Preset
 from reports.comparability import TEST_TEXTS, TRAINING_TEXTS
 from reports.tables import Column, Number, Table
 

@@ -12,12 +12,12 @@ import pandas as pd
 from baselines.defense import Passes
 from benchmarks.clock.cost import epoch_units, update_units
 from benchmarks.data.tasks import title_of
+from benchmarks.experiments.defenses import TABLE_ORDER, find_defense, tree_defenses
+from benchmarks.experiments.settings import with_settings
+from benchmarks.jobs.attack import stored_attacks
+from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.attacking import stored_attacks
-from benchmarks.runs.defenses import TABLE_ORDER, find_defense, tree_defenses
-from benchmarks.runs.settings import with_settings
-from benchmarks.runs.setup import Setup
 from reports.external import ExternalResult, external_caption, external_cells, external_results
 from reports.frame import AttackResult, attack_frame, counted_seconds, footing, keys_of, training_frame
 from reports.statistics import refuse_unlike, summarise, time_ratio

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.data.tasks import title_of
+from benchmarks.experiments.defenses import find_defense
 from benchmarks.results.store import canonical
-from benchmarks.runs.defenses import find_defense
 from reports.listings import dotted
 from reports.measured import Measured, aua_matrices, clean_matrices
 from reports.statistics import Estimate, two_level

@@ -8,8 +8,8 @@ import numpy as np
 
 from baselines.primitives.encoders import shape_of
 from benchmarks.data.tasks import title_of
-from benchmarks.runs.experiments import Experiment
-from benchmarks.runs.setup import Setup
+from benchmarks.experiments.experiment import Experiment
+from benchmarks.jobs.resolve import Setup
 from reports.statistics import summarise
 from reports.tables import Column, Number, Table
 from reports.variants import VariantRuns, search_trace

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from baselines.refusal import unknown
+from benchmarks.jobs.attack import stored_attacks
+from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import aua_percent, mean_queries
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import canonical, content_key, write_atomically
-from benchmarks.runs.attacking import stored_attacks
-from benchmarks.runs.setup import Setup
 from reports.frame import AttackResult, counted_seconds
 
 PROJECT = "earlyrobust"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.tasks import title_of
+from benchmarks.experiments.experiment import Experiment, Variant, seeds
+from benchmarks.jobs.attack import stored_attacks
+from benchmarks.jobs.resolve import Setup, TaskSetup
+from benchmarks.jobs.train import training_key
 from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import TrainingRecord
-from benchmarks.runs.attacking import stored_attacks
-from benchmarks.runs.experiments import Experiment, Variant, seeds
-from benchmarks.runs.setup import Setup, TaskSetup
-from benchmarks.runs.training import training_key
 from reports.frame import AttackResult, attack_frame, training_frame
 from reports.statistics import summarise, time_ratio, two_level
 from reports.table1 import conditions, troubles, unlike_footings

@@ -125,7 +125,7 @@ def tiny_backbone(tmp_path_factory) -> Path:
 @pytest.fixture
 def options(tiny_backbone, tmp_path):
     """The demo preset on the tiny backbone: 40 texts, 3 attacked, one thread."""
-    from benchmarks.runs.options import Options
+    from benchmarks.experiments.options import Options
 
     return Options(
         preset="demo",

@@ -22,7 +22,7 @@ def test_an_interrupted_run_says_it_continues(capsys, monkeypatch: pytest.Monkey
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.runs.setup.resolve", interrupt)
+    monkeypatch.setattr("benchmarks.jobs.resolve.resolve", interrupt)
     code, _, errors = command("reproduce", "table1", capsys=capsys)
     assert code == 75
     assert "the same command continues" in errors

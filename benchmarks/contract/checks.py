@@ -29,8 +29,8 @@ from baselines.threads import cpu_threads
 from baselines.training import StageLog, fit
 from benchmarks.contract.outside_data import forbidden_imports, outside_reads
 from benchmarks.contract.small import SmallSet, short, small_bert, without_noise
+from benchmarks.experiments.settings import with_settings
 from benchmarks.results.checkpoints import Checkpoints
-from benchmarks.runs.settings import with_settings
 from benchmarks.victims.saved import load_classifier, save_classifier
 
 LEAST_FALL = 0.05  # of the mean loss, in nats, over some 64 updates; fine-tuning's falls by about 0.6

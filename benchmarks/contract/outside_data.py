@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.defense import Defense
-from benchmarks.runs.defenses import source_of
+from benchmarks.experiments.defenses import source_of
 
 DATA_MODULES = ("benchmarks", "reports", "earlyrobust", "datasets")
 CODE_SUFFIXES = (".py", ".pyc", ".so")

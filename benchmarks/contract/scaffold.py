@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from baselines.refusal import require
-from benchmarks.runs.defenses import known_defenses
+from benchmarks.experiments.defenses import known_defenses
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from baselines.batch import Batch
 from baselines.defense import Defense
 from benchmarks.data.generated_needs import with_needs
-from benchmarks.runs.settings import with_settings
+from benchmarks.experiments.settings import with_settings
 
 VOCABULARY, FIRST_WORD, SUBSTITUTES = 100, 20, 4
 LENGTHS = (8, 6, 8, 5, 7, 4)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.device.bundle import TASK, Bundle, open_bundle
-from benchmarks.runs.options import Options
+from benchmarks.experiments.options import Options
 from benchmarks.speed.step_speed import BERT_BASE
 
 RESULTS = "results"

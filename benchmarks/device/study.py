@@ -22,9 +22,9 @@ from benchmarks.data.digests import sha256_of
 from benchmarks.device.bundle import MANIFEST, open_bundle
 from benchmarks.device.parts import KNOWN, PARTS, Part
 from benchmarks.device.place import RESULTS, THIN, Place, SizeName
+from benchmarks.executors.fresh_process import call_in_fresh_process
+from benchmarks.jobs.resolve import choose_device
 from benchmarks.results.store import differences, write_atomically
-from benchmarks.runs.fresh_process import call_in_fresh_process
-from benchmarks.runs.setup import choose_device
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 

@@ -28,12 +28,12 @@ from benchmarks.clock.machine import usable_cores
 from benchmarks.clock.nvml import cuda_device
 from benchmarks.data.tasks import find_task
 from benchmarks.device.place import BatchShape, Place
-from benchmarks.runs.execute import execute
-from benchmarks.runs.experiments import FIRST_SEED, Cell, cells
-from benchmarks.runs.local_executor import LocalExecutor
-from benchmarks.runs.plan import Plan, PlannedCell, look_up
-from benchmarks.runs.progress import Reporter
-from benchmarks.runs.setup import Setup, resolve
+from benchmarks.executors.execute import execute
+from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.progress import Reporter
+from benchmarks.experiments.experiment import FIRST_SEED, Cell, cells
+from benchmarks.jobs.plan import Plan, PlannedCell, look_up
+from benchmarks.jobs.resolve import Setup, resolve
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import bench_attacks, bench_loops
 from benchmarks.speed.self_test import same_method_twice, self_tests

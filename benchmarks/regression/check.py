@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.defense import Defense
+from benchmarks.experiments.options import split_names
 from benchmarks.regression.references import (
     FOLDER,
     differences,
@@ -16,7 +17,6 @@ from benchmarks.regression.references import (
     write_reference,
 )
 from benchmarks.regression.subset import defense_on_subset, observe
-from benchmarks.runs.options import split_names
 
 NUDGES = (1, 2)
 

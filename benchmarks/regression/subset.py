@@ -38,10 +38,10 @@ from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.data.tasks import find_task
-from benchmarks.runs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
-from benchmarks.runs.attacking import ATTACK_SEED
-from benchmarks.runs.experiments import FIRST_SEED, Cell, cells
-from benchmarks.runs.presets import DEMO
+from benchmarks.experiments.experiment import FIRST_SEED, Cell, cells
+from benchmarks.experiments.presets import DEMO
+from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
+from benchmarks.jobs.attack import ATTACK_SEED
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim

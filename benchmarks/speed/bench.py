@@ -15,13 +15,13 @@ from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
+from benchmarks.experiments.experiment import FIRST_SEED, cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import ATTACK_SEED, victim_of
+from benchmarks.jobs.batches import training_batches
+from benchmarks.jobs.resolve import Setup, check_capture, check_precision, choose_device, resolve
+from benchmarks.jobs.train import train, training_key
 from benchmarks.results.store import Store
-from benchmarks.runs.attacking import ATTACK_SEED, victim_of
-from benchmarks.runs.cell_batches import training_batches
-from benchmarks.runs.experiments import FIRST_SEED, cells
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import Setup, check_capture, check_precision, choose_device, resolve
-from benchmarks.runs.training import train, training_key
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
 from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps

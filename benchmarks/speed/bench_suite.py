@@ -24,8 +24,8 @@ from benchmarks.clock.cost import EncoderShape
 from benchmarks.data.demo_corpus import generate
 from benchmarks.data.generated_needs import with_needs
 from benchmarks.data.tasks import find_task
-from benchmarks.runs.attacking import ATTACK_SEED
-from benchmarks.runs.defenses import known_defenses
+from benchmarks.experiments.defenses import known_defenses
+from benchmarks.jobs.attack import ATTACK_SEED
 from benchmarks.speed.stages import exact_counters, open_stage, stage_names, step_and_clear
 from benchmarks.speed.step_speed import pruned_, random_batch, random_bert
 from benchmarks.victims.backbones import find_backbone

@@ -12,15 +12,15 @@ from types import TracebackType
 
 from rich.console import Console
 
+from benchmarks.executors.execute import execute
+from benchmarks.executors.executor import Event, Executor, executor_for
+from benchmarks.executors.progress import Reporter
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.plan import Plan
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.work import Item, trainings_of
 from benchmarks.results.store import Store
-from benchmarks.runs.execute import execute
-from benchmarks.runs.executors import Event, Executor, executor_for
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.options import Options
-from benchmarks.runs.plan import Plan
-from benchmarks.runs.progress import Reporter
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.work import Item, trainings_of
 
 WAYS = (("local", 1), ("local", 2), ("ray", 1), ("ray", 2))
 CELLS = 4

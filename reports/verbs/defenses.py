@@ -31,7 +31,7 @@ def check(defense: Positional[str], json: Path | None = None) -> int:
         json: file for the printed table as JSON.
     """
     from benchmarks.contract import verdicts
-    from benchmarks.runs.defenses import find_defense
+    from benchmarks.experiments.defenses import find_defense
     from reports.contract import contract_table
 
     kind = find_defense(defense)

@@ -10,13 +10,13 @@ from tyro.conf import OmitArgPrefixes as Flat
 from tyro.conf import Positional, UseAppendAction
 
 from baselines.refusal import require_file_name
-from benchmarks.runs.options import DEFAULTS, Options
+from benchmarks.experiments.options import DEFAULTS, Options
 from reports.verbs.answers import keep_table, say
 
 if TYPE_CHECKING:
+    from benchmarks.experiments.experiment import Cell
+    from benchmarks.jobs.resolve import Setup
     from benchmarks.results.records import TrainingRecord
-    from benchmarks.runs.experiments import Cell
-    from benchmarks.runs.setup import Setup
 
 
 def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
@@ -26,8 +26,8 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
         experiment: one that `ls experiments` names, such as table1 or figure2, or all.
         options: what to run it on.
     """
-    from benchmarks.runs.catalogue import asked_experiments
-    from benchmarks.runs.setup import resolve
+    from benchmarks.experiments.catalogue import asked_experiments
+    from benchmarks.jobs.resolve import resolve
     from reports.experiments import report_on
     from reports.figures import missing_library, write_figure
     from reports.hyperparameters import asked_hyperparameters
@@ -73,9 +73,9 @@ def run(
             objective there; may be given again for another.
         name: the table's file name.
     """
-    from benchmarks.runs.experiments import cells
-    from benchmarks.runs.settings import parse_assignments
-    from benchmarks.runs.setup import resolve
+    from benchmarks.experiments.experiment import cells
+    from benchmarks.experiments.settings import parse_assignments
+    from benchmarks.jobs.resolve import resolve
     from reports.table1 import table_of_run
 
     require_file_name(name, "--name")
@@ -92,10 +92,10 @@ def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
         experiment: one that `ls experiments` names, or all.
         options: what to run it on.
     """
-    from benchmarks.runs.catalogue import asked_experiments
-    from benchmarks.runs.explain import stored_otherwise
-    from benchmarks.runs.plan import make_plan
-    from benchmarks.runs.setup import resolve
+    from benchmarks.experiments.catalogue import asked_experiments
+    from benchmarks.jobs.explain import stored_otherwise
+    from benchmarks.jobs.plan import make_plan
+    from benchmarks.jobs.resolve import resolve
 
     asked = asked_experiments(experiment, options)
     seen: list[Cell] = []
@@ -121,10 +121,10 @@ def work_through(setup: Setup, cells: Sequence[Cell]) -> list[TrainingRecord]:
     Raises:
         ValueError: for a tracker that is unknown or not installed, before any work.
     """
-    from benchmarks.runs.execute import execute
-    from benchmarks.runs.explain import stored_otherwise
-    from benchmarks.runs.plan import make_plan
-    from benchmarks.runs.progress import Reporter
+    from benchmarks.executors.execute import execute
+    from benchmarks.executors.progress import Reporter
+    from benchmarks.jobs.explain import stored_otherwise
+    from benchmarks.jobs.plan import make_plan
     from reports.trackers import library_of, track
 
     tracker = setup.options.track

@@ -11,7 +11,7 @@ from tyro.conf import OmitArgPrefixes as Flat
 from tyro.conf import Positional, arg
 
 from baselines.refusal import require, unknown
-from benchmarks.runs.options import DEFAULTS, Options, split_names
+from benchmarks.experiments.options import DEFAULTS, Options, split_names
 from reports.verbs.answers import FAILED, INTERRUPTED, print_table, say
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def doctor(out: Path = Path("results"), timing: bool = False, device: str = "aut
     from reports.doctor import findings_table, self_test_table
 
     if timing:
-        from benchmarks.runs.setup import choose_device
+        from benchmarks.jobs.resolve import choose_device
         from benchmarks.speed.self_test import same_method_twice, self_tests
 
         chosen = choose_device(device)
         table = self_test_table(self_tests(chosen), *same_method_twice(chosen, say))
         failed = any(row["passed"] == "no" for row in table.records())
     else:
-        from benchmarks.runs.doctor import examine
+        from benchmarks.jobs.doctor import examine
 
         table = findings_table(examine(out))
         failed = any(row["state"] == "failed" for row in table.records())
@@ -87,7 +87,7 @@ def bench(
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
         updates: steps, loops: timed updates of each method.
     """
-    from benchmarks.runs.progress import Reporter
+    from benchmarks.executors.progress import Reporter
     from reports.tables import write_json, write_table
 
     require(updates >= 1, "--updates", "1 or more", updates)
@@ -150,7 +150,7 @@ def scale(
         document: a Markdown file with marks, between which the table is put.
         json: file for the printed table as JSON.
     """
-    from benchmarks.runs.settings import convert
+    from benchmarks.experiments.settings import convert
     from reports.scale import scale_table, write_into
 
     table = scale_table(tflops, [convert(each, int, "--gpus") for each in split_names(gpus, ())], gpus_per_machine)

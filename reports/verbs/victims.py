@@ -8,7 +8,7 @@ from rich.console import Console
 from tyro.conf import OmitArgPrefixes as Flat
 from tyro.conf import Positional
 
-from benchmarks.runs.options import DEFAULTS, AttackOptions, Options
+from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options
 from reports.verbs.answers import INCOMPLETE, keep_table, say
 
 
@@ -18,8 +18,8 @@ def attack(options: Flat[AttackOptions]) -> int:
     Args:
         options: what to attack and how.
     """
-    from benchmarks.runs.attack_file import resolve_attack, with_calibration
-    from benchmarks.runs.progress import Reporter
+    from benchmarks.executors.progress import Reporter
+    from benchmarks.jobs.attack_file import resolve_attack, with_calibration
     from reports.attacked import attack_table
     from reports.tables import write_json
 
@@ -63,10 +63,10 @@ def evaluate(
         name: what its row is called; the folder's or the function's name when left out.
         calibrate: attack it also with its confidence fitted to test texts that are not attacked.
     """
-    from benchmarks.runs.evaluation import attack_external, find_external
-    from benchmarks.runs.evaluation import evaluate as read_texts
-    from benchmarks.runs.progress import Reporter
-    from benchmarks.runs.setup import resolve
+    from benchmarks.executors.progress import Reporter
+    from benchmarks.jobs.evaluate import attack_external, find_external
+    from benchmarks.jobs.evaluate import evaluate as read_texts
+    from benchmarks.jobs.resolve import resolve
     from reports.table1 import table_of_externals
 
     setup = resolve(options)

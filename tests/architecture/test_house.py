@@ -38,7 +38,7 @@ def test_every_source_file_has_a_test_at_the_mirrored_path(path: Path) -> None:
     assert mirrored.exists(), f"{mirrored.relative_to(ROOT)} is missing"
 
 
-@pytest.mark.parametrize("module", ["baselines.training", "method.early_robust", "benchmarks.runs.training"])
+@pytest.mark.parametrize("module", ["baselines.training", "method.early_robust", "benchmarks.jobs.train"])
 def test_the_training_path_imports_no_textattack(module: str) -> None:
     code = f"import sys, {module}; sys.exit('textattack' in sys.modules or 'flair' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -17,11 +17,11 @@ for name in ("textattack", "flair", "nltk"):
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.options import Options
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.training import train
-from benchmarks.runs.setup import resolve
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.train import train
+from benchmarks.jobs.resolve import resolve
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 

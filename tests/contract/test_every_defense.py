@@ -10,7 +10,7 @@ import pytest
 from baselines.defense import Defense
 from benchmarks.contract import CHECKS
 from benchmarks.contract.checks import Check
-from benchmarks.runs.defenses import known_defenses
+from benchmarks.experiments.defenses import known_defenses
 
 DEFENSES = list(known_defenses().values())
 every_defense = pytest.mark.parametrize("kind", DEFENSES, ids=lambda kind: kind.key)

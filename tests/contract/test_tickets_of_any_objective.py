@@ -10,8 +10,8 @@ from small_set import SmallSet
 
 from baselines.training import Passes, StageLog, fit
 from benchmarks.clock.cost import update_passes
-from benchmarks.runs.defenses import known_defenses
-from benchmarks.runs.settings import with_settings
+from benchmarks.experiments.defenses import known_defenses
+from benchmarks.experiments.settings import with_settings
 from benchmarks.victims.saved import load_classifier, save_classifier
 from method.early_robust import EarlyRobust
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train
 from reports.model_card import export
 
 SENTENCES = [f"a {word} film number {number}" for number in range(24) for word in ("good", "bad")]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runs.options import Options
+from benchmarks.experiments.options import Options
 
 SMALL_DISK_BYTES = 1 << 20
 

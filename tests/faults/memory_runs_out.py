@@ -20,11 +20,11 @@ import torch
 from demo_cell import cell_of
 from transformers import BertConfig, BertForSequenceClassification
 
+from benchmarks.experiments.options import Options
+from benchmarks.jobs import train as training
+from benchmarks.jobs.batches import training_batches
+from benchmarks.jobs.resolve import resolve
 from benchmarks.results.verify import verify
-from benchmarks.runs import training
-from benchmarks.runs.cell_batches import training_batches
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import resolve
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim

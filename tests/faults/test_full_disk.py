@@ -11,13 +11,13 @@ from made_up import attack, outcome, training
 
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
+from benchmarks.experiments.experiment import cells
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.locks import locked
 from benchmarks.results.store import Store, write_atomically
 from benchmarks.results.verify import verify
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 

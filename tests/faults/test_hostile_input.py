@@ -12,9 +12,9 @@ from demo_cell import cell_of
 from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.attacks.searches import GreedySearch
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train
 from benchmarks.victims.victim import Victim
 from reports.table1 import table_of_run
 

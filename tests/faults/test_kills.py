@@ -16,13 +16,13 @@ import pytest
 from in_process import results
 
 from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs import train as training
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.resolve import Setup, resolve
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
-from benchmarks.runs import training
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import Setup, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 

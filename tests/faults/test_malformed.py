@@ -28,13 +28,13 @@ from benchmarks.data.assets import Archive, Asset, state_of
 from benchmarks.data.loading import _hub_split, load
 from benchmarks.data.pickled_words import convert_words
 from benchmarks.data.tasks import TASKS
+from benchmarks.jobs.attack_file import read_examples
 from benchmarks.regression.references import Reference, read_reference
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import SEALS, broken_seals
 from benchmarks.results.store import Store, _checksum
 from benchmarks.results.verify import verify
-from benchmarks.runs.attack_file import read_examples
 from benchmarks.victims.saved import load_classifier
 from reports.published import published
 from reports.verified import verified

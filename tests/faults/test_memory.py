@@ -12,10 +12,10 @@ import pytest
 from demo_cell import cell_of
 
 from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.jobs import train as training
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.resolve import resolve
 from benchmarks.results.store import Store
-from benchmarks.runs import training
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.setup import resolve
 from benchmarks.victims.victim import Victim
 
 PLAIN_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}

@@ -21,12 +21,12 @@ from baselines.defense import Defense
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.tasks import find_task
+from benchmarks.executors.progress import Reporter
+from benchmarks.experiments.defenses import build, find_defense
+from benchmarks.experiments.experiment import Cell
+from benchmarks.jobs import train as training
+from benchmarks.jobs.resolve import resolve
 from benchmarks.results.store import Store
-from benchmarks.runs import training
-from benchmarks.runs.defenses import build, find_defense
-from benchmarks.runs.experiments import Cell
-from benchmarks.runs.progress import Reporter
-from benchmarks.runs.setup import resolve
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_any_classifier
 from reports.figures import Panel, Series, draw_panels, missing_library, write_figure

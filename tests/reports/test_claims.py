@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from made_up_victims import Made
 
-from benchmarks.runs.defenses import TABLE_ORDER
+from benchmarks.experiments.defenses import TABLE_ORDER
 from reports.claims import CLAIMS, Card, Judgement, judge
 from reports.measured import measure
 from reports.task_results import task_results

@@ -14,9 +14,9 @@ from benchmarks.device.parts import KNOWN, PARTS
 from benchmarks.device.place import Place
 from benchmarks.device.study import place_for
 from benchmarks.device.works import table1_cells
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train
 from reports import device_page
 from reports.device_page import page, parts_table, profile_table, steps_table, targets_table, write_evidence
 from reports.device_targets import Target, targets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.runs.doctor import Finding
+from benchmarks.jobs.doctor import Finding
 from benchmarks.speed.self_test import SelfTest
 from reports.doctor import findings_table, self_test_table
 

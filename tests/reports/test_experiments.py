@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import ATTACK_SEED, ENGINE
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import training_key
 from benchmarks.results.store import content_key
-from benchmarks.runs.attacking import ATTACK_SEED, ENGINE
-from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import training_key
 from reports.experiments import report_on
 from reports.tables import Number
 

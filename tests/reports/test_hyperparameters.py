@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.options import DEFAULTS, Options
-from benchmarks.runs.presets import DEMO, PAPER
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.experiments.options import DEFAULTS, Options
+from benchmarks.experiments.presets import DEMO, PAPER
 from reports.hyperparameters import SCRIPT, STAND_IN, asked_hyperparameters, hyperparameter_table
 
 TASKS = ("imdb", "sst2", "ag_news", "qnli", "qqp")

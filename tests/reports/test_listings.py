@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.data.assets import Asset
-from benchmarks.runs.defenses import TABLE_ORDER, known_defenses
+from benchmarks.experiments.defenses import TABLE_ORDER, known_defenses
 from reports.listings import asset_listing, details, dotted, flat, listing, recipe_differences
 
 

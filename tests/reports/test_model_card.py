@@ -11,11 +11,11 @@ from command import command
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.runs.attacking import attack_model
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.stored_models import load
-from benchmarks.runs.training import train
+from benchmarks.experiments.experiment import cells
+from benchmarks.jobs.attack import attack_model
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.stored_models import load
+from benchmarks.jobs.train import train
 from benchmarks.victims.saved import load_classifier
 from reports.frame import AttackResult
 from reports.model_card import CARD, export, model_card

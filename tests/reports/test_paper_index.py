@@ -10,7 +10,7 @@ import pytest
 from baselines.freelb import FreeLB
 from baselines.primitives.perturbation import Ascent
 from baselines.smart import SMART
-from benchmarks.runs.defenses import tree_defenses
+from benchmarks.experiments.defenses import tree_defenses
 from reports.paper_index import descriptions, paper_index, source
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "papers.md"

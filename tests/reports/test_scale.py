@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.clock.cost import EncoderShape, epoch_units
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.presets import PAPER, SMALL
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.presets import PAPER, SMALL
 from reports.scale import forward_flops, hours_of, scale_table, training_flops, with_table, work_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scale.md"

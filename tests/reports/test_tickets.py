@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_up import training
 
-from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN
+from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
 from reports.tickets import distance_table, layer_table, mean_distances, structure_sizes
 from reports.variants import VariantRuns
 

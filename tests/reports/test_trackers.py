@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train
+from benchmarks.experiments.experiment import cells
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train
 from reports.frame import AttackResult
 from reports.trackers import library_of, points, track
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
-from benchmarks.runs.catalogue import EXPERIMENTS, PLAIN
-from benchmarks.runs.experiments import Variant
-from benchmarks.runs.setup import resolve
+from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
+from benchmarks.experiments.experiment import Variant
+from benchmarks.jobs.resolve import resolve
 from reports.frame import AttackResult
 from reports.variants import VariantRuns, gather, only_renames, variant_caption, variant_table
 

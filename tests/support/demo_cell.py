@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.runs.experiments import Cell, cells
-from benchmarks.runs.setup import Setup
+from benchmarks.experiments.experiment import Cell, cells
+from benchmarks.jobs.resolve import Setup
 
 
 def cell_of(setup: Setup, defense: str = "fine_tune", **settings: str) -> Cell:

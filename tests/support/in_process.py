@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from benchmarks.executors.executor import Done, Event, Executor, Progress
+from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.work import Item
 from benchmarks.results.store import Store
-from benchmarks.runs.executors import Done, Event, Executor, Progress
-from benchmarks.runs.setup import Setup
-from benchmarks.runs.work import Item
 
 TIMED = ("seconds", "started_at", "flags", "watch", "peak_memory_bytes")
 

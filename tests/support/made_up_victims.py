@@ -8,10 +8,10 @@ from typing import Any
 
 from made_up import attack, outcome, training
 
+from benchmarks.experiments.defenses import find_defense
+from benchmarks.experiments.settings import with_settings
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store, content_key
-from benchmarks.runs.defenses import find_defense
-from benchmarks.runs.settings import with_settings
 from reports.frame import AttackResult
 
 SEEDS = (42, 43, 44)

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from benchmarks.runs.attacking import attack_model, stored_attacks
-from benchmarks.runs.catalogue import EXPERIMENTS
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train, training_key
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import attack_model, stored_attacks
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train, training_key
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from reports.experiments import report_on

@@ -15,11 +15,11 @@ from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.examples import Example
-from benchmarks.runs.attacking import ATTACK_SEED, victim_of
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train, training_key
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import ATTACK_SEED, victim_of
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train, training_key
 from benchmarks.speed.bench import _of_length
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier

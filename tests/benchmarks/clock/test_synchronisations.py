@@ -13,7 +13,7 @@ from baselines.ascc import Ascc
 from baselines.defense import Progress, Stage
 from baselines.rift import Rift
 from benchmarks.clock.synchronisations import SynchronisationWatch
-from benchmarks.runs.defenses import known_defenses
+from benchmarks.experiments.defenses import known_defenses
 
 VALUES = torch.arange(6.0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.contract import Broken, checks
 from benchmarks.contract.outside_data import outside_reads
-from benchmarks.runs.defenses import find_defense
+from benchmarks.experiments.defenses import find_defense
 
 SOUND = '''"""Fine-tuning that looks elsewhere."""
 

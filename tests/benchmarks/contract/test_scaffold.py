@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.contract import verdicts
 from benchmarks.contract.scaffold import new_defense
-from benchmarks.runs.defenses import find_defense
+from benchmarks.experiments.defenses import find_defense
 
 
 def test_the_files_keep_the_contract_as_they_are(tmp_path: Path) -> None:

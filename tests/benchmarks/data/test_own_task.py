@@ -10,10 +10,10 @@ import pytest
 from benchmarks.data.loading import load
 from benchmarks.data.own_task import find_any_task
 from benchmarks.data.tasks import SST2
-from benchmarks.runs.experiments import cells
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.stored_models import load as load_model
-from benchmarks.runs.training import train
+from benchmarks.experiments.experiment import cells
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.stored_models import load as load_model
+from benchmarks.jobs.train import train
 from reports.table1 import table_of_run
 
 ROWS = "text,label\n" + "".join(

@@ -16,10 +16,10 @@ from baselines.robust_ticket import RobustTicket
 from benchmarks.device import works as module
 from benchmarks.device.place import Place
 from benchmarks.device.works import attacks, board_energy, outcomes_of, table1_cells
-from benchmarks.runs.defenses import TABLE_ORDER
-from benchmarks.runs.plan import look_up
-from benchmarks.runs.setup import resolve
-from benchmarks.runs.training import train
+from benchmarks.experiments.defenses import TABLE_ORDER
+from benchmarks.jobs.plan import look_up
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train
 
 
 def test_table_1_is_all_methods(place: Place) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from command import command
 
+from benchmarks.experiments.defenses import known_defenses
 from benchmarks.regression import check
 from benchmarks.regression.references import FOLDER, read_reference
 from benchmarks.regression.subset import Observation, defense_on_subset
-from benchmarks.runs.defenses import known_defenses
 
 SEEN = Observation(
     settings={"steps": 3},

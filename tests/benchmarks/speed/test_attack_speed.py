@@ -11,9 +11,9 @@ from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.textattack_import import import_textattack
-from benchmarks.runs.attacking import victim_of
-from benchmarks.runs.options import Options
-from benchmarks.runs.setup import resolve
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import victim_of
+from benchmarks.jobs.resolve import resolve
 from benchmarks.speed.attack_speed import WAYS, Disagreement, RecordedVictim, compare
 from benchmarks.speed.bench import bench_attacks
 from benchmarks.victims.pieces import Row

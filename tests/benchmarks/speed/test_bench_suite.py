@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from baselines.ascc import Ascc
-from benchmarks.runs.defenses import known_defenses
+from benchmarks.experiments.defenses import known_defenses
 from benchmarks.speed.bench_suite import SIZES, steps_of_defenses
 
 ROOT = Path(__file__).resolve().parents[3]

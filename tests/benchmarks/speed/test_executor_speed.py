@@ -18,10 +18,10 @@ def test_executors_are_timed_on_the_same_cells(options) -> None:
 
 
 def test_what_is_compared_is_weights_answers_and_outcomes(options) -> None:
-    from benchmarks.runs.attacking import attack_model
-    from benchmarks.runs.experiments import cells
-    from benchmarks.runs.setup import resolve
-    from benchmarks.runs.training import train
+    from benchmarks.experiments.experiment import cells
+    from benchmarks.jobs.attack import attack_model
+    from benchmarks.jobs.resolve import resolve
+    from benchmarks.jobs.train import train
 
     setup = resolve(options)
     (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from benchmarks.clock.cost import EncoderShape
-from benchmarks.runs.defenses import TABLE_ORDER
+from benchmarks.experiments.defenses import TABLE_ORDER
 from benchmarks.speed.stage_speed import MethodTiming, StageSteps, compared_methods, time_methods
 from benchmarks.speed.step_speed import random_bert
 

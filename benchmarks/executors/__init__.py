@@ -1,0 +1,1 @@
+"""Who does jobs: processes of this machine, or a Ray cluster."""

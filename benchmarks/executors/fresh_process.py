@@ -1,0 +1,136 @@
+"""Work in a process of its own, so that a timed run starts from the same state as every other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmarks.jobs.interruption import end_with_parent
+
+Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
+
+# What the server of processes imports once; a process is then there in a moment and has computed nothing yet.
+PRELOADED = ["benchmarks.jobs.train"]
+
+
+def process_context() -> BaseContext:
+    """How processes are started: by a server that has imported the suite, where the system has one."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with _as_the_server_needs_it():
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _as_the_server_needs_it() -> Iterator[None]:
+    """What processes started meanwhile find: this suite, and not what lies in the current folder; and a torch that asks
+    the driver's library whether there is a GPU. Asked by itself, as other packages do while they are imported, torch
+    could not use the GPU in what is forked from that process.
+    """
+    wanted = {
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")])
+        ),
+        "PYTHONSAFEPATH": "1",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ |= wanted
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def call_in_fresh_process(
+    function: Callable[..., Any], *arguments: Any, on_progress: Callable[[], None] = lambda: None
+) -> Any:
+    """Calls `function(*arguments, tell)` in a new process and returns what it returns.
+
+    Args:
+        function: found by name in the new process; it calls `tell()` as it gets on.
+        arguments: what it is given; they must survive pickling, as its result must.
+        on_progress: called here for each `tell()` there.
+    Raises:
+        ValueError, RuntimeError: those of the function.
+        RuntimeError: where it raised anything else, or the process ended without an answer.
+    """
+    context = process_context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    name = function.__name__.strip("_")
+    try:
+        while (message := receiver.recv())[0] == "progress":
+            on_progress()
+    except EOFError:
+        process.join()
+        raise ended_without_answer(name, process.exitcode) from None
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        receiver.close()
+        process.join()
+    return unwrapped(message, name)
+
+
+def answered(function: Callable[..., Any], *arguments: Any) -> Message:
+    """What a call comes to, as a message for another process; an interrupt goes on its way."""
+    try:
+        return ("result", function(*arguments))
+    except (ValueError, RuntimeError) as refusal:
+        return ("refusal", refusal)
+    except Exception:
+        return ("bug", traceback.format_exc())
+
+
+def unwrapped(message: Message, name: str) -> Any:
+    """The result in a message.
+
+    Args:
+        name: what the call is named in an error.
+    Raises:
+        ValueError, RuntimeError: those of the call.
+        RuntimeError: where it raised anything else.
+    """
+    kind, value = message
+    if kind == "result":
+        return value
+    raise value if kind == "refusal" else RuntimeError(f"{name} failed in its process: {value}")
+
+
+def ended_without_answer(name: str, exit_code: int | None) -> RuntimeError:
+    """The error for a process that is gone."""
+    return RuntimeError(
+        f"the process of {name} ended without an answer, with exit code {exit_code}; where that is -9 the machine was "
+        f"probably out of memory"
+    )
+
+
+def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """The new process: an interrupt is its parent's to handle, and it ends where that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+    try:
+        sender.send(answered(function, *arguments, lambda: sender.send(("progress", None))))
+    except (OSError, KeyboardInterrupt):
+        sys.exit(1)  # the parent is gone, or asked for it and knows

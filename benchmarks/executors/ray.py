@@ -1,0 +1,398 @@
+"""Work on a Ray cluster: this process plans and alone writes the store, nodes work in folders of their own.
+
+Needs no shared file system: models and outcomes travel as bytes. Ray itself is for networks whose machines trust each
+other; it serialises with pickle.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.queue import Queue
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
+from benchmarks.executors.fresh_process import Message, answered, unwrapped
+from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.work import Item, Surroundings, Training
+from benchmarks.results.store import Store, content_key, differences, write_atomically
+
+RETRIES = 3
+GRACE_SECONDS = 30.0
+TOLD_EVERY_SECONDS = 1.0
+TOKEN = "ray-token"
+
+Packed = dict[str, dict[str, bytes]]
+
+
+@dataclass
+class Node:
+    """A machine of the cluster.
+
+    Attributes:
+        id: Ray's name for it.
+        name: its host's name and address.
+        room: its GPUs, or its CPUs where trainings run on those.
+        free: how many of them nothing runs on.
+        blocks: the blocks, a task and a seed each, that train on it.
+    """
+
+    id: str
+    name: str
+    room: int
+    free: int = 0
+    blocks: set[tuple[str, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.free = self.room
+
+
+@dataclass
+class _Task:
+    """An item under way: where, on how much of it, and the lock that is held on its place in the store."""
+
+    item: Item
+    node: Node
+    taken: int
+    lock: ExitStack
+
+
+class RayExecutor(Executor):
+    """Items as tasks of Ray, each on a whole GPU, or on whole CPUs where there is none.
+
+    All runs of a block, one seed of a task, train on one machine; another takes over where that is lost. A task whose
+    process or machine dies is started again, and goes on from what it left where it is the same machine. Each item's
+    place in the store is locked from here until its record is there.
+
+    Args:
+        setup: the run's.
+        trainings: what is to be trained; before any work, every node must come to the same keys for it.
+        started_with: further arguments for a Ray that is started on this machine.
+    """
+
+    def __init__(self, setup: Setup, trainings: Sequence[Training], **started_with: Any):
+        self._setup, self._trainings, self._started_with = setup, trainings, started_with
+        self._on_gpu = setup.device == "cuda"
+        self._queue: list[Item] = []
+        self._tasks: dict[ray.ObjectRef, _Task] = {}
+        self._packs: dict[str, ray.ObjectRef] = {}
+        self._stored_meanwhile: list[Item] = []
+        self._nodes: list[Node] = []
+
+    def __enter__(self) -> RayExecutor:
+        self._connect()
+        try:
+            self._nodes = self._usable_nodes()
+            self._scratch = self._scratch_name()
+            self._told = Queue(actor_options={"num_cpus": 0, "max_restarts": -1})
+            self._look_at_nodes()
+        except BaseException:
+            ray.shutdown()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        with suppress(RayError):
+            if kind is None:
+                ray.get([self._on(node, _remove, 0).remote(self._scratch) for node in self._nodes])
+            elif self._tasks:
+                for reference in self._tasks:
+                    ray.cancel(reference)  # a training leaves a checkpoint on its node
+                ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=GRACE_SECONDS)
+        for task in self._tasks.values():
+            task.lock.close()
+        ray.shutdown()
+
+    def describe(self) -> str:
+        """What it works with."""
+        unit = "GPUs" if self._on_gpu else "CPUs"
+        machines = ", ".join(f"{node.name} with {node.room} {unit}" for node in self._nodes)
+        note = "; times do not count" if self._setup.options.untimed else ""
+        return f"executor Ray: {machines}{note}"
+
+    def submit(self, item: Item) -> None:
+        """Queues an item and starts what there is room for."""
+        self._queue.append(item)
+        self._start()
+
+    def events(self) -> Iterator[Event]:
+        """What the nodes say; a finished item's files are put into the store here."""
+        for item in self._stored_meanwhile:
+            yield Done(item.key)
+        self._stored_meanwhile.clear()
+        ended, _ = ray.wait(list(self._tasks), timeout=POLL_SECONDS) if self._tasks else ([], [])
+        yield from self._progress()
+        for reference in ended:
+            task = self._tasks.pop(reference)
+            with task.lock:
+                self._store(reference, task)
+            task.node.free += task.taken
+            yield Done(task.item.key)
+        self._start()
+
+    def _progress(self) -> Iterator[Progress]:
+        told: list[tuple[str, int]] = []
+        with suppress(RayError):  # progress is lost with the machine that keeps it, work is not
+            told = self._told.get_nowait_batch(self._told.qsize())
+        keys = {task.item.key for task in self._tasks.values()}
+        for key, amount in told:
+            if key in keys:
+                yield Progress(key, amount)
+
+    def _connect(self) -> None:
+        """Joins the cluster, or starts Ray here; signals stay this program's own."""
+        options = self._setup.options
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        heeded = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+        handlers = {each: signal.getsignal(each) for each in heeded}
+        if options.ray_address is None:
+            size = {"num_gpus" if self._on_gpu else "num_cpus": options.workers}
+            how: dict[str, Any] = {"include_dashboard": False} | size | self._started_with
+        else:
+            how = {"address": options.ray_address}
+        try:
+            ray.init(log_to_driver=False, logging_level="error", **how)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            where = "on this machine" if options.ray_address is None else f"at {options.ray_address}"
+            raise RuntimeError(f"Ray {where} cannot be had: {error}") from error
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+
+    def _usable_nodes(self) -> list[Node]:
+        """The nodes that are there and have a GPU, or a CPU.
+
+        Raises:
+            RuntimeError: where there is none.
+        """
+        unit = "GPU" if self._on_gpu else "CPU"
+        nodes = [
+            Node(each["NodeID"], f"{each['NodeManagerHostname']} ({each['NodeManagerAddress']})", room)
+            for each in ray.nodes()
+            if each["Alive"] and (room := int(each["Resources"].get(unit, 0))) >= 1
+        ]
+        if not nodes:
+            raise RuntimeError(f"the Ray cluster has no node with a {unit}; see 'ray status'")
+        return nodes
+
+    def _look_at_nodes(self) -> None:
+        """Has every node load what the run needs, and compares it with what is here.
+
+        Raises:
+            RuntimeError: naming the first node that lacks something or holds something else.
+        """
+        here = footprint(self._setup, self._trainings)
+        answers = [
+            self._on(node, _footprint_there, self._needs(None, node)).remote(
+                self._surroundings(node), self._scratch, list(self._trainings)
+            )
+            for node in self._nodes
+        ]
+        for node, reference in zip(self._nodes, answers, strict=True):
+            try:
+                there = unwrapped(ray.get(reference), f"the look at {node.name}")
+            except (ValueError, RuntimeError, RayError) as error:
+                raise RuntimeError(f"the node {node.name} cannot take part: {error}") from error
+            changed = next(differences(here, there), None)
+            if changed is not None:
+                raise RuntimeError(
+                    f"the node {node.name} cannot take part, it holds something else than this machine: {changed}"
+                )
+
+    def _surroundings(self, node: Node) -> Surroundings:
+        """What the run is resolved from on a node: paths that do not depend on where a process is."""
+        options = self._setup.options
+        paths = {
+            name: value.absolute() for name, value in vars(options).items() if isinstance(value, Path) and name != "out"
+        }
+        if options.backbone is not None and Path(options.backbone).is_dir():
+            paths["backbone"] = str(Path(options.backbone).absolute())
+        threads = options.threads or (1 if self._on_gpu or options.untimed else node.room)
+        return replace(Surroundings.of(self._setup), options=replace(options, threads=threads, **paths))
+
+    def _scratch_name(self) -> str:
+        """The name of the nodes' own folders: the same when this command is repeated on this store, never another's."""
+        token = self._setup.store.root / TOKEN
+        if not token.exists():
+            write_atomically(token, uuid.uuid4().hex)
+        planned = {"store": token.read_text("utf-8"), "trainings": [item.key for item in self._trainings]}
+        return f"earlyrobust-{content_key(planned)[:16]}"
+
+    def _needs(self, item: Item | None, node: Node) -> int:
+        """GPUs, or CPUs, that an item takes; None for a look."""
+        if self._on_gpu or not isinstance(item, Training):
+            return 1
+        return min(node.room, self._setup.options.threads or 1) if self._setup.options.untimed else node.room
+
+    def _on(self, node: Node, function: Any, units: int, *, soft: bool = False, fresh: bool = False) -> Any:
+        """A function as a task on a node.
+
+        Args:
+            units: GPUs or CPUs it takes.
+            soft: whether it may go elsewhere where the node is lost.
+            fresh: whether its process does nothing after it.
+        """
+        amounts = {"num_gpus": units, "num_cpus": min(units, 1)} if self._on_gpu else {"num_cpus": units}
+        task = ray.remote(max_calls=1)(function) if fresh or (self._on_gpu and units) else ray.remote(function)
+        where = NodeAffinitySchedulingStrategy(node.id, soft=soft)
+        return task.options(**amounts, max_retries=RETRIES, scheduling_strategy=where)
+
+    def _start(self) -> None:
+        """Starts queued items, in their order on each machine, where there is room."""
+        if not self._queue or not any(node.free for node in self._nodes):
+            return
+        alive = {each["NodeID"] for each in ray.nodes() if each["Alive"]}
+        nodes = [node for node in self._nodes if node.id in alive]
+        if not nodes:
+            raise RuntimeError("all nodes of the Ray cluster are gone; the same command continues on another")
+        for item in list(self._queue):
+            if (node := self._room_for(item, nodes)) is not None:
+                self._queue.remove(item)
+                if isinstance(item, Training):
+                    node.blocks.add((item.task, item.seed))
+                self._begin(item, node)
+
+    def _room_for(self, item: Item, nodes: Sequence[Node]) -> Node | None:
+        """A node with room for an item: for a training the one where its block began, else the freest."""
+        if isinstance(item, Training):
+            nodes = [node for node in nodes if (item.task, item.seed) in node.blocks] or nodes
+        with_room = [node for node in nodes if node.free >= self._needs(item, node)]
+        return max(with_room, key=lambda node: (node.free, -len(node.blocks)), default=None)
+
+    def _begin(self, item: Item, node: Node) -> None:
+        store = self._setup.store
+        with ExitStack() as lock:
+            lock.enter_context(store.locked(item.kind, item.key))
+            if (store.training if isinstance(item, Training) else store.attack)(item.key) is not None:
+                self._stored_meanwhile.append(item)
+                return
+            if not isinstance(item, Training):
+                store.hold_to(item.key, item.weights_sha256)
+            taken = self._needs(item, node)
+            function = self._on(node, work_there, taken, soft=True, fresh=isinstance(item, Training))
+            packs = [self._pack_of(item.needs)] if item.needs is not None else []
+            begun: Packed = {folder: store.pack(folder) for folder in item.folders}
+            reference = function.remote(self._surroundings(node), self._scratch, item, self._told, begun, *packs)
+            node.free -= taken
+            self._tasks[reference] = _Task(item, node, taken, lock.pop_all())
+
+    def _pack_of(self, training: str) -> ray.ObjectRef:
+        """A training's files, put where nodes can fetch them for as long as one needs them."""
+        needed = {task.item.needs for task in self._tasks.values()}
+        self._packs = {key: reference for key, reference in self._packs.items() if key in needed}
+        if training not in self._packs:
+            folder = f"trainings/{training}"
+            self._packs[training] = ray.put({folder: self._setup.store.pack(folder)})
+        return self._packs[training]
+
+    def _store(self, reference: ray.ObjectRef, task: _Task) -> None:
+        """Puts what an item made into the store.
+
+        Raises:
+            ValueError, RuntimeError: those of the item.
+            RuntimeError: where its process died again and again.
+        """
+        label = task.item.label
+        try:
+            message, made = ray.get(reference)
+        except RayError as error:
+            reason = next(iter(str(error).splitlines()), "")
+            raise RuntimeError(
+                f"{label} on {task.node.name} ended without an answer, after {RETRIES} retries: {reason}"
+            ) from error
+        unwrapped(message, label)
+        for folder, files in made.items():
+            self._setup.store.unpack(folder, files)
+
+
+def footprint(setup: Setup, trainings: Sequence[Training]) -> dict[str, Any]:
+    """What two machines must share to work on one run: what is trained, what attacks draw on, and the code.
+
+    Raises:
+        ValueError: where a defense's file is not here.
+    """
+    planned = {f"{item.task} {item.defense}": setup.training_identity(item.cell()) for item in trainings}
+    resources = {
+        name: {recipe.key: task.resources.identity(recipe) for recipe in setup.recipes}
+        for name, task in setup.tasks.items()
+    }
+    return {"training": planned, "attack": resources, "versions": setup.versions}
+
+
+def _footprint_there(surroundings: Surroundings, scratch: str, trainings: Sequence[Training]) -> Message:
+    return answered(lambda: footprint(_resolved(surroundings, scratch), trainings))
+
+
+_known: tuple[Surroundings, Setup] | None = None
+
+
+def _resolved(surroundings: Surroundings, scratch: str) -> Setup:
+    """The setup in a process of a node, which works in the node's own folder; resolved once."""
+    global _known
+    if _known is None or _known[0] != surroundings:
+        folder = Path(tempfile.gettempdir()) / scratch
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _known = (surroundings, surroundings.resolve(out=folder))
+    return _known[1]
+
+
+def work_there(
+    surroundings: Surroundings, scratch: str, item: Item, told: Queue, begun: Packed, *needed: Packed
+) -> tuple[Message, Packed]:
+    """Does an item on a node.
+
+    Args:
+        begun: what the store has of it already.
+        needed: what it needs besides.
+    Returns:
+        what it came to, and the files it made.
+    """
+    made: Packed = {}
+    tell = _telling(told, item.key)
+
+    def do() -> None:
+        tell(0)
+        setup = _resolved(surroundings, scratch)
+        store: Store = setup.store
+        for folder, files in [pair for pack in (begun, *needed) for pair in pack.items()]:
+            store.unpack(folder, files)
+        item.do(setup, partial(tell, 1))
+        made.update({folder: store.pack(folder) for folder in item.folders})
+
+    return answered(do), made
+
+
+def _telling(told: Queue, key: str) -> Callable[[int], None]:
+    """What tells how an item gets on: at the first call, then once a second for all calls since."""
+    since, kept = -math.inf, 0
+
+    def tell(amount: int) -> None:
+        nonlocal since, kept
+        kept += amount
+        if time.monotonic() - since >= TOLD_EVERY_SECONDS:
+            with suppress(RayError):  # the work goes on where nobody hears of it
+                told.put_nowait((key, kept))
+            since, kept = time.monotonic(), 0
+
+    return tell
+
+
+def _remove(scratch: str) -> None:
+    shutil.rmtree(Path(tempfile.gettempdir()) / scratch, ignore_errors=True)

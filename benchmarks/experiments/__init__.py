@@ -1,0 +1,1 @@
+"""Options, presets, and the paper's experiments as values."""

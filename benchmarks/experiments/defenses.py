@@ -1,0 +1,96 @@
+"""Every defense the suite knows: those in the tree, installed plugins, and a file given by path."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import baselines
+import method
+from baselines.defense import Defense, collect, discover
+from baselines.refusal import unknown
+from benchmarks.data.code_files import run_code
+from benchmarks.data.digests import sha256_of
+from benchmarks.experiments.settings import with_settings
+
+ENTRY_POINT_GROUP = "earlyrobust.defenses"
+
+TABLE_ORDER = ("fine_tune", "early_bert", "pgd", "freelb", "info_bert", "robust_ticket", "early_robust")
+
+
+@cache
+def tree_defenses() -> dict[str, type[Defense]]:
+    """Defenses of the tree, by key: those the cost model knows."""
+    return discover(baselines, method)
+
+
+@cache
+def known_defenses() -> dict[str, type[Defense]]:
+    """Defenses of the tree and of installed packages, by key: those of Table 1 first, then by name.
+
+    Raises:
+        ValueError: when two claim one key.
+    """
+    found = dict(tree_defenses())
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        defense = entry.load()
+        if found.setdefault(defense.key, defense) is not defense:
+            raise ValueError(f"the plugin {entry.value!r} claims the key {defense.key!r}, which is taken")
+    return dict(sorted(found.items(), key=lambda item: (_position(item[0]), item[0])))
+
+
+def _position(key: str) -> int:
+    return TABLE_ORDER.index(key) if key in TABLE_ORDER else len(TABLE_ORDER)
+
+
+def find_defense(name: str) -> type[Defense]:
+    """The defense called `name`, or the one defined in the file `name` when that ends in `.py`.
+
+    A file is code and is run. Raises:
+        ValueError: for an unknown name, a file that is absent, or one that defines no defense or several.
+    """
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    known = known_defenses()
+    if name not in known:
+        raise unknown("defense", name, known)
+    return known[name]
+
+
+def _from_file(path: Path) -> type[Defense]:
+    module = run_code(path, "defense file", "plugin")
+    found: dict[str, type[Defense]] = {}
+    collect(module, found)
+    if len(found) != 1:
+        names = ", ".join(found) or "none"
+        raise ValueError(f"the defense file {str(path)!r} must define one Defense with a key, found {names}")
+    return next(iter(found.values()))
+
+
+def source_of(defense: type[Defense]) -> dict[str, str]:
+    """For a defense from elsewhere, the hash of its file, as its record keeps it; empty for one of the tree.
+
+    A file given by path is named by that path, an installed plugin by its module.
+    """
+    if defense.__module__.partition(".")[0] in (baselines.__name__, method.__name__):
+        return {}
+    path = Path(str(sys.modules[defense.__module__].__file__)).resolve()
+    is_file = defense.__module__.startswith("plugin_")
+    return ({"path": str(path)} if is_file else {"module": defense.__module__}) | {"sha256": sha256_of(path)}
+
+
+def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
+    """A defense with its own settings for `task`, then each of `changes` in turn.
+
+    Raises:
+        ValueError: for an unknown defense or a setting it refuses.
+    """
+    defense_type = find_defense(name)
+    defense = defense_type.for_task(task)
+    for change in changes:
+        defense = with_settings(defense, change)
+    return defense

@@ -1,0 +1,137 @@
+"""Hyperparameters given as text or JSON values, turned into a defense's typed fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from baselines.defense import Defense
+from baselines.refusal import unknown
+
+Settings = TypeVar("Settings")
+
+
+def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
+    """`["steps=3", "search.steps=2"]` as a dictionary.
+
+    Raises:
+        ValueError: where an assignment has no `=`, or one field is set twice.
+    """
+    values: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise ValueError(f"a setting is written FIELD=VALUE, got {assignment!r}")
+        if name in values:
+            raise ValueError(f"the setting {name!r} is given twice: {values[name]!r} and {value!r}")
+        values[name] = value
+    return values
+
+
+def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """A copy of a dataclass with some fields changed; `search.steps` reaches into a nested dataclass.
+
+    Values may be text, read by the field's type, or plain JSON values. `search=smart` puts another known defense there,
+    as does a dictionary that names one under "defense"; what was set of the schedule is taken over.
+
+    Raises:
+        ValueError: for an unknown field, a value of the wrong type, or one the dataclass itself refuses.
+    """
+    owner = type(settings)
+    hints = typing.get_type_hints(owner)
+    fields = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    direct: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in changes.items():
+        head, dot, rest = name.partition(".")
+        if head not in fields:
+            raise unknown(f"setting of {owner.__name__}", head, fields)
+        current = getattr(settings, head)
+        if dot:
+            if not dataclasses.is_dataclass(current):
+                raise ValueError(f"{owner.__name__}.{head} is {current!r} and has no field {rest!r} of its own")
+            nested.setdefault(head, {})[rest] = value
+        elif isinstance(value, str) and isinstance(current, Defense):
+            direct[head] = _another(value, current, hints[head], f"{owner.__name__}.{head}")
+        elif isinstance(value, Mapping) and dataclasses.is_dataclass(current):
+            inner = dict(value)
+            if "defense" in inner:
+                direct[head] = _another(inner.pop("defense"), current, hints[head], f"{owner.__name__}.{head}")
+            nested.setdefault(head, {}).update(inner)
+        else:
+            direct[head] = convert(value, hints[head], f"{owner.__name__}.{head}")
+    for head, inner in nested.items():
+        direct[head] = with_settings(direct.get(head, getattr(settings, head)), inner)
+    return dataclasses.replace(settings, **direct)  # type: ignore[type-var]
+
+
+def _another(key: str, current: Defense, hint: type, name: str) -> Defense:
+    """The known defense `key` in the place of `current`, with what was set of the latter's schedule."""
+    from benchmarks.experiments.defenses import known_defenses  # which itself builds defenses with this module
+
+    known = {kind.key: kind for kind in known_defenses().values() if issubclass(kind, hint)}
+    if key not in known:
+        raise unknown(f"defense for {name}", key, known)
+    kind = known[key]
+    if type(current) is kind:
+        return current
+    usual = type(current)().schedule()
+    return kind(**{setting: value for setting, value in current.schedule().items() if value != usual[setting]})
+
+
+def convert(value: Any, hint: Any, name: str) -> Any:
+    """`value` as the type `hint`.
+
+    Raises:
+        ValueError: naming the field, what was received and what is allowed.
+    """
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, get_args(hint), name)
+    if origin is Literal:
+        for choice in get_args(hint):
+            if value == choice or value == str(choice):
+                return choice
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
+    if hint is bool:
+        known = {"true": True, "false": False}
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in known:
+            return known[str(value).lower()]
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    if hint in (int, float) and not isinstance(value, bool):
+        try:
+            return hint(value) if isinstance(value, str) or hint is float else _whole(value)
+        except (TypeError, ValueError):
+            pass
+        raise ValueError(f"{name} must be {'a whole number' if hint is int else 'a number'}, got {value!r}")
+    if hint is str and isinstance(value, str):
+        return value
+    if isinstance(hint, type) and isinstance(value, hint):
+        return value
+    raise ValueError(f"{name} must be {getattr(hint, '__name__', hint)}, got {value!r}")
+
+
+def _whole(value: Any) -> int:
+    if int(value) != value:
+        raise ValueError(value)
+    return int(value)
+
+
+def _convert_union(value: Any, choices: tuple[Any, ...], name: str) -> Any:
+    """The first alternative that takes the value; None is written `none`."""
+    if type(None) in choices and (value is None or str(value).lower() == "none"):
+        return None
+    remaining = [choice for choice in choices if choice is not type(None)]
+    refusals = []
+    for choice in remaining:
+        try:
+            return convert(value, choice, name)
+        except ValueError as refusal:
+            refusals.append(str(refusal))
+    ending = ", or none" if type(None) in choices else ""
+    raise ValueError(refusals[0].replace(", got", f"{ending}, got", 1))

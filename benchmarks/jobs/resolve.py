@@ -1,0 +1,361 @@
+"""Everything a run needs, resolved and checked before the first update: a user's mistake is found here or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from baselines.capture import CudaGraphs, Graphs
+from baselines.refusal import require, unknown
+from baselines.training import Precision
+from benchmarks.attacks.downloads import needed_for
+from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.resources import Resources, full_resources, offline_resources
+from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
+from benchmarks.data.examples import Dataset, Example
+from benchmarks.data.loading import load
+from benchmarks.data.own_task import find_any_task
+from benchmarks.data.substitutes import identity as substitutes_identity
+from benchmarks.data.tasks import Task
+from benchmarks.experiments.defenses import source_of
+from benchmarks.experiments.experiment import Cell, Experiment, Terms
+from benchmarks.experiments.options import Options, split_names
+from benchmarks.experiments.presets import Preset, find_preset
+from benchmarks.jobs.adversarial_texts import base_cell, training_recipe
+from benchmarks.results.store import Store, content_key
+from benchmarks.victims.backbones import Backbone, find_backbone
+
+SCHEMA = 1
+SUBSET_SEED = 0
+EXECUTORS = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class TaskSetup:
+    """One task, loaded, with the sizes this run uses.
+
+    Attributes:
+        task: the task's definition.
+        dataset: its texts.
+        batch_size: texts in a training batch.
+        max_length: longest text in tokens, in training and under attack.
+        attacked: the texts to attack, one list for every method and run.
+        resources: what the recipes draw on.
+        attack_length: longest text in tokens under attack, where it is another than in training.
+    """
+
+    task: Task
+    dataset: Dataset
+    batch_size: int
+    max_length: int
+    attacked: tuple[Example, ...]
+    resources: Resources
+    attack_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run's resolved surroundings.
+
+    Attributes:
+        options: what the user asked for.
+        preset, chosen: the preset, and a sentence on how it was chosen.
+        tasks: the tasks by name.
+        backbone, tokenizer: what is fine-tuned.
+        recipes: the attacks.
+        store: where records go.
+        device: "cpu" or "cuda".
+        precision: of training.
+        capture: whether updates are replayed from CUDA graphs.
+        machine, versions: what this runs on.
+        experiment: what it was resolved for.
+    """
+
+    options: Options
+    preset: Preset
+    chosen: str
+    tasks: dict[str, TaskSetup]
+    backbone: Backbone
+    tokenizer: PreTrainedTokenizerBase
+    recipes: tuple[Recipe, ...]
+    store: Store
+    device: str
+    precision: str
+    capture: bool
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    experiment: Experiment | None = None
+
+    def graphs(self) -> Graphs | None:
+        """What records the steps of one training, where updates are captured."""
+        return CudaGraphs() if self.capture else None
+
+    def training_identity(self, cell: Cell) -> dict[str, Any]:
+        """All that decides the trained weights; its hash is the training's key."""
+        task = self.tasks[cell.task]
+        return self._needs_identity(cell) | {
+            "schema": SCHEMA,
+            "task": cell.task,
+            "data": task.dataset.fingerprint,
+            "backbone": self.backbone.identity(),
+            "defense": cell.defense.key,
+            "defense_source": source_of(type(cell.defense)).get("sha256"),
+            "settings": cell.defense.identity(),
+            "seed": cell.seed,
+            "batch_size": task.batch_size,
+            "max_length": task.max_length,
+            "precision": self.precision,
+            "device": self.device,
+            **({"capture": True} if self.capture else {}),
+        }
+
+    def _needs_identity(self, cell: Cell) -> dict[str, Any]:
+        """What decides the batches beyond data and seed: nothing for a defense that needs nothing more than tokens."""
+        task, needs = self.tasks[cell.task], cell.defense.needs
+        found: dict[str, Any] = {}
+        if "substitutes" in needs:
+            found["substitutes"] = substitutes_identity(task.resources.identity()["synonyms"])
+        if "adversarial_texts" in needs:
+            found["adversarial_texts"] = self.adversarial_identity(cell)
+        return found
+
+    def adversarial_identity(self, cell: Cell) -> dict[str, Any]:
+        """All that decides the outcomes of the attack on a cell's training texts; its hash names them in the store.
+
+        Raises:
+            ValueError: for a recipe that is unknown, or cannot run here.
+        """
+        task, recipe = self.tasks[cell.task], training_recipe(cell.defense)
+        task.resources.check(recipe)
+        return {
+            "base": content_key(self.training_identity(base_cell(cell))),
+            "recipe": recipe.identity(),
+            "resources": task.resources.identity(recipe),
+            "share": cell.defense.share,  # type: ignore[attr-defined]
+            "seed": cell.seed,
+        }
+
+    def attack_identity(self, training_key: str, task: str, recipe: Recipe, seed: int, engine: str) -> dict[str, Any]:
+        """All that decides an attack's outcomes; its hash is the attack's key."""
+        setup = self.tasks[task]
+        length = {} if setup.attack_length is None else {"max_length": setup.attack_length}
+        return length | {
+            "schema": SCHEMA,
+            "training": training_key,
+            "recipe": recipe.identity(),
+            "resources": setup.resources.identity(recipe),
+            "examples": content_key({"ids": [example.id for example in setup.attacked]}),
+            "seed": seed,
+            "engine": engine,
+        }
+
+    def under(self, terms: Terms) -> Setup:
+        """The same with its attacks on other terms; trainings keep their keys, attacks on the usual terms too."""
+        if terms == Terms():
+            return self
+        changed = {
+            name: replace(task, attacked=_attacked_under(terms, task), attack_length=terms.max_length)
+            for name, task in self.tasks.items()
+        }
+        return replace(self, tasks=changed)
+
+
+def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Experiment | None = None) -> Setup:
+    """Checks and loads what `options` ask for.
+
+    Args:
+        tasks: the tasks, where the caller names them itself.
+        experiment: what it is for; decides what the options leave open.
+    Raises:
+        ValueError: with one sentence, for anything the user can mend.
+    """
+    device = choose_device(options.device)
+    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
+    for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
+        value = getattr(options, name)
+        require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
+    check_precision(options.precision)
+    _check_executor(options, device)
+    check_capture(options.capture, device)
+    if options.capture and options.allow_accumulation:
+        raise ValueError(
+            "--capture records whole batches, and --allow-accumulation may cut them; leave out one of them"
+        )
+    preset = experiment.fit(preset) if experiment else preset
+    names = tasks or split_names(options.tasks, preset.tasks)
+    columns = None if options.columns is None else split_names(options.columns, ())
+    definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
+    recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
+    full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
+    store = Store(options.out)
+    backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
+    threads = options.threads or (threads_each(options) if options.untimed else torch.get_num_threads())
+    torch.set_num_threads(threads)
+    tokenizer = backbone.load_tokenizer()
+    loaded = {task.key: _task_setup(task, options, preset, backbone, full) for task in definitions}
+    for setup in loaded.values():
+        for recipe in recipes:
+            setup.resources.check(recipe)
+    return Setup(
+        options=options,
+        preset=preset,
+        chosen=chosen,
+        tasks=loaded,
+        backbone=backbone,
+        tokenizer=tokenizer,
+        recipes=recipes,
+        store=store,
+        device=device,
+        precision=options.precision,
+        capture=options.capture,
+        machine=machine_description() | {"threads": threads},
+        versions=versions() | git_state(),
+        experiment=experiment,
+    )
+
+
+def check_precision(name: str) -> None:
+    """Refuses an unknown precision.
+
+    Raises:
+        ValueError: for a name that is none.
+    """
+    if name not in get_args(Precision):
+        raise unknown("precision", name, get_args(Precision))
+
+
+def _check_executor(options: Options, device: str) -> None:
+    """Refuses ways of working that are unknown or not to be had here.
+
+    Raises:
+        ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
+        RuntimeError: where Ray is asked for and not installed.
+    """
+    if options.executor not in EXECUTORS:
+        raise unknown("executor", options.executor, EXECUTORS)
+    if options.executor == "ray" and find_spec("ray") is None:
+        raise RuntimeError("the executor 'ray' needs Ray, which is not installed; pip install 'earlyrobust[ray]'")
+    if options.ray_address is not None:
+        if options.executor != "ray":
+            raise ValueError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
+        if options.workers is not None:
+            raise ValueError(
+                "--workers is for this machine alone, and --ray-address names a cluster, whose size decides"
+            )
+    elif device == "cuda" and options.workers is not None:
+        present = torch.cuda.device_count()
+        require(options.workers <= present, "--workers", f"at most {present}, one for each GPU", options.workers)
+
+
+def threads_each(options: Options) -> int:
+    """CPU threads of each training where several are at work on this machine."""
+    return options.threads or max(1, usable_cores() // (options.workers or usable_cores()))
+
+
+def check_capture(capture: bool, device: str) -> None:
+    """Refuses to capture where there are no CUDA graphs.
+
+    Raises:
+        ValueError: on a CPU.
+    """
+    if capture and device != "cuda":
+        raise ValueError(
+            "--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device"
+        )
+
+
+def choose_device(name: str) -> str:
+    """`cuda` or `cpu`.
+
+    Raises:
+        ValueError: for CUDA where there is none.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("the device 'cuda' is not present on this machine; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe]) -> Resources:
+    """The full profile's resources.
+
+    Raises:
+        ValueError: where no folder is given, it lacks a file, or an option is only for the offline profile.
+    """
+    if options.assets is None:
+        raise ValueError(
+            f"the preset {preset.key!r} attacks in the full profile, which needs {', '.join(needed_for(recipes))}; run "
+            f"'earlyrobust prepare --assets DIR' once and give --assets DIR, or take --preset demo or small"
+        )
+    for name in ("synonyms", "nltk_data", "encoder"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for the offline profile, and the preset {preset.key!r} attacks in the "
+                f"full one; leave it out"
+            )
+    return full_resources(options.assets, recipes)
+
+
+def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone, full: Resources | None) -> TaskSetup:
+    dataset = load(
+        task,
+        data_dir=options.data,
+        offline=options.offline,
+        train_limit=options.train_texts or preset.train_texts,
+        test_limit=options.test_texts or preset.test_texts,
+        seed=SUBSET_SEED,
+    )
+    resources = full or offline_resources(
+        task,
+        backbone,
+        synonyms=options.synonyms,
+        nltk_data=options.nltk_data,
+        assets=options.assets,
+        encoder=options.encoder or "minilm",
+    )
+    count = options.attacked or preset.attacked or task.attacked
+    return TaskSetup(
+        task=task,
+        dataset=dataset,
+        batch_size=options.batch_size or preset.batch_size or task.batch_size,
+        max_length=options.max_length or preset.max_length or task.max_length,
+        attacked=random_subset(dataset.test, count),
+        resources=resources,
+    )
+
+
+def _attacked_under(terms: Terms, task: TaskSetup) -> tuple[Example, ...]:
+    """The texts to attack on some terms.
+
+    Raises:
+        ValueError: where the attack takes every test text, so that none is left for development.
+    """
+    if terms.subset == "first":
+        return tuple(task.dataset.test[: len(task.attacked)])
+    if terms.subset == "random":
+        return task.attacked
+    drawn = {example.id for example in task.attacked}
+    left = [example for example in task.dataset.test if example.id not in drawn]
+    if not left:
+        raise ValueError(
+            f"every one of the {len(drawn)} test texts of {task.task.key} is attacked, and none is left for "
+            f"development; give a smaller --attacked"
+        )
+    return random_subset(left, len(drawn))
+
+
+def random_subset(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
+    """`count` examples drawn with a fixed seed, in stored order; all of them where there are no more."""
+    if count >= len(examples):
+        return tuple(examples)
+    drawn = np.random.default_rng(SUBSET_SEED).choice(len(examples), size=count, replace=False)
+    return tuple(examples[index] for index in sorted(drawn))

@@ -1,0 +1,293 @@
+"""Trains one cell: a record and a model in the store, also where it diverges, is killed, or runs out of memory."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any
+
+import torch
+
+from baselines.capture import Graphs
+from baselines.defense import Defense
+from baselines.memory import ran_out_of_memory
+from baselines.training import Batches, Diverged, Indivisible, Precision, fit
+from benchmarks.clock.contention import company
+from benchmarks.clock.flops import CountedSteps
+from benchmarks.clock.machine import peak_memory_bytes
+from benchmarks.clock.nvml import cuda_device, flags_before, watching
+from benchmarks.clock.timing import timer_for
+from benchmarks.data.batches import BucketedBatches
+from benchmarks.experiments.defenses import source_of
+from benchmarks.experiments.experiment import Cell
+from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell
+from benchmarks.jobs.attack import attack_training_texts, victim_of
+from benchmarks.jobs.batches import cell_batches
+from benchmarks.jobs.interruption import deferred
+from benchmarks.jobs.resolve import Setup
+from benchmarks.results.checkpoints import Checkpoints
+from benchmarks.results.metrics import tally
+from benchmarks.results.records import TrainingRecord
+from benchmarks.results.store import content_key
+from benchmarks.victims.saved import save_classifier
+from benchmarks.victims.victim import Victim
+
+WARM_UP_UPDATES = 2
+UNTIMED = "timing was not asked for: other work may have run beside it"
+
+OnUpdate = Callable[[Any, Any], None]
+
+
+def training_key(setup: Setup, cell: Cell) -> str:
+    """The name of the cell's record in the store."""
+    return content_key(setup.training_identity(cell))
+
+
+def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
+    """Trains one model, measures its Clean% on the whole test split, and stores model and record.
+
+    A diverged run is a record too, and so is one that ran out of memory. What another process has stored meanwhile is
+    returned as it is. A training that was killed goes on from its last checkpoint; its time is then the sum of its
+    parts, which a flag in the record says.
+
+    Raises:
+        ValueError: where another process is at the same training.
+        KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
+    """
+    key = training_key(setup, cell)
+    batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
+    with setup.store.locked("trainings", key), deferred() as is_interrupted:
+        footing = {"machine": setup.machine, "versions": setup.versions}
+        checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
+        came_late = False
+
+        def after_update(stage: Any, progress: Any) -> None:
+            nonlocal came_late
+            if on_update is not None:
+                on_update(stage, progress)
+            if checkpoints.stopping or came_late:
+                raise KeyboardInterrupt
+            came_late = is_interrupted()  # after the checkpoints asked: the next update leaves one, and is the last
+
+        record = setup.store.training(key)
+        if record is None:
+            record = _train_within_memory(setup, cell, key, batches, made_from, after_update, checkpoints)
+            setup.store.put_training(record)
+        checkpoints.remove()
+        return record
+
+
+def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, Any]]:
+    """The cell's batches, and what to record of how they came about.
+
+    Adversarial texts are made by attacking the cell's base model, which is trained where it is not stored.
+
+    Raises:
+        RuntimeError: where the base diverged.
+    """
+    if "adversarial_texts" not in cell.defense.needs:
+        return cell_batches(setup, cell), {}
+    base = train(setup, base_cell(cell))
+    if base.status != "finished":
+        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
+    outcomes = attack_training_texts(setup, cell, base)
+    return cell_batches(setup, cell, adversarial_examples(outcomes)), {"adversarial_texts": tally(outcomes)}
+
+
+def _train_within_memory(
+    setup: Setup,
+    cell: Cell,
+    key: str,
+    batches: BucketedBatches,
+    made_from: dict[str, Any],
+    on_update: OnUpdate,
+    checkpoints: Checkpoints,
+) -> TrainingRecord:
+    """The training, or the record of one for which the memory is too small.
+
+    Where batches may be cut into parts, it is begun anew with parts that fit; nothing of the first attempt stays.
+    """
+    if checkpoints.parts > 1 and not setup.options.allow_accumulation:
+        checkpoints.begin_anew(parts=1)
+    while True:
+        try:
+            return _train(setup, cell, key, batches, made_from, on_update, checkpoints)
+        except Indivisible as refusal:
+            return _failed(setup, cell, key, f"ran out of memory, and {refusal}")
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            why = " ".join(str(error).split())[:200]
+        fitting = _batch_that_fits(setup, cell, batches, batches.batch_size // checkpoints.parts // 2)
+        if fitting is None or not setup.options.allow_accumulation:
+            advice = "not even one text fits" if fitting is None else f"{fitting} fit"
+            ways = "" if fitting is None else f": give --batch-size {fitting}, or --allow-accumulation"
+            whole = f"ran out of memory with batches of {batches.batch_size} texts ({why}); {advice}{ways}"
+            return _failed(setup, cell, key, whole)
+        checkpoints.begin_anew(parts=-(-batches.batch_size // fitting))
+
+
+def _batch_that_fits(setup: Setup, cell: Cell, batches: BucketedBatches, most: int) -> int | None:
+    """The largest of `most` texts, a half, a quarter, ... whose longest batch the method can be trained on."""
+    size = most
+    while size >= max(1, len(batches.classes)):
+        gc.collect()  # what the last attempt had taken
+        try:
+            warm_up(cell.defense, _new_model(setup, cell), batches.of_longest(size), setup.precision)
+            return size
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        size //= 2
+    return None
+
+
+def _new_model(setup: Setup, cell: Cell) -> torch.nn.Module:
+    labels = setup.tasks[cell.task].dataset.label_names
+    return setup.backbone.new_classifier(len(labels), cell.seed).to(setup.device)
+
+
+def _train(
+    setup: Setup,
+    cell: Cell,
+    key: str,
+    batches: Batches,
+    made_from: dict[str, Any],
+    on_update: OnUpdate,
+    checkpoints: Checkpoints,
+) -> TrainingRecord:
+    task = setup.tasks[cell.task]
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    on_gpu = setup.device == "cuda"
+    open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
+    not_idle = flags_before(open_device, own_process=os.getpid())
+    model = _new_model(setup, cell)
+    before = _parameters(model)
+    counted = CountedSteps(cell.defense)
+    warm_up(counted, model, batches, setup.precision, graphs=setup.graphs(), parts=checkpoints.parts)
+    timer = timer_for(setup.device)
+    torch.manual_seed(cell.seed)
+    logs, error = [], None
+    with watching(open_device, own_bytes) as watcher, company() as beside:
+        try:
+            logs = fit(
+                cell.defense,
+                model,
+                batches,
+                timer=timer,
+                precision=setup.precision,
+                on_update=on_update,
+                keeper=checkpoints,
+                graphs=setup.graphs(),
+                parts=checkpoints.parts,
+            )
+        except Diverged as divergence:
+            error = str(divergence)
+        readings = timer.readings()
+    watch, peak_memory = watcher.result, peak_memory_bytes(setup.device)
+    clean, weights_hash = "", None
+    if error is None:
+        clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
+        _name_classes(model.config, task.dataset.label_names)
+        weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
+    untimed = [UNTIMED] if setup.options.untimed else []
+    parts = checkpoints.parts
+    cut = [f"batches were cut into {parts} parts for want of memory"] if parts > 1 else []
+    return TrainingRecord(
+        **_named(setup, cell, key),
+        status="finished" if error is None else "diverged",
+        stages=[log.as_json() | {"trace": log.trace | made_from} for log in logs],
+        seconds=readings,
+        clock=timer.clock,
+        parameters_before=before,
+        parameters_kept=_parameters(model),
+        clean_correct=clean,
+        weights_sha256=weights_hash,
+        peak_memory_bytes=peak_memory,
+        flags=[*not_idle, *readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
+        started_at=started,
+        error=error,
+        step_flops=counted.as_json(),
+        watch=watch.as_json() | {"invalid": [*watch.invalid, *untimed, *cut], "warnings": list(watch.warnings)},
+    )
+
+
+def _failed(setup: Setup, cell: Cell, key: str, why: str) -> TrainingRecord:
+    """The record of a training that could not be made; it holds no time and no weights."""
+    timer = timer_for(setup.device)
+    return TrainingRecord(
+        **_named(setup, cell, key),
+        status="failed",
+        stages=[],
+        seconds=timer.readings(),
+        clock=timer.clock,
+        parameters_before=0,
+        parameters_kept=0,
+        clean_correct="",
+        weights_sha256=None,
+        peak_memory_bytes=peak_memory_bytes(setup.device),
+        flags=[],
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        error=why,
+    )
+
+
+def _named(setup: Setup, cell: Cell, key: str) -> dict[str, Any]:
+    """What every record of a cell says of what was to be trained, and where."""
+    return {
+        "key": key,
+        "identity": setup.training_identity(cell),
+        "task": cell.task,
+        "defense": cell.defense.key,
+        "title": cell.defense.title,
+        "seed": cell.seed,
+        "machine": setup.machine,
+        "versions": setup.versions,
+        "source": source_of(type(cell.defense)) or None,
+    }
+
+
+def warm_up(
+    defense: Defense | CountedSteps,
+    model: torch.nn.Module,
+    batches: Batches,
+    precision: Precision,
+    on_update: OnUpdate | None = None,
+    graphs: Graphs | None = None,
+    parts: int = 1,
+) -> None:
+    """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
+    devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
+    with torch.random.fork_rng(devices), suppress(Diverged):
+        fit(
+            defense,
+            copy.deepcopy(model),
+            batches,
+            precision=precision,
+            on_update=on_update,
+            most_updates=WARM_UP_UPDATES,
+            graphs=graphs,
+            parts=parts,
+        )
+    if devices:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _name_classes(config: Any, names: Sequence[str]) -> None:
+    """Writes the task's class names into a model's configuration, for who uses the model elsewhere."""
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}
+
+
+def _parameters(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _clean_correct(victim: Victim, examples: Any) -> str:
+    predicted = victim([example.texts for example in examples]).argmax(axis=1)
+    return "".join("1" if guess == example.label else "0" for guess, example in zip(predicted, examples, strict=True))

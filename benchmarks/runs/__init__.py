@@ -1,1 +1,0 @@
-"""Presets, experiments, plans, and the training and attacking of their cells."""

@@ -1,0 +1,135 @@
+"""One experiment in this process, in two processes and on a Ray cluster of two workers: the same records."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from in_process import InProcess, results
+from rich.console import Console
+
+from benchmarks.executors.execute import execute
+from benchmarks.executors.executor import Executor, executor_for
+from benchmarks.executors.local import LocalExecutor
+from benchmarks.executors.progress import Reporter
+from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.plan import Plan
+from benchmarks.jobs.resolve import Setup, resolve
+from benchmarks.jobs.work import trainings_of
+from benchmarks.results.store import Store
+from benchmarks.results.verify import verify
+
+RAY_BYTES = 100 * 2**20
+
+
+@pytest.fixture(scope="module")
+def small(tiny_backbone, tmp_path_factory) -> Options:
+    """A model and an attack on it take a second."""
+    return Options(
+        preset="demo",
+        backbone=str(tiny_backbone),
+        out=tmp_path_factory.mktemp("serial"),
+        train_texts=40,
+        test_texts=20,
+        attacked=3,
+        recipes="textfooler",
+        threads=1,
+    )
+
+
+def done(options: Options, defenses: list[str], executor: type[Executor] | None = None, **how: object) -> Setup:
+    """An experiment, finished in a store of its own."""
+    setup = resolve(options)
+    plan = Plan.without_estimate(setup, cells(setup.preset, ["demo"], defenses, runs=1))
+    working = executor(setup, *how.pop("arguments", ()), **how) if executor else InProcess(setup)
+    execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
+    return setup
+
+
+@pytest.fixture(scope="module")
+def serial(small: Options) -> Iterator[Store]:
+    """What one process makes of two methods, one of which takes texts from the other."""
+    yield done(small, ["fine_tune", "augmentation"]).store
+
+
+def test_two_processes_side_by_side_make_what_one_makes(small: Options, serial: Store, tmp_path: Path) -> None:
+    options = replace(small, out=tmp_path / "out", workers=2, untimed=True)
+    setup = done(options, ["fine_tune", "augmentation"], LocalExecutor)
+    assert results(setup.store) == results(serial)
+    assert verify(setup.store) == []
+    assert all(record.invalid for record in setup.store.trainings())
+    assert not any(record.invalid for record in serial.trainings())
+    assert not list(options.out.glob("locks/*"))
+
+
+def on_ray(options: Options, defenses: list[str]) -> Setup:
+    """An experiment on a Ray of its own with two workers."""
+    pytest.importorskip("ray", reason="Ray is not installed; pip install 'earlyrobust[ray]'")
+    from benchmarks.executors.ray import RayExecutor
+
+    setup = resolve(replace(options, executor="ray", workers=2, untimed=True))
+    plan = Plan.without_estimate(setup, cells(setup.preset, ["demo"], defenses, runs=1))
+    working = RayExecutor(setup, trainings_of(setup, plan), object_store_memory=RAY_BYTES)
+    execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
+    return setup
+
+
+def scratch_folders() -> set[Path]:
+    return {path for path in Path(tempfile.gettempdir()).glob("earlyrobust-*") if len(path.name) == 28}
+
+
+def test_a_ray_cluster_makes_what_one_process_makes_and_leaves_nothing_behind(small: Options, tmp_path: Path) -> None:
+    before, handler = scratch_folders(), signal.getsignal(signal.SIGTERM)
+    alone = done(replace(small, out=tmp_path / "serial"), ["fine_tune"])
+    setup = on_ray(replace(small, out=tmp_path / "out"), ["fine_tune"])
+    assert results(setup.store) == results(alone.store)
+    assert verify(setup.store) == []
+    assert not list((tmp_path / "out").glob("locks/*"))
+    assert scratch_folders() == before
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.slow
+def test_a_killed_ray_worker_costs_nothing_but_time(small: Options, serial: Store, tmp_path: Path) -> None:
+    before = scratch_folders()
+    killed = []
+
+    def kill_one() -> None:
+        """Kills the first process that is seen at an attack or a training."""
+        while not killed:
+            for lock in [path for folder in scratch_folders() - before for path in folder.glob("locks/*-*")]:
+                try:
+                    pid = json.loads(lock.read_text("utf-8"))["pid"]
+                except (OSError, ValueError):
+                    continue
+                os.kill(pid, signal.SIGKILL)
+                killed.append(lock.name)
+                return
+            time.sleep(0.001)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    setup = on_ray(replace(small, out=tmp_path / "out"), ["fine_tune", "augmentation"])
+    killer.join(1)
+    assert len(killed) == 1
+    assert results(setup.store) == results(serial)
+    assert verify(setup.store) == []
+
+
+def test_the_options_choose_the_executor(small: Options) -> None:
+    setup = resolve(small)
+    assert isinstance(executor_for(setup, []), LocalExecutor)
+    pytest.importorskip("ray")
+    from benchmarks.executors.ray import RayExecutor
+
+    assert isinstance(executor_for(resolve(replace(small, executor="ray")), []), RayExecutor)

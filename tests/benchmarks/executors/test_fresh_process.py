@@ -1,0 +1,73 @@
+"""A call in a process of its own gives what the call gives, and its failures are sentences here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from child_work import count_to, environment, refuse, vanish, wait_for_ever
+
+from benchmarks.executors.fresh_process import call_in_fresh_process
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_call_has_a_process_of_its_own_and_says_how_it_gets_on() -> None:
+    told = []
+    number, first = call_in_fresh_process(count_to, 3, on_progress=lambda: told.append(1))
+    _, second = call_in_fresh_process(count_to, 0)
+    assert number == 3 == len(told)
+    assert len({first, second, os.getpid()}) == 3
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError])
+def test_a_refusal_there_is_the_same_here(kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"^a sentence$"):
+        call_in_fresh_process(refuse, kind)
+
+
+def test_a_bug_there_keeps_its_traceback() -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)refuse failed in its process: Traceback .*ZeroDivisionError"):
+        call_in_fresh_process(refuse, ZeroDivisionError)
+
+
+def test_a_killed_process_is_told_with_its_exit_code() -> None:
+    with pytest.raises(RuntimeError, match="vanish ended without an answer, with exit code -9"):
+        call_in_fresh_process(vanish)
+
+
+def test_an_interrupt_here_ends_the_process_there(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call_in_fresh_process(wait_for_ever, str(tmp_path / "pid"), on_progress=interrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_what_is_imported_before_a_fork_does_not_wake_the_gpu() -> None:
+    """Torch refuses a GPU in a process forked from one that asked CUDA for its number of GPUs."""
+    assert call_in_fresh_process(environment, "PYTORCH_NVML_BASED_CUDA_CHECK") == "1"
+    assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ
+
+
+def test_folders_named_like_the_suite_s_are_not_taken_for_it(tmp_path: Path) -> None:
+    """A user works where results are, not where the suite is, and may have a `benchmarks` of their own."""
+    for name in ("baselines", "benchmarks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not the suite')")
+    (tmp_path / "work.py").write_text("def place(tell):\n    import baselines\n    return baselines.__file__\n")
+    code = f"""
+import sys
+sys.path[0:1] = [{str(ROOT)!r}]
+from benchmarks.executors.fresh_process import call_in_fresh_process
+sys.path.append({str(tmp_path)!r})
+import work
+print(call_in_fresh_process(work.place))
+"""
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert found.stdout.strip() == str(ROOT / "baselines" / "__init__.py"), found.stderr

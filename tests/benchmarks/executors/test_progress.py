@@ -1,0 +1,47 @@
+"""Progress on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from benchmarks.executors import progress
+from benchmarks.executors.progress import Reporter
+
+
+def test_a_plain_line_comes_every_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    output = io.StringIO()
+    with Reporter(Console(file=output, width=200)).work("training", 100) as bar:
+        for _ in range(100):
+            now[0] += 1
+            bar.advance()
+    assert output.getvalue().splitlines() == [f"  training: {done} of 100" for done in (30, 60, 90)]
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    output = io.StringIO()
+    reporter = Reporter(Console(file=output, force_terminal=True, width=100))
+    with reporter.work("attacks", 2) as bar:
+        bar.advance(2)
+    assert "attacks" in output.getvalue() and "2/2" in output.getvalue()
+
+
+def test_lines_are_not_read_as_markup() -> None:
+    output = io.StringIO()
+    Reporter(Console(file=output)).say("[bold]x[/bold]")
+    assert output.getvalue() == "[bold]x[/bold]\n"
+
+
+def test_several_pieces_of_work_are_shown_at_once_and_go_when_they_end() -> None:
+    output = io.StringIO()
+    with Reporter(Console(file=output, force_terminal=True, width=100)).board() as begin:
+        first, second = begin("first", 2), begin("second", None)
+        first.advance(2)
+        second.progress.refresh()
+        assert "first" in output.getvalue() and "second" in output.getvalue()
+        first.end()
+        assert [task.description for task in second.progress.tasks] == ["second"]

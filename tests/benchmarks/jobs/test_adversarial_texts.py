@@ -1,0 +1,98 @@
+"""Adversarial texts: made once by attacking a fine-tuned model, stored, and added to the training texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up import outcome
+
+from baselines.augmentation import Augmentation
+from baselines.fine_tune import FineTune
+from benchmarks.data.examples import Example
+from benchmarks.experiments.experiment import Cell, cells
+from benchmarks.jobs import attack as attacking
+from benchmarks.jobs import train as training
+from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
+from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.train import train, training_key
+from benchmarks.results.store import content_key
+from benchmarks.results.verify import verify
+
+CELL = Cell("demo", Augmentation(epochs=2, learning_rate=1e-3, share=0.3), 42)
+
+
+def test_the_base_is_fine_tuning_with_the_same_settings() -> None:
+    assert base_cell(CELL) == Cell("demo", FineTune(epochs=2, learning_rate=1e-3), 42)
+
+
+def test_a_share_of_the_texts_is_drawn_by_seed() -> None:
+    examples = [Example(f"train-{number}", ("x",), 0) for number in range(50)]
+    drawn = drawn_texts(examples, CELL)
+    assert len(drawn) == 15 and drawn == drawn_texts(examples, CELL)
+    assert [example for example in examples if example in drawn] == drawn
+    assert drawn != drawn_texts(examples, replace(CELL, seed=43))
+
+
+def test_successful_attacks_keep_their_label() -> None:
+    outcomes = [outcome(2, "successful", label=0), outcome(1, "successful"), outcome(3), outcome(4, "skipped")]
+    assert adversarial_examples(outcomes) == [
+        Example("test-1-adversarial", ("a fine film",), 1),
+        Example("test-2-adversarial", ("a fine film",), 0),
+    ]
+
+
+def test_recipes_of_another_loop_are_refused() -> None:
+    assert training_recipe(Augmentation()).key == "textfooler"
+    with pytest.raises(ValueError, match="must be one of the suite's own recipes, got 'textattack:PWWSRen2019'"):
+        training_recipe(Augmentation(recipe="textattack:PWWSRen2019"))
+    with pytest.raises(ValueError, match="unknown recipe 'textfoler'; did you mean 'textfooler'"):
+        training_recipe(Augmentation(recipe="textfoler"))
+
+
+def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    attacked: list[str] = []
+
+    def every_second_succeeds(victim, examples, recipe, resources, *, seed, columns):
+        assert recipe.key == "textfooler" and victim.classes == 2
+        for example in examples:
+            attacked.append(example.id)
+            found = outcome(0, "successful" if int(example.id[6:]) % 2 else "failed", label=example.label)
+            yield replace(found, example_id=example.id, original=example.texts)
+
+    monkeypatch.setattr(attacking, "attack_all", every_second_succeeds)
+    setup = resolve(options)
+    (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
+    record = train(setup, cell)
+    made = record.stages[0]["trace"]["adversarial_texts"]
+    assert made["attacked"] == len(attacked) == 10 and 0 < made["added"] < 10 and made["queries"] == 100
+    assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 16)
+    base = setup.store.training(training_key(setup, base_cell(cell)))
+    assert base.defense == "fine_tune" and base.stages[0]["updates"] == 3
+    assert train(setup, base_cell(cell)) == base, "a stored training is not redone"
+    assert not list(setup.store.attacks()), "attacks on training texts are no results"
+
+    path = setup.store.of_training_texts().outcomes_path(content_key(setup.adversarial_identity(cell)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:7]) + lines[7][:9])
+    (setup.store.root / "trainings" / record.key / "record.json").unlink()
+    again = train(setup, cell)
+    assert len(attacked) == 13, "an attack that was cut goes on"
+    assert again.weights_sha256 == record.weights_sha256
+
+    assert verify(setup.store) == [], "what a run leaves is sound"
+    path.write_bytes(path.read_bytes().replace(b'"queries":10', b'"queries":11', 1))
+    (finding,) = verify(setup.store)
+    assert finding.place == f"adversarial_texts/attacks/{path.parent.name}" and "line 1 is damaged" in finding.what
+    assert len(setup.store.quarantine()) == 2, "the texts, and the training that took them up"
+    assert train(setup, cell).weights_sha256 == record.weights_sha256
+    assert verify(setup.store) == []
+
+
+def test_a_base_that_diverged_is_named(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = resolve(options)
+    (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
+    base = replace(train(setup, base_cell(cell)), status="diverged", error="the loss is nan")
+    monkeypatch.setattr(training, "train", lambda setup, cell: base)
+    with pytest.raises(RuntimeError, match="the fine-tuned model that ADA attacks diverged: the loss is nan"):
+        train(setup, cell)

@@ -1,0 +1,104 @@
+"""A victim from outside is read, attacked on the texts of trained models and calibrated, once, and never trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.jobs.evaluate import attack_external, evaluate, find_external, stored_externals
+from benchmarks.jobs.resolve import resolve
+from benchmarks.results.store import Store
+from benchmarks.results.verify import verify
+
+PREDICT = """
+def predict(texts):
+    return [[0.9, 0.1] if len(text) % 2 else [0.2, 0.8] for text in texts]
+
+def three(texts):
+    return [[0.9, 0.1, 0.0] for text in texts]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> str:
+    """A function that reads the parity of a text's length."""
+    (tmp_path / "mine.py").write_text(PREDICT)
+    return f"{tmp_path / 'mine.py'}:predict"
+
+
+@pytest.fixture
+def setup(options):
+    """The tiny demo with one recipe."""
+    return resolve(replace(options, recipes="textbugger"))
+
+
+def test_a_function_is_evaluated_attacked_and_found_again(setup, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    external = find_external(None, place, None, device="cpu")
+    plain, calibrated = evaluate(setup, external, "demo", calibrate=True)
+    assert (plain.title, calibrated.title) == ("external: predict", "external: predict, calibrated")
+    right = [len(each.texts[0]) % 2 == 1 - each.label for each in setup.tasks["demo"].dataset.test]
+    assert plain.clean_correct == "".join("01"[each] for each in right) == calibrated.clean_correct
+    assert plain.calibration is None and calibrated.calibration["texts"] == 20 - 3
+    assert calibrated.calibration["nats_after"] <= calibrated.calibration["nats_before"]
+    assert list(stored_externals(setup)) == [], "nothing is shown before it met the attacks"
+    for record in (plain, calibrated):
+        attacked = attack_external(setup, external, record, TEXTBUGGER)
+        assert attacked.example_ids == [example.id for example in setup.tasks["demo"].attacked]
+        assert len(setup.store.outcomes(attacked.key)) == 3
+    assert [record.title for record, _ in stored_externals(setup)] == [plain.title, calibrated.title]
+    assert not list(setup.store.trainings()) and verify(setup.store) == []
+
+    monkeypatch.setattr("benchmarks.jobs.evaluate.CallableVictim", lambda *_: pytest.fail("was asked again"))
+    assert evaluate(setup, external, "demo", calibrate=True) == [plain, calibrated]
+    assert attack_external(setup, external, plain, TEXTBUGGER) == next(stored_externals(setup))[1][0]
+
+
+def test_other_texts_show_no_row(setup, options, place: str) -> None:
+    external = find_external(None, place, None, device="cpu")
+    (record,) = evaluate(setup, external, "demo", calibrate=False)
+    attack_external(setup, external, record, TEXTBUGGER)
+    assert len(list(stored_externals(setup))) == 1
+    for changes in ({"attacked": 2}, {"test_texts": 10}, {"max_length": 20}):
+        assert not list(stored_externals(resolve(replace(options, recipes="textbugger", **changes))))
+
+
+def test_a_checkpoint_is_a_victim_by_its_folder_s_name(setup, tiny_backbone) -> None:
+    external = find_external(str(tiny_backbone), None, None, device="cpu")
+    (record,) = evaluate(setup, external, "demo", calibrate=False)
+    assert record.title == "external: backbone" and record.victim == {"model": record.victim["model"]}
+    assert len(record.clean_correct) == 20
+    attacked = attack_external(setup, external, record, TEXTBUGGER)
+    assert attacked.identity["model"] == external.hash and "training" not in attacked.identity
+
+
+def test_a_missing_evaluation_is_found_by_verify(setup, place: str) -> None:
+    external = find_external(None, place, "mine", device="cpu")
+    (record,) = evaluate(setup, external, "demo", calibrate=False)
+    attacked = attack_external(setup, external, record, TEXTBUGGER)
+    (setup.store.root / "evaluations" / record.key / "record.json").unlink()
+    unfinished, missing = verify(Store(setup.store.root, writable=False))
+    assert unfinished.place == f"evaluations/{record.key}" and "there is no record" in unfinished.what
+    assert missing.place == f"attacks/{attacked.key}" and "the evaluation" in missing.what
+
+
+def test_a_damaged_evaluation_is_moved_away(setup, place: str) -> None:
+    (record,) = evaluate(setup, find_external(None, place, None, device="cpu"), "demo", calibrate=False)
+    path = setup.store.root / "evaluations" / record.key / "record.json"
+    path.write_text(path.read_text().replace(record.clean_correct, record.clean_correct[::-1] + "1"))
+    (said,) = setup.store.quarantine()
+    assert "its checksum does not fit" in said and not list(setup.store.evaluations())
+
+
+def test_mistakes_are_one_sentence(setup, options, place: str, tiny_backbone) -> None:
+    for model, function, received in ((None, None, "neither"), ("a", place, "--model and --callable")):
+        with pytest.raises(ValueError, match=f"given by one of --model and --callable, got '{received}'"):
+            find_external(model, function, None, device="cpu")
+    three = find_external(None, place.replace(":predict", ":three"), None, device="cpu")
+    with pytest.raises(ValueError, match=r"probabilities of shape \(8, 2\)"):
+        evaluate(setup, three, "demo", calibrate=False)
+    whole = resolve(replace(options, attacked=20))
+    with pytest.raises(ValueError, match="none is left to calibrate on; give a smaller --attacked or --no-calibrate"):
+        evaluate(whole, find_external(None, place, None, device="cpu"), "demo", calibrate=True)
