@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from reports.claim_rules import Part
 from reports.claims import Card, Judgement
-from reports.evidence import Part
 from reports.statistics import Estimate
 from reports.tables import Column, Number, Table, write_table
 

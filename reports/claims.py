@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports import evidence
+from reports import claim_rules
+from reports.claim_rules import LEAST_SPEEDUP, LEVEL, LOOSE_GAMMA, SLIGHT_LOSS, SMALL_LOSS, Part, Verdict
 from reports.comparability import cell_departures
-from reports.evidence import LEAST_SPEEDUP, LEVEL, LOOSE_GAMMA, SLIGHT_LOSS, SMALL_LOSS, Part, Verdict
 from reports.task_results import TaskResults
 
 
@@ -42,7 +42,7 @@ CLAIMS = (
         "Abstract, Figure 2",
         "supported: every run settles and draws its ticket between 0.15 and 0.30 epoch; not supported: no run does",
         "reproduce table1",
-        evidence.settled,
+        claim_rules.settled,
     ),
     Claim(
         "C2",
@@ -50,7 +50,7 @@ CLAIMS = (
         "Abstract, Figure 1, Table 1",
         f"time of PGD, FreeLB, InfoBERT and RobusT each over EarlyRobust's above {LEAST_SPEEDUP:g}",
         "reproduce table1",
-        evidence.faster,
+        claim_rules.faster,
     ),
     Claim(
         "C3",
@@ -58,7 +58,7 @@ CLAIMS = (
         "Table 1",
         "difference of Aua above 0",
         "reproduce table1",
-        evidence.more_robust,
+        claim_rules.more_robust,
     ),
     Claim(
         "C4",
@@ -66,7 +66,7 @@ CLAIMS = (
         "Table 1",
         f"difference of Aua from every other method above 0, on SST-2 from FreeLB above -{SLIGHT_LOSS:g}",
         "reproduce table1 --preset small, or paper",
-        evidence.most_robust,
+        claim_rules.most_robust,
     ),
     Claim(
         "C5",
@@ -74,7 +74,7 @@ CLAIMS = (
         "Table 1",
         f"difference of Clean above -{SMALL_LOSS:g}",
         "reproduce table1",
-        evidence.little_clean_loss,
+        claim_rules.little_clean_loss,
     ),
     Claim(
         "C6",
@@ -82,7 +82,7 @@ CLAIMS = (
         "Table 3",
         f"what the ablation loses: Aua above 0, Clean within ±{SMALL_LOSS:g}",
         "reproduce table3",
-        evidence.adversarial_search,
+        claim_rules.adversarial_search,
     ),
     Claim(
         "C7",
@@ -90,7 +90,7 @@ CLAIMS = (
         "Table 3",
         "what the ablation loses: Aua above 0, Clean above 0",
         "reproduce table3",
-        evidence.regulariser,
+        claim_rules.regulariser,
     ),
     Claim(
         "C8",
@@ -98,7 +98,7 @@ CLAIMS = (
         "Table 3",
         f"what the ablation loses: Aua above 0, Clean within ±{SMALL_LOSS:g}",
         "reproduce table3",
-        evidence.random_tickets,
+        claim_rules.random_tickets,
     ),
     Claim(
         "C9",
@@ -106,7 +106,7 @@ CLAIMS = (
         "Figure 3",
         f"Aua at 0.1 above that at the loosest, {LOOSE_GAMMA:g} or more; each tighter gamma within ±{LEVEL:g} of it",
         "reproduce figure3",
-        evidence.gamma_levels_off,
+        claim_rules.gamma_levels_off,
     ),
     Claim(
         "C10",
@@ -114,7 +114,7 @@ CLAIMS = (
         "Table 4",
         "what each ablation loses in Aua, and what redrawn weights lose more, above 0",
         "reproduce table4",
-        evidence.initialisation_and_structure,
+        claim_rules.initialisation_and_structure,
     ),
     Claim(
         "C11",
@@ -123,7 +123,7 @@ CLAIMS = (
         "Figure 4",
         f"mean over the good range less either end: Aua above 0; less the least pruned: Clean above -{SMALL_LOSS:g}",
         "reproduce figure4",
-        evidence.good_sparsity,
+        claim_rules.good_sparsity,
     ),
     Claim(
         "C12",
@@ -131,7 +131,7 @@ CLAIMS = (
         "Tables 5, 7 and 8",
         f"Aua of global less layer-wise above -{SMALL_LOSS:g}; the gap for neurons less that for heads above 0",
         "reproduce table5, table7 and table8",
-        evidence.global_pruning,
+        claim_rules.global_pruning,
     ),
     Claim(
         "C13",
@@ -139,7 +139,7 @@ CLAIMS = (
         "Figure 5",
         "patterns of two tasks further apart than of two runs; on SST-2 kept heads lean further up than kept neurons",
         "reproduce figure5 --preset small, or paper",
-        evidence.sparsity_patterns,
+        claim_rules.sparsity_patterns,
     ),
     Claim(
         "C14",
@@ -147,7 +147,7 @@ CLAIMS = (
         "Table 2",
         f"difference of Aua from fine-tuning and EarlyBERT above 0, of Clean from fine-tuning above -{SMALL_LOSS:g}",
         "reproduce table2 --preset small, or paper",
-        evidence.pair_tasks,
+        claim_rules.pair_tasks,
     ),
 )
 

@@ -13,13 +13,13 @@ from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import mean_queries
 from benchmarks.results.store import canonical
 from reports.attack_groups import stored_results
-from reports.frame import counted_seconds, footing
+from reports.frame import conditions, counted_seconds
 from reports.measured import AttackRuns, Measured, measure
 from reports.statistics import (
     Disagreement,
     Estimate,
     mcnemar,
-    refuse_unlike,
+    require_comparable,
     summarise,
     time_ratio,
     two_level,
@@ -219,11 +219,11 @@ def _times(first: Measured, second: Measured) -> list[_Row]:
     """Training seconds, their ratio B over A paired by run; nothing where no run's time counts on both sides.
 
     Raises:
-        ValueError: naming in what the footings differ.
+        ValueError: naming the conditions that differ.
     """
     for one in first.trainings.values():
         for other in second.trainings.values():
-            refuse_unlike(footing(one), footing(other))
+            require_comparable(conditions(one), conditions(other))
     a, b = (counted_seconds(cell.trainings.values()) for cell in (first, second))
     found = time_ratio(b, a)
     if not found.count:

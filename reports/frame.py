@@ -44,7 +44,7 @@ def keys_of(trainings: Iterable[TrainingRecord], results: Iterable[AttackResult]
     }
 
 
-def footing(record: TrainingRecord) -> dict[str, Any]:
+def conditions(record: TrainingRecord) -> dict[str, Any]:
     """What two runs must share for their times to be compared."""
     identity = record.identity
     shared = {

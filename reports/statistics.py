@@ -161,8 +161,8 @@ def time_ratio(baseline: Mapping[int, float], method: Mapping[int, float]) -> Su
     return Summary(float(np.exp(logs.mean)), logs.std, logs.count, float(np.exp(logs.low)), float(np.exp(logs.high)))
 
 
-def refuse_unlike(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
-    """Refuses a ratio between runs on different footings.
+def require_comparable(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+    """Refuse a ratio of times that were measured under different conditions.
 
     Raises:
         ValueError: naming what differs.

@@ -19,8 +19,8 @@ from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
 from reports.external import ExternalResult, external_caption, external_cells, external_results
-from reports.frame import AttackResult, attack_frame, counted_seconds, footing, keys_of, training_frame
-from reports.statistics import refuse_unlike, summarise, time_ratio
+from reports.frame import AttackResult, attack_frame, conditions, counted_seconds, keys_of, training_frame
+from reports.statistics import require_comparable, summarise, time_ratio
 from reports.tables import Column, Number, Table
 
 COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
@@ -53,7 +53,7 @@ def table_of_externals(setup: Setup) -> Table:
     recipes = {recipe.key: recipe.title for recipe in setup.recipes}
     externals = external_results(setup)
     table = external_table(externals, recipes)
-    return replace(table, caption=(*conditions(setup, []), *external_caption(externals)))
+    return replace(table, caption=(*provenance(setup, []), *external_caption(externals)))
 
 
 def external_table(externals: Sequence[ExternalResult], recipes: dict[str, str]) -> Table:
@@ -156,9 +156,9 @@ def _number(values: Sequence[float]) -> Number:
 
 
 def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> float:
-    """Seconds of the method `key` over those of `mine`, by paired seeds; NaN on unlike footings."""
+    """Seconds of the method `key` over those of `mine`, by paired seeds; NaN under different conditions."""
     baseline = [record for record in trained if (record.task, record.defense) == (task, key)]
-    if unlike_footings([*baseline, *mine]):
+    if differing_conditions([*baseline, *mine]):
         return math.nan
     return time_ratio(counted_seconds(baseline), counted_seconds(mine)).mean
 
@@ -196,7 +196,7 @@ def _counted_epochs(stage: Mapping[str, Any]) -> float:
 
 def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
     """What the numbers rest on, in sentences."""
-    lines = conditions(setup, trained)
+    lines = provenance(setup, trained)
     lines.append(
         "Speedup is the baseline's time over the method's, paired by seed. Cost is in trainings by fine-tuning: "
         "predicted from passes (BERT-base shape, 128 tokens), and measured."
@@ -206,7 +206,7 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
     return [*lines, *troubles(trained, attacks), *_tickets(trained)]
 
 
-def conditions(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
+def provenance(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     """What any table of a run rests on: preset, data, seeds, attacks, clock and machine, in sentences."""
     tasks = setup.tasks.values()
     machines = dict.fromkeys(machine_words(record.machine) for record in trained) or [machine_words(setup.machine)]
@@ -248,22 +248,22 @@ def machine_words(machine: Mapping[str, Any]) -> str:
     return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else f", {machine['threads']} threads")
 
 
-def unlike_footings(trained: Sequence[TrainingRecord]) -> list[str]:
-    """What keeps the times of these runs of a task from being divided by each other, in sentences."""
+def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
+    """Why the times of these runs of one task must not be divided, in sentences: the conditions that differ."""
     found = {}
     for record in trained[1:]:
         try:
-            refuse_unlike(footing(trained[0]), footing(record))
+            require_comparable(conditions(trained[0]), conditions(record))
         except ValueError as refusal:
             found[str(refusal)] = None
     return list(found)
 
 
 def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
-    """Diverged runs, runs whose time does not count or was flagged, unlike footings, attacks that broke."""
+    """Diverged runs, times that do not count, flags, differing conditions of times, attacks that broke."""
     lines = []
     for task in dict.fromkeys(record.task for record in trained):
-        unlike = unlike_footings([record for record in trained if record.task == task])
+        unlike = differing_conditions([record for record in trained if record.task == task])
         lines += [f"{title_of(task)}: {sentence}." for sentence in unlike]
     names = _run_names(trained)
     diverged = [name for name, record in names.items() if record.status == "diverged"]

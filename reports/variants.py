@@ -19,7 +19,7 @@ from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import TrainingRecord
 from reports.frame import AttackResult, attack_frame, training_frame
 from reports.statistics import summarise, time_ratio, two_level
-from reports.table1 import conditions, troubles, unlike_footings
+from reports.table1 import differing_conditions, provenance, troubles
 from reports.tables import Column, Number, Table
 
 BySeed = dict[int, float]
@@ -201,8 +201,8 @@ def _aua_change(own: VariantRuns, first: VariantRuns, column: str) -> list[Numbe
 
 
 def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
-    """The variant's time over the first's, by paired seeds; blank for the first itself and on unlike footings."""
-    if own is first or unlike_footings([*first.trained, *own.trained]):
+    """Time of the variant over that of the first, by paired seeds; blank for the first and under other conditions."""
+    if own is first or differing_conditions([*first.trained, *own.trained]):
         return Number(math.nan)
     return Number(time_ratio(own.seconds(), first.seconds()).mean, digits=2, suffix="×")
 
@@ -210,7 +210,7 @@ def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
 def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
     """What the numbers rest on, in sentences."""
     trained = list({record.key: record for each in runs for record in each.trained}.values())
-    lines = [*conditions(setup, trained), *replaced_tasks(setup, experiment), *_left_out(experiment, runs)]
+    lines = [*provenance(setup, trained), *replaced_tasks(setup, experiment), *_left_out(experiment, runs)]
     if experiment.kind in ("variants", "curves"):
         first = _reference(experiment, runs, runs[0].task).variant.label
         lines.append(

@@ -64,7 +64,7 @@ def test_other_texts_are_resampled_apart_and_it_is_said(tmp_path: Path) -> None:
     assert "SST-2, FreeLB, Textfooler: the attacks differ in their texts, which are not paired." in found.table.caption
 
 
-def test_times_of_unlike_footing_are_refused_and_the_rest_is_compared(tmp_path: Path) -> None:
+def test_times_under_different_conditions_are_refused_and_the_rest_is_compared(tmp_path: Path) -> None:
     found = folders(tmp_path, Made().add("freelb"), Made().add("freelb", clock="cuda"))
     assert "Training s" not in {each["quantity"] for each in found.table.records()}
     refusal = "SST-2, FreeLB: times are not comparable: clock is 'host' and 'cuda'."

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from made_up import attack, outcome, training
 
-from reports.frame import AttackResult, attack_frame, counted_seconds, footing, training_frame
-from reports.statistics import refuse_unlike
+from reports.frame import AttackResult, attack_frame, conditions, counted_seconds, training_frame
+from reports.statistics import require_comparable
 
 
 def test_percentages_are_derived() -> None:
@@ -38,17 +38,17 @@ def test_an_attack_of_which_too_many_texts_broke_is_left_out() -> None:
     assert list(frame.errors) == [1] and list(frame.aua_percent) == [99]
 
 
-def test_footing_tells_clocks_and_machines_apart() -> None:
-    assert footing(training()) == footing(training("pgd", seed=43))
-    assert footing(training()) != footing(training(clock="cuda"))
-    assert footing(training()) != footing(training(machine={"processor": "y", "gpus": [], "threads": 2}))
+def test_conditions_tell_clocks_and_machines_apart() -> None:
+    assert conditions(training()) == conditions(training("pgd", seed=43))
+    assert conditions(training()) != conditions(training(clock="cuda"))
+    assert conditions(training()) != conditions(training(machine={"processor": "y", "gpus": [], "threads": 2}))
 
 
-def test_captured_and_other_runs_stand_on_unlike_footings() -> None:
+def test_captured_and_other_runs_stand_on_differing_conditions() -> None:
     plain = training()
     captured = replace(plain, identity=plain.identity | {"capture": True})
     with pytest.raises(ValueError, match="capture"):
-        refuse_unlike(footing(plain), footing(captured))
+        require_comparable(conditions(plain), conditions(captured))
 
 
 def test_the_seconds_of_an_invalid_run_do_not_count() -> None:
@@ -65,4 +65,4 @@ def test_outcomes_come_in_the_order_in_which_their_texts_were_drawn() -> None:
     assert [each.example_id for each in result.in_order()] == ["test-0", "test-1", "test-2"]
     one_model, another = ({"processor": "x", "gpus": [gpu], "threads": 2} for gpu in ("NVIDIA H100", "NVIDIA A100"))
     with pytest.raises(ValueError, match="gpus"):
-        refuse_unlike(footing(training(machine=one_model)), footing(training("pgd", machine=another)))
+        require_comparable(conditions(training(machine=one_model)), conditions(training("pgd", machine=another)))

@@ -11,7 +11,7 @@ from scipy import stats
 from reports.statistics import (
     Estimate,
     mcnemar,
-    refuse_unlike,
+    require_comparable,
     resampled_means,
     summarise,
     time_ratio,
@@ -158,7 +158,7 @@ def test_the_interval_of_a_time_ratio_is_an_independent_library_s_on_log_ratios(
     assert [found.mean, found.low, found.high] == pytest.approx(expected), "equal to the last digits of a double"
 
 
-def test_unlike_footings_are_refused_by_name() -> None:
-    refuse_unlike({"clock": "host"}, {"clock": "host"})
+def test_differing_conditions_are_refused_by_name() -> None:
+    require_comparable({"clock": "host"}, {"clock": "host"})
     with pytest.raises(ValueError, match="times are not comparable: clock is 'host' and 'cuda'"):
-        refuse_unlike({"clock": "host", "device": "x"}, {"clock": "cuda", "device": "x"})
+        require_comparable({"clock": "host", "device": "x"}, {"clock": "cuda", "device": "x"})

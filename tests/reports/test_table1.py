@@ -85,7 +85,7 @@ def test_a_time_that_does_not_count_is_in_no_ratio() -> None:
     assert cells(table, 0)["speedup_over_freelb"].mean == pytest.approx(4)
 
 
-def test_times_of_unlike_footing_are_not_divided_and_what_differs_is_named() -> None:
+def test_times_under_different_conditions_are_not_divided_and_what_differs_is_named() -> None:
     trained, attacks = runs()
     trained[0] = replace(trained[0], clock="cuda")
     table = table1(trained, attacks, RECIPES, [])

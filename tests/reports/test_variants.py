@@ -95,7 +95,7 @@ def test_changes_along_a_curve_are_told_from_the_default() -> None:
     assert alone[0]["clean_percent_change"] is None, "without the default, from the first"
 
 
-def test_times_on_unlike_footings_are_not_divided() -> None:
+def test_times_under_different_conditions_are_not_divided() -> None:
     record, attacked = run(42, 5, "1110", 2)
     alike = rows(PLAIN_RUNS, group(OTHER, (record, attacked)))[1]
     unlike = rows(PLAIN_RUNS, group(OTHER, (replace(record, clock="cuda"), attacked)))[1]

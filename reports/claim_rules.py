@@ -19,9 +19,9 @@ from scipy import stats
 
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
-from reports.frame import counted_seconds, footing
+from reports.frame import conditions, counted_seconds
 from reports.measured import Measured
-from reports.statistics import Estimate, Summary, refuse_unlike, summarise, time_ratio
+from reports.statistics import Estimate, Summary, require_comparable, summarise, time_ratio
 from reports.task_results import OURS, Quantity, TaskResults, contrast, setting
 
 Verdict = Literal["supported", "not supported", "inconclusive", "not measured"]
@@ -146,7 +146,7 @@ def _speedup(what: str, baseline: Measured | None, main: Measured) -> Part:
     try:
         for one in baseline.trainings.values():
             for other in main.trainings.values():
-                refuse_unlike(footing(one), footing(other))
+                require_comparable(conditions(one), conditions(other))
     except ValueError as unlike:
         return Part(what, "×", None, "not measured", str(unlike))
     found = time_ratio(*(counted_seconds(cell.trainings.values()) for cell in (baseline, main)))

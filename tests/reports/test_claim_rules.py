@@ -6,7 +6,7 @@ import math
 
 from made_up_victims import Made
 
-from reports.evidence import above, faster, more_robust, within
+from reports.claim_rules import above, faster, more_robust, within
 from reports.measured import measure
 from reports.statistics import Estimate
 from reports.task_results import task_results
@@ -51,7 +51,7 @@ def test_a_side_that_was_not_run_or_shares_nothing_is_named() -> None:
     ]
 
 
-def test_times_on_unlike_footings_are_no_speedup() -> None:
+def test_times_under_different_conditions_are_no_speedup() -> None:
     part = faster(tasks_of(Made().add("early_robust").add("pgd", clock="cuda")))[0]
     assert (part.verdict, part.note) == ("not measured", "times are not comparable: clock is 'cuda' and 'host'")
 
