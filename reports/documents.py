@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.results.store import Store, write_atomically
+from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
+from benchmarks.results.store import Store
 from reports.derivation import derive, parse
 
 BLOCK = re.compile(
@@ -73,7 +74,7 @@ def _block(name: str, table: str) -> str:
 def _markdown(folder: Path, name: str) -> str:
     """The table without its heading's rank, for the document has headings of its own."""
     path = folder / f"{name}.json"
-    content = parse(path.read_text("utf-8")) if path.is_file() else None
+    content = parse(read_text(path)) if is_plain_file(path) else None
     if content is None or "kind" not in content["sources"]:
         raise ValueError(
             f"there is no table {path} that names its sources; make it with 'reproduce', 'run' or 'report'"

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data.plain_files import is_plain_file, read_bytes, read_text
 from benchmarks.results.store import Damaged, Store, canonical
 from benchmarks.results.verify import Finding, verify
 from reports.derivation import derive, numbers_of, parse
@@ -34,8 +35,8 @@ def verified(folder: Path) -> Table:
 def _wrong_numbers(store: Store, path: Path) -> Iterator[Finding]:
     """Numbers of a written table, in any of its files, that the records it names do not give."""
     try:
-        content = parse(path.read_text("utf-8"))
-    except ValueError as error:
+        content = parse(read_text(path))
+    except (OSError, ValueError) as error:
         yield Finding(path.name, f"it is no JSON: {error}")
         return
     if content is None:
@@ -45,14 +46,18 @@ def _wrong_numbers(store: Store, path: Path) -> Iterator[Finding]:
         wrong = list(_unlike(content, json.loads(derived["json"])))
     except Damaged:
         return  # the record has a finding of its own
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         yield Finding(path.name, f"it cannot be made again of the records it names: {error!r}")
         return
     yield from (Finding(path.name, what) for what in wrong)
     for suffix, text in derived.items():
         other = path.with_suffix(f".{suffix}")
-        if suffix != "json" and other.is_file():
-            yield from (Finding(other.name, what) for what in _unlike_lines(other.read_text("utf-8"), text))
+        if suffix != "json" and is_plain_file(other):
+            yield from (Finding(other.name, what) for what in _unlike_lines(_lenient(other), text))
+
+
+def _lenient(path: Path) -> str:
+    return read_bytes(path).decode("utf-8", "replace")
 
 
 def _unlike(written: dict[str, Any], derived: dict[str, Any]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
+from benchmarks.data.plain_files import read_bytes, write_atomically
+
 log = logging.getLogger(__name__)
+
+MOST_BYTES = 1 << 34
 
 Arrays = dict[str, np.ndarray]
 
@@ -23,14 +26,17 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     """The arrays in `path`, made and written there where it is absent.
 
     A file whose checksum does not fit is made again, and the log says so.
+
+    Raises:
+        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
     """
-    if path.exists():
+    if os.path.lexists(path):
         try:
             return _read(path)
-        except (SafetensorError, ValueError, KeyError) as error:
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
             log.warning("the token cache %s is corrupted (%s) and is made again", path.name, error)
     arrays = make()
-    _write(path, arrays)
+    write_atomically(path, tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
     return arrays
 
 
@@ -41,28 +47,8 @@ def _checksum(arrays: Arrays) -> np.ndarray:
     return np.frombuffer(digest.digest(), np.uint8)
 
 
-def _write(path: Path, arrays: Arrays) -> None:
-    """Writes beside the place and renames, so that no reader ever sees half a file.
-
-    Raises:
-        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tokens-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise RuntimeError(f"the token cache {path} cannot be written: {error.strerror or error}") from error
-
-
 def _read(path: Path) -> Arrays:
-    arrays = dict(read_tensors(path.read_bytes()))
+    arrays = dict(read_tensors(read_bytes(path, MOST_BYTES)))
     checksum = arrays.pop("checksum")
     if not np.array_equal(checksum, _checksum(arrays)):
         raise ValueError("its checksum does not fit")

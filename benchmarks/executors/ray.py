@@ -27,11 +27,12 @@ from ray.exceptions import RayError
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
 from benchmarks.jobs.resolve import Setup
 from benchmarks.jobs.work import Item, Surroundings, Training
-from benchmarks.results.store import Store, content_key, differences, write_atomically
+from benchmarks.results.store import Store, content_key, differences
 
 RETRIES = 3
 GRACE_SECONDS = 30.0
@@ -230,9 +231,9 @@ class RayExecutor(Executor):
     def _scratch_name(self) -> str:
         """The name of the nodes' own folders: the same when this command is repeated on this store, never another's."""
         token = self._setup.store.root / TOKEN
-        if not token.exists():
+        if not is_plain_file(token):
             write_atomically(token, uuid.uuid4().hex)
-        planned = {"store": token.read_text("utf-8"), "trainings": [item.key for item in self._trainings]}
+        planned = {"store": read_text(token), "trainings": [item.key for item in self._trainings]}
         return f"earlyrobust-{content_key(planned)[:16]}"
 
     def _needs(self, item: Item | None, node: Node) -> int:

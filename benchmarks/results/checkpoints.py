@@ -19,7 +19,8 @@ from torch import Tensor
 
 from baselines.defense import Progress
 from baselines.resuming import State
-from benchmarks.results.store import UNREADABLE, differences, write_atomically
+from benchmarks.data.plain_files import part_of, write_atomically
+from benchmarks.results.store import UNREADABLE, differences
 
 log = logging.getLogger(__name__)
 
@@ -127,14 +128,12 @@ class Checkpoints:
 def _write(path: Path, content: Mapping[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     text = json.dumps(_without_tensors(content, "", tensors))
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={"content": text, "sha256": _digest(text, tensors)})
-        os.replace(part, path)
+        with part_of(path) as part:
+            save_file(tensors, part, metadata={"content": text, "sha256": _digest(text, tensors)})
+            os.replace(part, path)
     except (OSError, SafetensorError) as error:
-        if path.parent.is_dir():
-            part.unlink(missing_ok=True)
         raise RuntimeError(f"the checkpoint {path} cannot be written: {error}") from error
 
 

@@ -12,6 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from benchmarks.data.plain_files import open_plain
+
+MOST_BYTES = 4096
+# File systems of one kernel: where nobody holds the system's lock on a file, its owner is gone, whatever its host
+LOCAL = ("apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "overlay", "tmpfs", "xfs", "zfs")
+
+
+class UnderWay(ValueError):
+    """Another process holds the lock, or may hold it; that may pass."""
+
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
@@ -23,9 +35,9 @@ def locked(path: Path, what: str) -> Iterator[None]:
     Args:
         what: what is locked, for the refusal.
     Raises:
-        ValueError: naming owner and age, where another process holds the lock, or one of another machine left it: of
-            that one nobody here can tell whether it lives.
-        RuntimeError: where the file cannot be written.
+        UnderWay: naming owner and age, where another process holds the lock, or where one of another machine left it
+            on a file system that machines share: nobody here can tell whether that one lives.
+        RuntimeError: where the file cannot be written, or is no regular file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,19 +54,20 @@ def locked(path: Path, what: str) -> Iterator[None]:
 def _acquired(path: Path, what: str) -> int:
     """The lock's open file, with our name in it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, path):
-                _refuse_stranger(path, what)
+                _refuse_stranger(descriptor, path, what)
                 os.ftruncate(descriptor, 0)
                 with os.fdopen(descriptor, "w", encoding="utf-8", closefd=False) as file:
                     json.dump(_ourselves(), file)
                 return descriptor
         except BlockingIOError as error:
+            owner = _owner(descriptor)
             os.close(descriptor)
-            raise ValueError(
-                f"{what} is under way already: {_described(_owner(path))}; wait for its end, or give another folder"
+            raise UnderWay(
+                f"{what} is under way already: {_described(owner)}; wait for its end, or give another folder"
             ) from error
         except BaseException:
             os.close(descriptor)
@@ -64,28 +77,36 @@ def _acquired(path: Path, what: str) -> int:
 
 def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
 
-def _refuse_stranger(path: Path, what: str) -> None:
-    owner = _owner(path)
-    if owner is not None and owner["host"] != socket.gethostname():
-        raise ValueError(
+def _refuse_stranger(descriptor: int, path: Path, what: str) -> None:
+    owner = _owner(descriptor)
+    if owner is not None and owner["host"] != socket.gethostname() and not is_local(path):
+        raise UnderWay(
             f"{what} was begun elsewhere: {_described(owner)}; wait for its end, or, where that process is gone, "
             f"remove {path}"
         )
+
+
+def is_local(path: Path) -> bool:
+    """Whether a path lies on a file system that only this machine uses; an unknown kind counts as shared."""
+    place = path.resolve()
+    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    kind = next((mounts[folder] for folder in (place, *place.parents) if folder in mounts), "unknown")
+    return kind in LOCAL
 
 
 def _ourselves() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time()}
 
 
-def _owner(path: Path) -> dict[str, Any] | None:
+def _owner(descriptor: int) -> dict[str, Any] | None:
     """Who the file names, or None where it was not written to its end."""
     try:
-        owner = json.loads(path.read_text("utf-8"))
+        owner = json.loads(os.pread(descriptor, MOST_BYTES, 0).decode("utf-8"))
         time.localtime(owner["since"])  # a year that is none names nobody
         return {"host": str(owner["host"]), "pid": int(owner["pid"]), "since": float(owner["since"])}
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):

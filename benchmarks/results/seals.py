@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.data.digests import sha256_of
-from benchmarks.results.store import write_atomically
+from benchmarks.data.plain_files import MOST_BYTES, is_plain_file, read_bytes, write_atomically
 
 SEALS = "tables.sha256"
 
@@ -19,16 +20,19 @@ def seal(folder: Path, paths: Sequence[Path]) -> None:
 
 def broken_seals(folder: Path) -> Iterator[tuple[str, str]]:
     """Name and complaint of each file that was changed since it was written; one that was removed is missed by none."""
-    present = {path.name for path in folder.glob("*") if path.is_file()}
     for name, expected in _read(folder).items():
         path = folder / name
-        if name in present and sha256_of(path) != expected:
+        if not os.path.lexists(path):
+            continue
+        if not is_plain_file(path, MOST_BYTES):
+            yield name, "it is no regular file, or too large for a table; the command that made it makes it again"
+        elif sha256_of(path) != expected:
             yield name, "the table was changed after it was written; the command that made it makes it again"
 
 
 def _read(folder: Path) -> dict[str, str]:
     """Hash by file name; a line that is none of ours is left out."""
     path = folder / SEALS
-    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    lines = read_bytes(path).decode("utf-8", "replace").splitlines() if is_plain_file(path, MOST_BYTES) else []
     pairs = [line.split("  ", 1) for line in lines]
     return {pair[1]: pair[0] for pair in pairs if len(pair) == 2 and Path(pair[1]).name == pair[1]}

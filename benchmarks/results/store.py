@@ -13,19 +13,35 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
+from benchmarks.data.plain_files import (
+    NotPlain,
+    is_plain_file,
+    open_plain,
+    read_bytes,
+    read_text,
+    remove_left_parts,
+    require_plain,
+    sync,
+    write_atomically,
+)
 from benchmarks.results.locks import locked
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord, typed
 
 log = logging.getLogger(__name__)
 
-READABLE = 0o644
+Kind = Literal["trainings", "evaluations", "attacks"]
+
 RECORD = "record.json"
-FOLDER = re.compile(r"(adversarial_texts/)?(trainings|attacks)/[0-9a-f]{64}")
+RECORD_BYTES = 1 << 28
+LINE_BYTES = 1 << 26
+KINDS: tuple[Kind, ...] = ("trainings", "evaluations", "attacks")
+FOLDERS = (*KINDS, "adversarial_texts", "locks", "quarantine", "tokens", "tracked")
+KEY = re.compile(r"[0-9a-f]{64}")
+FOLDER = re.compile(rf"(adversarial_texts/)?(trainings|attacks)/{KEY.pattern}")
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a damaged file leads to
 
-Kind = Literal["trainings", "evaluations", "attacks"]
 Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
 
 
@@ -75,18 +91,24 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
 class Store:
     """Records under one folder: `trainings/<key>/`, `evaluations/<key>/`, `attacks/<key>/`.
 
-    What was found damaged lies under `quarantine/`.
+    What was found damaged lies under `quarantine/`. No link in it is followed, and nothing is read or written that is
+    no regular file, whoever put it there.
 
     Args:
+        root: the folder; it may be a link itself.
         writable: False reads alone; nothing is made or tried out in the folder.
     Raises:
-        ValueError: where the folder is a file, or cannot be written.
+        ValueError: where the folder is a file, or cannot be written, or a folder in it is a link or a file.
     """
 
     def __init__(self, root: Path, *, writable: bool = True):
         self.root = Path(root)
         if self.root.exists() and not self.root.is_dir():
             raise ValueError(f"the output folder {self.root} is a file; give another with --out")
+        for name in FOLDERS:
+            place = self.root / name
+            if place.is_symlink() or (place.exists() and not place.is_dir()):
+                raise ValueError(f"{place} is a link or a file; a folder is allowed there: put one in its place")
         if not writable:
             return
         try:
@@ -104,7 +126,7 @@ class Store:
 
     def model_folder(self, key: str) -> Path:
         """Where the weights of a training lie."""
-        return self.root / "trainings" / key / "model"
+        return self._home("trainings", key) / "model"
 
     def weights_path(self, key: str) -> Path:
         """The file of those weights."""
@@ -112,15 +134,15 @@ class Store:
 
     def checkpoints_folder(self, key: str) -> Path:
         """Where an unfinished training keeps what it goes on from."""
-        return self.root / "trainings" / key / "checkpoints"
+        return self._home("trainings", key) / "checkpoints"
 
     def outcomes_path(self, key: str) -> Path:
         """The file an attack's outcomes are appended to."""
-        return self.root / "attacks" / key / "outcomes.jsonl"
+        return self._home("attacks", key) / "outcomes.jsonl"
 
     def victim_path(self, key: str) -> Path:
         """The note on which weights an attack's outcomes are of."""
-        return self.root / "attacks" / key / "victim.json"
+        return self._home("attacks", key) / "victim.json"
 
     def of_training_texts(self) -> Store:
         """The store inside this one that holds attacks on training texts, whose outcomes are no results."""
@@ -172,8 +194,8 @@ class Store:
         line = canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("r+b" if path.exists() else "xb") as file:
-                file.seek(_sound_bytes(path))
+            with os.fdopen(open_plain(path, os.O_RDWR | os.O_CREAT, None), "r+b") as file:
+                file.seek(_sound_bytes(file))
                 file.truncate()
                 file.write(line.encode())
         except OSError as error:
@@ -186,14 +208,12 @@ class Store:
             Damaged: where a line before the last is.
         """
         path = self.outcomes_path(key)
-        if not path.exists():
-            return []
-        return list(_sound_lines(path))
+        return list(_sound_lines(path)) if path.exists() else []
 
     def ends_whole(self, key: str) -> bool:
         """Whether the last line of an attack's outcomes was written to its end."""
-        path = self.outcomes_path(key)
-        return _sound_bytes(path) == path.stat().st_size
+        with os.fdopen(open_plain(self.outcomes_path(key), os.O_RDONLY, None), "rb") as file:
+            return _sound_bytes(file) == os.fstat(file.fileno()).st_size
 
     def hold_to(self, key: str, weights_sha256: str | None) -> None:
         """Ties an attack to the weights it is run on: its outcomes so far are moved away where they are of others.
@@ -216,19 +236,21 @@ class Store:
         if not path.exists():
             return None
         try:
-            return json.loads(path.read_text("utf-8"))["weights_sha256"]
+            return json.loads(read_text(path, LINE_BYTES))["weights_sha256"]
         except UNREADABLE as error:
             raise Damaged(f"{path} is damaged ({_briefly(error)})") from error
 
     def quarantine(self) -> list[str]:
         """Moves every training, evaluation and attack aside that is damaged or failed, and says so, a sentence each.
 
-        Checkpoints that a kill left behind a finished training are thrown away.
+        Checkpoints that a kill left behind a finished training are thrown away, and so are temporary files of writers
+        that are gone.
         The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
         """
         inside = self.of_training_texts()
         said = inside.quarantine() if inside.root.is_dir() else []
-        for kind in ("trainings", "evaluations", "attacks"):
+        remove_left_parts(self.root)
+        for kind in KINDS:
             for key in self.keys(kind):
                 try:
                     if self.check(kind, key) and kind == "trainings":
@@ -240,7 +262,7 @@ class Store:
 
     def keys(self, kind: Kind) -> list[str]:
         """The names of all folders of a kind, finished or not."""
-        return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir())
+        return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir() or KEY.fullmatch(path.name))
 
     def check(self, kind: Kind, key: str) -> bool:
         """Reads all there is of a training or an attack, but for weights; whether it is finished.
@@ -272,7 +294,7 @@ class Store:
         home.mkdir(exist_ok=True)
         number = len(list(home.glob(f"{kind}-{key}-*"))) + 1
         target = home / f"{kind}-{key}-{number}"
-        if (self.root / kind / key).exists():  # another process may have been faster
+        if os.path.lexists(self.root / kind / key):  # another process may have been faster
             os.replace(self.root / kind / key, target)
         return f"{why}; it was moved to {target} and is redone"
 
@@ -283,7 +305,7 @@ class Store:
             folder: by its path in the store, such as `trainings/<key>`.
         """
         home = self._folder(folder)
-        paths = (path for path in sorted(home.rglob("*")) if path.is_file() and not path.name.startswith("."))
+        paths = (path for path in sorted(home.rglob("*")) if is_plain_file(path) and not path.name.startswith("."))
         names = {path.relative_to(home).as_posix(): path for path in paths}
         return {name: path.read_bytes() for name, path in names.items() if not name.startswith("checkpoints/")}
 
@@ -303,7 +325,7 @@ class Store:
                 raise ValueError(f"the file name {name!r} leads out of the folder {folder}")
         record = home / RECORD
         is_finished = RECORD in files
-        if is_finished and record.is_file() and record.read_bytes() == files[RECORD]:
+        if is_finished and record.is_file() and read_bytes(record) == files[RECORD]:
             return
         for name in sorted(files, key=lambda name: name == RECORD):
             if is_finished or not (home / name).exists():
@@ -314,7 +336,9 @@ class Store:
     def _folder(self, folder: str) -> Path:
         if not FOLDER.fullmatch(folder):
             raise ValueError(f"a folder of the store is called trainings/<key> or attacks/<key>, got {folder!r}")
-        return self.root / folder
+        inside, _, name = folder.rpartition("/")
+        store = self.of_training_texts() if inside.startswith("adversarial_texts/") else self
+        return store._home(inside.rpartition("/")[2], name)  # type: ignore[arg-type]
 
     def _put(self, kind: Kind, record: TrainingRecord | EvaluationRecord | AttackRecord) -> None:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
@@ -323,6 +347,7 @@ class Store:
             raise RuntimeError(f"the record {kind}/{record.key} is written already: {changes}")
         values = json.loads(json.dumps(dataclasses.asdict(record)))
         text = json.dumps(values | {"sha256": _checksum(values)}, indent=1, ensure_ascii=False)
+        _sync_all(self._home(kind, record.key))
         write_atomically(self._path(kind, record.key), text)
 
     def _get(self, kind: Kind, key: str, record_type: type[Record]) -> Record | None:
@@ -330,7 +355,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            values = json.loads(path.read_text("utf-8"))
+            values = json.loads(read_text(path, RECORD_BYTES))
             checksum = values.pop("sha256", None)  # records of the first version have none
             if checksum not in (None, _checksum(values)):
                 raise ValueError("its checksum does not fit")
@@ -349,23 +374,39 @@ class Store:
                 yield record
 
     def _path(self, kind: Kind, key: str) -> Path:
-        return self.root / kind / key / RECORD
+        return self._home(kind, key) / RECORD
+
+    def _home(self, kind: Kind, key: str) -> Path:
+        """The folder of a training, an evaluation or an attack.
+
+        Raises:
+            Damaged: where it, or anything in it, is no regular file or folder.
+        """
+        home = self.root / kind / key
+        try:
+            require_plain(self.root, home)
+        except NotPlain as error:
+            raise Damaged(str(error)) from error
+        if home.is_file():
+            raise Damaged(f"{home} is a file; a folder is allowed there")
+        return home
 
 
 def _briefly(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _sound_bytes(path: Path) -> int:
+def _sound_bytes(file: BinaryIO) -> int:
     """Bytes up to the end of the last whole line."""
-    size = path.stat().st_size
-    if size == 0:
-        return 0
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) == b"\n":
-            return size
-    return path.read_bytes().rfind(b"\n") + 1
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - LINE_BYTES)
+        file.seek(start)
+        place = file.read(end - start).rfind(b"\n")
+        if place >= 0:
+            return start + place + 1
+        end = start
+    return 0
 
 
 def _checksum(values: Mapping[str, Any]) -> str:
@@ -376,42 +417,30 @@ def _checksum(values: Mapping[str, Any]) -> str:
 
 def _sound_lines(path: Path) -> Iterator[Outcome]:
     """The outcomes of all whole lines."""
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            entry = json.loads(line)
-            if _checksum(entry["outcome"]) != entry["sha256"]:
-                raise ValueError("its checksum does not fit")
-            yield Outcome.from_json(entry["outcome"])
-        except UNREADABLE as error:
-            raise Damaged(f"{path}, line {number} is damaged ({_briefly(error)})") from error
+    number = 1
+    try:
+        with os.fdopen(open_plain(path, os.O_RDONLY, None), "rb") as file:
+            while (line := file.readline(LINE_BYTES)).endswith(b"\n"):
+                entry = json.loads(line)
+                if _checksum(entry["outcome"]) != entry["sha256"]:
+                    raise ValueError("its checksum does not fit")
+                yield Outcome.from_json(entry["outcome"])
+                number += 1
+            if len(line) == LINE_BYTES:
+                raise ValueError(f"it is longer than {LINE_BYTES} bytes")
+    except UNREADABLE as error:
+        raise Damaged(f"{path}, line {number} is damaged ({_briefly(error)})") from error
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder.
+def _sync_all(home: Path) -> None:
+    """Has the disk hold all that lies in a folder, before a record vouches for it.
 
-    Args:
-        content: bytes, or text that is written as UTF-8.
     Raises:
-        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+        RuntimeError: naming the folder, where the disk is full.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(READABLE)  # a temporary file is its owner's alone
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        for folder, _, names in os.walk(home):
+            for place in (*(Path(folder) / name for name in names), Path(folder)):
+                sync(place)
     except OSError as error:
-        raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise RuntimeError(f"{home} cannot be written: {error.strerror or error}") from error

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.results.locks import locked
+from benchmarks.results.locks import is_local, locked
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLD = "import sys, time; from pathlib import Path; from benchmarks.results.locks import locked\n"
@@ -51,7 +52,48 @@ def test_the_same_process_cannot_hold_it_twice_and_an_exception_frees_it(tmp_pat
         pass
 
 
-def test_a_lock_of_another_machine_is_left_alone(tmp_path) -> None:
+@pytest.fixture
+def shared_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file system is one that machines share."""
+    mounts = [SimpleNamespace(mountpoint="/", fstype="nfs4")]
+    monkeypatch.setattr("benchmarks.results.locks.psutil.disk_partitions", lambda **_: mounts)
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "lustre", "fuse.sshfs", "9p", "none that is known"])
+def test_a_file_system_that_machines_may_share_is_not_local(tmp_path, monkeypatch, kind: str) -> None:
+    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path), fstype=kind)]
+    monkeypatch.setattr("benchmarks.results.locks.psutil.disk_partitions", lambda **_: mounts)
+    assert not is_local(tmp_path / "out" / "locks" / "a")
+    assert is_local(tmp_path.parent / "a")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "overlay", "tmpfs", "xfs"])
+def test_the_lock_of_a_dead_container_on_this_machine_s_disk_is_taken_over(tmp_path, monkeypatch, kind: str) -> None:
+    mounts = [SimpleNamespace(mountpoint="/", fstype=kind)]
+    monkeypatch.setattr("benchmarks.results.locks.psutil.disk_partitions", lambda **_: mounts)
+    path = tmp_path / "a"
+    path.write_text(json.dumps({"host": "5f3a9c0d12ab", "pid": 1, "since": time.time() - 60}))
+    with locked(path, "x"):
+        assert json.loads(path.read_text())["host"] == socket.gethostname()
+
+
+@pytest.mark.parametrize("instead", ["a link", "a link to nowhere", "a pipe", "a folder"])
+def test_a_lock_that_is_no_regular_file_is_refused_and_left(tmp_path, instead: str) -> None:
+    path, outside = tmp_path / "a", tmp_path / "outside"
+    outside.write_text("of somebody else")
+    if instead == "a pipe":
+        os.mkfifo(path)
+    elif instead == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to(outside if instead == "a link" else tmp_path / "none")
+    with pytest.raises(RuntimeError, match="a cannot be taken: "), locked(path, "x"):
+        pytest.fail("taken")
+    assert outside.read_text() == "of somebody else" and not (tmp_path / "none").exists()
+    assert os.path.lexists(path)
+
+
+def test_a_lock_of_another_machine_is_left_alone(tmp_path, shared_disk) -> None:
     path = tmp_path / "a"
     path.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": time.time() - 7200}))
     refused = pytest.raises(ValueError, match=r"begun elsewhere: by process 7 on elsewhere .*\(120 min\).* remove .*a$")
@@ -68,7 +110,7 @@ def test_a_half_written_name_is_nobody_s(tmp_path, content: str) -> None:
         assert json.loads(path.read_text())["host"] == socket.gethostname()
 
 
-def test_a_clock_that_jumps_back_makes_no_negative_age(tmp_path) -> None:
+def test_a_clock_that_jumps_back_makes_no_negative_age(tmp_path, shared_disk) -> None:
     path = tmp_path / "a"
     path.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": time.time() + 9999}))
     with pytest.raises(ValueError, match=r"\(0 min\)"), locked(path, "x"):

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up import attack, outcome, training
 
+from benchmarks.data.plain_files import write_atomically
 from benchmarks.results.records import Outcome, TrainingRecord
-from benchmarks.results.store import Store, content_key, differences, write_atomically
+from benchmarks.results.store import Damaged, Store, content_key, differences
+from benchmarks.results.verify import verify
 
 FIELDS = [field.name for field in (*dataclasses.fields(TrainingRecord), *dataclasses.fields(Outcome))]
 
@@ -174,21 +176,6 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch: pytes
         Store(tmp_path)
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "table.md"
-    write_atomically(path, "old")
-    assert path.stat().st_mode & 0o777 == 0o644, "others may read it"
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("benchmarks.results.store.os.fsync", full)
-    with pytest.raises(RuntimeError, match=r"table.md cannot be written: No space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["table.md"]
-
-
 def packed(tmp_path) -> tuple[Store, TrainingRecord, dict[str, bytes]]:
     """A store with a training, and its files."""
     store, record = Store(tmp_path / "first"), training()
@@ -238,3 +225,105 @@ def test_a_record_changed_on_its_way_is_found(tmp_path) -> None:
     changed = files["record.json"].replace(b'"clean_correct": "1110"', b'"clean_correct": "1111"')
     with pytest.raises(RuntimeError, match="its checksum does not fit"):
         Store(tmp_path / "second").unpack(f"trainings/{record.key}", files | {"record.json": changed})
+
+
+def stored(tmp_path) -> tuple[Store, str, str]:
+    """A store with a training and a finished attack on it, and their keys."""
+    store, record = Store(tmp_path / "out"), training()
+    write_atomically(store.weights_path(record.key), b"weights")
+    store.put_training(record)
+    attacked = attack(record)
+    store.hold_to(attacked.key, record.weights_sha256)
+    for number in range(4):
+        store.append_outcome(attacked.key, outcome(number))
+    store.put_attack(attacked)
+    return store, record.key, attacked.key
+
+
+PLACES = {
+    "record": "trainings/{training}/record.json",
+    "weights": "trainings/{training}/model/model.safetensors",
+    "model folder": "trainings/{training}/model",
+    "training's folder": "trainings/{training}",
+    "outcomes": "attacks/{attack}/outcomes.jsonl",
+    "victim's note": "attacks/{attack}/victim.json",
+    "attack's folder": "attacks/{attack}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("instead", ["a link", "a link to nowhere", "a pipe", "a device"])
+def test_what_is_no_regular_file_is_named_never_followed_and_moved_aside(tmp_path, place: str, instead: str) -> None:
+    store, training_key, attack_key = stored(tmp_path)
+    path = store.root / PLACES[place].format(training=training_key, attack=attack_key)
+    outside = tmp_path / "outside"
+    path.rename(outside)
+    before = {each: each.read_bytes() for each in (outside, *outside.rglob("*")) if each.is_file()}
+    if instead == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"a link": outside, "a link to nowhere": tmp_path / "none", "a device": "/dev/zero"}[instead])
+    kind, key = ("trainings", training_key) if "training" in PLACES[place] else ("attacks", attack_key)
+    found = [finding.what for finding in verify(Store(store.root, writable=False)) if finding.place.endswith(key)]
+    assert [str(path) in what and "regular files and folders are allowed" in what for what in found] == [True]
+    with pytest.raises(Damaged, match=r"is a (link|pipe)"):
+        store.append_outcome(key, outcome(9)) if kind == "attacks" else store.put_training(training())
+    (said,) = store.quarantine()
+    assert "was moved to" in said and not os.path.lexists(store.root / kind / key)
+    assert not (tmp_path / "none").exists()
+    assert before == {each: each.read_bytes() for each in (outside, *outside.rglob("*")) if each.is_file()}
+
+
+@pytest.mark.parametrize("name", ["trainings", "attacks", "locks", "quarantine", "adversarial_texts", "tokens"])
+def test_a_folder_of_the_store_that_is_a_link_is_refused(tmp_path, name: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(ValueError, match=f"{name} is a link or a file; a folder is allowed there"):
+        Store(tmp_path / "out", writable=False)
+
+
+def test_the_store_itself_may_be_a_link(tmp_path) -> None:
+    store, training_key, _ = stored(tmp_path)
+    (tmp_path / "shortcut").symlink_to(store.root)
+    assert Store(tmp_path / "shortcut").training(training_key) is not None
+    assert Store(tmp_path / "shortcut").quarantine() == []
+
+
+def test_outcomes_are_on_the_disk_before_the_record_that_vouches_for_them(tmp_path, monkeypatch) -> None:
+    synced, real = [], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr("benchmarks.data.plain_files.os.fsync", fsync)
+    _, training_key, attack_key = stored(tmp_path)
+    for item, own in ((training_key, "model/model.safetensors"), (attack_key, "outcomes.jsonl")):
+        names = [name.rpartition(f"{item}/")[2] for name in synced if f"{item}/" in name]
+        record = next(place for place, name in enumerate(names) if name.startswith(".record.json"))
+        assert own in names[:record], names
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path) -> None:
+    store = Store(tmp_path)
+    store.append_outcome("k", outcome(0))
+    with store.outcomes_path("k").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Damaged, match=r"line 2 is damaged \(it is longer than"):
+        store.outcomes("k")
+
+
+def test_the_temporary_files_of_killed_writers_go_when_the_command_is_repeated(tmp_path) -> None:
+    store, training_key, attack_key = stored(tmp_path)
+    parts = [
+        store.root / ".table1.md-0123abcd.part",
+        store.root / "tokens" / ".tokens-0123abcd.part",
+        store.model_folder(training_key).parent / ".record.json-0123abcd.part",
+        store.root / "attacks" / attack_key / ".victim.json-ffffffff.part",
+    ]
+    for part in parts:
+        part.parent.mkdir(exist_ok=True)
+        part.write_text("half")
+    assert store.quarantine() == []
+    assert not any(part.exists() for part in parts)

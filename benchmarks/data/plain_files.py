@@ -1,0 +1,188 @@
+"""Files in folders that came from elsewhere: read only where they are plain, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PART = re.compile(r"\..+-[0-9a-f]{8}\.part")
+MOST_BYTES = 1 << 28
+OPENED = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a link fails, a pipe without a writer does not wait
+
+
+class NotPlain(OSError):
+    """Something is no regular file or folder, or larger than what is read."""
+
+
+def require_plain(root: Path, path: Path) -> None:
+    """Refuses a path below `root` that leads over a link, or to something that is no regular file or folder.
+
+    Of a folder, all that lies in it is looked at. What is not there is plain. `root` itself may be a link.
+
+    Raises:
+        NotPlain: naming the first such place.
+    """
+    place = root
+    for part in path.relative_to(root).parts:
+        place = place / part
+        _require_plain_entry(place)
+    if path.is_dir():
+        for folder, names, files in os.walk(path):
+            for name in (*names, *files):
+                _require_plain_entry(Path(folder) / name)
+
+
+def is_plain_file(path: Path, most_bytes: int | None = None) -> bool:
+    """Whether the path is a regular file, no link to one, and not larger than `most_bytes`."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and (most_bytes is None or found.st_size <= most_bytes)
+
+
+def _require_plain_entry(place: Path) -> None:
+    try:
+        mode = place.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise NotPlain(f"{place} is {_kind(mode)}; regular files and folders are allowed here")
+
+
+def _kind(mode: int) -> str:
+    return "a link" if stat.S_ISLNK(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+
+
+def open_plain(path: Path, flags: int, most_bytes: int | None = MOST_BYTES) -> int:
+    """The descriptor of a regular file; new files get the rights that the umask leaves.
+
+    Args:
+        flags: as for `os.open`; no link is followed, and no pipe waited for.
+        most_bytes: of a larger one nothing is read.
+    Raises:
+        NotPlain: where it is something else, or larger.
+        OSError: where it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, flags | OPENED, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotPlain(f"{path} is a link; give the file itself") from error
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotPlain(f"{path} is no regular file")
+        if most_bytes is not None and found.st_size > most_bytes:
+            raise NotPlain(f"{path} has {found.st_size} bytes; {most_bytes} are allowed")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        NotPlain, OSError: as `open_plain`.
+    """
+    with os.fdopen(open_plain(path, os.O_RDONLY, most_bytes), "rb") as file:
+        return file.read()
+
+
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """The content of a regular file as UTF-8.
+
+    Raises:
+        NotPlain, OSError: as `open_plain`.
+        UnicodeDecodeError: for other bytes.
+    """
+    return read_bytes(path, most_bytes).decode("utf-8")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder.
+
+    A link in its place is replaced, not followed. A writer that is killed leaves its temporary file behind;
+    `remove_left_parts` finds it.
+
+    Args:
+        content: bytes, or text that is written as UTF-8.
+    Raises:
+        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part_of(path) as part:
+            part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+            sync(part)
+            os.replace(part, path)
+        sync(path.parent)
+    except OSError as error:
+        raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """A new and empty temporary file beside `path`, to be filled and renamed; removed where it is left at the end.
+
+    It is locked meanwhile, so that `remove_left_parts` of another process leaves it alone.
+
+    Raises:
+        OSError: where it cannot be made.
+    """
+    while True:
+        part = path.with_name(f".{path.name[:200]}-{os.urandom(4).hex()}.part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPENED, 0o666)
+        with suppress(OSError):  # a file system without locks; nothing is removed there either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            break
+        os.close(descriptor)  # another process took it for one left behind, between our two calls
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def remove_left_parts(root: Path) -> None:
+    """Removes the temporary files of killed writers from a folder and all below it.
+
+    The system's lock on a file falls with the process that writes it; one that is still held is left alone.
+    """
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if PART.fullmatch(name):
+                _remove_if_left(Path(folder) / name)
+
+
+def _remove_if_left(part: Path) -> None:
+    try:
+        descriptor = open_plain(part, os.O_RDONLY, None)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.unlink(missing_ok=True)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def sync(path: Path) -> None:
+    """Has the system write a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
