@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from documentation import PAGES, ROOT, Block, blocks, suite_command
 
-import earlyrobust
+from earlyrobust.cli import main as door
 
 # Options behind a command that has them; the last of two counts.
 RUN_SIZES = "--train-texts 32 --test-texts 16 --attacked 2 --threads 1 --runs 1 --backbone BACKBONE"
@@ -82,9 +82,9 @@ def parsed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
         return nothing
 
-    monkeypatch.setattr(earlyrobust, "VERBS", {name: silent(verb) for name, verb in earlyrobust.VERBS.items()})
+    monkeypatch.setattr(door, "VERBS", {name: silent(verb) for name, verb in door.VERBS.items()})
     with pytest.raises(SystemExit) as end:
-        earlyrobust.main(shlex.split(command)[1:])
+        door.main(shlex.split(command)[1:])
     assert end.value.code == 0, command
 
 
@@ -125,7 +125,7 @@ def run_page(page: Path, prepared: Path, workplace: Path, capsys: pytest.Capture
             runpy.run_path(str(path))
         for arguments in to_run(block, slow=slow):
             with pytest.raises(SystemExit) as end:
-                earlyrobust.main([*arguments, *SIZES.get(arguments[0], "").split()])
+                door.main([*arguments, *SIZES.get(arguments[0], "").split()])
             captured = capsys.readouterr()
             allowed = CODES.get(arguments[0], {0})
             assert end.value.code in allowed, f"{block}: {arguments}\n{captured.out}\n{captured.err}"

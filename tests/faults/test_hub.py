@@ -59,7 +59,8 @@ def test_an_error_page_is_a_sentence(tmp_path, what: str, status: int) -> None:
         found = subprocess.run(
             [
                 sys.executable,
-                "earlyrobust.py",
+                "-m",
+                "earlyrobust",
                 "plan",
                 "table1",
                 "--preset",

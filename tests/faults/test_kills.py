@@ -108,7 +108,7 @@ def command(options: Options) -> list[str]:
     sizes = ["--train-texts", "40", "--test-texts", "20", "--attacked", "4", "--threads", "1", "--runs", "1"]
     recipe = ["--preset", "demo", "--recipes", "textbugger", "--defenses", "fine_tune,early_bert"]
     where = ["--backbone", options.backbone, "--out", str(options.out)]
-    return [sys.executable, "earlyrobust.py", "reproduce", "table1", *recipe, *sizes, *where]
+    return [sys.executable, "-m", "earlyrobust", "reproduce", "table1", *recipe, *sizes, *where]
 
 
 @pytest.mark.slow

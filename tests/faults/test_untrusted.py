@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import earlyrobust
 from baselines.defense import Defense
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.digests import sha256_of
@@ -29,15 +28,15 @@ from benchmarks.jobs.resolve import resolve
 from benchmarks.results.store import Store
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_any_classifier
+from earlyrobust.cli.answers import say
+from earlyrobust.cli.main import _say_error, main
 from reports.figures import Panel, Series, draw_panels, missing_library, write_figure
 from reports.tables import Column, Table, write_table
-from reports.verbs.answers import say
 from reports.word_differences import terminal_words, word_differences
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [
-    path for folder in ("baselines", "method", "benchmarks", "reports") for path in (ROOT / folder).rglob("*.py")
-]
+FOLDERS = ("baselines", "method", "benchmarks", "reports", "earlyrobust")
+SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -110,7 +109,7 @@ def test_so_do_marked_words_and_the_lines_of_a_run(hostile: str, capsys: pytest.
     shown = io.StringIO()
     Reporter(Console(file=shown, width=200)).say(hostile)
     say(hostile)
-    earlyrobust._say_error(ValueError(hostile))
+    _say_error(ValueError(hostile))
     said = capsys.readouterr()
     assert not STEERING & set(shown.getvalue() + said.out + said.err)
 
@@ -135,9 +134,7 @@ def test_names_that_lead_elsewhere_are_refused(name: str, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="the table's name must be a plain name"):
         write_table(table_of("x"), tmp_path, name)
     with pytest.raises(SystemExit) as end:
-        earlyrobust.main(
-            ["run", "--defense", "fine_tune", "--preset", "demo", "--out", str(tmp_path), f"--name={name}"]
-        )
+        main(["run", "--defense", "fine_tune", "--preset", "demo", "--out", str(tmp_path), f"--name={name}"])
     assert end.value.code == 2
     assert not list(tmp_path.iterdir()), "nothing was written"
     if not name.isidentifier():

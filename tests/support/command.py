@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import earlyrobust
+from earlyrobust.cli.main import main
 
 
 def command(*arguments: str, capsys: pytest.CaptureFixture) -> tuple[int, str, str]:
     """Exit code, output and errors of one call."""
     with pytest.raises(SystemExit) as end:
-        earlyrobust.main(arguments)
+        main(arguments)
     captured = capsys.readouterr()
     return end.value.code, captured.out, captured.err
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from earlyrobust.cli.answers import INCOMPLETE, keep_table, print_table, say
 from reports.tables import Column, Table
-from reports.verbs.answers import INCOMPLETE, keep_table, print_table, say
 
 TABLE = Table("Films", (Column("Title", "title", numeric=False),), (("Alien",),))
 

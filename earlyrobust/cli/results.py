@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from tyro.conf import Positional
 
-from reports.verbs.answers import DIFFERENT, FAILED, INCOMPLETE, say
+from earlyrobust.cli.answers import DIFFERENT, FAILED, INCOMPLETE, say
 
 
 def report(

@@ -9,7 +9,7 @@ from tyro.conf import OmitArgPrefixes as Flat
 from tyro.conf import Positional
 
 from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options
-from reports.verbs.answers import INCOMPLETE, keep_table, say
+from earlyrobust.cli.answers import INCOMPLETE, keep_table, say
 
 
 def attack(options: Flat[AttackOptions]) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from reports.verbs.answers import print_table, say
+from earlyrobust.cli.answers import print_table, say
 
 
 def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:

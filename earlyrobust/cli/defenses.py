@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from reports.verbs.answers import FAILED, print_table, say
+from earlyrobust.cli.answers import FAILED, print_table, say
 
 
 def new_defense(name: Positional[str], out: Path = Path(".")) -> int:

@@ -12,7 +12,7 @@ import pytest
 from command import command, small
 
 from benchmarks.results.store import Store
-from reports.verbs.experiments import work_through
+from earlyrobust.cli.experiments import work_through
 
 ROOT = Path(__file__).resolve().parents[3]
 

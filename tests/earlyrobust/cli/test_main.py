@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command import command
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_missing_verb_or_wrong_type_is_usage(capsys) -> None:
@@ -32,16 +32,16 @@ def test_output_may_be_cut_off() -> None:
     """As by `| head`: the command ends without a traceback."""
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, str(ROOT / "earlyrobust.py"), "ls", "recipes"]
-    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "earlyrobust", "ls", "recipes"]
+    ended = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, earlyrobust\n"
-        "try:\n    earlyrobust.main(['--help'])\nexcept SystemExit: pass\n"
+        "import sys\nfrom earlyrobust.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit: pass\n"
         "sys.exit(bool({'torch', 'transformers', 'pandas', 'datasets', 'textattack'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0

@@ -11,7 +11,7 @@ from tyro.conf import Positional, UseAppendAction
 
 from baselines.refusal import require_file_name
 from benchmarks.experiments.options import DEFAULTS, Options
-from reports.verbs.answers import keep_table, say
+from earlyrobust.cli.answers import keep_table, say
 
 if TYPE_CHECKING:
     from benchmarks.experiments.experiment import Cell

@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 
 from baselines.refusal import require, unknown
 from benchmarks.experiments.options import DEFAULTS, Options, split_names
-from reports.verbs.answers import FAILED, INTERRUPTED, print_table, say
+from earlyrobust.cli.answers import FAILED, INTERRUPTED, print_table, say
 
 if TYPE_CHECKING:
     from reports.tables import Table

@@ -15,13 +15,13 @@ import tyro
 
 from baselines.refusal import printable
 from benchmarks.jobs.interruption import raise_interrupt
-from reports.verbs.answers import FAILED, INTERRUPTED, USAGE
-from reports.verbs.defenses import check, new_defense, regress
-from reports.verbs.experiments import plan, reproduce, run
-from reports.verbs.listings import diff_recipes, ls, paper_index, show
-from reports.verbs.machine import bench, doctor, evidence, prepare, scale
-from reports.verbs.results import compare, report, verify
-from reports.verbs.victims import attack, evaluate, export
+from earlyrobust.cli.answers import FAILED, INTERRUPTED, USAGE
+from earlyrobust.cli.defenses import check, new_defense, regress
+from earlyrobust.cli.experiments import plan, reproduce, run
+from earlyrobust.cli.listings import diff_recipes, ls, paper_index, show
+from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
+from earlyrobust.cli.results import compare, report, verify
+from earlyrobust.cli.victims import attack, evaluate, export
 
 VERBS = {
     "reproduce": reproduce,
@@ -73,7 +73,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _say_error(error: Exception) -> None:
     print(f"earlyrobust: {printable(' '.join(str(error).split()))}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""The front door of the suite: the command, `earlyrobust`, and what it does."""
