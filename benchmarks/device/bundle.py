@@ -26,7 +26,7 @@ SYNONYMS = "synonyms.json.gz"
 
 # What the suite imports in training and attacking beyond what a machine with torch and transformers has; without
 # compiled parts, so that the files of this Python's packages are those of any other's.
-PACKAGES = ("tyro", "docstring-parser", "typeguard", "rich", "tabulate", "nvidia-ml-py", "lemminflect")
+PACKAGES = ("typeguard", "rich", "tabulate", "nvidia-ml-py", "lemminflect")
 COMPILED = (".so", ".pyd", ".dylib")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tyro.conf import Positional
-
 from earlyrobust.cli.answers import FAILED, print_table, say
 
 
-def new_defense(name: Positional[str], out: Path = Path(".")) -> int:
-    """Writes a working defense to start from, its test and its card; overwrites nothing.
+def new_defense(name: str, *, out: Path = Path(".")) -> int:
+    """Write a working defense to start from, with its test and its card.
+
+    Overwrites nothing.
 
     Args:
         name: what to call it, in snake case.
@@ -23,8 +23,10 @@ def new_defense(name: Positional[str], out: Path = Path(".")) -> int:
     return 0
 
 
-def check(defense: Positional[str], json: Path | None = None) -> int:
-    """Holds a defense to the contract, on a two-layer model; ends with 1 where a check fails.
+def check(defense: str, *, json: Path | None = None) -> int:
+    """Check a defense against the contract, on a two-layer model.
+
+    Exit code 1 where a check fails.
 
     Args:
         defense: the path of a Python file that defines one, which is code and is run; or a known defense.
@@ -40,8 +42,10 @@ def check(defense: Positional[str], json: Path | None = None) -> int:
     return FAILED if table.incomplete else 0
 
 
-def regress(references: Path | None = None, defenses: str | None = None, update: bool = False) -> int:
-    """Compares a small training and its attacks, text by text, with stored references; any difference fails.
+def regress(*, references: Path | None = None, defenses: str | None = None, update: bool = False) -> int:
+    """Compare a small training and its attacks, text by text, with stored references.
+
+    Exit code 1 where anything differs.
 
     Args:
         references: folder with a JSON file per defense; the suite's own when left out.

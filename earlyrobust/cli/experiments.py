@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from tyro.conf import OmitArgPrefixes as Flat
-from tyro.conf import Positional, UseAppendAction
 
 from baselines.refusal import require_file_name
 from benchmarks.experiments.options import DEFAULTS, Options
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from benchmarks.results.records import TrainingRecord
 
 
-def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
-    """Reproduces a table or figure of the paper: trains, attacks, prints the table, writes it and draws its figures.
+def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
+    """Reproduce a table or figure of the paper: train, attack, print, write and draw it.
 
     Args:
         experiment: one that `ls experiments` names, such as table1 or figure2, or all.
@@ -59,12 +57,13 @@ def reproduce(experiment: Positional[str], options: Flat[Options] = DEFAULTS) ->
 
 
 def run(
-    options: Flat[Options] = DEFAULTS,
+    options: Options = DEFAULTS,
+    *,
     defense: str = "early_robust",
-    set: UseAppendAction[tuple[str, ...]] = (),
+    set: Sequence[str] = (),
     name: str = "run",
 ) -> int:
-    """Runs one defense, any number of seeds, into the same records and tables.
+    """Train and attack one defense with settings of your own, any number of seeds.
 
     Args:
         options: what to run it on.
@@ -85,8 +84,8 @@ def run(
     return keep_table(table_of_run(setup, work_through(setup, planned)), setup.store.root, name, options.json)
 
 
-def plan(experiment: Positional[str], options: Flat[Options] = DEFAULTS) -> int:
-    """Prints what `reproduce` would do, what is stored already, and how long the rest is likely to take.
+def plan(experiment: str, options: Options = DEFAULTS) -> int:
+    """Print what 'reproduce' would do, what is stored, and how long the rest may take.
 
     Args:
         experiment: one that `ls experiments` names, or all.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tyro.conf import Positional
-
 from earlyrobust.cli.answers import print_table, say
 
 
-def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
-    """Lists what the suite knows.
+def ls(what: str = "defenses", *, json: Path | None = None) -> int:
+    """List defenses, tasks, recipes, presets, experiments, or the parts of the evidence.
 
     Args:
         what: defenses, tasks, recipes, presets, experiments or evidence (its parts).
@@ -21,8 +19,8 @@ def ls(what: Positional[str] = "defenses", json: Path | None = None) -> int:
     return print_table(listing(what), json)
 
 
-def show(name: Positional[str], task: str | None = None, json: Path | None = None) -> int:
-    """Shows one defense with its hyperparameters, or one recipe with its parts.
+def show(name: str, *, task: str | None = None, json: Path | None = None) -> int:
+    """Show one defense with its hyperparameters, or one recipe with its parts.
 
     Args:
         name: a defense or a recipe.
@@ -34,8 +32,8 @@ def show(name: Positional[str], task: str | None = None, json: Path | None = Non
     return print_table(details(name, task), json)
 
 
-def diff_recipes(first: Positional[str], second: Positional[str], json: Path | None = None) -> int:
-    """Prints the parts in which two recipes differ.
+def diff_recipes(first: str, second: str, *, json: Path | None = None) -> int:
+    """Print the parts in which two recipes differ.
 
     Args:
         first: a recipe.
@@ -47,8 +45,8 @@ def diff_recipes(first: Positional[str], second: Positional[str], json: Path | N
     return print_table(recipe_differences(first, second), json)
 
 
-def paper_index(to: Positional[Path]) -> int:
-    """Writes where each method and each of its hyperparameters is from, as a page of the documentation.
+def paper_index(to: Path) -> int:
+    """Write the page on where each method and each hyperparameter is from.
 
     Args:
         to: file to write, in Markdown.

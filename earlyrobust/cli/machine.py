@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from tyro.conf import OmitArgPrefixes as Flat
-from tyro.conf import Positional, arg
 
 from baselines.refusal import require, unknown
 from benchmarks.experiments.options import DEFAULTS, Options, split_names
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
     from reports.tables import Table
 
 
-def doctor(out: Path = Path("results"), timing: bool = False, device: str = "auto", json: Path | None = None) -> int:
-    """Looks at what a run needs of this machine; with --timing, tests the clock by planted faults.
+def doctor(*, out: Path = Path("results"), timing: bool = False, device: str = "auto", json: Path | None = None) -> int:
+    """Check what a run needs of this machine; with --timing, test the clock by planted faults.
 
     Args:
         out: the folder results would go to.
@@ -45,8 +43,8 @@ def doctor(out: Path = Path("results"), timing: bool = False, device: str = "aut
     return FAILED if failed else 0
 
 
-def prepare(assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
-    """Fetches what the full attack profile needs, once, and checks every file by its hash.
+def prepare(*, assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
+    """Download what the full attack profile needs, once, and check every file by its hash.
 
     Args:
         assets: folder for the files; what is there already is only checked, a broken download goes on.
@@ -70,13 +68,14 @@ def prepare(assets: Path, only: str | None = None, offline: bool = False, json: 
 
 
 def bench(
-    what: Positional[str],
-    options: Flat[Options] = DEFAULTS,
+    what: str,
+    options: Options = DEFAULTS,
+    *,
     words: tuple[int, int] | None = None,
     skip_padded: bool = False,
     updates: int = 5,
 ) -> int:
-    """Times the suite's own parts against what they replace, and prints the ratios.
+    """Time the suite's own parts against what they replace, and print the ratios.
 
     Args:
         what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
@@ -135,13 +134,16 @@ def _timed(
 
 
 def scale(
+    *,
     tflops: float,
     gpus: str = "1,8,64",
     gpus_per_machine: int = 8,
     document: Path | None = None,
     json: Path | None = None,
 ) -> int:
-    """Predicts hours of every preset on several numbers of GPUs from the cost model; nothing is measured.
+    """Predict hours of every preset on several numbers of GPUs from the cost model.
+
+    Nothing is measured.
 
     Args:
         tflops: what one GPU sustains, in 10^12 FLOPs a second: the assumption all hours rest on.
@@ -160,9 +162,10 @@ def scale(
 
 
 def evidence(
+    *,
     out: Path = Path("evidence"),
     minutes: float = 9.0,
-    bundle_sent: Annotated[Path | None, arg(name="from")] = None,
+    from_: Path | None = None,
     only: str | None = None,
     device: str = "auto",
     bundle: Path | None = None,
@@ -170,7 +173,7 @@ def evidence(
     synonyms: Path | None = None,
     nltk_data: Path | None = None,
 ) -> int:
-    """Gathers on a GPU, in a given time and without a network, what the suite says of its speed and Table 1.
+    """Measure on a GPU, in a given time and without a network, what the suite says of its speed.
 
     With --bundle it does nothing but pack what such a machine needs. The same command with the same --out goes on; on
     a CPU a tiny version runs, which shows that the command works. See docs/evidence.md.
@@ -178,7 +181,7 @@ def evidence(
     Args:
         out: folder for records, tables, figures and the page.
         minutes: the time there is; parts that do not fit are left out and come first in the next call.
-        bundle_sent: a folder that --bundle made; without it Table 1 is on generated texts.
+        from_: a folder that --bundle made; without it Table 1 is on generated texts.
         only: parts, separated by commas; all, in order of importance, when left out.
         device: cpu, cuda, or auto.
         bundle: a new folder to pack into: the backbone in half precision, --data, --synonyms, packages.
@@ -195,7 +198,7 @@ def evidence(
     from reports.device_page import write_evidence
 
     parts = chosen_parts(None if only is None else split_names(only, ()))
-    place = place_for(out, bundle_sent, device)
+    place = place_for(out, from_, device)
     records = work_through(place, parts, minutes, say)
     say(str(write_evidence(place)[-1]))
     if any(record.status == "failed" for record in records):

@@ -1,17 +1,13 @@
-"""The suite's one command: a verb to a function.
-
-Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack
-broke), 75 interrupted and resumable.
-"""
+"""The command `earlyrobust`: a verb to a function."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-
-import tyro
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from baselines.refusal import printable
 from benchmarks.jobs.interruption import raise_interrupt
@@ -20,32 +16,25 @@ from earlyrobust.cli.defenses import check, new_defense, regress
 from earlyrobust.cli.experiments import plan, reproduce, run
 from earlyrobust.cli.listings import diff_recipes, ls, paper_index, show
 from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
+from earlyrobust.cli.parser import call
 from earlyrobust.cli.results import compare, report, verify
 from earlyrobust.cli.victims import attack, evaluate, export
 
-VERBS = {
-    "reproduce": reproduce,
-    "run": run,
-    "attack": attack,
-    "evaluate": evaluate,
-    "bench": bench,
-    "regress": regress,
-    "report": report,
-    "compare": compare,
-    "plan": plan,
-    "doctor": doctor,
-    "prepare": prepare,
-    "evidence": evidence,
-    "verify": verify,
-    "export": export,
-    "scale": scale,
-    "new-defense": new_defense,
-    "check": check,
-    "ls": ls,
-    "show": show,
-    "diff-recipes": diff_recipes,
-    "paper-index": paper_index,
+Verb = Callable[..., int]
+
+GROUPS: dict[str, tuple[Verb, ...]] = {
+    "run": (reproduce, run, attack, evaluate),
+    "look": (plan, ls, show, diff_recipes, report, compare, verify, export),
+    "extend": (new_defense, check, regress, paper_index),
+    "machine": (doctor, prepare, bench, scale, evidence),
 }
+VERBS: dict[str, Verb] = {verb.__name__.replace("_", "-"): verb for verbs in GROUPS.values() for verb in verbs}
+
+ENDING = """\
+'earlyrobust VERB --help' lists a verb's options.
+
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack
+broke), 75 interrupted; the same command continues."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,9 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     signal.signal(signal.SIGTERM, raise_interrupt)
     try:
-        code = tyro.extras.subcommand_cli_from_dict(
-            VERBS, args=arguments, prog="earlyrobust", description=__doc__, config=(tyro.conf.HelptextFromCommentsOff,)
-        )
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     except ValueError as mistake:
         _say_error(mistake)
         code = USAGE
@@ -69,6 +56,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("earlyrobust: interrupted; the same command continues where it stopped", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Finds the verb and calls it.
+
+    Raises:
+        ValueError: for an unknown verb, or none.
+    """
+    verb, *rest = arguments or [""]
+    if verb in ("-h", "--help"):
+        print(overview())
+        return 0
+    if verb == "--version":
+        print(version("earlyrobust"))
+        return 0
+    if verb not in VERBS:
+        close = difflib.get_close_matches(verb[:80].replace("_", "-"), VERBS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "see 'earlyrobust --help'"
+        raise ValueError(f"unknown verb {verb[:80]!r}; {hint}" if verb else f"no verb was given; {hint}")
+    return call(VERBS[verb], rest, f"earlyrobust {verb}")
+
+
+def overview() -> str:
+    """The verbs in their groups, a line each."""
+    lines = ["usage: earlyrobust VERB [OPTIONS]", ""]
+    for group, verbs in GROUPS.items():
+        lines.append(f"{group}:")
+        for verb in verbs:
+            first = (verb.__doc__ or "").partition("\n")[0]
+            lines.append(f"  {verb.__name__.replace('_', '-'):<14}{first}")
+        lines.append("")
+    return "\n".join([*lines, ENDING])
 
 
 def _say_error(error: Exception) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from tyro.conf import Positional
 
 from earlyrobust.cli.answers import DIFFERENT, FAILED, INCOMPLETE, say
 
 
 def report(
+    *,
     out: Path = Path("results"),
     examples: int = 200,
     paper_numbers: Path | None = None,
     write_into: Path | None = None,
 ) -> int:
-    """Tells from stored results what a table leaves out, and gives a verdict on every claim of the paper.
+    """Write the full report of a results folder, with a verdict on each claim of the paper.
 
     All of it goes to one page, index.html, that needs no network. Rates per class, query budgets and agreement go to
     attacks.md, .csv and .json too; the verdicts to claims and what they rest on to claims_parts; published numbers
@@ -57,10 +57,11 @@ def report(
     return INCOMPLETE if found.attacks is not None and found.attacks.table.incomplete else 0
 
 
-def compare(first: Positional[Path], second: Positional[Path], json: Path | None = None) -> int:
-    """Compares two folders of results cell by cell, with intervals; ends with 1 where a difference is outside its own.
+def compare(first: Path, second: Path, *, json: Path | None = None) -> int:
+    """Compare two results folders cell by cell, with intervals.
 
-    Clean%, Aua% and #Query decide; times are shown where they may be compared, and do not.
+    Exit code 1 where a difference of Clean %, Aua % or #Query is outside its interval. Times are shown where they may
+    be compared, and do not count.
 
     Args:
         first: folder A, which 'reproduce', 'run' or 'attack' got as --out.
@@ -78,10 +79,10 @@ def compare(first: Positional[Path], second: Positional[Path], json: Path | None
     return DIFFERENT if found.differing else 0
 
 
-def verify(out: Positional[Path] = Path("results"), json: Path | None = None) -> int:
-    """Holds a folder of results to what it says of itself: hashes, keys, completeness, every number derived anew.
+def verify(out: Path = Path("results"), *, json: Path | None = None) -> int:
+    """Check the integrity of a results folder: hashes, keys, completeness, every number.
 
-    Changes nothing. Exit code 1 where something is wrong or unfinished.
+    Derives every number again from the outcomes. Changes nothing. Exit code 1 where something is wrong or unfinished.
 
     Args:
         out: the folder of results.

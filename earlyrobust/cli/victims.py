@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from tyro.conf import OmitArgPrefixes as Flat
-from tyro.conf import Positional
 
 from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options
 from earlyrobust.cli.answers import INCOMPLETE, keep_table, say
 
 
-def attack(options: Flat[AttackOptions]) -> int:
-    """Attacks any classifier on a file of labelled texts and prints Clean%, Aua%, ASR% and #Query.
+def attack(options: AttackOptions) -> int:
+    """Attack any classifier on a file of labelled texts.
+
+    Prints Clean %, Aua %, ASR % and #Query.
 
     Args:
         options: what to attack and how.
@@ -45,15 +45,17 @@ def attack(options: Flat[AttackOptions]) -> int:
 
 
 def evaluate(
-    options: Flat[Options] = DEFAULTS,
+    options: Options = DEFAULTS,
+    *,
     model: str | None = None,
     callable: str | None = None,
     name: str | None = None,
     calibrate: bool = True,
 ) -> int:
-    """Evaluates a finished victim on the suite's tasks: Clean%, the attacks, and both again on calibrated confidence.
+    """Evaluate a finished classifier on the suite's tasks; nothing is trained.
 
-    Nothing is trained. Tables of methods made in the same folder on the same texts show the victim as a row.
+    Prints Clean % and the attacks, and both again on calibrated confidence. Tables of methods made in the same
+    folder on the same texts show the victim as a row.
 
     Args:
         options: the tasks, the attacks and the folder; as for `reproduce table1`, so that the texts are the same.
@@ -83,14 +85,15 @@ def evaluate(
 
 
 def export(
-    out: Positional[Path],
+    out: Path,
+    *,
     to: Path,
     defense: str | None = None,
     task: str | None = None,
     seed: int | None = None,
     key: str | None = None,
 ) -> int:
-    """Writes a trained model of a folder of results, its tokenizer and a card with its numbers into a new folder.
+    """Write a trained model, its tokenizer and a card with its numbers into a new folder.
 
     Unpruned models open with transformers alone, pruned ones with the suite's loader; 'attack' takes both.
 

@@ -33,7 +33,7 @@ def test_what_was_packed_is_opened(packed: Bundle) -> None:
         path.stat().st_size for path in packed.folder.rglob("*") if path.is_file() and path.name != "manifest.json"
     )
     assert (opened.data / "sst2" / "train.tsv").is_file()
-    assert (packed.folder / "site" / "tyro" / "__init__.py").is_file()
+    assert (packed.folder / "site" / "rich" / "__init__.py").is_file()
     assert not list((packed.folder / "site").rglob("*.so"))
 
 

@@ -10,12 +10,35 @@ from pathlib import Path
 import pytest
 from command import command
 
+from earlyrobust.cli.main import GROUPS, VERBS
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_a_missing_verb_or_wrong_type_is_usage(capsys) -> None:
-    assert command(capsys=capsys)[0] == 2
-    assert command("reproduce", "table1", "--runs", "many", capsys=capsys)[0] == 2
+USAGE = {
+    (): "no verb was given; see 'earlyrobust --help'",
+    ("reprodce",): "unknown verb 'reprodce'; did you mean 'reproduce'?",
+    ("new_defense",): "unknown verb 'new_defense'; did you mean 'new-defense'?",
+    ("reproduce", "table1", "--runs", "many"): "--runs must be a whole number, got 'many'",
+    ("run", "--defens", "pgd"): "unknown option '--defens' of 'earlyrobust run'; did you mean '--defense'?",
+}
+
+
+@pytest.mark.parametrize("arguments", USAGE)
+def test_a_usage_mistake_is_one_sentence_and_code_2(arguments: tuple[str, ...], capsys) -> None:
+    assert command(*arguments, capsys=capsys) == (2, "", f"earlyrobust: {USAGE[arguments]}\n")
+
+
+def test_help_groups_the_verbs_and_names_each_once(capsys) -> None:
+    code, output, _ = command("--help", capsys=capsys)
+    lines = output.splitlines()
+    assert code == 0 and all(len(line) <= 120 for line in lines)
+    assert [line for line in lines if line.endswith(":")] == [f"{name}:" for name in GROUPS]
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(VERBS)
+
+
+def test_the_version_is_the_packages(capsys) -> None:
+    assert command("--version", capsys=capsys)[:2] == (0, "0.1.0\n")
 
 
 def test_an_interrupted_run_says_it_continues(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
