@@ -21,7 +21,7 @@ from benchmarks.results.records import TrainingRecord
 from reports.external import ExternalResult, external_caption, external_cells, external_results
 from reports.frame import AttackResult, attack_frame, conditions, counted_seconds, keys_of, training_frame
 from reports.statistics import require_comparable, summarise, time_ratio
-from reports.tables import Column, Number, Table
+from reports.tables import Column, FileColumn, Number, Table
 
 COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
 
@@ -86,15 +86,18 @@ def table1(
     titles = {record.defense: record.title for record in trained}
     columns = [Column("Task", "task", False), Column("Method", "method", False), Column("Clean %", "clean_percent")]
     for key, attack in recipes.items():
-        columns += [Column(f"{attack} Aua %", f"{key}_aua_percent"), Column(f"{attack} #Query", f"{key}_queries")]
+        columns += [
+            Column(f"{attack} Aua %", f"{key}_aua_percent"),
+            FileColumn(f"{attack} #Query", f"{key}_queries"),
+        ]
     columns.append(Column("Training s", "training_seconds"))
     for key in shown:
-        columns.append(Column(f"Speedup over {titles[key]}", f"speedup_over_{key}"))
+        columns.append(FileColumn(f"Speedup over {titles[key]}", f"speedup_over_{key}"))
     columns += [
-        Column("Predicted cost", "predicted_fine_tuning_costs"),
+        FileColumn("Predicted cost", "predicted_fine_tuning_costs"),
         Column("Measured cost", "measured_fine_tuning_costs"),
     ]
-    columns += [Column("Kept %", "parameters_kept_percent"), Column("Runs", "runs")]
+    columns += [FileColumn("Kept %", "parameters_kept_percent"), FileColumn("Runs", "runs")]
     rows = []
     for task in dict.fromkeys([*(record.task for record in trained), *(each.record.task for each in externals)]):
         for defense in sorted(set(runs.defense[runs.task == task]), key=_order):

@@ -9,9 +9,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -22,7 +24,9 @@ from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 
 BLANK = "–"
-PLAIN_WIDTH = 120
+WIDTH = 100
+GAP = 2  # spaces between columns on the screen
+LOOK: dict[str, Any] = {"box": SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "collapse_padding": True}
 TEXT_WIDTH = 32
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -73,11 +77,22 @@ class Number:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, the key of its values in JSON (with the unit), and whether it holds numbers."""
+    """A column.
+
+    Attributes:
+        heading: what stands above it.
+        key: of its values in JSON, with the unit.
+        numeric: whether it holds numbers.
+        on_screen: whether a terminal shows it; files hold every column.
+    """
 
     heading: str
     key: str
     numeric: bool = True
+    on_screen: bool = True
+
+
+FileColumn = partial(Column, on_screen=False)
 
 
 @dataclass(frozen=True)
@@ -203,10 +218,22 @@ class Table:
         return replace(self, columns=tuple(self.columns[index] for index in kept), rows=rows)
 
     def print(self, console: Console) -> None:
-        """Shows the table, in blocks of columns where the terminal is narrower; leading text columns stand in each."""
-        width = console.width if console.is_terminal else PLAIN_WIDTH
+        """Show the columns that are for the screen, in at most 100 characters.
+
+        Where the terminal is narrower they come in blocks; leading text columns stand in each.
+        """
+        width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+        hidden = [column.key for column in self.columns if not column.on_screen]
+        self.without(*hidden)._print_blocks(console, width)
+        more = [f"{len(hidden)} more columns are in the files."] if hidden else []
+        for line in (*more, *self.caption):
+            console.print(Text(printable(line)), soft_wrap=True)
+
+    def _print_blocks(self, console: Console, width: int) -> None:
+        title: Text | None = Text(printable(self.title))
         for block in self._blocks(width):
-            shown = RichTable(title=Text(printable(self.title)), title_justify="left", width=None)
+            shown = RichTable(title=title, title_justify="left", **LOOK)
+            title = None
             for column, column_width in self._widths(block, width).items():
                 heading = self.columns[column]
                 justify = "right" if heading.numeric else "left"
@@ -214,8 +241,7 @@ class Table:
             for row in self.rows:
                 shown.add_row(*(Text(printable(str(row[column]))) for column in block))
             Console(file=console.file, width=max(width, 20), force_terminal=console.is_terminal).print(shown)
-        for line in self.caption:
-            console.print(Text(printable(line)), soft_wrap=True)
+            console.print()
 
     def _width(self, column: int) -> int:
         """Characters a column needs: its longest cell or word, text up to a line's worth; a longer word is folded."""
@@ -228,12 +254,12 @@ class Table:
         return max(longest, *map(len, words))
 
     def _widths(self, block: Sequence[int], width: int) -> dict[int, int]:
-        """Characters each column of a block gets: what it needs, and text columns what is left over, to wrap less."""
+        """Characters each column of a block gets: what it needs, and a share of what is left over, to wrap less."""
         widths = {column: self._width(column) for column in block}
-        spare = width - sum(each + 3 for each in widths.values()) - 1
+        spare = width - sum(each + GAP for each in widths.values()) + GAP
         for column in block:
-            longest = max((len(str(row[column])) for row in self.rows), default=0)
-            more = max(0, min(spare, longest - widths[column])) if not self.columns[column].numeric else 0
+            longest = max(len(self.columns[column].heading), *(len(str(row[column])) for row in self.rows), 0)
+            more = max(0, min(spare, longest - widths[column]))
             widths[column] += more
             spare -= more
         return widths
@@ -244,11 +270,11 @@ class Table:
         if not numeric:
             return [list(range(len(self.columns)))]
         lead = list(range(numeric[0]))
-        room = width - sum(self._width(index) + 3 for index in lead) - 1
+        room = width - sum(self._width(index) + GAP for index in lead) + GAP
         blocks: list[list[int]] = []
         left = 0
         for index in range(numeric[0], len(self.columns)):
-            need = self._width(index) + 3
+            need = self._width(index) + GAP
             if not blocks or need > left:
                 blocks.append([*lead])
                 left = room

@@ -20,7 +20,7 @@ from benchmarks.results.records import TrainingRecord
 from reports.frame import AttackResult, attack_frame, training_frame
 from reports.statistics import summarise, time_ratio, two_level
 from reports.table1 import differing_conditions, provenance, troubles
-from reports.tables import Column, Number, Table
+from reports.tables import Column, FileColumn, Number, Table
 
 BySeed = dict[int, float]
 
@@ -127,16 +127,19 @@ def variant_table(
     shown = [each for each in runs if not only_renames(each.variant, recipes)]
     columns = [Column("Task", "task", False), Column("Variant", "variant", False), Column("Clean %", "clean_percent")]
     for key, title in recipes.items():
-        columns += [Column(f"{title} Aua %", f"{key}_aua_percent"), Column(f"{title} #Query", f"{key}_queries")]
+        columns += [
+            Column(f"{title} Aua %", f"{key}_aua_percent"),
+            FileColumn(f"{title} #Query", f"{key}_queries"),
+        ]
     columns += [
         Column("Draw epoch", "draw_epoch"),
-        Column("Stop epoch", "stop_epoch"),
+        FileColumn("Stop epoch", "stop_epoch"),
         Column("Training s", "training_seconds"),
-        Column("Kept %", "parameters_kept_percent"),
-        Column("Runs", "runs"),
+        FileColumn("Kept %", "parameters_kept_percent"),
+        FileColumn("Runs", "runs"),
         Column("Change of Clean", "clean_percent_change"),
         *(column for key, title in recipes.items() for column in _change_columns(key, title)),
-        Column("Change of draw epoch", "draw_epoch_change"),
+        FileColumn("Change of draw epoch", "draw_epoch_change"),
         Column("Time ratio", "training_time_ratio"),
     ]
     rows = tuple(_row(each, _reference(experiment, runs, each.task), list(recipes)) for each in shown)
@@ -184,7 +187,11 @@ def _change(own: VariantRuns, first: VariantRuns, values: Callable[[VariantRuns]
 
 def _change_columns(recipe: str, title: str) -> list[Column]:
     key = f"{recipe}_aua_percent_change"
-    return [Column(f"Change of {title} Aua", key), Column("Low", f"{key}_low"), Column("High", f"{key}_high")]
+    return [
+        Column(f"Change of {title} Aua", key),
+        FileColumn("Low", f"{key}_low"),
+        FileColumn("High", f"{key}_high"),
+    ]
 
 
 def _aua_change(own: VariantRuns, first: VariantRuns, column: str) -> list[Number]:

@@ -98,6 +98,16 @@ def test_a_narrow_terminal_gets_blocks_of_columns_and_loses_none(width: int) -> 
     text = re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue())  # bold headings
     assert all(f"{100.0 + n:.1f}" in text and f"Quantity{n}" in text for n in range(8))
     assert max(len(line) for line in text.splitlines()) <= width
+    assert sum(line.strip() == "T" for line in text.splitlines()) == 1, "the title stands once"
+
+
+def test_a_column_for_files_alone_is_not_on_the_screen() -> None:
+    columns = (Column("Method", "m", False), Column("Clean", "c"), Column("Runs", "r", on_screen=False))
+    table = Table("T", columns, (("PGD", Number(90.0), Number(2.0, digits=0)),))
+    output = io.StringIO()
+    table.print(Console(file=output, width=200))
+    assert "Runs" not in output.getvalue() and "1 more columns are in the files." in output.getvalue()
+    assert "Runs" in table.to_markdown() and table.records()[0]["r"] == 2
 
 
 def test_a_word_longer_than_its_column_is_folded_and_splits_no_table() -> None:
@@ -107,7 +117,8 @@ def test_a_word_longer_than_its_column_is_folded_and_splits_no_table() -> None:
     Table("T", columns, ((path, *(Number(1.0),) * 4),)).print(Console(file=output, width=100))
     lines = output.getvalue().splitlines()
     assert sum("Model" in line for line in lines) == 1
-    assert "".join(line.split("│")[1].strip() for line in lines if line.startswith("│")) == path
+    row = lines[[line.startswith("──") for line in lines].index(True) + 1 :]
+    assert "".join(line.split("  ")[0].strip() for line in row) == path
 
 
 def test_a_terminal_gets_no_control_characters() -> None:
@@ -129,12 +140,12 @@ def test_text_wraps_only_where_there_is_no_room_left() -> None:
     columns = (Column("Method", "method", False), Column("Clean %", "clean_percent"))
     table = Table("t", columns, (("a method of many words", Number(1.0)),))
     shown = {}
-    for width in (200, 30):
+    for width in (200, 26):
         output = io.StringIO()
         table.print(Console(file=output, width=width, force_terminal=True))
         shown[width] = re.sub(r"\x1b\[[0-9;]*m", "", output.getvalue())
         assert max(map(len, shown[width].splitlines())) <= width
-    assert "a method of many words" in shown[200] and "a method of many words" not in shown[30]
+    assert "a method of many words" in shown[200] and "a method of many words" not in shown[26]
 
 
 def test_a_table_without_a_column_keeps_the_rest() -> None:
