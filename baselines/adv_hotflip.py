@@ -35,6 +35,7 @@ class AdvHotflip(Defense, key="adv_hotflip"):
 
     title = "Adv-Hotflip"
     paper = "Ebrahimi et al., ACL 2018, arXiv:1712.06751"
+    published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
     needs = frozenset({"replaceable"})
 
     rounds: int = 5

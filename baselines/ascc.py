@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Stage
+from baselines.defense import Defense, Passes, Stage, added_later
 from baselines.primitives.perturbation import forward
 from baselines.primitives.substitution import (
     Backward,
     available,
     divergence,
+    dropout_off,
     entropy,
     hull_weights,
     mix,
@@ -31,7 +33,7 @@ from baselines.refusal import require
 class Ascc(Defense, key="ascc"):
     """Mix each word's substitutes so that predictions move most, then train on the clean text and keep the two close.
 
-    The mixtures are of word embeddings and take their place, before positions and LayerNorm; dropout stays on.
+    The mixtures are of word embeddings and take their place, before positions and LayerNorm.
 
     Attributes:
         divergence_weight: weight of KL(clean || mixture), the mean over texts.
@@ -39,6 +41,8 @@ class Ascc(Defense, key="ascc"):
         attack_learning_rate, attack_weight_decay: of the adversary's Adam.
         sparsity: the adversary's weight on the mixtures' mean entropy; large values push towards single words.
         init_magnitude: scale of its random start in the release's; 0 starts at the even mixture.
+        attack_dropout: whether dropout is on while the adversary climbs, as in TextDefender; the authors' own code
+            attacks in eval mode, in 10 updates with a sparsity of 15.
         attack_backward: "input" differentiates the adversary by its scores alone; "full" also computes the parameters'
             gradients and throws them away, as TextDefender does, with the same result at a higher cost.
 
@@ -49,6 +53,7 @@ class Ascc(Defense, key="ascc"):
 
     title = "ASCC"
     paper = "Dong et al., ICLR 2021, arXiv:2107.13541"
+    published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's
     needs = frozenset({"substitutes"})
 
     divergence_weight: float = 4.0
@@ -58,6 +63,7 @@ class Ascc(Defense, key="ascc"):
     sparsity: float = 10.0
     init_magnitude: float = 1.0
     attack_backward: Backward = "input"
+    attack_dropout: bool = added_later(True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,7 +83,8 @@ class Ascc(Defense, key="ascc"):
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""
-        weights = self.attack(model, batch)
+        with nullcontext() if self.attack_dropout else dropout_off(model):
+            weights = self.attack(model, batch)
         clean = model(**batch.inputs()).logits
         mixed = forward(model, mix(weights, substitute_words(model, batch)), batch).logits
         loss = cross_entropy(clean, batch.labels) + self.divergence_weight * divergence(clean, mixed) / len(batch)

@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from baselines.batch import Batch
 from baselines.refusal import require, unknown
 
-__all__ = ["Defense", "Passes", "Progress", "Stage", "Step", "added_later", "discover", "require"]
+__all__ = ["Defense", "Passes", "Progress", "Schedule", "Stage", "Step", "added_later", "discover", "require"]
 
 Step = Callable[[Batch], Tensor]
 
@@ -63,6 +63,21 @@ class Progress:
         return self.update / self.updates_per_epoch
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """The schedule that all methods of a table share; the fields are those of every `Defense`.
+
+    Attributes:
+        epochs, learning_rate, weight_decay, warmup_ratio, max_grad_norm: as in `Defense`.
+    """
+
+    epochs: float = 10
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.1
+    max_grad_norm: float | None = 1.0
+
+
 class Remembers(Protocol):
     """Something that changes from update to update and is neither a parameter, nor the optimiser's, nor the trace."""
 
@@ -80,7 +95,7 @@ class Stage:
     Attributes:
         name: what the stage is called in logs and time tables ("search", "fine_tune").
         step: takes a batch, leaves d objective / d parameters in `.grad` and returns the detached loss, shape ().
-        parameters: what the optimiser updates. Matrices decay; vectors (biases, LayerNorm weights) do not.
+        parameters: what the optimiser updates.
         epochs: length of the stage if nothing ends it.
         learning_rate: peak rate of AdamW; linear to 0 over the schedule.
         weight_decay: decoupled decay of the matrices.
@@ -88,7 +103,7 @@ class Stage:
         max_grad_norm: bound on the global L2 norm of the gradient, or None for no clipping.
         schedule_epochs: horizon of the schedule; None means `epochs`. Beyond it the rate stays 0.
         least_updates: the stage and its schedule are no shorter than this, however small the data.
-        not_decayed: matrices among `parameters` that do not decay.
+        decayed: those of `parameters` that decay, or None for the matrices among them, no bias and no LayerNorm weight.
         shuffle: whether the texts come in a seeded random order or as stored.
         replays: how often in a row a batch is given to `step`, each time with an optimiser update of its own; schedule
             and progress count the batch once.
@@ -110,7 +125,7 @@ class Stage:
     max_grad_norm: float | None = 1.0
     schedule_epochs: float | None = None
     least_updates: int = 0
-    not_decayed: tuple[nn.Parameter, ...] = ()
+    decayed: tuple[nn.Parameter, ...] | None = None
     shuffle: bool = True
     replays: int = 1
     after_update: Callable[[Progress], bool | None] | None = None
@@ -118,12 +133,18 @@ class Stage:
     memory: Sequence[Remembers | Generator] | None = None
     eager_because: str | None = None
 
+    def decays(self) -> tuple[nn.Parameter, ...]:
+        """The parameters that decay."""
+        if self.decayed is not None:
+            return self.decayed
+        return tuple(parameter for parameter in self.parameters if parameter.ndim > 1)
+
 
 NEEDS = {
     "substitutes": "batches carry the tokens that may stand in for each token",
     "replaceable": "batches carry the tokens of the vocabulary that may replace each other",
     "balanced_batches": "batches hold equal shares of the classes, one class after another",
-    "adversarial_texts": "the training texts include successful attacks by `recipe` on a `share` of them",
+    "adversarial_texts": "the training texts include what attacks by `recipe` made of a `share` of them",
 }
 
 
@@ -138,9 +159,12 @@ class Defense(ABC):
     What its batches must carry beyond tokens it names in `needs`; `NEEDS` lists what there is. A method that needs
     nothing gets the same batches in the same order as every other.
 
+    The fields below are the schedule. Its defaults are this suite's own, the same for every method, so that a table
+    compares methods and not optimisers; what the authors of a method do otherwise stands in `published`.
+
     Attributes:
         epochs: fine-tuning epochs. Source: EarlyRobust trains every method for 10.
-        learning_rate: peak rate of AdamW. Source: 2e-5 in every release used here.
+        learning_rate: peak rate of AdamW. Source: 2e-5 in most releases used here; EarlyBERT fine-tunes at 4e-5.
         weight_decay: decoupled decay of weight matrices; biases and LayerNorm weights never decay.
         warmup_ratio: share of the schedule with a rising rate, in [0, 1).
         max_grad_norm: bound on the gradient's global L2 norm, or None for no clipping.
@@ -152,12 +176,13 @@ class Defense(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     one_stage: ClassVar[bool] = True
     task_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    published: ClassVar[Mapping[str, Any]] = {}
 
-    epochs: float = 10
-    learning_rate: float = 2e-5
-    weight_decay: float = 0.01
-    warmup_ratio: float = 0.1
-    max_grad_norm: float | None = 1.0
+    epochs: float = Schedule.epochs
+    learning_rate: float = Schedule.learning_rate
+    weight_decay: float = Schedule.weight_decay
+    warmup_ratio: float = Schedule.warmup_ratio
+    max_grad_norm: float | None = Schedule.max_grad_norm
 
     def __init_subclass__(cls, key: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -201,6 +226,10 @@ class Defense(ABC):
     def schedule(self) -> dict[str, Any]:
         """The hyperparameters that every defense has: those of its stage's length, optimiser and rate."""
         return {each.name: getattr(self, each.name) for each in dataclasses.fields(Defense)}
+
+    def revision(self) -> int:
+        """How often a correction has changed what these same settings train; a change of it changes the stored key."""
+        return 0
 
     def settings(self) -> dict[str, Any]:
         """The hyperparameters as plain JSON values.

@@ -27,6 +27,7 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
 
     title = "FreeLB++"
     paper = "Li et al., EMNLP 2021, arXiv:2108.12777"
+    published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
     task_settings = {"ag_news": {"steps": 30}}
 
     steps: int = 10

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Stage
+from baselines.defense import Defense, Passes, Stage, added_later
 from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound, most_anchors
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
 from baselines.refusal import require
@@ -29,6 +29,8 @@ class InfoBert(Defense, key="info_bert"):
         fused: one backward pass for all terms after one for the perturbation; False runs the two full ones of the
             release, with the same gradients.
         clip_critic: whether the critic's gradient counts in clipping; the release clips the model's alone.
+        decay_critic_biases: whether the critic's biases decay with its weights, as in the release; no other bias
+            decays.
         info_seed: seeds the critic, the pairing of tokens and the order of anchors.
 
     Source: Wang et al., ICLR 2021, and AI-secure/InfoBERT, ANLI/local_robust_trainer.py; values of its ANLI command.
@@ -37,6 +39,7 @@ class InfoBert(Defense, key="info_bert"):
 
     title = "InfoBERT"
     paper = "Wang et al., ICLR 2021, arXiv:2010.02329"
+    published = {"weight_decay": 1e-5}  # its warm-up is 1,000 updates
 
     steps: int = 3
     step_size: float = 0.04
@@ -51,6 +54,7 @@ class InfoBert(Defense, key="info_bert"):
     fused: bool = True
     clip_critic: bool = False
     info_seed: int = 42
+    decay_critic_biases: bool = added_later(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +88,10 @@ class InfoBert(Defense, key="info_bert"):
 
         bound = self.max_grad_norm if self.clip_critic else None
         parameters = [*model.parameters(), *critic.parameters()]
-        yield self.stage("train", step, parameters, max_grad_norm=bound, memory=(generator,))
+        stage = self.stage("train", step, parameters, max_grad_norm=bound, memory=(generator,))
+        if self.decay_critic_biases:
+            stage.decayed = (*stage.decays(), critic.hidden.bias, critic.score.bias)
+        yield stage
 
     def new_critic(self, model: nn.Module) -> Critic:
         """A critic that depends on `info_seed` alone and leaves the global random state as it was."""

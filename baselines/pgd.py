@@ -30,6 +30,7 @@ class PGD(Defense, key="pgd"):
 
     title = "PGD"
     paper = "Madry et al., ICLR 2018, arXiv:1706.06083"
+    published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
 
     steps: int = 5
     step_size: float = 0.03

@@ -67,6 +67,7 @@ class Rift(Defense, key="rift"):
     title = "RIFT"
     one_stage = False  # its teacher is the encoder as it came, not one that coefficients scale or a ticket cuts
     paper = "Dong et al., NeurIPS 2021, arXiv:2112.11668"
+    published = {"weight_decay": 0.0, "max_grad_norm": None}  # its head and projectors decay by 2e-4
     task_settings = {"ag_news": _SNLI, "qnli": _SNLI, "qqp": _SNLI}
 
     clean_weight: float = 1.0

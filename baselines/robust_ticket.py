@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,13 @@ def _search(**changes: Any) -> FreeLB:
     return FreeLB(**(settings | {"epochs": 20} | changes))
 
 
+RELEASED: Mapping[str, Any] = {
+    "max_grad_norm": None,
+    "released_ramp": True,
+    "legacy_clip": True,
+    "pass_token_types": False,
+}
+
 _PAIRS = {"search": _search(step_size=0.04, learning_rate=0.05, steps=3), "penalty": 0.1, "sparsity": 0.3}
 
 
@@ -50,13 +57,15 @@ class RobustTicket(Defense, key="robust_ticket"):
         pass_token_types: whether the search passes segment ids; the release does not.
 
     Source: Zheng et al., ACL 2022; ruizheng20/robust_ticket. `epochs` is the last stage: 3 in its own paper, 10 where
-    it is a baseline at equal fine-tuning epochs.
+    it is a baseline at equal fine-tuning epochs. The paper clips in the first and the last stage, the release does not
+    (`max_grad_norm` None); `RobustTicket.released()` has the release's settings.
     Departures: rewinding takes back the first random classifier instead of drawing another; the first and last stage
     end at their last epoch, the release picks the best on held-out data.
     """
 
     title = "RobusT"
     paper = "Zheng et al., ACL 2022, arXiv:2211.03013"
+    published = {"max_grad_norm": None}  # in the release; the paper clips
     one_stage = False
     task_settings = {
         "sst2": {"sparsity": 0.3},
@@ -79,6 +88,15 @@ class RobustTicket(Defense, key="robust_ticket"):
         require(self.first_epochs > 0, "RobustTicket.first_epochs", "positive", self.first_epochs)
         require(self.penalty >= 0, "RobustTicket.penalty", "0 or more", self.penalty)
         require(0 <= self.sparsity < 1, "RobustTicket.sparsity", "in [0, 1)", self.sparsity)
+
+    @classmethod
+    def released(cls, **changes: Any) -> RobustTicket:
+        """The settings the released scripts run with."""
+        return cls(**(RELEASED | changes))
+
+    def revision(self) -> int:
+        """1: the penalty's ramp counts updates from 1, as the release does, where it counted from 0."""
+        return 1
 
     def update_passes(self) -> Passes:
         """Those of fine-tuning, which its last stage is."""
@@ -130,8 +148,8 @@ class _MaskSearch:
         self.trace: dict[str, Any] = {"sparsity": defense.sparsity}
 
     def hear(self, progress: Progress) -> None:
-        """Notes how much of the search is done."""
-        self.done = progress.update / progress.total_updates
+        """Notes how much of the search the next update will have done; of the first, which it does not hear of, 0."""
+        self.done = (progress.update + 1) / progress.total_updates
 
     def state(self) -> dict[str, Any]:
         """The place on the ramp."""

@@ -341,10 +341,10 @@ def warmup_then_linear(done: int, horizon: int, warmup_ratio: float) -> float:
 
 
 def _decay_groups(stage: Stage) -> list[dict[str, Any]]:
-    """Matrices decay; vectors (biases and LayerNorm weights) do not."""
-    kept_out = {id(parameter) for parameter in stage.not_decayed}
-    decayed = [parameter for parameter in stage.parameters if parameter.ndim > 1 and id(parameter) not in kept_out]
-    others = [parameter for parameter in stage.parameters if parameter.ndim <= 1 or id(parameter) in kept_out]
+    """The parameters that decay, and the others."""
+    chosen = {id(parameter) for parameter in stage.decays()}
+    decayed = [parameter for parameter in stage.parameters if id(parameter) in chosen]
+    others = [parameter for parameter in stage.parameters if id(parameter) not in chosen]
     groups = [{"params": decayed, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

@@ -78,3 +78,19 @@ def test_the_same_weights_on_two_threads(bert, rich_batch) -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Ascc.divergence_weight must be 0 or more, got -1.0"):
         Ascc(divergence_weight=-1.0)
+
+
+def test_the_adversary_climbs_with_dropout_or_without_as_the_authors_have_it(bert, rich_batch) -> None:
+    modes = []
+
+    class Spy(Ascc):
+        def attack(self, model, batch):
+            modes.append(model.training)
+            return super().attack(model, batch)
+
+    model, one = bert(dropout=0.3), rich_batch()
+    for dropout in (True, False):
+        gradients(Spy(attack_dropout=dropout).step, model, one)
+        assert model.training
+    assert modes == [True, False]
+    assert "attack_dropout" not in Ascc().identity()

@@ -97,3 +97,14 @@ def test_texts_too_short_for_anchors_work(bert, batch) -> None:
 def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         InfoBert(**settings)
+
+
+def test_the_critic_s_biases_decay_as_released_where_asked(bert) -> None:
+    model = bert()
+    for asked, biases in ((False, 0), (True, 2)):
+        stage = next(InfoBert(decay_critic_biases=asked).stages(model))
+        known = {id(parameter) for parameter in model.parameters()}
+        decayed = [p for p in stage.decays() if id(p) not in known]
+        assert sum(p.ndim == 1 for p in decayed) == biases
+        assert sum(p.ndim > 1 for p in decayed) == 2
+        assert not [p for p in stage.decays() if id(p) in known and p.ndim == 1]

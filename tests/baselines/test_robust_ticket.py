@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_set import SmallSet
 
+from baselines import robust_ticket
 from baselines.primitives.encoders import masked_linears
 from baselines.primitives.weight_masks import WeightMasks
 from baselines.robust_ticket import RobustTicket, _search, ramp
@@ -73,3 +74,20 @@ def test_task_settings_are_the_paper_s() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"RobustTicket.penalty must be 0 or more, got -1"):
         RobustTicket(penalty=-1)
+
+
+def test_the_ramp_counts_updates_from_one(bert, batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the release does: after a quarter of the updates the penalty has half its weight."""
+    asked = []
+    monkeypatch.setattr(robust_ticket, "ramp", lambda done: asked.append(done) or 0.0)
+    fit(short(), bert(), SmallSet(batch, 20))
+    assert asked[1:] == [update / 20 for update in range(2, 21)]
+    assert asked[0] == 0, "the first update, whose share of the search it has not heard of"
+
+
+def test_its_released_settings_clip_the_search_alone(bert) -> None:
+    released = RobustTicket.released()
+    assert (released.max_grad_norm, released.search.max_grad_norm) == (None, 1.0)
+    assert released.released_ramp and released.legacy_clip and not released.pass_token_types
+    assert next(released.stages(bert())).max_grad_norm is None
+    assert RobustTicket().max_grad_norm == 1.0, "the paper clips"

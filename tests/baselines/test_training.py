@@ -54,9 +54,9 @@ def test_schedule_rises_then_falls_to_zero() -> None:
 def test_matrices_decay_and_vectors_do_not(bert) -> None:
     model = bert()
     kept_out = model.classifier.weight
-    groups = _decay_groups(
-        Stage("s", lambda batch: None, list(model.parameters()), 1, 1e-3, 0.01, not_decayed=(kept_out,))
-    )
+    stage = Stage("s", lambda batch: None, list(model.parameters()), 1, 1e-3, 0.01)
+    stage.decayed = tuple(parameter for parameter in stage.decays() if parameter is not kept_out)
+    groups = _decay_groups(stage)
     decayed = {id(parameter) for group in groups if group["weight_decay"] for parameter in group["params"]}
     for name, parameter in model.named_parameters():
         expected = "bias" not in name and "LayerNorm" not in name and parameter is not kept_out
