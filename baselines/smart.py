@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,19 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.defense import Defense, Passes, Progress, Stage, added_later
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.refusal import require
 
+RELEASED: Mapping[str, Any] = {
+    "step_size": 1e-5,
+    "radius": None,
+    "fixed_targets": True,
+    "proximal": 0.0,
+    "dropout": "fresh",
+}
+
+SMALLEST = 1e-6  # what the release adds to probabilities and largest entries that it divides by
 FIRST_SHARE = 0.1  # of the updates, in which the average follows the weights faster
 
 
@@ -30,8 +40,13 @@ class SMART(Defense, key="smart"):
         steps: S, ascent steps per update.
         step_size: length of one, the gradient being normalised to 1 in its largest entry per token.
         noise: standard deviation of the normal start; from 0 the gradient is zero and nothing moves.
-        radius: largest entry of the perturbation.
+        radius: largest entry of the perturbation. None climbs as the release does: along the gradient of a one-sided
+            divergence, not normalised, and divides what comes out by its largest entry per token, so that it always
+            reaches about 1; at its small steps that is the random start made large.
         smoothness: lambda, weight of the distance between the text's prediction and its perturbed neighbour's.
+        fixed_targets: whether the gradient stops at the target of either divergence of the smoothness term, as in
+            namisan/mt-dnn and smart-pytorch. The term's gradient is then about half as large: their lambda = 1 is
+            this one's 0.5.
         proximal: mu, weight of the distance to the prediction of the averaged weights; 0 keeps no average, as the
             released code does.
         first_averaging, averaging: beta, what the average keeps of itself in an update, in the first tenth of the
@@ -41,8 +56,8 @@ class SMART(Defense, key="smart"):
 
     Source: Jiang et al., ACL 2020, Algorithm 1 and section 4; lambda = 1 as in namisan/mt-dnn, where the paper tries 1,
     3 and 5. At the paper's radius of 1e-5 the distance falls with its square to some 1e-8: in float32 the term is next
-    to nothing. The release normalises the perturbation to about 1 instead of bounding it; the presets that are not the
-    paper's set a radius of the other methods' reach.
+    to nothing; the presets that are not the paper's set a radius of the other methods' reach. `SMART.released()` has
+    the release's settings.
     Departures: the release's second pass through positions, segments and LayerNorm is not repeated here: like every
     method's, the perturbation is added to the word embeddings. The averaged model predicts without dropout.
     """
@@ -53,12 +68,18 @@ class SMART(Defense, key="smart"):
     steps: int = 1
     step_size: float = 1e-3
     noise: float = 1e-5
-    radius: float = 1e-5
+    radius: float | None = 1e-5
     smoothness: float = 1.0
     proximal: float = 1.0
     first_averaging: float = 0.99
     averaging: float = 0.999
     dropout: DropoutMode = "shared"
+    fixed_targets: bool = added_later(False)
+
+    @classmethod
+    def released(cls, **changes: Any) -> SMART:
+        """The settings of namisan/mt-dnn."""
+        return cls(**(RELEASED | changes))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,21 +126,50 @@ class SMART(Defense, key="smart"):
         for _ in range(self.steps):
             delta.requires_grad_()
             replay.rewind()
-            moved = divergence(forward(model, fixed + delta, batch).logits, clean.detach()).sum()
-            delta = self.ascent.climb(delta, torch.autograd.grad(moved, delta)[0], batch.attention_mask)
+            delta = self.climb(delta, forward(model, fixed + delta, batch).logits, clean.detach(), batch.attention_mask)
         replay.rewind()
         perturbed = forward(model, embed(model, batch) + delta, batch).logits
-        loss = cross_entropy(clean, batch.labels) + self.smoothness * divergence(perturbed, clean).mean()
+        loss = cross_entropy(clean, batch.labels) + self.smoothness * self._smoothness(perturbed, clean).mean()
         if teacher is not None:
             loss = loss + self.proximal * divergence(clean, teacher(batch)).mean()
         loss.backward()
         return loss.detach()
+
+    def climb(self, delta: Tensor, moved: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
+        """The next perturbation (B, L, D), from the logits (B, C) that the last one gives and those of the text."""
+        if self.radius is not None:
+            distance = divergence(moved, clean).sum()
+            return self.ascent.climb(delta, torch.autograd.grad(distance, delta)[0], mask)
+        grad = torch.autograd.grad(released_divergence(moved, clean), delta)[0]
+        stepped = (delta + self.step_size * torch.where(torch.isfinite(grad), grad, 0.0)).detach()
+        return stepped / (stepped.abs().amax(-1, keepdim=True) + SMALLEST)
+
+    def _smoothness(self, perturbed: Tensor, clean: Tensor) -> Tensor:
+        return divergence_to_fixed(perturbed, clean) if self.fixed_targets else divergence(perturbed, clean)
 
 
 def divergence(first: Tensor, second: Tensor) -> Tensor:
     """KL(P||Q) + KL(Q||P) of two predictions, (B,) and 0 or more, from their logits (B, C)."""
     log_p, log_q = (log_softmax(logits.float(), dim=-1) for logits in (first, second))
     return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1)
+
+
+def divergence_to_fixed(first: Tensor, second: Tensor) -> Tensor:
+    """The same value, (B,), with no gradient through the target of either divergence."""
+    log_p, log_q = (log_softmax(logits.float(), dim=-1) for logits in (first, second))
+    to_second = log_q.detach().exp() * (log_q.detach() - log_p)
+    to_first = log_p.detach().exp() * (log_p.detach() - log_q)
+    return (to_second + to_first).sum(-1)
+
+
+def released_divergence(moved: Tensor, clean: Tensor) -> Tensor:
+    """What the release's ascent climbs, shape (): each probability times twice what its log odds differ by.
+
+    The odds carry no gradient. Source: namisan/mt-dnn, `stable_kl`, summed over texts.
+    """
+    p, q = (logits.float().softmax(-1) for logits in (moved, clean))
+    odds = [-(1 / (each.detach() + SMALLEST) - 1 + SMALLEST).log() for each in (p, q)]
+    return 2 * (p * (odds[0] - odds[1])).sum()
 
 
 class _Average:

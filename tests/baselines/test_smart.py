@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from gradients import assert_equal, gradients, passes
 from small_set import SmallSet
 
 from baselines.defense import Progress
 from baselines.fine_tune import FineTune
 from baselines.primitives.perturbation import Ascent, embed, forward
-from baselines.smart import SMART, _Average, divergence
+from baselines.smart import SMART, _Average, divergence, divergence_to_fixed
 from baselines.training import Passes, fit
 
 WIDE = {"radius": 0.05, "noise": 0.01, "step_size": 0.05}
@@ -175,3 +176,67 @@ def test_bf16_leaves_finite_gradients(bert, batch) -> None:
 def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         SMART(**settings)
+
+
+def test_the_released_targets_halve_the_gradient_and_leave_the_value() -> None:
+    """Near each other, where the distance is quadratic, each side's gradient as a target equals that as an estimate."""
+    torch.manual_seed(0)
+    first = torch.randn(6, 3, dtype=torch.float64)
+    second = first + 0.01 * torch.randn(6, 3, dtype=torch.float64)
+    found = []
+    for kind in (divergence, divergence_to_fixed):
+        sides = [each.clone().requires_grad_() for each in (first, second)]
+        value = kind(*sides)
+        value.sum().backward()
+        found.append((value.detach(), *(side.grad for side in sides)))
+    (value, *own), (same, *released) = found
+    torch.testing.assert_close(value, same)
+    for whole, half in zip(own, released, strict=True):
+        assert 1.9 < (whole.norm() / half.norm()).item() < 2.1
+
+
+def released_gradients(defense: SMART, model, batch) -> None:
+    """The step of namisan/mt-dnn in plain PyTorch, on the word embeddings; leaves gradients."""
+    embedded = embed(model, batch)
+    clean = model(**batch.inputs()).logits
+    noise = torch.randn_like(embedded) * defense.noise * batch.attention_mask.unsqueeze(-1)
+    for _ in range(defense.steps):
+        noise.requires_grad_()
+        moved = forward(model, embedded.detach() + noise, batch).logits
+        p, y = moved.softmax(-1), clean.detach().softmax(-1)
+        rp, ry = (-(1.0 / (each.detach() + 1e-6) - 1 + 1e-6).log() for each in (p, y))
+        (grad,) = torch.autograd.grad((p * (rp - ry) * 2).sum(), noise)
+        noise = (noise + grad * defense.step_size).detach()
+        noise = noise / (noise.abs().max(-1, keepdim=True)[0] + 1e-6)
+    moved = forward(model, embed(model, batch) + noise, batch).logits
+    both = sum(
+        F.kl_div(one.log_softmax(-1), other.detach().softmax(-1), reduction="batchmean")
+        for one, other in ((clean, moved), (moved, clean))
+    )
+    (F.cross_entropy(clean, batch.labels) + defense.smoothness * both).backward()
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_its_released_settings_agree_with_a_plain_loop_of_the_release(bert, batch, steps: int) -> None:
+    """But for where the perturbation enters, which the docstring names; sums in another order, hence the tolerance."""
+    defense = SMART.released(steps=steps, noise=1e-2, step_size=0.5)
+    model, one = bert(dropout=0.0), batch()
+
+    def plain(model, batch):
+        released_gradients(defense, model, batch)
+
+    own, released = gradients(defense.objective, model, one), gradients(plain, model, one)
+    assert_equal(own, released, rtol=1e-3, atol=1e-6)
+
+
+def test_the_released_perturbation_reaches_one_in_every_token(bert, batch) -> None:
+    model, one = bert(dropout=0.0), batch()
+    fixed = embed(model, one).detach()
+    delta = (1e-5 * torch.randn_like(fixed) * one.attention_mask.unsqueeze(-1)).requires_grad_()
+    clean = model(**one.inputs()).logits.detach()
+    climbed = SMART.released().climb(delta, forward(model, fixed + delta, one).logits, clean, one.attention_mask)
+    reach = climbed.abs().amax(-1)
+    assert (reach[one.attention_mask == 0] == 0).all()
+    assert (reach[one.attention_mask == 1] > 0.8).all()
+    direction = torch.cosine_similarity(climbed.flatten(), delta.detach().flatten(), dim=0)
+    assert direction > 0.9, "what is made large is the random start"
