@@ -1,8 +1,9 @@
-"""Adversarial data augmentation: fine-tune on the training texts together with successful attacks on them."""
+"""Adversarial data augmentation: fine-tune on the training texts together with what an attack makes of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -14,31 +15,40 @@ from baselines.refusal import require
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Defense, key="augmentation"):
-    """Fine-tune again on the union of the training texts and their adversarial versions, with the labels kept.
+    """Fine-tune again on the union of the training texts and what an attack made of them, with the labels kept.
 
-    The versions are made beforehand, once, by an attack on a model that was fine-tuned with the same settings; where
-    they come from is the harness's business. Neither that model nor the attack is on this method's clock: the model has
-    a record of its own, and the attack's queries stand in the record's trace.
+    The attacked texts are made beforehand, once, by an attack on a model that was fine-tuned with the same settings;
+    where they come from is the harness's business. Neither that model nor the attack is on this method's clock: the
+    model has a record of its own, and the attack's queries stand in the record's trace.
 
     Attributes:
         recipe: the attack, as attacks on trained models are named.
         share: part of the training texts that is attacked, in [0, 1].
+        least_words: texts of fewer words are not attacked; of a pair, the second text counts.
+        added: which of the attacked texts join the training texts: "all", however the attack ended, or those of
+            "successful" attacks alone. A text whose attack broke is never added.
 
-    Source: RockyLzy/TextDefender, `use_aug` with a ratio of 0.5 (Li et al., EMNLP 2021).
+    Source: RockyLzy/TextDefender, `augment` and `use_aug` (Li et al., EMNLP 2021): every text of more than four words
+    is attacked, and every result is added, of failed and skipped attacks too; its `aug_ratio` of 0.5 is the union
+    with the training texts.
     Departures: TextDefender attacks with PWWS, whose WordNet is not among the suite's resources.
     """
 
     title = "ADA"
     paper = "Li et al., EMNLP 2021, arXiv:2108.12777"
+    published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
     needs = frozenset({"adversarial_texts"})
     one_stage = False  # its texts are those of a whole training
 
     recipe: str = "textfooler"
-    share: float = 0.5
+    share: float = 1.0
+    least_words: int = 5
+    added: Literal["all", "successful"] = "all"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.share <= 1, "Augmentation.share", "in [0, 1]", self.share)
+        require(self.least_words >= 0, "Augmentation.least_words", "0 or more", self.least_words)
 
     def update_passes(self) -> Passes:
         """Those of fine-tuning."""

@@ -69,7 +69,7 @@ def epoch_units(
     Args:
         tokens: length the share of a pruned encoder is reckoned at.
         search_epochs: how long EarlyRobust's search ran, where that is known; else its cap.
-    Of data augmentation it is an upper bound, since attacks that fail add no text; the model it attacks and the queries
+    Of data augmentation it is an upper bound, since short texts are not attacked; the model it attacks and the queries
     are not in it.
 
     Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E. With other

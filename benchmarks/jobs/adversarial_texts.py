@@ -1,4 +1,4 @@
-"""Adversarial texts to train on: successful attacks on a fine-tuned model, kept in the store beside its records."""
+"""Adversarial texts to train on: what attacks on a fine-tuned model made, kept in the store beside its records."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from baselines.augmentation import Augmentation
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.experiments.experiment import Cell
+from benchmarks.results.metrics import joins
 from benchmarks.results.records import Outcome
 
 
@@ -35,16 +37,22 @@ def training_recipe(defense: Defense) -> Recipe:
 
 
 def drawn_texts(examples: Sequence[Example], cell: Cell) -> list[Example]:
-    """The share of the training texts that is attacked, drawn with the cell's seed, in stored order."""
-    count = round(cell.defense.share * len(examples))  # type: ignore[attr-defined]
-    drawn = np.random.default_rng(cell.seed).choice(len(examples), size=count, replace=False)
-    return [examples[index] for index in sorted(drawn)]
+    """The share of the training texts that is attacked, drawn with the cell's seed, in stored order; no short ones."""
+    defense: Augmentation = cell.defense  # type: ignore[assignment]
+    long = [example for example in examples if len(example.texts[-1].split()) >= defense.least_words]
+    count = round(defense.share * len(long))
+    drawn = np.random.default_rng(cell.seed).choice(len(long), size=count, replace=False)
+    return [long[index] for index in sorted(drawn)]
 
 
-def adversarial_examples(outcomes: Sequence[Outcome]) -> list[Example]:
-    """The texts of successful attacks with the labels of the texts they were made from, by id."""
+def adversarial_examples(outcomes: Sequence[Outcome], added: str) -> list[Example]:
+    """The attacked texts to add, with the labels of the texts they were made from, by id.
+
+    Args:
+        added: "all", but for texts whose attack broke, or those of "successful" attacks.
+    """
     return [
         Example(f"{outcome.example_id}-adversarial", tuple(outcome.perturbed), outcome.label)
         for outcome in sorted(outcomes, key=lambda outcome: outcome.example_id)
-        if outcome.status == "successful"
+        if joins(outcome, added)
     ]

@@ -95,7 +95,9 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
     if base.status != "finished":
         raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
     outcomes = attack_training_texts(setup, cell, base)
-    return cell_batches(setup, cell, adversarial_examples(outcomes)), {"adversarial_texts": tally(outcomes)}
+    added = cell.defense.added  # type: ignore[attr-defined]
+    made_from = {"adversarial_texts": tally(outcomes, added)}
+    return cell_batches(setup, cell, adversarial_examples(outcomes, added)), made_from
 
 
 def _train_within_memory(

@@ -185,7 +185,7 @@ def _batches(
 def _adversarial(
     defense: Defense, model: nn.Module, tokenizer: PreTrainedTokenizerBase, data: Dataset, resources: Resources
 ) -> list[Example]:
-    """Successful attacks on a share of the training texts, against this model after fine-tuning."""
+    """What attacks make of a share of the training texts, against this model after fine-tuning."""
     cell = Cell("demo", defense, FIRST_SEED)
     torch.manual_seed(FIRST_SEED)
     fit(base_cell(cell).defense, model, _batches(FineTune(), tokenizer, data.train, resources))
@@ -198,7 +198,7 @@ def _adversarial(
         seed=ATTACK_SEED,
         columns=data.columns,
     )
-    return adversarial_examples(list(outcomes))
+    return adversarial_examples(list(outcomes), defense.added)  # type: ignore[attr-defined]
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

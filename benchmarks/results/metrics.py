@@ -112,11 +112,20 @@ def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
     return 100 * survived / len(withstood[0])
 
 
-def tally(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """What a training tells of an attack that made it texts: how many it took on, added, broke on, and its queries."""
+def joins(outcome: Outcome, added: str) -> bool:
+    """Whether an attacked text joins the training texts: "all" do whose attack did not break, or "successful" ones."""
+    return outcome.status == "successful" or (added == "all" and outcome.status != "error")
+
+
+def tally(outcomes: Sequence[Outcome], added: str) -> dict[str, int]:
+    """What a training tells of an attack that made it texts: how many it took on, added, broke on, and its queries.
+
+    Args:
+        added: which texts joined the training texts; see `joins`.
+    """
     return {
         "attacked": len(outcomes),
-        "added": sum(outcome.status == "successful" for outcome in outcomes),
+        "added": sum(joins(outcome, added) for outcome in outcomes),
         "broken": sum(outcome.status == "error" for outcome in outcomes),
         "queries": sum(outcome.queries for outcome in outcomes),
     }

@@ -131,8 +131,9 @@ def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:
     if not trained:
         yield f"unfinished: {len(outcomes)} outcomes and no training that took them up; repeat the command"
     for record in trained:
+        added = record.identity["settings"].get("added", "successful")  # what records say that have no such setting
         for stage in record.stages:
-            if stage["trace"].get("adversarial_texts") != tally(outcomes):
+            if stage["trace"].get("adversarial_texts") != tally(outcomes, added):
                 yield f"the training {record.key} took up {stage['trace'].get('adversarial_texts')}, not these texts"
         base = store.training(record.identity["adversarial_texts"]["base"])
         if base is None:

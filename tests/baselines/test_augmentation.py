@@ -23,3 +23,10 @@ def test_it_needs_adversarial_texts() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Augmentation.share must be in \[0, 1\], got 2.0"):
         Augmentation(share=2.0)
+    with pytest.raises(ValueError, match=r"Augmentation\.least_words must be 0 or more, got -1"):
+        Augmentation(least_words=-1)
+
+
+def test_all_that_an_attack_makes_of_all_texts_is_added_as_released() -> None:
+    released = Augmentation()
+    assert (released.share, released.least_words, released.added) == (1.0, 5, "all")

@@ -16,6 +16,7 @@ from benchmarks.jobs import train as training
 from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
 from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train, training_key
+from benchmarks.results.metrics import tally
 from benchmarks.results.store import content_key
 from benchmarks.results.verify import verify
 
@@ -27,19 +28,37 @@ def test_the_base_is_fine_tuning_with_the_same_settings() -> None:
 
 
 def test_a_share_of_the_texts_is_drawn_by_seed() -> None:
-    examples = [Example(f"train-{number}", ("x",), 0) for number in range(50)]
+    examples = [Example(f"train-{number}", ("a film that is good",), 0) for number in range(50)]
     drawn = drawn_texts(examples, CELL)
     assert len(drawn) == 15 and drawn == drawn_texts(examples, CELL)
     assert [example for example in examples if example in drawn] == drawn
     assert drawn != drawn_texts(examples, replace(CELL, seed=43))
 
 
-def test_successful_attacks_keep_their_label() -> None:
+def test_all_texts_of_more_than_four_words_are_attacked_by_default() -> None:
+    """Of a pair it is the second text that counts, which TextDefender perturbs."""
+    examples = [
+        Example("four", ("a film of note",), 0),
+        Example("five", ("a film of some note",), 0),
+        Example("long, short", ("what is this about in short", "a film"), 1),
+        Example("short, long", ("a film", "it is about a film"), 1),
+    ]
+    cell = replace(CELL, defense=Augmentation())
+    assert [example.id for example in drawn_texts(examples, cell)] == ["five", "short, long"]
+    every = replace(CELL, defense=Augmentation(least_words=0))
+    assert drawn_texts(examples, every) == examples
+
+
+def test_every_attacked_text_is_added_with_its_label_but_where_the_attack_broke() -> None:
     outcomes = [outcome(2, "successful", label=0), outcome(1, "successful"), outcome(3), outcome(4, "skipped")]
-    assert adversarial_examples(outcomes) == [
+    outcomes.append(outcome(5, "error", error="x"))
+    added = {kind: adversarial_examples(outcomes, kind) for kind in ("all", "successful")}
+    assert added["successful"] == [
         Example("test-1-adversarial", ("a fine film",), 1),
         Example("test-2-adversarial", ("a fine film",), 0),
     ]
+    assert [example.id for example in added["all"]] == [f"test-{number}-adversarial" for number in (1, 2, 3, 4)]
+    assert [tally(outcomes, kind)["added"] for kind in added] == [4, 2]
 
 
 def test_recipes_of_another_loop_are_refused() -> None:
@@ -65,7 +84,7 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
     record = train(setup, cell)
     made = record.stages[0]["trace"]["adversarial_texts"]
-    assert made["attacked"] == len(attacked) == 10 and 0 < made["added"] < 10 and made["queries"] == 100
+    assert made["attacked"] == len(attacked) == made["added"] == 10 and made["queries"] == 100
     assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 16)
     base = setup.store.training(training_key(setup, base_cell(cell)))
     assert base.defense == "fine_tune" and base.stages[0]["updates"] == 3

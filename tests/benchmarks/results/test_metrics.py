@@ -41,7 +41,8 @@ def test_by_hand() -> None:
     assert aua_percent(drawn) == 40
     assert asr_percent(drawn) == 50
     assert mean_queries(drawn) == (11 + 12 + 13 + 14) / 4
-    assert tally(drawn) == {"attacked": 5, "added": 2, "broken": 0, "queries": 60}
+    assert tally(drawn, "successful") == {"attacked": 5, "added": 2, "broken": 0, "queries": 60}
+    assert tally([*drawn, *outcomes(["error"])], "all")["added"] == 5
 
 
 @given(st.lists(st.sampled_from(STATUSES[:3]), min_size=1))

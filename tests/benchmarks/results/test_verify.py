@@ -195,7 +195,7 @@ def augmented(store) -> Store:
     attacked = {"base": base.key, "share": 0.5}
     identity = base.identity | {"defense": "augmentation", "adversarial_texts": attacked}
     texts = [outcome(number, "successful", example_id=f"train-{number}") for number in range(3)]
-    stage = {"updates": 0, "losses": [], "trace": {"adversarial_texts": tally(texts)}}
+    stage = {"updates": 0, "losses": [], "trace": {"adversarial_texts": tally(texts, "successful")}}
     record = replace(base, key=content_key(identity), identity=identity, defense="augmentation", stages=[stage])
     store.weights_path(record.key).parent.mkdir(parents=True)
     store.weights_path(record.key).write_bytes(WEIGHTS)
