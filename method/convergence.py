@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Generic, Literal, TypeVar
 
 from baselines.refusal import require
 
 StopRule = Literal["consecutive", "anchor", "fifo"]
 DrawAt = Literal["last", "first"]
 
-
-class Distant(Protocol):
-    """What a rule compares."""
-
-    def distance(self, other: object, /) -> tuple[float, float]:
-        """Distances of heads and of neurons."""
-
-
-Mask = TypeVar("Mask", bound=Distant)
+Mask = TypeVar("Mask")
 
 
 class Convergence(Generic[Mask]):
@@ -29,17 +22,26 @@ class Convergence(Generic[Mask]):
     Heads and neurons must both be within, strictly. The mask of boundary 0, before training, is never heard.
 
     Attributes:
+        distance: how far two masks are apart, (heads, neurons).
         settled_at: the boundary, from 1, at which it was settled, or None.
         drawn: the boundary whose mask is drawn: the last heard, or with `draw_at` "first" the one that opened the run.
             By default "anchor" draws the first, the others the last.
         distances: of each mask to the one before it, (heads, neurons), from the second boundary on.
     """
 
-    def __init__(self, rule: StopRule, gamma: float, patience: int, draw_at: DrawAt | None = None):
+    def __init__(
+        self,
+        rule: StopRule,
+        gamma: float,
+        patience: int,
+        distance: Callable[[Mask, Mask], tuple[float, float]],
+        draw_at: DrawAt | None = None,
+    ):
         require(gamma > 0, "gamma", "positive", gamma)
         require(patience >= 1, "patience", "1 or more", patience)
         self.rule, self.gamma, self.patience = rule, gamma, patience
         self.draw_at = draw_at or ("first" if rule == "anchor" else "last")
+        self.distance = distance
         self.masks: list[Mask] = []
         self.distances: list[tuple[float, float]] = []
         self.settled_at: int | None = None
@@ -47,7 +49,7 @@ class Convergence(Generic[Mask]):
     def hear(self, mask: Mask) -> bool:
         """Takes the next boundary's mask; True from the boundary on at which the rule is met."""
         if self.masks:
-            self.distances.append(self.masks[-1].distance(mask))
+            self.distances.append(self.distance(self.masks[-1], mask))
         self.masks.append(mask)
         if self.settled_at is None and self._met():
             self.settled_at = len(self.masks)
@@ -55,7 +57,7 @@ class Convergence(Generic[Mask]):
 
     def all_distances(self) -> dict[str, list[list[float]]]:
         """Distances between the masks of every two boundaries, (heard, heard), for heads and for neurons."""
-        pairs = [[first.distance(second) for second in self.masks] for first in self.masks]
+        pairs = [[self.distance(first, second) for second in self.masks] for first in self.masks]
         return {
             kind: [[pair[index] for pair in row] for row in pairs] for index, kind in enumerate(("heads", "neurons"))
         }
@@ -79,7 +81,7 @@ class Convergence(Generic[Mask]):
             return all(self._near(distance) for distance in self.distances[-self.patience :])
         window = self.masks[-self._reach - 1 :]
         fixed = window[0] if self.rule == "anchor" else window[-1]
-        return all(self._near(fixed.distance(other)) for other in window if other is not fixed)
+        return all(self._near(self.distance(fixed, other)) for other in window if other is not fixed)
 
     def _near(self, distance: tuple[float, float]) -> bool:
         return max(distance) < self.gamma

@@ -32,15 +32,18 @@ from method.convergence import Convergence, DrawAt, StopRule
 
 LEAST_MINI_EPOCH_UPDATES = 10
 
-# What the released scripts run with: a whole epoch of search, unshuffled and without segment ids, the ticket drawn by
-# hand at 0.20 epoch from quantile masks.
+# What the released scripts run with: fine-tuning without decay and warm-up; a whole epoch of search, unshuffled and
+# without segment ids, the ticket drawn by hand at 0.20 epoch from quantile masks.
 RELEASED: Mapping[str, Any] = {
+    "weight_decay": 0.0,
+    "warmup_ratio": 0.0,
     "stop_rule": "anchor",
     "mask_rule": "quantile",
     "draw_epoch": 0.2,
     "search_to_cap": True,
     "search_shuffle": False,
     "search_token_types": False,
+    "released_records": True,
 }
 
 Lacking = Literal["initialisation", "structure", "structure_as_released"]
@@ -77,18 +80,22 @@ class EarlyRobust(Defense, key="early_robust"):
         decay_coefficients: whether the search's weight decay acts on the coefficients too, as in the release.
         search_shuffle: False searches the texts in stored order, as the release does.
         search_token_types: False searches without segment ids, as the release does.
+        released_records: compare masks as the release does: those after the first update of each mini-epoch, from the
+            search's first update on, and with heads ranked within layers those of neurons alone, as the release then
+            takes heads to be equal. False compares them at the end of each mini-epoch.
         ticket: "searched", or "random", which needs no search.
         ticket_seed: decides a random ticket.
         fine_tuning: the defense by whose objective the ticket is fine-tuned, of one stage; its schedule is this one's.
             The paper fine-tunes plainly.
         without: an ablation of what the ticket passes on. "initialisation": its structure, with the linear layers drawn
             anew. "structure": the whole model, in which what the ticket prunes is drawn anew.
-            "structure_as_released": what the release does under that name: neurons pruned, heads zeroed crosswise.
+            "structure_as_released": what the release does under that name: neurons pruned, heads' weights zeroed
+            crosswise and their query, key and value biases zeroed.
 
     Source: Xi et al., EMNLP 2022, sections 3 and 4; WooooDyy/EarlyRobust. Known for IMDB alone: learning rate, K, step
     size, start and both lambdas (run_first_stage.sh); the same values stand in here for the other tasks.
-    Fine-tuning: no decay, no warm-up, ten epochs.
-    Departures: where a mini-epoch would be shorter than ten updates it is ten updates, and the search may then take
+    Departures: fine-tuning decays and warms up as every method's does, where the release does neither (`published`);
+    where a mini-epoch would be shorter than ten updates it is ten updates, and the search may then take
     several epochs; learnt coefficients are dropped after drawing, which equals freezing them at 1.
     """
 
@@ -102,9 +109,8 @@ class EarlyRobust(Defense, key="early_robust"):
         "qnli": {"neuron_sparsity": 0.3},
         "qqp": {"neuron_sparsity": 0.3},
     }
+    published = {"weight_decay": 0.0, "warmup_ratio": 0.0}
 
-    weight_decay: float = 0.0
-    warmup_ratio: float = 0.0
     search: Defense = field(default_factory=_search)
     lambda_heads: float = 1e-5
     lambda_neurons: float = 2e-4
@@ -128,6 +134,7 @@ class EarlyRobust(Defense, key="early_robust"):
     ticket_seed: int = 0
     fine_tuning: Defense = added_later(FineTune())
     without: Lacking | None = added_later(None)
+    released_records: bool = added_later(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -164,6 +171,10 @@ class EarlyRobust(Defense, key="early_robust"):
         """The settings the released scripts run with."""
         return cls(**(RELEASED | changes))
 
+    def revision(self) -> int:
+        """1: without structure as released, the biases of pruned heads are zeroed too."""
+        return 1 if self.without == "structure_as_released" else 0
+
     def update_passes(self) -> Passes | None:
         """Those of the fine-tuning's objective; the search has its own."""
         return self.fine_tuning.update_passes()
@@ -185,7 +196,7 @@ class EarlyRobust(Defense, key="early_robust"):
                     epochs=self.max_search_epochs,
                     schedule_epochs=self.search.epochs,
                     least_updates=LEAST_MINI_EPOCH_UPDATES * math.ceil(self.max_search_epochs / self.mini_epoch),
-                    not_decayed=(*shaping.not_decayed, *(() if self.decay_coefficients else importance.parameters())),
+                    decayed=(*shaping.decays(), *(importance.parameters() if self.decay_coefficients else ())),
                     shuffle=self.search_shuffle,
                     after_update=search.hear,
                     memory=None if shaping.memory is None else (*shaping.memory, search),
@@ -215,6 +226,11 @@ class EarlyRobust(Defense, key="early_robust"):
         if self.without == "initialisation":
             redraw_(model)
 
+    def distance(self, first: Ticket, second: Ticket) -> tuple[float, float]:
+        """How far two masks of the search are apart, heads and neurons, each in [0, 1]."""
+        heads, neurons = first.distance(second)
+        return (0.0 if self.released_records and self.head_scope == "layerwise" else heads), neurons
+
     def draw(self, coefficients: Coefficients) -> Ticket:
         """The ticket of some coefficients at this defense's sparsities, scopes and rule."""
         return draw_ticket(
@@ -234,7 +250,7 @@ class _TicketSearch:
     def __init__(self, defense: EarlyRobust, shaping: Stage, importance: Importance):
         self.defense, self.shaping, self.importance = defense, shaping, importance
         self.convergence: Convergence[Ticket] = Convergence(
-            defense.stop_rule, defense.gamma, defense.patience, defense.draw_at
+            defense.stop_rule, defense.gamma, defense.patience, defense.distance, defense.draw_at
         )
         self.boundaries: list[int] = []
         self.by_hand: Ticket | None = None
@@ -277,8 +293,9 @@ class _TicketSearch:
         return max(progress.updates_per_epoch, LEAST_MINI_EPOCH_UPDATES / self.defense.mini_epoch)
 
     def _next_boundary(self, progress: Progress) -> int:
-        number = len(self.boundaries) + 1
-        return math.floor(self._epoch_updates(progress) * self.defense.mini_epoch * number + 1e-9)
+        is_first_of_its_own = self.defense.released_records
+        number = len(self.boundaries) + (not is_first_of_its_own)
+        return math.floor(self._epoch_updates(progress) * self.defense.mini_epoch * number + 1e-9) + is_first_of_its_own
 
     def _compare(self, progress: Progress) -> None:
         coefficients = self.importance.snapshot()

@@ -46,15 +46,18 @@ def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
 def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
     """Sets weights of pruned heads to zero along the wrong axis: what the release does without structure.
 
-    Input columns of query, key and value and output rows of the attention output, where the heads are not; biases stay.
-    Source: WooooDyy/EarlyRobust, second_stage.py.
+    Input columns of query, key and value and output rows of the attention output, where the heads are not. The biases
+    of query, key and value are zeroed where the heads are; that of the attention output stays.
+    Source: WooooDyy/EarlyRobust, second_stage.py, and its modeling_bert.py.
     """
     width = head_width(model)
     for layer, heads in zip(layers_of(model), ticket.heads, strict=True):
         pruned = ~heads.repeat_interleave(width)
         for role in PROJECTIONS:
-            weight = layer.linear(role).weight
-            weight[:, pruned.to(weight.device)] = 0
+            linear = layer.linear(role)
+            chosen = pruned.to(linear.weight.device)
+            linear.weight[:, chosen] = 0
+            linear.bias[chosen] = 0
         weight = layer.linear("attention_output").weight
         weight[pruned.to(weight.device)] = 0
 

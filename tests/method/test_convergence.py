@@ -30,7 +30,8 @@ def walk(distances: list[float], neurons: list[float] | None = None) -> list[Poi
 
 
 def stop(rule: str, masks: list[Point], **options) -> Convergence:
-    convergence: Convergence = Convergence(rule, options.pop("gamma", 0.1), options.pop("patience", 5), **options)
+    gamma, patience = options.pop("gamma", 0.1), options.pop("patience", 5)
+    convergence: Convergence = Convergence(rule, gamma, patience, Point.distance, **options)
     for mask in masks:
         if convergence.hear(mask):
             break
@@ -88,7 +89,7 @@ def test_draw_at_first_takes_the_mask_that_opened_the_run() -> None:
 
 
 def test_hearing_goes_on_after_it_settled() -> None:
-    convergence: Convergence = Convergence("consecutive", 0.1, 5)
+    convergence: Convergence = Convergence("consecutive", 0.1, 5, Point.distance)
     for mask in walk([0.01] * 5 + [0.5] * 3):
         convergence.hear(mask)
     assert convergence.settled_at == 6
@@ -97,7 +98,7 @@ def test_hearing_goes_on_after_it_settled() -> None:
 
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="gamma must be positive, got 0"):
-        Convergence("fifo", 0, 5)
+        Convergence("fifo", 0, 5, Point.distance)
 
 
 def test_all_distances_are_symmetric_and_hold_the_consecutive_ones() -> None:

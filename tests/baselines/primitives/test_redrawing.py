@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from encoders import KINDS, make
@@ -74,14 +76,22 @@ def test_every_removed_weight_is_redrawn_and_its_bias_zero(bert) -> None:
 
 
 def test_the_released_zeros_lie_across_the_heads(bert) -> None:
-    model, before = bert(), bert()
+    """The biases are not: those of pruned heads are zeroed where they are. A fresh BERT's are zero anyway."""
+    model = bert()
+    with torch.no_grad():
+        for _, linear in masked_linears(model):
+            linear.bias.normal_()
+    before = copy.deepcopy(model)
     zero_heads_crosswise_(model, ticket_for(model))
     width = head_width(model)
     for layer, old in zip(layers_of(model), layers_of(before), strict=True):
         for role in ("query", "key", "value"):
             assert (layer.linear(role).weight[:, :width] == 0).all()
             assert torch.equal(layer.linear(role).weight[:, width:], old.linear(role).weight[:, width:])
+            assert (layer.linear(role).bias[:width] == 0).all()
+            assert torch.equal(layer.linear(role).bias[width:], old.linear(role).bias[width:])
         rows = layer.linear("attention_output").weight
         assert (rows[:width] == 0).all() and torch.equal(rows[width:], old.linear("attention_output").weight[width:])
         assert torch.equal(layer.linear("attention_output").bias, old.linear("attention_output").bias)
         assert torch.equal(layer.linear("intermediate").weight, old.linear("intermediate").weight)
+        assert torch.equal(layer.linear("intermediate").bias, old.linear("intermediate").bias)
