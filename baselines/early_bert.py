@@ -43,7 +43,8 @@ class EarlyBert(Defense, key="early_bert"):
         ticket_seed: decides a random ticket.
 
     Source: Chen et al., ACL-IJCNLP 2021; VITA-Group/EarlyBERT, finetune.
-    Departures: ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search
+    Departures: fine-tuning on every method's schedule, where the release takes 4e-5 without decay and warm-up
+    (`published`); ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search
     ends where the ticket is drawn, while the released script runs on to one epoch; coefficients are read after an
     update, the release reads them before.
     """
@@ -52,6 +53,7 @@ class EarlyBert(Defense, key="early_bert"):
     paper = "Chen et al., ACL-IJCNLP 2021, arXiv:2101.00063"
     one_stage = False
     task_settings = SPARSITIES
+    published = {"learning_rate": 4e-5, "weight_decay": 0.0, "warmup_ratio": 0.0}
 
     lambda_heads: float = 1e-4
     lambda_neurons: float = 1e-4

@@ -19,7 +19,7 @@ from scipy import stats
 
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
-from reports.frame import conditions, counted_seconds
+from reports.frame import conditions, counted_seconds, unlike_schedules
 from reports.measured import Measured
 from reports.statistics import Estimate, Summary, require_comparable, summarise, time_ratio
 from reports.task_results import OURS, Quantity, TaskResults, contrast, setting
@@ -166,7 +166,12 @@ def _of_runs(found: Summary) -> Estimate:
 
 
 def _over(each: TaskResults, main: Measured, defense: str, quantity: Quantity, rule: Rule) -> Part:
-    return _compare(each.title, quantity, main, each.main(defense), rule, f"EarlyRobust less {_title(defense)}")
+    """EarlyRobust less another method; not measured where their optimisers were driven differently."""
+    other, words = each.main(defense), f"EarlyRobust less {_title(defense)}"
+    runs = [next(iter(cell.trainings.values()), None) for cell in (other, main) if cell is not None]
+    if len(runs) == 2 and all(runs) and (unlike := unlike_schedules(*runs)):
+        return Part(f"{each.title}: {quantity}, {words}", "points", None, "not measured", f"unlike schedules: {unlike}")
+    return _compare(each.title, quantity, main, other, rule, words)
 
 
 def more_robust(tasks: Sequence[TaskResults]) -> list[Part]:

@@ -110,7 +110,8 @@ def _variants(store: Store, content: Mapping[str, Any]) -> Table:
 def _settings(_: Store, content: Mapping[str, Any]) -> Table:
     """Hyperparameters, which rest on no record."""
     sources = content["sources"]
-    options = Options(batch_size=sources["batch_size"], max_length=sources["max_length"])
+    asked = {name: sources[name] for name in ("batch_size", "max_length", "schedule") if name in sources}
+    options = Options(**asked)
     experiment, preset = EXPERIMENTS[sources["experiment"]], PRESETS[sources["preset"]]
     return hyperparameter_table(experiment, preset, options, sources["tasks"])
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
+from baselines.defense import Schedule
 from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, too_many_broke
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 
@@ -44,6 +45,19 @@ def keys_of(trainings: Iterable[TrainingRecord], results: Iterable[AttackResult]
     }
 
 
+def schedule_of(record: TrainingRecord) -> dict[str, Any]:
+    """Epochs, rate, decay, warm-up and clipping of a training's fine-tuning, as its settings name them."""
+    settings = record.identity.get("settings", {})
+    return {each.name: settings.get(each.name) for each in fields(Schedule)}
+
+
+def unlike_schedules(first: TrainingRecord, second: TrainingRecord) -> str:
+    """In what the schedules of two trainings differ, in a few words; empty where they do not."""
+    one, other = schedule_of(first), schedule_of(second)
+    unlike = [f"{name} is {one[name]!r} and {other[name]!r}" for name in one if one[name] != other[name]]
+    return "; ".join(unlike)
+
+
 def conditions(record: TrainingRecord) -> dict[str, Any]:
     """What two runs must share for their times to be compared."""
     identity = record.identity
@@ -52,7 +66,8 @@ def conditions(record: TrainingRecord) -> dict[str, Any]:
     }
     shared["capture"] = bool(identity.get("capture"))
     machine = {name: record.machine.get(name) for name in ("processor", "gpus", "threads")}
-    return {"clock": record.clock, "torch": record.versions.get("torch")} | shared | machine
+    versions = {"clock": record.clock, "torch": record.versions.get("torch")}
+    return versions | shared | schedule_of(record) | machine
 
 
 def counted_seconds(records: Iterable[TrainingRecord]) -> dict[int, float]:

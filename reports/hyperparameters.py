@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.data.tasks import TASKS, find_task
 from benchmarks.experiments.catalogue import PLAIN
@@ -31,6 +32,8 @@ SOURCES: dict[str, str | None] = {
     "head_sparsity": PAPER,
     "neuron_sparsity": PAPER,
     "epochs": PAPER,
+    "weight_decay": RELEASE,
+    "warmup_ratio": RELEASE,
 }
 
 
@@ -49,8 +52,9 @@ def hyperparameter_table(experiment: Experiment, preset: Preset, options: Option
     """One row per task and hyperparameter; nothing is trained and no data is read.
 
     Args:
-        options: batch size and length, where they are asked for.
+        options: batch size, length and schedule, where they are asked for.
     """
+    preset = preset.with_schedule(options.schedule)
     columns = tuple(
         Column(heading, heading.lower().replace(" ", "_"), False)
         for heading in ("Task", "Hyperparameter", "Published", "This preset", "Source")
@@ -58,16 +62,17 @@ def hyperparameter_table(experiment: Experiment, preset: Preset, options: Option
     rows = tuple(row for task in tasks for row in _rows(preset, options, task))
     caption = (
         f"Preset {preset.key}. The paper's own table by task is known for IMDB alone, from a script of the release.",
-        "Fine-tuning has no decay and no warm-up; the search decays by 0.01 and warms up over 10 % of an epoch.",
+        "The search decays by 0.01 and warms up over 10 % of an epoch. Fine-tuning takes the preset's schedule, the "
+        "same for every method; --schedule published takes the release's.",
     )
-    asked = {"batch_size": options.batch_size, "max_length": options.max_length}
+    asked = {"batch_size": options.batch_size, "max_length": options.max_length, "schedule": options.schedule}
     sources = {"kind": "settings", "experiment": experiment.key, "preset": preset.key, "tasks": list(tasks), **asked}
     return Table(experiment.title, columns, rows, caption, sources=sources)
 
 
 def _rows(preset: Preset, options: Options, key: str) -> list[tuple[str, ...]]:
     task = find_task(key)
-    published = dict(flat(EarlyRobust.for_task(key).settings()))
+    published = dict(flat(replace(EarlyRobust.for_task(key), **EarlyRobust.published).settings()))
     used = dict(flat(PLAIN.cell(preset, key, 0).defense.settings()))
     rows = []
     for name, known in SOURCES.items():

@@ -17,7 +17,7 @@ from reports.attack_groups import MODEL_FIELDS, place
 from reports.frame import AttackResult
 from reports.listings import dotted
 
-OF_THE_DEFENSE = ("defense", "defense_source", "settings", "seed")
+OF_THE_DEFENSE = ("defense", "defense_source", "settings", "seed", "revision")
 SEEDED = ("ticket_seed",)
 AS_THE_RUN = "as the run"
 

@@ -42,7 +42,7 @@ def _section(title: str, paper: str, defense: type[Defense], known: Mapping[str,
         for field in dataclasses.fields(defense)
         if field.name not in known or default_of(field) != known[field.name]
     ]
-    parts = [f"## {title}", f"{paper}{source(defense)}".strip(), _by_task(defense)]
+    parts = [f"## {title}", f"{paper}{source(defense)}".strip(), _by_task(defense), _published(defense)]
     if rows:
         parts.append(tabulate(rows, ("Setting", "Default", "What it is"), tablefmt="pipe", disable_numparse=True))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -55,6 +55,12 @@ def _by_task(defense: type[Defense]) -> str:
         for task, settings in defense.task_settings.items()
     ]
     return f"By task: {'; '.join(tasks)}." if tasks else ""
+
+
+def _published(defense: type[Defense]) -> str:
+    """In what the authors' schedule is another than the shared one, a sentence."""
+    settings = ", ".join(f"`{name}={_short(value)}`" for name, value in defense.published.items())
+    return f"Published schedule (`--schedule published`): {settings}." if settings else ""
 
 
 def source(defense: type) -> str:

@@ -19,7 +19,15 @@ from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
 from reports.external import ExternalResult, external_caption, external_cells, external_results
-from reports.frame import AttackResult, attack_frame, conditions, counted_seconds, keys_of, training_frame
+from reports.frame import (
+    AttackResult,
+    attack_frame,
+    conditions,
+    counted_seconds,
+    keys_of,
+    schedule_of,
+    training_frame,
+)
 from reports.statistics import require_comparable, summarise, time_ratio
 from reports.tables import Column, FileColumn, Number, Table
 
@@ -233,6 +241,8 @@ def provenance(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
         if seeds
         else "Clean % is on all test texts.",
     ]
+    if trained:
+        lines += schedules(trained)
     if recipes:
         lines.append(f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.")
     if trained:
@@ -243,6 +253,27 @@ def provenance(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
             "language model is used."
         )
     return lines
+
+
+def schedules(trained: Sequence[TrainingRecord]) -> list[str]:
+    """How the trainings' optimiser was driven, in sentences: one for all, or one for each schedule with its methods."""
+    titles: dict[str, dict[str, None]] = {}
+    for record in trained:
+        titles.setdefault(_schedule_words(schedule_of(record)), {})[record.title] = None
+    if len(titles) == 1:
+        return [f"Schedule of every method: {next(iter(titles))}."]
+    return [f"Schedule of {', '.join(which)}: {words}." for words, which in titles.items()]
+
+
+def _schedule_words(schedule: Mapping[str, Any]) -> str:
+    if None in (schedule["epochs"], schedule["learning_rate"], schedule["weight_decay"], schedule["warmup_ratio"]):
+        return "not recorded"
+    bound = schedule["max_grad_norm"]
+    return (
+        f"{schedule['epochs']:g} epochs, AdamW at {schedule['learning_rate']:g} falling to 0, warm-up over "
+        f"{100 * schedule['warmup_ratio']:g} % of the updates, weight decay {schedule['weight_decay']:g}, "
+        + ("gradients not clipped" if bound is None else f"gradients clipped at {bound:g}")
+    )
 
 
 def machine_words(machine: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from baselines.refusal import unknown
 from benchmarks.experiments.experiment import Experiment, Terms, Variant
 from benchmarks.experiments.options import Options
 from benchmarks.experiments.presets import NEIGHBOURHOOD
-from method.early_robust import RELEASED
+from method.early_robust import RELEASED, EarlyRobust
 
 PLAIN = Variant("early_robust", "EarlyRobust")
 
@@ -92,6 +92,7 @@ _DEPARTURES = (
     Variant("shuffling", "Search in stored order", settings={"search_shuffle": False}),
     Variant("token_types", "Search without token types", settings={"search_token_types": False}),
     Variant("mask_rule", "Masks by quantile", settings={"mask_rule": "quantile"}),
+    Variant("schedule", "Fine-tuned without decay and warm-up", settings=dict(EarlyRobust.published)),
     Variant("attack_length", "Attacked at 512 tokens", terms=_ATTACK_512),
     Variant("first_texts", "First texts attacked, not random ones", terms=_FIRST_TEXTS),
     Variant("bertattack", "BERT-Attack: the embedding attack", recipes=_RELEASED_BERT_ATTACK),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from baselines.defense import Defense
 from baselines.refusal import require, unknown
-from benchmarks.experiments.defenses import TABLE_ORDER, build
+from benchmarks.experiments.defenses import TABLE_ORDER, build, find_defense
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset
 
@@ -82,9 +82,8 @@ class Variant:
         Raises:
             ValueError: for an unknown defense or a setting it refuses.
         """
-        key = build(self.defense, task).key
         own = {**self.settings, **dict.fromkeys(self.seeded, seed)}
-        defense = build(self.defense, task, preset.settings, preset.defense_settings.get(key, {}), own)
+        defense = build(self.defense, task, preset.settings_of(find_defense(self.defense)), own)
         return Cell(task, defense, seed, self.terms)
 
 

@@ -34,6 +34,8 @@ class Options:
         assets: folder that `earlyrobust prepare` filled; the full profile needs it, the offline one takes the masked
             language model from it.
         device: cpu, cuda, or auto.
+        schedule: shared (every method the preset's epochs, rate, decay, warm-up and clipping) or published (each method
+            its authors' own, where they are others; times and claims across different ones are refused).
         precision: fp32, tf32 or bf16.
         capture: on a GPU, record each update's passes once for every shape of batch and replay them as CUDA graphs; a
             method that cannot be recorded is refused.
@@ -71,6 +73,7 @@ class Options:
     nltk_data: Path | None = None
     assets: Path | None = None
     device: str = "auto"
+    schedule: str = "shared"
     precision: str = "fp32"
     capture: bool = False
     threads: int | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from baselines.defense import Defense, Schedule
 from baselines.refusal import unknown
 
+SCHEDULES = ("shared", "published")
 ALL_RECIPES = ("textfooler", "textbugger", "bertattack_official")
 
 
@@ -23,8 +25,9 @@ class Preset:
         train_texts, test_texts: texts taken from each split, or None for all.
         attacked: texts attacked per run, or None for the task's own number.
         batch_size, max_length: None means the task's own, as in the paper.
-        settings: hyperparameters for every defense.
-        defense_settings: hyperparameters for single defenses, by key; they come after `settings`.
+        schedule: epochs, rate, decay, warm-up and clipping of every defense.
+        published: whether a method keeps its authors' decay, warm-up, rate and clipping where they are others.
+        defense_settings: hyperparameters for single defenses, by key; they come after the schedule.
         recipes: the attacks of the table.
         profile: "offline" needs no download; "full" needs what `prepare` fetches.
         comparable: whether its numbers may be set beside the paper's.
@@ -40,12 +43,29 @@ class Preset:
     attacked: int | None
     batch_size: int | None = None
     max_length: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule)
+    published: bool = False
     defense_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipes: tuple[str, ...] = ALL_RECIPES
     profile: Literal["offline", "full"] = "offline"
     comparable: bool = False
     ablations: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings_of(self, defense: type[Defense]) -> dict[str, Any]:
+        """The hyperparameters that this preset gives a defense."""
+        shared = {name: value for name, value in vars(self.schedule).items() if value != getattr(defense, name)}
+        own = defense.published if self.published else {}
+        return {**shared, **own, **self.defense_settings.get(defense.key, {})}
+
+    def with_schedule(self, name: str) -> Preset:
+        """The preset with the "shared" schedule for all methods, or with each method's "published" one.
+
+        Raises:
+            ValueError: for another name.
+        """
+        if name not in SCHEDULES:
+            raise unknown("schedule", name, SCHEDULES)
+        return replace(self, published=name == "published")
 
     @property
     def generated(self) -> bool:
@@ -72,7 +92,7 @@ DEMO = Preset(
     attacked=60,
     batch_size=16,
     max_length=64,
-    settings={"epochs": 2, "learning_rate": 2e-4},
+    schedule=Schedule(epochs=2, learning_rate=2e-4),
     defense_settings={
         "pgd": {"steps": 3, "step_size": 0.01},
         "freelb": {"steps": 3, "step_size": 0.01},
@@ -102,7 +122,7 @@ SMALL = Preset(
     test_texts=None,
     attacked=400,
     batch_size=32,
-    settings={"epochs": 3, "learning_rate": 1e-4},
+    schedule=Schedule(epochs=3, learning_rate=1e-4),
     defense_settings={
         "early_bert": {"search_learning_rate": 1e-4},
         "pgd": {"steps": 3},

@@ -113,6 +113,7 @@ class Setup:
             "precision": self.precision,
             "device": self.device,
             **({"capture": True} if self.capture else {}),
+            **({"revision": revision} if (revision := cell.defense.revision()) else {}),
         }
 
     def _needs_identity(self, cell: Cell) -> dict[str, Any]:
@@ -138,6 +139,7 @@ class Setup:
             "recipe": recipe.identity(),
             "resources": task.resources.identity(recipe),
             "share": cell.defense.share,  # type: ignore[attr-defined]
+            "least_words": cell.defense.least_words,  # type: ignore[attr-defined]
             "seed": cell.seed,
         }
 
@@ -177,6 +179,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     """
     device = choose_device(options.device)
     preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
+    preset = preset.with_schedule(options.schedule)
     for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)

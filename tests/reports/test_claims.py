@@ -180,3 +180,14 @@ def test_departures_from_the_paper_are_told_by_task() -> None:
 def test_claims_are_fourteen_and_each_has_a_rule() -> None:
     assert len({claim.weigh for claim in CLAIMS}) == len(CLAIMS) == 14
     assert all(claim.meaning and claim.section and claim.rule for claim in CLAIMS)
+
+
+@pytest.mark.parametrize("claim", ["C3", "C4", "C5"])
+def test_methods_under_unlike_schedules_are_not_judged_and_the_difference_is_named(claim: str) -> None:
+    made = Made().add("early_robust", aua=120, settings={"weight_decay": 0.0}, seconds=8.0)
+    for defense in OTHERS:
+        made.add(defense, aua=100, seconds=80.0)
+    parts = [part for part in verdict(made, claim).parts if part.note != "no such run"]
+    assert parts and {part.verdict for part in parts} == {"not measured"}
+    assert {part.note for part in parts} == {"unlike schedules: weight_decay is 0.01 and 0.0"}
+    assert {part.verdict for part in verdict(made, "C2").parts} == {"not measured"}

@@ -15,7 +15,7 @@ from baselines.pgd import PGD
 from baselines.smart import SMART
 from method.early_robust import EarlyRobust
 from reports.frame import AttackResult
-from reports.table1 import TITLE, _tickets, table1, troubles
+from reports.table1 import TITLE, _tickets, schedules, table1, troubles
 from reports.tables import Number
 
 RECIPES = {"textfooler": "TextFooler"}
@@ -93,6 +93,22 @@ def test_times_under_different_conditions_are_not_divided_and_what_differs_is_na
     assert cells(table, 1)["textfooler_aua_percent"].mean == 50, "accuracies stay"
     (sentence,) = troubles(trained, attacks)
     assert "times are not comparable: clock is 'cuda' and 'host'" in sentence
+
+
+def test_times_under_unlike_schedules_are_not_divided_and_the_caption_names_each() -> None:
+    trained, attacks = runs()
+    for number in (1, 2):
+        bare = FineTune(weight_decay=0.0).settings()
+        trained[number] = replace(trained[number], identity=trained[number].identity | {"settings": bare})
+    assert math.isnan(cells(table1(trained, attacks, RECIPES, []), 0)["speedup_over_freelb"].mean)
+    (sentence,) = troubles(trained, attacks)
+    assert "times are not comparable: weight_decay is" in sentence
+    words = "10 epochs, AdamW at 2e-05 falling to 0, warm-up over 10 % of the updates, weight decay"
+    assert schedules(trained) == [
+        f"Schedule of FreeLB: {words} 0.01, gradients clipped at 1.",
+        f"Schedule of Fine-tune: {words} 0, gradients clipped at 1.",
+    ]
+    assert schedules(trained[:1]) == [f"Schedule of every method: {words} 0.01, gradients clipped at 1."]
 
 
 def test_flags_stand_in_the_caption() -> None:

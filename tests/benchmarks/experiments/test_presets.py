@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from baselines.defense import Schedule
+from baselines.fine_tune import FineTune
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.tasks import find_task
-from benchmarks.experiments.defenses import known_defenses
+from benchmarks.experiments.defenses import TABLE_ORDER, known_defenses
 from benchmarks.experiments.experiment import cells
 from benchmarks.experiments.presets import PRESETS, find_preset
 
@@ -41,3 +43,31 @@ def test_unknown_presets_get_the_nearest_name() -> None:
 def test_the_paper_preset_changes_no_hyperparameter() -> None:
     for cell in cells(PRESETS["paper"], ["imdb"], tuple(known_defenses()), runs=1):
         assert cell.defense == type(cell.defense).for_task("imdb")
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.key)
+def test_all_methods_of_a_table_share_one_schedule(preset) -> None:
+    """Tables compare methods and not optimisers."""
+    planned = cells(preset, [preset.tasks[0]], tuple(known_defenses()), runs=1)
+    schedules = {cell.defense.key: Schedule(**cell.defense.schedule()) for cell in planned}
+    assert set(schedules.values()) == {preset.schedule}
+
+
+def test_each_method_s_published_schedule_is_to_be_had() -> None:
+    preset = PRESETS["paper"].with_schedule("published")
+    found = {cell.defense.key: cell.defense for cell in cells(preset, ["imdb"], TABLE_ORDER, runs=1)}
+    decays = {key: (defense.weight_decay, defense.warmup_ratio) for key, defense in found.items()}
+    assert decays["early_robust"] == decays["early_bert"] == (0, 0) and decays["fine_tune"] == (0.01, 0.1)
+    assert found["early_bert"].learning_rate == 4e-5
+    for kind in known_defenses().values():
+        assert set(kind.published) <= set(vars(Schedule())), "a schedule and nothing else"
+    assert preset.with_schedule("shared") == PRESETS["paper"]
+    with pytest.raises(ValueError, match="unknown schedule 'publish'; did you mean 'published'"):
+        PRESETS["demo"].with_schedule("publish")
+
+
+def test_a_method_from_elsewhere_with_a_rate_of_its_own_gets_the_preset_s() -> None:
+    class Own(FineTune, key="own_rate"):
+        learning_rate = 1.0
+
+    assert PRESETS["paper"].settings_of(Own) == {"learning_rate": 2e-5}
