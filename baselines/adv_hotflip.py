@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes
 from baselines.primitives.perturbation import embed, forward
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 
 ROWS_AT_ONCE = 512  # positions scored against the whole vocabulary in one product, which bounds its memory
 
@@ -70,7 +70,7 @@ class AdvHotflip(Defense, key="adv_hotflip"):
         """
         allowed = batch.replaceable
         if allowed is None:
-            raise ValueError("Adv-Hotflip needs batches that name the replaceable tokens, got one without")
+            raise UserError("Adv-Hotflip needs batches that name the replaceable tokens, got one without")
         words = embed(model, batch).detach().requires_grad_()
         loss = cross_entropy(forward(model, words, batch).logits, batch.labels)
         grad = torch.autograd.grad(loss, words)[0]

@@ -18,6 +18,7 @@ from transformers.utils import import_utils
 
 from baselines.batch import Batch
 from baselines.defense import Remembers, Stage, Step
+from baselines.refusal import UserError
 from baselines.resuming import random_state, restore_random_state
 
 WARM_UPS = 2  # libraries make their workspaces in the first call, which cannot be recorded
@@ -178,7 +179,7 @@ class CapturedStep:
         self._recorded: dict[tuple[object, ...], _Recorded] = {}
 
     def _refusal(self, because: object) -> ValueError:
-        return ValueError(f"{self._name} cannot be captured: {because}; leave --capture out, or this method")
+        return UserError(f"{self._name} cannot be captured: {because}; leave --capture out, or this method")
 
     def knows(self, batch: Batch) -> bool:
         """Whether a batch of this shape was recorded."""

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 from torch import Generator, Tensor, nn
 
 from baselines.batch import Batch
-from baselines.refusal import require, unknown
+from baselines.refusal import UserError, require, unknown
 
 __all__ = ["Defense", "Passes", "Progress", "Schedule", "Stage", "Step", "added_later", "discover", "require"]
 
@@ -289,4 +289,4 @@ def collect(module: ModuleType, found: dict[str, type[Defense]]) -> None:
             if "key" not in vars(value):
                 continue
             if found.setdefault(value.key, value) is not value:
-                raise ValueError(f"two defenses claim the key {value.key!r}: {found[value.key]} and {value}")
+                raise UserError(f"two defenses claim the key {value.key!r}: {found[value.key]} and {value}")

@@ -1,4 +1,7 @@
-"""Sentences that refuse bad input: what was wrong, what was received, what is allowed."""
+"""Errors that are told in one sentence, and the sentences that refuse bad input.
+
+Any other exception is a bug of the suite.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,27 @@ STEERING = re.compile(
 LONGEST_NAME = 100
 
 
+class UserError(ValueError):
+    """A mistake in what was asked: what is wrong, what was received, what is allowed, what to do next."""
+
+    exit_code = 2
+
+
+class MachineError(RuntimeError):
+    """What could not be done though nothing asked was wrong: a full disk, a missing package, a damaged file."""
+
+    exit_code = 1
+
+
+class UserCodeError(RuntimeError):
+    """An exception in code that the user gave, with the lines of it that led there."""
+
+    exit_code = 3
+
+
+EXPECTED = (UserError, MachineError, UserCodeError)
+
+
 def printable(text: str) -> str:
     """Text of unknown origin without the characters that steer a terminal or turn the direction of writing."""
     return STEERING.sub("", text)
@@ -22,7 +46,7 @@ def require_file_name(name: str, what: str) -> None:
     """Refuses a name that a file could not simply have: one that leads elsewhere, hides, or is too long.
 
     Raises:
-        ValueError: where it is not letters, digits, dots, hyphens and underscores, a letter or digit first.
+        UserError: where it is not letters, digits, dots, hyphens and underscores, a letter or digit first.
     """
     plain = len(name) <= LONGEST_NAME and re.fullmatch(r"\w[\w.-]*", name) is not None
     require(plain, what, "a plain name of letters, digits, '.', '-' and '_'", name)
@@ -32,15 +56,15 @@ def require(condition: bool, name: str, allowed: str, received: object) -> None:
     """Refuses a value: `FreeLB.steps must be 1 or more, got 0`.
 
     Raises:
-        ValueError: when `condition` is false.
+        UserError: when `condition` is false.
     """
     if not condition:
-        raise ValueError(f"{name} must be {allowed}, got {received!r}")
+        raise UserError(f"{name} must be {allowed}, got {received!r}")
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
+def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """The error for an unknown name: `unknown task 'imbd'; did you mean 'imdb'? known: ag_news, imdb, sst2`."""
     names = sorted(known)
     close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
     hint = f" did you mean {close[0]!r}?" if close else ""
-    return ValueError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} known: {', '.join(names)}")
+    return UserError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} known: {', '.join(names)}")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from baselines.batch import Batch
 from baselines.capture import CapturedStep, Graphs
 from baselines.defense import Defense, Passes, Progress, Stage, Step
+from baselines.refusal import MachineError, UserError
 from baselines.resuming import Keeper, State, random_state, restore_random_state
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -65,7 +66,7 @@ class Diverged(RuntimeError):
     """The loss became NaN or infinite; the run is reported, not replaced."""
 
 
-class Indivisible(RuntimeError):
+class Indivisible(MachineError):
     """A stage whose batches cannot be cut into parts was to be run on parts."""
 
 
@@ -141,7 +142,7 @@ def fit(
         RuntimeError: when a step leaves no gradient at all.
     """
     if graphs is not None and parts > 1:
-        raise ValueError(f"a captured step takes whole batches, and {parts} parts of each were asked for")
+        raise UserError(f"a captured step takes whole batches, and {parts} parts of each were asked for")
     timer = timer or NoTimer()
     with matmul_precision(precision):
         logs: list[StageLog] = []

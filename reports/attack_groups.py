@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from baselines.refusal import UserError
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER
@@ -61,9 +62,9 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
     """
     hint = "name the one that 'reproduce', 'run' or 'attack' got as --out"
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}; {hint}")
+        raise UserError(f"there is no folder {folder}; {hint}")
     if not any(next((folder / kind).glob("*/record.json"), None) for kind in ("trainings", "attacks")):
-        raise ValueError(f"the folder {folder} holds no finished training or attack; {hint}")
+        raise UserError(f"the folder {folder} holds no finished training or attack; {hint}")
     store = Store(folder, writable=False)
     trainings = {record.key: record for record in store.trainings()}
     return trainings, [AttackResult(record, store.outcomes(record.key)) for record in store.attacks()]

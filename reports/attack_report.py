@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from baselines.refusal import printable, require
+from baselines.refusal import UserError, printable, require
 from benchmarks.results.metrics import (
     BROKEN_PERCENT,
     agreement_percent,
@@ -85,7 +85,7 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
         ValueError: where no attack is complete.
     """
     if not any(result.complete for result in results):
-        raise ValueError("no stored attack is complete; repeat the command that was interrupted")
+        raise UserError("no stored attack is complete; repeat the command that was interrupted")
     groups = attack_groups(trainings, results)
     sources = {"kind": "attacks"} | {kind: sorted(keys) for kind, keys in keys_of(trainings.values(), results).items()}
     table = replace(attack_table(groups, results), sources=sources)

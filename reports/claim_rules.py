@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from baselines.refusal import UserError
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
 from reports.frame import conditions, counted_seconds, unlike_schedules
@@ -147,7 +148,7 @@ def _speedup(what: str, baseline: Measured | None, main: Measured) -> Part:
         for one in baseline.trainings.values():
             for other in main.trainings.values():
                 require_comparable(conditions(one), conditions(other))
-    except ValueError as unlike:
+    except UserError as unlike:
         return Part(what, "×", None, "not measured", str(unlike))
     found = time_ratio(*(counted_seconds(cell.trainings.values()) for cell in (baseline, main)))
     if not found.count:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from baselines.refusal import UserError
 from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import mean_queries
 from benchmarks.results.store import canonical
@@ -84,7 +85,7 @@ def compare(first: Path, second: Path) -> Comparison:
     sides = [measure(*stored_results(folder)) for folder in (first, second)]
     pairs, alone = _pairs(*sides)
     if not pairs:
-        raise ValueError(
+        raise UserError(
             f"the folders {first} and {second} share no task, defense and settings; compare two runs of one command"
         )
     rows, notes, differing = [], [], 0
@@ -158,7 +159,7 @@ def _rows(first: Measured, second: Measured) -> tuple[list[_Row], list[str]]:
     if first.trainings and second.trainings:
         try:
             rows += _times(first, second)
-        except ValueError as refusal:
+        except UserError as refusal:
             notes.append(f"{name}: {refusal}.")
     return rows, notes
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from baselines.refusal import UserError
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.results.store import Store
 from reports.derivation import derive, parse
@@ -58,7 +59,7 @@ def write_into(document: Path, folder: Path) -> list[str]:
     text = document.read_text("utf-8") if document.is_file() else ""
     names = [block.name for block in blocks(text)]
     if not names:
-        raise ValueError(
+        raise UserError(
             f"{document} has no block to write into; put the lines <!-- earlyrobust table1 --> and "
             "<!-- end of table1 --> where the table is to stand"
         )
@@ -76,13 +77,11 @@ def _markdown(folder: Path, name: str) -> str:
     path = folder / f"{name}.json"
     content = parse(read_text(path)) if is_plain_file(path) else None
     if content is None or "kind" not in content["sources"]:
-        raise ValueError(
-            f"there is no table {path} that names its sources; make it with 'reproduce', 'run' or 'report'"
-        )
+        raise UserError(f"there is no table {path} that names its sources; make it with 'reproduce', 'run' or 'report'")
     try:
         table = derive(Store(folder, writable=False), content)["md"]
     except KeyError as missing:
-        raise ValueError(f"{path} cannot be made again: {missing} is not there; run 'verify {folder}'") from missing
+        raise UserError(f"{path} cannot be made again: {missing} is not there; run 'verify {folder}'") from missing
     title, _, body = table.removeprefix("# ").partition("\n")
     return f"\n**{title}**\n{body}\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from baselines.refusal import UserError
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import title_of
 from benchmarks.jobs.stored_models import find_training, load_stored, open_store
@@ -73,7 +74,7 @@ def export(
         RuntimeError: where the weights are not those that were trained, or cannot be written.
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ValueError(f"the folder {folder} is there already and not empty; give a new one with --to")
+        raise UserError(f"the folder {folder} is there already and not empty; give a new one with --to")
     store = open_store(out)
     training = find_training(store, defense, task, seed, key=key)
     model, tokenizer = load_stored(store, training)

@@ -10,7 +10,7 @@ from importlib.abc import Traversable
 from importlib.resources import files
 from pathlib import Path
 
-from baselines.refusal import unknown
+from baselines.refusal import UserError, unknown
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.defenses import known_defenses
@@ -55,7 +55,7 @@ def published(folder: Path | None = None) -> list[Published]:
     place: Traversable = folder or files("reports") / "paper_numbers"
     found = [each for each in place.iterdir() if each.name.endswith(".csv")] if place.is_dir() else []
     if not found:
-        raise ValueError(
+        raise UserError(
             f"the folder {place} holds no CSV file of published numbers; its columns would be {', '.join(FIELDS)}"
         )
     return [number for file in sorted(found, key=str) for number in _read(file)]
@@ -65,14 +65,14 @@ def _read(file: Traversable) -> Iterator[Published]:
     with file.open("r", encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(_readable(file, lines))
         if tuple(reader.fieldnames or ()) != FIELDS:
-            raise ValueError(
+            raise UserError(
                 f"{file}: the columns must be {', '.join(FIELDS)}, got {', '.join(reader.fieldnames or ())[:300]}"
             )
         try:
             for row in reader:
                 yield _number(row)
         except (ValueError, csv.Error) as mistake:
-            raise ValueError(f"{file}, line {reader.line_num}: {mistake}") from mistake
+            raise UserError(f"{file}, line {reader.line_num}: {mistake}") from mistake
 
 
 def _readable(file: Traversable, lines: Iterable[str]) -> Iterator[str]:
@@ -84,12 +84,12 @@ def _readable(file: Traversable, lines: Iterable[str]) -> Iterator[str]:
     try:
         yield from lines
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 text: {error.reason}") from error
+        raise UserError(f"{file} is not UTF-8 text: {error.reason}") from error
 
 
 def _number(row: dict[str, str]) -> Published:
     if None in row or None in row.values():
-        raise ValueError(f"the row must have {len(FIELDS)} fields")
+        raise UserError(f"the row must have {len(FIELDS)} fields")
     find_task(row["task"])
     if row["defense"] not in known_defenses():
         raise unknown("defense", row["defense"], known_defenses())
@@ -103,7 +103,7 @@ def _number(row: dict[str, str]) -> Published:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ValueError(f"value must be a number, or empty where it is not known, got {row['value'][:80]!r}")
+            raise UserError(f"value must be a number, or empty where it is not known, got {row['value'][:80]!r}")
     return Published(row["paper"], row["task"], row["defense"], row["column"], value, row["source"])
 
 

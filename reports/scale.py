@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
 
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
@@ -193,7 +193,7 @@ def with_table(text: str, table: Table) -> str:
         ValueError: where they are not there, each once.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the document must hold {BEGIN} and {END}, each once and in this order")
+        raise UserError(f"the document must hold {BEGIN} and {END}, each once and in this order")
     body = table.to_markdown().partition("\n")[2].strip()
     head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
     return f"{head}{BEGIN}\n\n{body}\n\n{tail}"
@@ -206,5 +206,5 @@ def write_into(document: Path, table: Table) -> None:
         ValueError: where the document is absent or has no marks.
     """
     if not document.is_file():
-        raise ValueError(f"the document {document} does not exist")
+        raise UserError(f"the document {document} does not exist")
     write_atomically(document, with_table(document.read_text("utf-8"), table))

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from baselines.refusal import UserError
+
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 0
 
@@ -170,4 +172,4 @@ def require_comparable(first: Mapping[str, Any], second: Mapping[str, Any]) -> N
     unlike = [name for name in first if first[name] != second.get(name)]
     if unlike:
         named = "; ".join(f"{name} is {first[name]!r} and {second.get(name)!r}" for name in unlike)
-        raise ValueError(f"times are not comparable: {named}")
+        raise UserError(f"times are not comparable: {named}")

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from baselines.defense import Passes
+from baselines.refusal import UserError
 from benchmarks.clock.cost import epoch_units, update_units
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense, tree_defenses
@@ -288,7 +289,7 @@ def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
     for record in trained[1:]:
         try:
             require_comparable(conditions(trained[0]), conditions(record))
-        except ValueError as refusal:
+        except UserError as refusal:
             found[str(refusal)] = None
     return list(found)
 

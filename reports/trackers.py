@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from baselines.refusal import unknown
+from baselines.refusal import UserError, unknown
 from benchmarks.jobs.attack import stored_attacks
 from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import aua_percent, mean_queries
@@ -80,7 +80,7 @@ def library_of(tracker: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ValueError(f"--track {tracker} needs a package that is not installed; pip install {package}") from error
+        raise UserError(f"--track {tracker} needs a package that is not installed; pip install {package}") from error
 
 
 def track(setup: Setup, tracker: str, trainings: Sequence[TrainingRecord]) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.primitives.encoders import head_width, layers_of, shape_of
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 
 Scope = Literal["global", "layerwise"]
 MaskRule = Literal["rank", "quantile"]
@@ -191,7 +191,7 @@ def prune_(model: nn.Module, ticket: Ticket) -> None:
         bool(ticket.heads.any(1).all()), "Ticket.heads", "keeping a head in every layer", ticket.kept_counts()["heads"]
     )
     if getattr(model.config, "kept_heads", None):
-        raise ValueError("the model is pruned already; draw a ticket from an unpruned one")
+        raise UserError("the model is pruned already; draw a ticket from an unpruned one")
     kept = Kept(*([row.nonzero().flatten().tolist() for row in mask] for mask in (ticket.heads, ticket.neurons)))
     width = head_width(model)
     for layer, head_indices, neuron_indices in zip(layers_of(model), kept.heads, kept.neurons, strict=True):

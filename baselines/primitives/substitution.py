@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div
 
 from baselines.batch import Batch
+from baselines.refusal import UserError
 
 Backward = Literal["input", "full"]
 
@@ -27,7 +28,7 @@ def substitutes_of(batch: Batch) -> Tensor:
         ValueError: where the batch was made for a defense that does not need them.
     """
     if batch.substitutes is None:
-        raise ValueError("this defense needs batches with substitutes, got one without; name them in the class's needs")
+        raise UserError("this defense needs batches with substitutes, got one without; name them in the class's needs")
     return batch.substitutes
 
 

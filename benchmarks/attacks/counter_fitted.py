@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from baselines.refusal import UserError
 from benchmarks.data.digests import sha256_of
 
 VECTORS, NEAREST, WORDS = "paragram.npy", "nn.npy", "words.json"
@@ -36,16 +37,16 @@ class CounterFitted:
             self._vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
             self._nearest = np.load(folder / NEAREST, mmap_mode="r", allow_pickle=False)
         except (OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
-            raise ValueError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: {error}") from error
+            raise UserError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: {error}") from error
         if not isinstance(self._words, list) or not all(isinstance(word, str) for word in self._words):
-            raise ValueError(f"{WORDS} of the counter-fitted vectors in {str(folder)!r} must be a list of words")
+            raise UserError(f"{WORDS} of the counter-fitted vectors in {str(folder)!r} must be a list of words")
         if not isinstance(self._vectors, np.ndarray) or not isinstance(self._nearest, np.ndarray):
-            raise ValueError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: they are archives")
+            raise UserError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: they are archives")
         rows = len(self._words)
         kinds_fit = self._vectors.dtype.kind == "f" and self._nearest.dtype.kind in "iu"
         is_table = self._vectors.ndim == self._nearest.ndim == 2
         if not kinds_fit or not is_table or not len(self._vectors) == len(self._nearest) == rows:
-            raise ValueError(
+            raise UserError(
                 f"the counter-fitted vectors in {str(folder)!r} do not fit together: {rows} words, vectors "
                 f"{self._vectors.shape} of {self._vectors.dtype}, neighbours {self._nearest.shape} of "
                 f"{self._nearest.dtype}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from baselines.refusal import unknown
+from baselines.refusal import UserError, unknown
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.assets import Archive, Asset, state_of
 from benchmarks.data.pickled_words import PICKLED, convert_words
@@ -115,7 +115,7 @@ def require_assets(folder: Path, names: Sequence[str]) -> None:
     states = {asset: state_of(asset, folder) for asset in assets_of(names)}
     lacking = [f"{asset.path} ({state})" for asset, state in states.items() if state != "checked"]
     if lacking:
-        raise ValueError(
+        raise UserError(
             f"the assets folder {str(folder)!r} lacks {', '.join(lacking)}; "
             f"run 'earlyrobust prepare --assets {shlex.quote(str(folder))}' where there is a network"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import AskEncoder, AskMaskedModel, AskVictim, GreedySearch, Request, Search
@@ -51,9 +51,7 @@ def attack_all(
     require(in_flight >= 1, "in_flight", "1 or more", in_flight)
     resources.check(recipe)
     if recipe.library is not None:
-        raise ValueError(
-            f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'"
-        )
+        raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
     search = GreedySearch(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
     oracles = _Oracles(victim, recipe, resources)
     waiting = deque(examples)

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from baselines.refusal import UserError
+
 OPEN_CLASSES = frozenset({"NOUN", "VERB", "ADJ", "ADV"})
 _NOUN_OR_VERB = frozenset({"NOUN", "VERB"})
 
@@ -223,7 +225,7 @@ class _Weights:
                 for part in ("weights", "tagdict", "classes")
             )
         except (OSError, ValueError) as error:
-            raise ValueError(f"NLTK's tagger in {str(folder)!r} cannot be read: {error}") from error
+            raise UserError(f"NLTK's tagger in {str(folder)!r} cannot be read: {error}") from error
         labels = sorted(classes, reverse=True)
         column = {label: place for place, label in enumerate(labels)}
         matrix = np.zeros((len(weights) + 1, len(labels)))

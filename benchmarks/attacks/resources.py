@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from baselines.refusal import UserError
 from benchmarks.attacks.counter_fitted import CounterFitted
 from benchmarks.attacks.downloads import (
     COUNTER_FITTED,
@@ -62,7 +63,7 @@ class Resources:
             ValueError: for a recipe with a masked language model where there is none.
         """
         if recipe.needs_masked_model and self.masked_model is None:
-            raise ValueError(
+            raise UserError(
                 f"the recipe {recipe.key!r} needs a masked language model, which the {self.profile} profile lacks; "
                 f"fetch it with 'earlyrobust prepare --assets DIR' and name the folder with --assets, "
                 f"or use 'bertattack_official'"
@@ -131,7 +132,7 @@ def offline_resources(
         default = nltk_stop_words(nltk_data)
         has_tagger = PerceptronTagger.is_in(nltk_data)
         if default is None and not has_tagger:
-            raise ValueError(
+            raise UserError(
                 f"the folder {str(nltk_data)!r} holds neither NLTK's tagger (taggers/averaged_perceptron_tagger_eng "
                 f"with taggers/universal_tagset) nor its stop words (corpora/stopwords/english)"
             )
@@ -175,7 +176,7 @@ def full_resources(assets: Path, recipes: Sequence[Recipe]) -> Resources:
 
 def _masked_model_in(assets: Path) -> MaskedModel | None:
     if not assets.is_dir():
-        raise ValueError(f"the assets folder {str(assets)!r} does not exist; 'earlyrobust prepare' makes and fills it")
+        raise UserError(f"the assets folder {str(assets)!r} does not exist; 'earlyrobust prepare' makes and fills it")
     if not holds_masked_model(assets):
         return None
     require_assets(assets, ("masked_model",))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.refusal import UserError
 from benchmarks.attacks.candidates import Candidates, masked_candidates
 from benchmarks.attacks.constraints import Constraints
 from benchmarks.attacks.masked_model import MAX_TOKENS, Masked
@@ -94,7 +95,7 @@ class GreedySearch:
             RuntimeError: where a claimed success is not confirmed.
         """
         if not 0 <= example.label < self._classes:
-            raise ValueError(
+            raise UserError(
                 f"the label {example.label} of {example.id} is outside the victim's {self._classes} classes; "
                 f"give labels 0 to {self._classes - 1}"
             )
@@ -208,7 +209,7 @@ class _Attempt:
 
     def _judge(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not np.isfinite(probabilities).all():
-            raise ValueError("the victim answered with NaN or infinity; its weights or its head are damaged")
+            raise UserError("the victim answered with NaN or infinity; its weights or its head are damaged")
         label = self._example.label
         return np.float32(1) - probabilities[:, label], probabilities.argmax(axis=1) != label
 

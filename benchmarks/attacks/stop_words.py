@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from baselines.refusal import MachineError
+
 _RECIPE = Path("attack_recipes", "textfooler_jin_2019.py")
 _NLTK_LIST = Path("corpora", "stopwords", "english")
 
@@ -46,7 +48,7 @@ def _list_in(source: str, path: Path) -> frozenset[str]:
         is_list = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "stopwords"
         if is_list and isinstance(node.value, ast.Call) and len(node.value.args) == 1:
             return frozenset(ast.literal_eval(node.value.args[0]))
-    raise RuntimeError(f"{path} holds no list of stop words; install textattack==0.3.11")
+    raise MachineError(f"{path} holds no list of stop words; install textattack==0.3.11")
 
 
 def nltk_stop_words(folder: Path) -> StopWords | None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from baselines.refusal import UserError
 from benchmarks.victims.backbones import Backbone
 
 
@@ -74,11 +75,11 @@ class NeighbourList:
             neighbours = json.loads(text)
             json.dumps(neighbours, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
-            raise ValueError(f"the neighbour list {str(path)!r} cannot be read: {error}") from error
+            raise UserError(f"the neighbour list {str(path)!r} cannot be read: {error}") from error
         if not isinstance(neighbours, dict) or not all(
             isinstance(words, list) and all(isinstance(word, str) for word in words) for words in neighbours.values()
         ):
-            raise ValueError(f"the neighbour list {str(path)!r} must be a JSON object of words to lists of words")
+            raise UserError(f"the neighbour list {str(path)!r} must be a JSON object of words to lists of words")
         return cls(neighbours, f"the neighbour list {path.name}, without cosines")
 
     def neighbours(self, word: str, k: int) -> list[str]:

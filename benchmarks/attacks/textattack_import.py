@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+from baselines.refusal import MachineError
 from benchmarks.attacks.stop_words import textfooler_stop_words
 
 # The marker by which TextAttack takes its downloads for done.
@@ -45,7 +46,7 @@ def import_textattack() -> ModuleType:
         _ensure_nltk_stop_words(Path(folder.name, "nltk_data"))
         textattack = importlib.import_module("textattack")
     except ImportError as error:
-        raise RuntimeError(f"TextAttack cannot be imported: {error}; pip install textattack==0.3.11") from error
+        raise MachineError(f"TextAttack cannot be imported: {error}; pip install textattack==0.3.11") from error
     finally:
         _restore(before)
     install = importlib.import_module("textattack.shared.utils.install")

@@ -38,6 +38,7 @@ from textattack.transformations import (
 )
 from textattack.transformations.word_swaps.word_swap_differential_evolution import WordSwapDifferentialEvolution
 
+from baselines.refusal import MachineError
 from benchmarks.attacks import recipes
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.part_of_speech import Tagger, may_replace
@@ -240,7 +241,7 @@ def _library_attack(name: str, wrapper: ModelWrapper, budget: int | None) -> Att
         attack = getattr(attack_recipes, name).build(wrapper)
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RuntimeError(f"TextAttack cannot build its recipe {name}: {reason}; it may need a download") from error
+        raise MachineError(f"TextAttack cannot build its recipe {name}: {reason}; it may need a download") from error
     attack.goal_function.query_budget = float("inf") if budget is None else budget
     return attack
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.refusal import MachineError
 from benchmarks.attacks.sentence_encoder import RememberedVectors
 from benchmarks.data.digests import sha256_of
 
@@ -78,7 +79,7 @@ def require_tensorflow() -> None:
     """
     missing = [name for name in ("tensorflow", "tensorflow_hub") if find_spec(name) is None]
     if missing:
-        raise RuntimeError(
+        raise MachineError(
             f"the Universal Sentence Encoder needs {' and '.join(missing)}, not installed here; "
             f"pip install 'earlyrobust[use]'"
         )

@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
+from baselines.refusal import MachineError
+
 SAMPLES_PER_SECOND = 5
 TOLERATED_SHARE = 0.01
 FOREIGN_BYTES = 3 << 29
@@ -92,13 +94,13 @@ class NvmlDevice:
         try:
             import pynvml
         except ImportError as error:
-            raise RuntimeError(f"NVML is not available: {error}; pip install nvidia-ml-py") from error
+            raise MachineError(f"NVML is not available: {error}; pip install nvidia-ml-py") from error
         self._nvml = pynvml
         try:
             pynvml.nvmlInit()
             self._handle = pynvml.nvmlDeviceGetHandleByIndex(0) if uuid is None else self._named(uuid)
         except pynvml.NVMLError as error:
-            raise RuntimeError(f"NVML is not available: {error}") from error
+            raise MachineError(f"NVML is not available: {error}") from error
 
     def _named(self, uuid: str) -> Any:
         """The GPU of that name, or the one whose instance has it: an instance has no clocks and power of its own."""

@@ -25,6 +25,7 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.refusal import UserError
 from baselines.threads import cpu_threads
 from baselines.training import StageLog, fit
 from benchmarks.contract.outside_data import forbidden_imports, outside_reads
@@ -67,7 +68,7 @@ def verdicts(kind: type[Defense]) -> Iterator[Verdict]:
             check(kind)
         except Broken as broken:
             fault = str(broken)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             fault = f"it raises {type(error).__name__}: {error}"
         yield Verdict(check.__name__, (check.__doc__ or "").splitlines()[0], fault)
 
@@ -95,7 +96,7 @@ def settings_survive_json(kind: type[Defense]) -> None:
         raise Broken(f"its settings cannot be written as JSON: {error}; use numbers, text, bools and None") from error
     try:
         again = with_settings(kind(), json.loads(written))
-    except ValueError as error:
+    except UserError as error:
         raise Broken(f"its settings cannot be read from JSON again: {error}") from error
     hold(again == defense, f"its settings come back from JSON otherwise: {defense} became {again}")
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from baselines.refusal import require
+from baselines.refusal import MachineError, UserError, require
 from benchmarks.experiments.defenses import known_defenses
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,7 +30,7 @@ def new_defense(key: str, folder: Path) -> list[Path]:
     files = {"defense": folder / f"{key}.py", "test": folder / f"test_{key}.py", "card": folder / f"{key}.md"}
     for path in files.values():
         if path.exists():
-            raise ValueError(f"the file {path} exists already and is not overwritten; take another name or --out")
+            raise UserError(f"the file {path} exists already and is not overwritten; take another name or --out")
     values = {
         "key": key,
         "title": " ".join(words).capitalize(),
@@ -45,7 +45,7 @@ def new_defense(key: str, folder: Path) -> list[Path]:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
-        raise RuntimeError(f"{folder} cannot be written: {error.strerror or error}") from error
+        raise MachineError(f"{folder} cannot be written: {error.strerror or error}") from error
     return list(files.values())
 
 

@@ -23,6 +23,7 @@ from typing import IO, Any, Literal
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from baselines.refusal import MachineError, UserError
 from benchmarks.data.digests import sha256_of
 
 LOCK = "assets.lock.json"
@@ -153,7 +154,7 @@ def _fetched(asset: Asset, path: Path, expected: str | None, opener: Callable[..
         _version(path).unlink(missing_ok=True)
         if expected not in (None, found):
             part.unlink()
-            raise ValueError(
+            raise UserError(
                 f"{asset.key} from {asset.url} has the SHA-256 {found}, expected {expected}; it was thrown away: fetch "
                 f"it again, and if it stays the same, the file was changed at its source"
             )
@@ -180,7 +181,7 @@ def _download(asset: Asset, path: Path, opener: Callable[..., Any]) -> None:
                 break
         except (OSError, http.client.HTTPException) as error:
             why = str(error) or type(error).__name__
-    raise RuntimeError(
+    raise MachineError(
         f"{asset.key} cannot be fetched from {asset.url}: {why}; the same command continues where it stopped"
     )
 
@@ -244,7 +245,7 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RuntimeError(f"{path} cannot be read or written: {error.strerror or error}") from error
+        raise MachineError(f"{path} cannot be read or written: {error.strerror or error}") from error
 
 
 def _unpack(asset: Asset, archive: Archive, folder: Path, sha256: str) -> None:
@@ -261,10 +262,10 @@ def _unpack(asset: Asset, archive: Archive, folder: Path, sha256: str) -> None:
         try:
             _take_out(folder / asset.path, archive, fresh)
         except UNREADABLE as error:
-            raise ValueError(f"{asset.key} in {asset.path} is no archive that can be read: {error}") from error
+            raise UserError(f"{asset.key} in {asset.path} is no archive that can be read: {error}") from error
         missing = [member for member in archive.members if not (fresh / member).is_file()]
         if missing or not any(fresh.iterdir()):
-            raise ValueError(
+            raise UserError(
                 f"{asset.key} in {asset.path} lacks {' and '.join(missing) or 'any file'}; "
                 f"it is another archive than {asset.url} held when this was written"
             )
@@ -282,7 +283,7 @@ def _take_out(path: Path, archive: Archive, fresh: Path) -> None:
     for name, stream in _files_in(path):
         place = PurePosixPath(name)
         if place.is_absolute() or ".." in place.parts or "\\" in name:
-            raise ValueError(f"the archive {path.name} holds {name!r}, which leads out of its folder")
+            raise UserError(f"the archive {path.name} holds {name!r}, which leads out of its folder")
         if archive.root is not None:
             if not place.is_relative_to(archive.root):
                 continue
@@ -340,13 +341,13 @@ def _read_lock(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         lock = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}; restore it, or remove it to trust the files anew") from error
+        raise UserError(f"{path} is not JSON: {error}; restore it, or remove it to trust the files anew") from error
     if (
         not isinstance(lock, dict)
         or not _is_of_hashes(lock.get("fetched"))
         or not _is_of_archives(lock.get("unpacked"))
     ):
-        raise ValueError(f"{path} is no record of fetched files; restore it, or remove it to trust the files anew")
+        raise UserError(f"{path} is no record of fetched files; restore it, or remove it to trust the files anew")
     return lock
 
 

@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
+from baselines.refusal import UserCodeError, UserError
 from benchmarks.data.digests import sha256_of
+
+USER_FILES: set[str] = set()
 
 
 def run_code(path: Path, what: str, prefix: str) -> ModuleType:
-    """The module that a file defines; the same file is run once.
+    """The module that a file defines; the same file is run once. It may import modules that lie beside it.
 
     Args:
         what: what the file is, for refusals, such as "defense file".
         prefix: of the module's name, to which the file's own and its hash are added.
     Raises:
-        ValueError: for a file that is absent or fails to import.
+        UserError: for a file that is absent, fails to import, or ends the process.
     """
     if not path.is_file():
-        raise ValueError(f"the {what} {str(path)!r} does not exist; give the path of a Python file")
+        raise UserError(f"the {what} {str(path)!r} does not exist; give the path of a Python file")
     name = f"{prefix}_{path.stem}_{sha256_of(path)[:12]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None:
-            raise ValueError(f"the {what} {str(path)!r} is not a Python module")
+            raise UserError(f"the {what} {str(path)!r} is not a Python module")
+        folder = str(path.resolve().parent)
+        if folder not in sys.path:
+            sys.path.append(folder)
+        watch_user_code(str(path))
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
         try:
             # Not the bytecode beside the file: that may be of the text before this one, which has another hash.
             exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
-            raise ValueError(f"the {what} {str(path)!r} fails to import: {type(error).__name__}: {error}") from error
+            raise UserError(f"the {what} {str(path)!r} fails to import: {_described(error)}") from error
     return sys.modules[name]
+
+
+def watch_user_code(file: str) -> None:
+    """Takes note that a file is the user's, as exceptions are told by it; `os._exit` called in it raises instead."""
+    USER_FILES.add(file)
+    if os._exit is not _exit:
+        os._exit = _exit
+
+
+def error_of_user_code(error: BaseException) -> UserCodeError | None:
+    """The error to show where an exception came through a user's file, with the lines of that file alone."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in USER_FILES]
+    if not lines:
+        return None
+    places = "; ".join(f"{Path(frame.filename).name}, line {frame.lineno}: {frame.line}" for frame in lines)
+    return UserCodeError(f"{_described(error)} [{places}]")
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it ends the process with exit code {error.code}; let it return or raise an exception"
+    return f"{type(error).__name__}: {error}"
+
+
+_exit_process = os._exit
+
+
+def _exit(status: int) -> None:
+    """Ends the process at once, but not for code of the user's, which could pass for success that way."""
+    if sys._getframe(1).f_code.co_filename in USER_FILES:
+        raise SystemExit(status)
+    _exit_process(status)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from baselines.refusal import UserError
 from benchmarks.data.tasks import Layout
 
 LONGEST_FIELD = 2**24
@@ -27,7 +28,7 @@ def read_rows(path: Path, layout: Layout) -> Iterator[tuple[int, list[str], str]
         if not row or row == [""]:
             continue
         if len(row) <= max(positions):
-            raise ValueError(f"{path}, row {number}: {len(row)} columns, but column {max(positions) + 1} is needed")
+            raise UserError(f"{path}, row {number}: {len(row)} columns, but column {max(positions) + 1} is needed")
         *texts, label = (row[position] for position in positions)
         yield number, texts, label.strip()
 
@@ -37,23 +38,23 @@ def _position(name: str | int, header: list[str] | None, path: Path) -> int:
         return name
     if header is None or name not in header:
         present = ", ".join(header or [])[:300] or "none"
-        raise ValueError(f"{path} has no column {name!r}; its columns are: {present}")
+        raise UserError(f"{path} has no column {name!r}; its columns are: {present}")
     return header.index(name)
 
 
 def _text(path: Path) -> str:
     if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a file of texts")
+        raise UserError(f"{path} is a folder, not a file of texts")
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: byte {error.start} is {raw[error.start]:#04x}") from error
+        raise UserError(f"{path} is not UTF-8 text: byte {error.start} is {raw[error.start]:#04x}") from error
     if "\0" in text:
-        raise ValueError(f"{path} is not a text file: it holds a NUL byte at character {text.index(chr(0))}")
+        raise UserError(f"{path} is not a text file: it holds a NUL byte at character {text.index(chr(0))}")
     return text
 
 
@@ -68,6 +69,6 @@ def _csv(path: Path) -> Iterator[list[str]]:
     try:
         yield from csv.reader(io.StringIO(_text(path), newline=""))
     except csv.Error as error:
-        raise ValueError(f"{path} is not readable as CSV: {error}") from error
+        raise UserError(f"{path} is not readable as CSV: {error}") from error
     finally:
         csv.field_size_limit(previous)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from baselines.refusal import UserError
 from benchmarks.data.demo_corpus import generate
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.files import read_rows
@@ -64,15 +65,15 @@ def _subset(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
 def _from_folder(task: Task, layout: Layout, folder: Path) -> tuple[list[Example], list[Example]]:
     """Both splits from `folder/<task>/`, or from `folder` itself where the files lie there."""
     if not folder.exists():
-        raise ValueError(f"the data folder {folder} does not exist")
+        raise UserError(f"the data folder {folder} does not exist")
     if not folder.is_dir():
-        raise ValueError(f"the data folder {folder} is a file; give the folder that holds {task.key}/{task.train_file}")
+        raise UserError(f"the data folder {folder} is a file; give the folder that holds {task.key}/{task.train_file}")
     names = (task.train_file, task.test_file)
     inside = folder / task.key
     home = folder if all((folder / name).exists() for name in names) and task.hub is not None else inside
     missing = [str(inside / name) for name in names if not (home / name).exists()]
     if missing:
-        raise ValueError(f"the data folder {folder} lacks what task {task.key!r} needs: {', '.join(missing)}")
+        raise UserError(f"the data folder {folder} lacks what task {task.key!r} needs: {', '.join(missing)}")
     return tuple(
         _read_split(task, layout, home / name, split) for name, split in zip(names, ("train", "test"), strict=True)
     )
@@ -83,18 +84,18 @@ def _read_split(task: Task, layout: Layout, path: Path, split: str) -> list[Exam
     for number, texts, written in read_rows(path, layout):
         if written not in task.label_values:
             allowed = ", ".join(task.label_values)
-            raise ValueError(f"{path}, row {number}: unknown label {written[:80]!r}; allowed: {allowed}")
+            raise UserError(f"{path}, row {number}: unknown label {written[:80]!r}; allowed: {allowed}")
         _refuse_empty(texts, f"{path}, row {number}")
         texts = [" ".join(texts)] if layout.joined else texts
         examples.append(Example(f"{split}-{number - 1}", tuple(texts), task.label_values.index(written)))
     if not examples:
-        raise ValueError(f"{path} holds no rows")
+        raise UserError(f"{path} holds no rows")
     return examples
 
 
 def _refuse_empty(texts: Sequence[str], where: str) -> None:
     if not all(text.strip() for text in texts):
-        raise ValueError(f"{where}: the text is empty")
+        raise UserError(f"{where}: the text is empty")
 
 
 def _from_hub(task: Task, hub: Hub, offline: bool) -> tuple[list[Example], list[Example]]:
@@ -108,7 +109,7 @@ def _from_hub(task: Task, hub: Hub, offline: bool) -> tuple[list[Example], list[
         loaded = datasets.load_dataset(hub.repository, hub.configuration, revision=hub.revision)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = "and --offline forbids fetching it" if offline else f"and fetching it failed ({type(error).__name__})"
-        raise ValueError(
+        raise UserError(
             f"task {task.key!r} needs the data set {place} from the hub, which is not in the local cache {reason}; "
             f"give a folder with --data, or take the generated task 'demo'"
         ) from error
@@ -123,15 +124,13 @@ def _hub_split(hub: Hub, rows: Iterable[dict], split: str, labels: int) -> list[
     for number, row in enumerate(rows):
         missing = [name for name in (*hub.text_columns, hub.label_column) if name not in row]
         if missing:
-            raise ValueError(f"{hub.repository}, {split}: no column {missing[0]!r}; its columns are: {', '.join(row)}")
+            raise UserError(f"{hub.repository}, {split}: no column {missing[0]!r}; its columns are: {', '.join(row)}")
         texts, label = tuple(row[name] for name in hub.text_columns), row[hub.label_column]
         where = f"{hub.repository}, {split} row {number + 1}"
         if not all(isinstance(text, str) for text in texts):
-            raise ValueError(
-                f"{where}: a text is no text but {next(each for each in texts if type(each) is not str)!r}"
-            )
+            raise UserError(f"{where}: a text is no text but {next(each for each in texts if type(each) is not str)!r}")
         if label not in range(labels):
-            raise ValueError(f"{where}: unknown label {label!r}; allowed: 0 to {labels - 1}")
+            raise UserError(f"{where}: unknown label {label!r}; allowed: 0 to {labels - 1}")
         _refuse_empty(texts, where)
         examples.append(Example(f"{split}-{number}", texts, int(label)))
     return examples

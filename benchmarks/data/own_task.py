@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines.refusal import require, unknown
+from baselines.refusal import UserError, require, unknown
 from benchmarks.data.files import read_rows
 from benchmarks.data.tasks import TASKS, Layout, Task, find_task
 
@@ -29,7 +29,7 @@ def find_any_task(name: str, data_dir: Path | None, columns: Sequence[str] | Non
     is_folder_name = name == Path(name).name and name not in ("", ".", "..")
     if data_dir is None or not is_folder_name or not (data_dir / name).is_dir():
         refusal = unknown("task", name, TASKS)
-        raise ValueError(f"{refusal}, or a folder with train.csv and test.csv inside the folder given with --data")
+        raise UserError(f"{refusal}, or a folder with train.csv and test.csv inside the folder given with --data")
     return own_task(name, data_dir / name, tuple(columns or COLUMNS), label or LABEL)
 
 
@@ -69,7 +69,7 @@ def _file(folder: Path, split: str) -> Path:
     found = [path for suffix in SUFFIXES if (path := folder / f"{split}{suffix}").is_file()]
     if len(found) != 1:
         names = " or ".join(f"{split}{suffix}" for suffix in SUFFIXES)
-        raise ValueError(f"the task folder {folder} must hold one file {names}, got {len(found)}")
+        raise UserError(f"the task folder {folder} must hold one file {names}, got {len(found)}")
     return found[0]
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from baselines.refusal import UserError
+
 PICKLED, PLAIN = "wordlist.pickle", "words.json"
 
 
@@ -55,12 +57,12 @@ def convert_words(folder: Path) -> None:
             rows = _WordsOnly(file).load()
     # A broken pickle raises what its broken instruction raises: any exception.
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"{path.name} holds more than words and their rows, or is broken ({error}); it was not read"
         ) from error
     if not isinstance(rows, Mapping) or not all(type(word) is str and type(row) is int for word, row in rows.items()):
-        raise ValueError(f"{path.name} must be a dictionary of words to rows")
+        raise UserError(f"{path.name} must be a dictionary of words to rows")
     words = sorted(rows, key=rows.__getitem__)
     if [rows[word] for word in words] != list(range(len(words))):
-        raise ValueError(f"the rows in {path.name} must count from 0 without a gap")
+        raise UserError(f"the rows in {path.name} must count from 0 without a gap")
     (folder / PLAIN).write_text(json.dumps(words, ensure_ascii=False), "utf-8")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from baselines.refusal import MachineError
+
 PART = re.compile(r"\..+-[0-9a-f]{8}\.part")
 MOST_BYTES = 1 << 28
 OPENED = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a link fails, a pipe without a writer does not wait
@@ -127,7 +129,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.replace(part, path)
         sync(path.parent)
     except OSError as error:
-        raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise MachineError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from baselines.refusal import MachineError, UserError
 from benchmarks.clock.machine import git_state
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.tasks import find_task
@@ -96,13 +97,13 @@ def pack(
         RuntimeError: where a package is not installed here or has compiled parts.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"the bundle's folder {folder} is not empty; give a new one")
+        raise UserError(f"the bundle's folder {folder} is not empty; give a new one")
     task = find_task(TASK)
     texts = [data / TASK / name for name in (task.train_file, task.test_file)]
     wanted = [*texts, *(path for path in (synonyms, nltk_data) if path is not None)]
     missing = [str(path) for path in wanted if not path.exists()]
     if missing:
-        raise ValueError(f"the bundle needs {', '.join(missing)}, which is not there; see --data and --synonyms")
+        raise UserError(f"the bundle needs {', '.join(missing)}, which is not there; see --data and --synonyms")
     try:
         _write_backbone(folder / "backbone")
         for path in texts:
@@ -118,7 +119,7 @@ def pack(
         total = sum(files.values())
         if total > limit_bytes:
             parts = ", ".join(f"{part} {size / 1e6:.1f}" for part, size in bundle.sizes().items())
-            raise ValueError(
+            raise UserError(
                 f"the bundle has {total / 1e6:.1f} MB and may have {limit_bytes / 1e6:.1f}: {parts} MB; leave out "
                 f"--nltk-data or give a shorter list of synonyms"
             )
@@ -142,13 +143,13 @@ def open_bundle(folder: Path) -> Bundle:
         manifest = json.loads(path.read_text("utf-8"))
         files, commit = manifest["files"], manifest["commit"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{str(folder)!r} holds no bundle ({error}); make one with 'earlyrobust evidence --bundle DIR --data DATA'"
         ) from error
     for name, known in files.items():
         file = folder / name
         if not file.is_file() or sha256_of(file) != known["sha256"]:
-            raise ValueError(f"{file} is not the file that was packed; send the bundle again")
+            raise UserError(f"{file} is not the file that was packed; send the bundle again")
     return Bundle(folder, commit, {name: known["bytes"] for name, known in files.items()})
 
 
@@ -181,10 +182,10 @@ def _copy_package(name: str, site: Path) -> None:
     try:
         package = distribution(name)
     except PackageNotFoundError as error:
-        raise RuntimeError(f"the package {name} is not installed here and cannot be packed; pip install it") from error
+        raise MachineError(f"the package {name} is not installed here and cannot be packed; pip install it") from error
     for file in package.files or []:
         if ".." in file.parts or file.suffix == ".pyc":
             continue
         if file.suffix in COMPILED:
-            raise RuntimeError(f"the package {name} has compiled parts ({file}), which another Python cannot load")
+            raise MachineError(f"the package {name} has compiled parts ({file}), which another Python cannot load")
         _copy(Path(str(file.locate())), site / file)

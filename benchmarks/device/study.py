@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from baselines.refusal import require, unknown
+from baselines.refusal import MachineError, UserError, require, unknown
 from benchmarks.attacks.time_limit import time_limit
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.clock.nvml import cuda_device, watching
@@ -86,7 +86,7 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
         known = json.loads(path.read_text("utf-8"))
         unlike = list(differences(*({name: each[name] for name in HELD_TO} for each in (known, footing))))
         if unlike:
-            raise ValueError(f"{out} holds evidence on another footing: {'; '.join(unlike[:3])}; give another --out")
+            raise UserError(f"{out} holds evidence on another footing: {'; '.join(unlike[:3])}; give another --out")
     else:
         write_atomically(path, json.dumps(footing, indent=1) + "\n")
     if (out / RECORDS).exists() and not (out / RESULTS).exists():
@@ -238,7 +238,7 @@ def stored(out: Path, key: str) -> PartRecord | None:
     try:
         return PartRecord(**json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:
-        raise RuntimeError(f"{path} is damaged ({error}); remove it, and the same command redoes the part") from error
+        raise MachineError(f"{path} is damaged ({error}); remove it, and the same command redoes the part") from error
 
 
 def left_out(place: Place, part: Part) -> PartRecord:

@@ -22,6 +22,7 @@ from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.pgd import PGD
+from baselines.refusal import MachineError, UserError
 from baselines.training import Precision, fit
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import usable_cores
@@ -125,9 +126,9 @@ def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precis
     for title, defense in methods.items():
         try:
             fit(defense, copy.deepcopy(model), batches, most_updates=1, precision=precision, graphs=CudaGraphs())
-        except ValueError as refusal:
+        except UserError as refusal:
             if refusal.__cause__ is not None:  # it broke while it was recorded; torch's generators do not get over that
-                raise RuntimeError(str(refusal)) from refusal
+                raise MachineError(str(refusal)) from refusal
             found[title] = str(refusal)
     return found
 
@@ -231,7 +232,7 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
     # These files alone: others import what such a machine may lack.
     marked = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text("utf-8")]
     if not marked:
-        raise RuntimeError(f"there are no tests in {ROOT}; run the command in a copy of the repository")
+        raise MachineError(f"there are no tests in {ROOT}; run the command in a copy of the repository")
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [
@@ -247,7 +248,7 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
         ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if not report.exists():
-            raise RuntimeError(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
+            raise MachineError(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-500:]}")
         found = outcomes_of(ElementTree.parse(report).getroot())
     say(", ".join(f"{len(names)} {state}" for state, names in found.items()))
     return {"outcomes": found}

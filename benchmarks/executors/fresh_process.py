@@ -15,6 +15,8 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Literal
 
+from baselines.refusal import EXPECTED, MachineError
+from benchmarks.data.code_files import error_of_user_code
 from benchmarks.jobs.interruption import end_with_parent
 
 Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
@@ -69,7 +71,7 @@ def call_in_fresh_process(
         arguments: what it is given; they must survive pickling, as its result must.
         on_progress: called here for each `tell()` there.
     Raises:
-        ValueError, RuntimeError: those of the function.
+        UserError, MachineError, UserCodeError: those of the function.
         RuntimeError: where it raised anything else, or the process ended without an answer.
     """
     context = process_context()
@@ -97,10 +99,11 @@ def answered(function: Callable[..., Any], *arguments: Any) -> Message:
     """What a call comes to, as a message for another process; an interrupt goes on its way."""
     try:
         return ("result", function(*arguments))
-    except (ValueError, RuntimeError) as refusal:
+    except EXPECTED as refusal:
         return ("refusal", refusal)
-    except Exception:
-        return ("bug", traceback.format_exc())
+    except (Exception, SystemExit) as error:
+        found = error_of_user_code(error)
+        return ("bug", traceback.format_exc()) if found is None else ("refusal", found)
 
 
 def unwrapped(message: Message, name: str) -> Any:
@@ -109,7 +112,7 @@ def unwrapped(message: Message, name: str) -> Any:
     Args:
         name: what the call is named in an error.
     Raises:
-        ValueError, RuntimeError: those of the call.
+        UserError, MachineError, UserCodeError: those of the call.
         RuntimeError: where it raised anything else.
     """
     kind, value = message
@@ -118,9 +121,9 @@ def unwrapped(message: Message, name: str) -> Any:
     raise value if kind == "refusal" else RuntimeError(f"{name} failed in its process: {value}")
 
 
-def ended_without_answer(name: str, exit_code: int | None) -> RuntimeError:
+def ended_without_answer(name: str, exit_code: int | None) -> MachineError:
     """The error for a process that is gone."""
-    return RuntimeError(
+    return MachineError(
         f"the process of {name} ended without an answer, with exit code {exit_code}; where that is -9 the machine was "
         f"probably out of memory"
     )

@@ -27,6 +27,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from baselines.refusal import MachineError, UserError
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
@@ -173,7 +174,7 @@ class RayExecutor(Executor):
             ray.init(log_to_driver=False, logging_level="error", **how)
         except (ConnectionError, ValueError, RuntimeError) as error:
             where = "on this machine" if options.ray_address is None else f"at {options.ray_address}"
-            raise RuntimeError(f"Ray {where} cannot be had: {error}") from error
+            raise MachineError(f"Ray {where} cannot be had: {error}") from error
         for each, handler in handlers.items():
             signal.signal(each, handler)
 
@@ -190,7 +191,7 @@ class RayExecutor(Executor):
             if each["Alive"] and (room := int(each["Resources"].get(unit, 0))) >= 1
         ]
         if not nodes:
-            raise RuntimeError(f"the Ray cluster has no node with a {unit}; see 'ray status'")
+            raise MachineError(f"the Ray cluster has no node with a {unit}; see 'ray status'")
         return nodes
 
     def _look_at_nodes(self) -> None:
@@ -209,11 +210,11 @@ class RayExecutor(Executor):
         for node, reference in zip(self._nodes, answers, strict=True):
             try:
                 there = unwrapped(ray.get(reference), f"the look at {node.name}")
-            except (ValueError, RuntimeError, RayError) as error:
-                raise RuntimeError(f"the node {node.name} cannot take part: {error}") from error
+            except (UserError, MachineError, RayError) as error:
+                raise MachineError(f"the node {node.name} cannot take part: {error}") from error
             changed = next(differences(here, there), None)
             if changed is not None:
-                raise RuntimeError(
+                raise MachineError(
                     f"the node {node.name} cannot take part, it holds something else than this machine: {changed}"
                 )
 
@@ -262,7 +263,7 @@ class RayExecutor(Executor):
         alive = {each["NodeID"] for each in ray.nodes() if each["Alive"]}
         nodes = [node for node in self._nodes if node.id in alive]
         if not nodes:
-            raise RuntimeError("all nodes of the Ray cluster are gone; the same command continues on another")
+            raise MachineError("all nodes of the Ray cluster are gone; the same command continues on another")
         for item in list(self._queue):
             if (node := self._room_for(item, nodes)) is not None:
                 self._queue.remove(item)
@@ -315,7 +316,7 @@ class RayExecutor(Executor):
             message, made = ray.get(reference)
         except RayError as error:
             reason = next(iter(str(error).splitlines()), "")
-            raise RuntimeError(
+            raise MachineError(
                 f"{label} on {task.node.name} ended without an answer, after {RETRIES} retries: {reason}"
             ) from error
         unwrapped(message, label)

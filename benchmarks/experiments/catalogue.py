@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from baselines.refusal import unknown
+from baselines.refusal import UserError, unknown
 from benchmarks.experiments.experiment import Experiment, Terms, Variant
 from benchmarks.experiments.options import Options
 from benchmarks.experiments.presets import NEIGHBOURHOOD
@@ -284,7 +284,7 @@ def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
     if len(found) > 1:
         for option in ("defenses", "variants", "json"):
             if getattr(options, option) is not None:
-                raise ValueError(
+                raise UserError(
                     f"--{option} is for one experiment, and 'all' was asked for; name one of them or leave it out"
                 )
     return found

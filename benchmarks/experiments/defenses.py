@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 import baselines
 import method
 from baselines.defense import Defense, collect, discover
-from baselines.refusal import unknown
-from benchmarks.data.code_files import run_code
+from baselines.refusal import UserError, unknown
+from benchmarks.data.code_files import run_code, watch_user_code
 from benchmarks.data.digests import sha256_of
 from benchmarks.experiments.settings import with_settings
+
+log = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP = "earlyrobust.defenses"
 
@@ -32,15 +35,39 @@ def tree_defenses() -> dict[str, type[Defense]]:
 def known_defenses() -> dict[str, type[Defense]]:
     """Defenses of the tree and of installed packages, by key: those of Table 1 first, then by name.
 
+    A plugin that cannot be loaded is left out with a warning, since every command looks here.
+
     Raises:
         ValueError: when two claim one key.
     """
     found = dict(tree_defenses())
     for entry in entry_points(group=ENTRY_POINT_GROUP):
-        defense = entry.load()
+        defense = _plugin(entry)
+        if defense is None:
+            continue
         if found.setdefault(defense.key, defense) is not defense:
-            raise ValueError(f"the plugin {entry.value!r} claims the key {defense.key!r}, which is taken")
+            raise UserError(f"the plugin {entry.value!r} claims the key {defense.key!r}, which is taken")
     return dict(sorted(found.items(), key=lambda item: (_position(item[0]), item[0])))
+
+
+def _plugin(entry: EntryPoint) -> type[Defense] | None:
+    """The defense of an installed package, or None with a warning where it cannot be had."""
+    try:
+        defense = entry.load()
+        if not (isinstance(defense, type) and issubclass(defense, Defense)):
+            raise TypeError(f"it is {defense!r} and no Defense")
+        watch_user_code(str(sys.modules[defense.__module__].__file__))
+        return defense
+    except (Exception, SystemExit) as error:
+        package = entry.dist.name if entry.dist is not None else "an unknown package"
+        reason = f"{type(error).__name__}: {error}"
+        log.warning(
+            "the plugin %s of %s cannot be loaded and is left out (%s); mend or uninstall it",
+            entry.value,
+            package,
+            reason,
+        )
+        return None
 
 
 def _position(key: str) -> int:
@@ -67,7 +94,7 @@ def _from_file(path: Path) -> type[Defense]:
     collect(module, found)
     if len(found) != 1:
         names = ", ".join(found) or "none"
-        raise ValueError(f"the defense file {str(path)!r} must define one Defense with a key, found {names}")
+        raise UserError(f"the defense file {str(path)!r} must define one Defense with a key, found {names}")
     return next(iter(found.values()))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from baselines.defense import Defense
-from baselines.refusal import require, unknown
+from baselines.refusal import UserError, require, unknown
 from benchmarks.experiments.defenses import TABLE_ORDER, build, find_defense
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset
@@ -158,7 +158,7 @@ class Experiment:
 
 def _refuse(value: str | None, option: str, experiment: str, instead: str) -> None:
     if value is not None:
-        raise ValueError(f"{option} chooses nothing in {experiment}, got {value!r}; use {instead}")
+        raise UserError(f"{option} chooses nothing in {experiment}, got {value!r}; use {instead}")
 
 
 def methods(names: Sequence[str], settings: Mapping[str, Any] | None = None) -> tuple[Variant, ...]:

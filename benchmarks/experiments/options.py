@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from baselines.refusal import UserError
+
 
 @dataclass(frozen=True)
 class Options:
@@ -153,7 +155,7 @@ def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
         return default
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
-        raise ValueError(f"names are separated by single commas, got {text!r}")
+        raise UserError(f"names are separated by single commas, got {text!r}")
     if len(set(names)) < len(names):
-        raise ValueError(f"a name is given twice in {text!r}")
+        raise UserError(f"a name is given twice in {text!r}")
     return names

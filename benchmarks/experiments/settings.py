@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from baselines.defense import Defense
-from baselines.refusal import unknown
+from baselines.refusal import UserError, unknown
 
 Settings = TypeVar("Settings")
 
@@ -24,9 +24,9 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
-            raise ValueError(f"a setting is written FIELD=VALUE, got {assignment!r}")
+            raise UserError(f"a setting is written FIELD=VALUE, got {assignment!r}")
         if name in values:
-            raise ValueError(f"the setting {name!r} is given twice: {values[name]!r} and {value!r}")
+            raise UserError(f"the setting {name!r} is given twice: {values[name]!r} and {value!r}")
         values[name] = value
     return values
 
@@ -52,7 +52,7 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         current = getattr(settings, head)
         if dot:
             if not dataclasses.is_dataclass(current):
-                raise ValueError(f"{owner.__name__}.{head} is {current!r} and has no field {rest!r} of its own")
+                raise UserError(f"{owner.__name__}.{head} is {current!r} and has no field {rest!r} of its own")
             nested.setdefault(head, {})[rest] = value
         elif isinstance(value, str) and isinstance(current, Defense):
             direct[head] = _another(value, current, hints[head], f"{owner.__name__}.{head}")
@@ -95,25 +95,25 @@ def convert(value: Any, hint: Any, name: str) -> Any:
         for choice in get_args(hint):
             if value == choice or value == str(choice):
                 return choice
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
+        raise UserError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
     if hint is bool:
         known = {"true": True, "false": False}
         if isinstance(value, bool):
             return value
         if str(value).lower() in known:
             return known[str(value).lower()]
-        raise ValueError(f"{name} must be true or false, got {value!r}")
+        raise UserError(f"{name} must be true or false, got {value!r}")
     if hint in (int, float) and not isinstance(value, bool):
         try:
             return hint(value) if isinstance(value, str) or hint is float else _whole(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
-        raise ValueError(f"{name} must be {'a whole number' if hint is int else 'a number'}, got {value!r}")
+        raise UserError(f"{name} must be {'a whole number' if hint is int else 'a number'}, got {value!r}")
     if hint is str and isinstance(value, str):
         return value
     if isinstance(hint, type) and isinstance(value, hint):
         return value
-    raise ValueError(f"{name} must be {getattr(hint, '__name__', hint)}, got {value!r}")
+    raise UserError(f"{name} must be {getattr(hint, '__name__', hint)}, got {value!r}")
 
 
 def _whole(value: Any) -> int:
@@ -131,7 +131,7 @@ def _convert_union(value: Any, choices: tuple[Any, ...], name: str) -> Any:
     for choice in remaining:
         try:
             return convert(value, choice, name)
-        except ValueError as refusal:
+        except UserError as refusal:
             refusals.append(str(refusal))
     ending = ", or none" if type(None) in choices else ""
-    raise ValueError(refusals[0].replace(", got", f"{ending}, got", 1))
+    raise UserError(refusals[0].replace(", got", f"{ending}, got", 1))

@@ -9,6 +9,7 @@ import numpy as np
 from baselines.augmentation import Augmentation
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
+from baselines.refusal import UserError
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.experiments.experiment import Cell
@@ -29,7 +30,7 @@ def training_recipe(defense: Defense) -> Recipe:
     """
     recipe = find_recipe(defense.recipe)  # type: ignore[attr-defined]
     if recipe.library is not None:
-        raise ValueError(
+        raise UserError(
             f"{type(defense).__name__}.recipe must be one of the suite's own recipes, got {recipe.key!r}; "
             f"see 'earlyrobust ls recipes'"
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import require, unknown
+from baselines.refusal import UserError, require, unknown
 from baselines.threads import cpu_threads
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.recipes import Recipe, find_recipe
@@ -212,16 +212,16 @@ def read_examples(path: Path, columns: Sequence[str], label: str, labels: dict[s
         ValueError: for a file without rows, or naming row and label where a label is neither.
     """
     if path.suffix not in (".csv", ".tsv"):
-        raise ValueError(f"the file {str(path)!r} must end in .csv or .tsv, so that it is known how it is written")
+        raise UserError(f"the file {str(path)!r} must end in .csv or .tsv, so that it is known how it is written")
     layout = Layout("tsv" if path.suffix == ".tsv" else "csv", tuple(columns), label)
     examples = []
     for number, texts, written in read_rows(path, layout):
         if not written.isascii() or not written.removeprefix("-").isdigit():
             if written not in labels:
                 allowed = ", ".join(map(repr, labels))
-                raise ValueError(f"{path}, row {number}: the label {written[:80]!r} is no number and none of {allowed}")
+                raise UserError(f"{path}, row {number}: the label {written[:80]!r} is no number and none of {allowed}")
             written = str(labels[written])
         examples.append(Example(f"{path.stem}-{number - 1}", tuple(texts), int(written)))
     if not examples:
-        raise ValueError(f"{path} holds no rows; give a file with a header and at least one text")
+        raise UserError(f"{path} holds no rows; give a file with a header and at least one text")
     return examples

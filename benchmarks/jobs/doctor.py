@@ -14,6 +14,7 @@ from typing import Literal
 import psutil
 import torch
 
+from baselines.refusal import MachineError, UserError
 from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.clock.machine import PACKAGES, usable_cores, versions
 from benchmarks.clock.nvml import cuda_device, idle_complaint
@@ -61,7 +62,7 @@ def _look(what: str, look: Callable[[], Finding]) -> Finding:
     """A look that fails for a reason it names is a finding too."""
     try:
         return look()
-    except (ValueError, RuntimeError) as complaint:
+    except (UserError, MachineError) as complaint:
         return Finding(what, "failed", str(complaint))
 
 
@@ -101,10 +102,10 @@ def _driver() -> Finding:
         return Finding("GPU's driver", "warning", "not looked at: no CUDA device")
     try:
         complaint = idle_complaint(cuda_device()(), own_process=os.getpid())
-    except RuntimeError:
+    except MachineError:
         raise
     except Exception as error:  # whatever a driver raises is a finding, not a crash
-        raise RuntimeError(f"NVML answers {type(error).__name__}: {error}") from error
+        raise MachineError(f"NVML answers {type(error).__name__}: {error}") from error
     if complaint:
         return Finding("GPU's driver", "warning", f"{complaint}; times taken now would not count")
     return Finding("GPU's driver", "ok", "NVML answers and the GPU is idle")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.jobs.attack import ATTACK_SEED, attack_victim
@@ -108,7 +108,7 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
     attacked = {example.id for example in chosen.attacked}
     held_out = [place for place, example in enumerate(chosen.dataset.test) if example.id not in attacked]
     if calibrate and not held_out:
-        raise ValueError(
+        raise UserError(
             f"every one of the {len(attacked)} test texts of {task} is attacked, and none is left to calibrate on; "
             f"give a smaller --attacked or --no-calibrate"
         )

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from baselines.capture import CudaGraphs, Graphs
-from baselines.refusal import require, unknown
+from baselines.refusal import MachineError, UserError, require, unknown
 from baselines.training import Precision
 from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.recipes import Recipe, find_recipe
@@ -187,9 +187,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     _check_executor(options, device)
     check_capture(options.capture, device)
     if options.capture and options.allow_accumulation:
-        raise ValueError(
-            "--capture records whole batches, and --allow-accumulation may cut them; leave out one of them"
-        )
+        raise UserError("--capture records whole batches, and --allow-accumulation may cut them; leave out one of them")
     preset = experiment.fit(preset) if experiment else preset
     names = tasks or split_names(options.tasks, preset.tasks)
     columns = None if options.columns is None else split_names(options.columns, ())
@@ -243,12 +241,12 @@ def _check_executor(options: Options, device: str) -> None:
     if options.executor not in EXECUTORS:
         raise unknown("executor", options.executor, EXECUTORS)
     if options.executor == "ray" and find_spec("ray") is None:
-        raise RuntimeError("the executor 'ray' needs Ray, which is not installed; pip install 'earlyrobust[ray]'")
+        raise MachineError("the executor 'ray' needs Ray, which is not installed; pip install 'earlyrobust[ray]'")
     if options.ray_address is not None:
         if options.executor != "ray":
-            raise ValueError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
+            raise UserError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
         if options.workers is not None:
-            raise ValueError(
+            raise UserError(
                 "--workers is for this machine alone, and --ray-address names a cluster, whose size decides"
             )
     elif device == "cuda" and options.workers is not None:
@@ -268,9 +266,7 @@ def check_capture(capture: bool, device: str) -> None:
         ValueError: on a CPU.
     """
     if capture and device != "cuda":
-        raise ValueError(
-            "--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device"
-        )
+        raise UserError("--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device")
 
 
 def choose_device(name: str) -> str:
@@ -282,7 +278,7 @@ def choose_device(name: str) -> str:
     if name not in ("auto", "cpu", "cuda"):
         raise unknown("device", name, ("auto", "cpu", "cuda"))
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("the device 'cuda' is not present on this machine; use --device cpu")
+        raise UserError("the device 'cuda' is not present on this machine; use --device cpu")
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
@@ -295,13 +291,13 @@ def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe])
         ValueError: where no folder is given, it lacks a file, or an option is only for the offline profile.
     """
     if options.assets is None:
-        raise ValueError(
+        raise UserError(
             f"the preset {preset.key!r} attacks in the full profile, which needs {', '.join(needed_for(recipes))}; run "
             f"'earlyrobust prepare --assets DIR' once and give --assets DIR, or take --preset demo or small"
         )
     for name in ("synonyms", "nltk_data", "encoder"):
         if getattr(options, name) is not None:
-            raise ValueError(
+            raise UserError(
                 f"--{name.replace('_', '-')} is for the offline profile, and the preset {preset.key!r} attacks in the "
                 f"full one; leave it out"
             )
@@ -349,7 +345,7 @@ def _attacked_under(terms: Terms, task: TaskSetup) -> tuple[Example, ...]:
     drawn = {example.id for example in task.attacked}
     left = [example for example in task.dataset.test if example.id not in drawn]
     if not left:
-        raise ValueError(
+        raise UserError(
             f"every one of the {len(drawn)} test texts of {task.task.key} is attacked, and none is left for "
             f"development; give a smaller --attacked"
         )

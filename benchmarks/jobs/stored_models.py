@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from baselines.refusal import unknown
+from baselines.refusal import MachineError, UserError, unknown
 from benchmarks.data.digests import sha256_of
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
@@ -48,7 +48,7 @@ def open_store(out: Path | str) -> Store:
         ValueError: where there is no such folder.
     """
     if not Path(out).is_dir():
-        raise ValueError(f"there is no folder {out}; name the one that 'reproduce' or 'run' got as --out")
+        raise UserError(f"there is no folder {out}; name the one that 'reproduce' or 'run' got as --out")
     return Store(Path(out), writable=False)
 
 
@@ -67,7 +67,7 @@ def find_training(
     """
     found = [record for record in store.trainings() if record.status == "finished"]
     if not found:
-        raise ValueError(f"the folder {store.root} holds no finished training; 'earlyrobust run' makes one")
+        raise UserError(f"the folder {store.root} holds no finished training; 'earlyrobust run' makes one")
     for field, wanted in (("defense", defense), ("task", task), ("seed", seed)):
         stored = {str(getattr(record, field)) for record in found}
         found = [record for record in found if wanted is None or getattr(record, field) == wanted]
@@ -77,9 +77,9 @@ def find_training(
         listed = _listed(found)
         found = [record for record in found if record.key.startswith(key)]
         if not found:
-            raise ValueError(f"no stored training has a key that begins with {key!r}; stored: {listed}")
+            raise UserError(f"no stored training has a key that begins with {key!r}; stored: {listed}")
     if len(found) > 1:
-        raise ValueError(
+        raise UserError(
             f"{len(found)} stored trainings are meant; say which by defense, task, seed or key: {_listed(found)}"
         )
     return found[0]
@@ -101,7 +101,7 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     """
     complaint = _complaint(store, training)
     if complaint is not None:
-        raise RuntimeError(f"{complaint}; the command that made them makes them anew")
+        raise MachineError(f"{complaint}; the command that made them makes them anew")
     folder = store.model_folder(training.key)
     tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
     tokenizer.model_max_length = training.identity["max_length"]
@@ -117,7 +117,7 @@ def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
     complaint = _complaint(store, training)
     if complaint is not None:
         with store.locked("trainings", training.key):
-            raise RuntimeError(store.set_aside("trainings", training.key, complaint) + " by the same command")
+            raise MachineError(store.set_aside("trainings", training.key, complaint) + " by the same command")
     return load_classifier(store.model_folder(training.key))
 
 

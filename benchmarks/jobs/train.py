@@ -15,6 +15,7 @@ import torch
 from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.memory import ran_out_of_memory
+from baselines.refusal import MachineError
 from baselines.training import Batches, Diverged, Indivisible, Precision, fit
 from benchmarks.clock.contention import company
 from benchmarks.clock.flops import CountedSteps
@@ -93,7 +94,7 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
         return cell_batches(setup, cell), {}
     base = train(setup, base_cell(cell))
     if base.status != "finished":
-        raise RuntimeError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
+        raise MachineError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
     outcomes = attack_training_texts(setup, cell, base)
     added = cell.defense.added  # type: ignore[attr-defined]
     made_from = {"adversarial_texts": tally(outcomes, added)}

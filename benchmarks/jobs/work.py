@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from baselines.refusal import MachineError
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.experiments.defenses import build, source_of
 from benchmarks.experiments.experiment import Cell, Experiment, Terms
@@ -99,7 +100,7 @@ class Training:
         cell = self.cell()
         changed = next(differences(self.identity, setup.training_identity(cell)), None)
         if changed is not None:
-            raise RuntimeError(f"{self.label} was planned otherwise than it would be trained: {changed}")
+            raise MachineError(f"{self.label} was planned otherwise than it would be trained: {changed}")
         train(setup, cell, on_update=lambda stage, progress: tell())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.defense import Defense
+from baselines.refusal import UserError
 from benchmarks.experiments.options import split_names
 from benchmarks.regression.references import (
     FOLDER,
@@ -87,11 +88,11 @@ def _path(folder: Path, defense: Defense) -> Path:
 def _chosen(folder: Path, defenses: str | None, must_exist: bool = True) -> list[Defense]:
     stored = tuple(sorted(path.stem for path in folder.glob("*.json")))
     if defenses is None and not stored:
-        raise ValueError(f"the folder {folder} holds no references; make some with --defenses NAMES --update")
+        raise UserError(f"the folder {folder} holds no references; make some with --defenses NAMES --update")
     chosen = [defense_on_subset(name) for name in split_names(defenses, stored)]
     for defense in chosen:
         if must_exist and defense.key not in stored:
-            raise ValueError(
+            raise UserError(
                 f"the folder {folder} holds no reference for {defense.key!r}; make it with --update, or leave it out; "
                 f"known: {', '.join(stored) or 'none'}"
             )

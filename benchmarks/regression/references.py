@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from baselines.refusal import MachineError, UserError
 from benchmarks.clock.machine import machine_description, versions
 from benchmarks.regression.subset import Observation
 from benchmarks.results.records import typed
@@ -52,15 +53,15 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
     repeated = list(nudged)
     classes = {fields["read_as"] for fields in exact.examples.values() if "read_as" in fields}
     if len(classes) == 1:
-        raise RuntimeError(f"no reference is made: the model reads every text as class {classes.pop()}")
+        raise MachineError(f"no reference is made: the model reads every text as class {classes.pop()}")
     left_out: set[str] = set()
     for other in repeated:
         moved = _differing(exact.counters, other.counters)
         if moved:
-            raise RuntimeError(f"no reference is made: from slightly nudged weights, {moved[0]}")
+            raise MachineError(f"no reference is made: from slightly nudged weights, {moved[0]}")
         left_out |= {name for name in exact.examples if exact.examples[name] != other.examples.get(name)}
     if len(left_out) > (1 - LEAST_KEPT) * len(exact.examples):
-        raise RuntimeError(
+        raise MachineError(
             f"no reference is made: {len(left_out)} of {len(exact.examples)} examples come out otherwise from slightly "
             f"nudged weights, such as {min(left_out)}"
         )
@@ -142,4 +143,4 @@ def read_reference(path: Path) -> Reference:
     try:
         return typed(Reference(**json.loads(path.read_text("utf-8"))))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"the reference {path} cannot be read ({error}); make it anew with --update") from error
+        raise UserError(f"the reference {path} cannot be read ({error}); make it anew with --update") from error

@@ -25,6 +25,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.primitives.pruning import kept_of
+from baselines.refusal import MachineError
 from baselines.training import StageLog, fit
 from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.recipes import RECIPES, Recipe
@@ -228,7 +229,7 @@ def _attacked(
         for outcome in attack_all(victim, chosen, recipe, resources, seed=ATTACK_SEED, columns=data.columns):
             name = f"{outcome.example_id} under {recipe.title}"
             if outcome.error is not None:
-                raise RuntimeError(f"the attack on {name} broke: {outcome.error.strip().splitlines()[-1]}")
+                raise MachineError(f"the attack on {name} broke: {outcome.error.strip().splitlines()[-1]}")
             text = "\n".join(outcome.perturbed)
             found[name] = {"status": outcome.status, "queries": outcome.queries, "text": text}
     return found

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from baselines.defense import Progress
+from baselines.refusal import MachineError
 from baselines.resuming import State
 from benchmarks.data.plain_files import part_of, write_atomically
 from benchmarks.results.store import UNREADABLE, differences
@@ -134,7 +135,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
             save_file(tensors, part, metadata={"content": text, "sha256": _digest(text, tensors)})
             os.replace(part, path)
     except (OSError, SafetensorError) as error:
-        raise RuntimeError(f"the checkpoint {path} cannot be written: {error}") from error
+        raise MachineError(f"the checkpoint {path} cannot be written: {error}") from error
 
 
 def _read(path: Path) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from baselines.refusal import MachineError
 from benchmarks.data.plain_files import open_plain
 
 MOST_BYTES = 4096
@@ -43,7 +44,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquired(path, what)
     except OSError as error:
-        raise RuntimeError(f"the lock {path} cannot be taken: {error.strerror or error}") from error
+        raise MachineError(f"the lock {path} cannot be taken: {error.strerror or error}") from error
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
+from baselines.refusal import MachineError, UserError
 from benchmarks.data.plain_files import (
     NotPlain,
     is_plain_file,
@@ -45,7 +46,7 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, Recursio
 Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
 
 
-class Damaged(RuntimeError):
+class Damaged(MachineError):
     """A record, or an outcome, is not what was written; `fact` says which and why."""
 
     @property
@@ -104,11 +105,11 @@ class Store:
     def __init__(self, root: Path, *, writable: bool = True):
         self.root = Path(root)
         if self.root.exists() and not self.root.is_dir():
-            raise ValueError(f"the output folder {self.root} is a file; give another with --out")
+            raise UserError(f"the output folder {self.root} is a file; give another with --out")
         for name in FOLDERS:
             place = self.root / name
             if place.is_symlink() or (place.exists() and not place.is_dir()):
-                raise ValueError(f"{place} is a link or a file; a folder is allowed there: put one in its place")
+                raise UserError(f"{place} is a link or a file; a folder is allowed there: put one in its place")
         if not writable:
             return
         try:
@@ -116,7 +117,7 @@ class Store:
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
-            raise ValueError(
+            raise UserError(
                 f"the output folder {self.root} cannot be written ({error.strerror}); give another with --out"
             ) from error
 
@@ -199,7 +200,7 @@ class Store:
                 file.truncate()
                 file.write(line.encode())
         except OSError as error:
-            raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from error
+            raise MachineError(f"{path} cannot be written: {error.strerror or error}") from error
 
     def outcomes(self, key: str) -> list[Outcome]:
         """An attack's outcomes; a torn last line is left out, so that its text is attacked again.
@@ -322,7 +323,7 @@ class Store:
         home = self._folder(folder)
         for name in files:
             if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ValueError(f"the file name {name!r} leads out of the folder {folder}")
+                raise UserError(f"the file name {name!r} leads out of the folder {folder}")
         record = home / RECORD
         is_finished = RECORD in files
         if is_finished and record.is_file() and read_bytes(record) == files[RECORD]:
@@ -335,7 +336,7 @@ class Store:
 
     def _folder(self, folder: str) -> Path:
         if not FOLDER.fullmatch(folder):
-            raise ValueError(f"a folder of the store is called trainings/<key> or attacks/<key>, got {folder!r}")
+            raise UserError(f"a folder of the store is called trainings/<key> or attacks/<key>, got {folder!r}")
         inside, _, name = folder.rpartition("/")
         store = self.of_training_texts() if inside.startswith("adversarial_texts/") else self
         return store._home(inside.rpartition("/")[2], name)  # type: ignore[arg-type]
@@ -344,7 +345,7 @@ class Store:
         stored = self._get(kind, record.key, type(record))  # type: ignore[type-var]
         if stored is not None:
             changes = "; ".join(differences(dataclasses.asdict(stored), dataclasses.asdict(record)))[:500]
-            raise RuntimeError(f"the record {kind}/{record.key} is written already: {changes}")
+            raise MachineError(f"the record {kind}/{record.key} is written already: {changes}")
         values = json.loads(json.dumps(dataclasses.asdict(record)))
         text = json.dumps(values | {"sha256": _checksum(values)}, indent=1, ensure_ascii=False)
         _sync_all(self._home(kind, record.key))
@@ -443,4 +444,4 @@ def _sync_all(home: Path) -> None:
             for place in (*(Path(folder) / name for name in names), Path(folder)):
                 sync(place)
     except OSError as error:
-        raise RuntimeError(f"{home} cannot be written: {error.strerror or error}") from error
+        raise MachineError(f"{home} cannot be written: {error.strerror or error}") from error

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from baselines.refusal import UserError
 from benchmarks.data.digests import sha256_of
 from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
@@ -40,7 +41,7 @@ def verify(store: Store) -> list[Finding]:
     """
     folder = store.root
     if not (folder / "trainings").is_dir() and not (folder / "attacks").is_dir():
-        raise ValueError(f"the folder {folder} holds no results; name one that 'reproduce', 'run' or 'attack' wrote")
+        raise UserError(f"the folder {folder} holds no results; name one that 'reproduce', 'run' or 'attack' wrote")
     found = []
     for kind, complaints in (
         ("trainings", _training_complaints),

@@ -9,7 +9,7 @@ from itertools import islice
 import torch
 
 from baselines.capture import CudaGraphs
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 from baselines.threads import cpu_threads
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
@@ -56,7 +56,7 @@ def bench_attacks(
     """
     setup = resolve(options)
     if setup.preset.profile == "full":
-        raise ValueError(
+        raise UserError(
             f"the engine is timed in the offline profile, and the preset {setup.preset.key!r} attacks in the full one; "
             f"take --preset small or demo"
         )

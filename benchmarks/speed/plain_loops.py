@@ -27,6 +27,7 @@ from baselines.pgd import PGD
 from baselines.primitives.encoders import layers_of, shape_of
 from baselines.primitives.information import token_draws
 from baselines.primitives.weight_masks import WeightMasks
+from baselines.refusal import UserError
 from baselines.robust_ticket import RobustTicket
 from method.early_robust import EarlyRobust
 
@@ -56,7 +57,7 @@ def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], fl
     if isinstance(defense, RobustTicket):
         masks = WeightMasks(model)
         return lambda batch: _mask_search(defense, model, batch), list(masks.scores)
-    raise ValueError(
+    raise UserError(
         f"there is no plain loop of {defense.title}; those of Fine-tune, PGD, FreeLB, InfoBERT, EarlyBERT, EarlyRobust "
         f"and RobusT exist"
     )

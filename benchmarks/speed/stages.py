@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Progress, Stage
+from baselines.refusal import UserError
 from baselines.training import CountPasses
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.data.generated_needs import with_needs
@@ -36,7 +37,7 @@ def open_stage(defense: Defense, name: str, model: nn.Module, batch: Batch) -> S
     for stage in opened_stages(defense, model, batch):
         if stage.name == name:
             return stage
-    raise ValueError(f"{type(defense).__name__} has no stage {name!r}")
+    raise UserError(f"{type(defense).__name__} has no stage {name!r}")
 
 
 def stage_names(defense: Defense) -> list[str]:

@@ -16,6 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 from baselines.batch import Batch
 from baselines.capture import Graphs
 from baselines.defense import Defense
+from baselines.refusal import MachineError
 from baselines.training import fit
 from benchmarks.speed.step_speed import RandomBatches
 
@@ -112,7 +113,7 @@ def profile_updates(
     )
     events = own_events(profiler.events() or [], on_gpu)
     if not events:
-        raise RuntimeError("torch's profiler saw nothing of what the device did; it may not be allowed to look here")
+        raise MachineError("torch's profiler saw nothing of what the device did; it may not be allowed to look here")
     spans = [(event.time_range.start, event.time_range.end) for event in events]
     return StepProfile(
         what=what,

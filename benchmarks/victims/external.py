@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import require, unknown
+from baselines.refusal import UserError, require, unknown
 from benchmarks.data.code_files import run_code
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.victim import REMEMBERED
@@ -66,7 +66,7 @@ class CallableVictim:
         try:
             found = np.asarray(self.function(plain), dtype=float)
         except Exception as error:
-            raise ValueError(
+            raise UserError(
                 f"the callable {self.name} fails on a list of {len(plain)} texts: {type(error).__name__}: {error}"
             ) from error
         about, allowed = f"what the callable {self.name} returns", (len(plain), self.classes)

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from baselines.primitives.encoders import ARCHITECTURES
 from baselines.primitives.pruning import Kept, reshape_
-from baselines.refusal import unknown
+from baselines.refusal import MachineError, UserError, unknown
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.backbones import WEIGHTS, find_backbone
 
@@ -38,7 +38,7 @@ def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokeniz
         save_file(tensors, unfinished, metadata={"format": "pt"})
         os.replace(unfinished, folder / WEIGHTS)
     except Exception as error:  # the tokenizers' own writer raises no narrower one
-        raise RuntimeError(f"the model in {folder} cannot be written: {error}") from error
+        raise MachineError(f"the model in {folder} cannot be written: {error}") from error
     return sha256_of(folder / WEIGHTS)
 
 
@@ -50,11 +50,11 @@ def load_classifier(folder: Path) -> nn.Module:
     """
     missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
     if missing:
-        raise ValueError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}")
+        raise UserError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}")
     try:
         written = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{folder / 'config.json'} is not JSON: {error}") from error
+        raise UserError(f"{folder / 'config.json'} is not JSON: {error}") from error
     kind = written.get("model_type") if isinstance(written, dict) else written
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise unknown("architecture", str(kind), ARCHITECTURES)
@@ -62,7 +62,7 @@ def load_classifier(folder: Path) -> nn.Module:
         model = _shaped(folder)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, RuntimeError, *UNREADABLE) as error:
-        raise ValueError(
+        raise UserError(
             f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}"
         ) from error
     return model.eval()
@@ -90,7 +90,7 @@ def load_any_classifier(
     backbone = find_backbone(name, offline=offline)
     kinds = backbone.config.architectures or []
     if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
-        raise ValueError(
+        raise UserError(
             f"the model {name!r} is no text classifier: its configuration says {', '.join(kinds) or 'nothing'}; "
             f"give one whose architecture ends in ForSequenceClassification"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from baselines.refusal import require, unknown
+from baselines.refusal import UserError, require, unknown
 from benchmarks.experiments.options import DEFAULTS, Options, split_names
 from earlyrobust.cli.answers import FAILED, INTERRUPTED, print_table, say
 
@@ -193,7 +193,7 @@ def evidence(
         return _pack(bundle, data, synonyms, nltk_data)
     for name, value in (("data", data), ("synonyms", synonyms), ("nltk-data", nltk_data)):
         if value is not None:
-            raise ValueError(f"--{name} is packed by --bundle and was given without it; give --bundle DIR too")
+            raise UserError(f"--{name} is packed by --bundle and was given without it; give --bundle DIR too")
     from benchmarks.device.study import chosen_parts, place_for, work_through
     from reports.device_page import write_evidence
 
@@ -211,7 +211,7 @@ def _pack(bundle: Path, data: Path | None, synonyms: Path | None, nltk_data: Pat
     from benchmarks.device.bundle import pack
 
     if data is None:
-        raise ValueError("--bundle packs real texts; give --data DIR, which holds sst2/")
+        raise UserError("--bundle packs real texts; give --data DIR, which holds sst2/")
     packed = pack(bundle, data, synonyms=synonyms, nltk_data=nltk_data)
     say(*(f"{part}: {size / 1e6:.1f} MB" for part, size in packed.sizes().items()))
     say(f"{bundle}: {sum(packed.files.values()) / 1e6:.1f} MB in {len(packed.files)} files")

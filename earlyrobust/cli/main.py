@@ -9,14 +9,15 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from baselines.refusal import printable
+from baselines.refusal import UserError
 from benchmarks.jobs.interruption import raise_interrupt
-from earlyrobust.cli.answers import FAILED, INTERRUPTED, USAGE
+from earlyrobust.cli.answers import FAILED, INTERRUPTED
 from earlyrobust.cli.defenses import check, new_defense, regress
+from earlyrobust.cli.ending import answer_to, returned
 from earlyrobust.cli.experiments import plan, reproduce, run
 from earlyrobust.cli.listings import diff_recipes, ls, paper_index, show
 from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
-from earlyrobust.cli.parser import call
+from earlyrobust.cli.parser import bind
 from earlyrobust.cli.results import compare, report, verify
 from earlyrobust.cli.victims import attack, evaluate, export
 
@@ -33,28 +34,28 @@ VERBS: dict[str, Verb] = {verb.__name__.replace("_", "-"): verb for verbs in GRO
 ENDING = """\
 'earlyrobust VERB --help' lists a verb's options.
 
-Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, or an attack
-broke), 75 interrupted; the same command continues."""
+Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, an attack
+broke, or your code raised an exception), 75 interrupted; the same command continues."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command's entry: runs a verb and ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a screen that lacks a letter loses no result
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
-    except ValueError as mistake:
-        _say_error(mistake)
-        code = USAGE
-    except RuntimeError as failure:
-        _say_error(failure)
-        code = FAILED
+        sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has enough of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except KeyboardInterrupt:
         print("earlyrobust: interrupted; the same command continues where it stopped", file=sys.stderr)
         code = INTERRUPTED
+    except Exception as error:
+        code = answer_to(error)
     sys.exit(code)
 
 
@@ -62,7 +63,7 @@ def _run(arguments: Sequence[str]) -> int:
     """Finds the verb and calls it.
 
     Raises:
-        ValueError: for an unknown verb, or none.
+        UserError: for an unknown verb, or none.
     """
     verb, *rest = arguments or [""]
     if verb in ("-h", "--help"):
@@ -74,8 +75,9 @@ def _run(arguments: Sequence[str]) -> int:
     if verb not in VERBS:
         close = difflib.get_close_matches(verb[:80].replace("_", "-"), VERBS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "see 'earlyrobust --help'"
-        raise ValueError(f"unknown verb {verb[:80]!r}; {hint}" if verb else f"no verb was given; {hint}")
-    return call(VERBS[verb], rest, f"earlyrobust {verb}")
+        raise UserError(f"unknown verb {verb[:80]!r}; {hint}" if verb else f"no verb was given; {hint}")
+    called = bind(VERBS[verb], rest, f"earlyrobust {verb}")
+    return returned(called)
 
 
 def overview() -> str:
@@ -88,7 +90,3 @@ def overview() -> str:
             lines.append(f"  {verb.__name__.replace('_', '-'):<14}{first}")
         lines.append("")
     return "\n".join([*lines, ENDING])
-
-
-def _say_error(error: Exception) -> None:
-    print(f"earlyrobust: {printable(' '.join(str(error).split()))}", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import inspect
 import re
 import shutil
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from baselines.refusal import UserError
 
 WIDTH = 100
 # Another name that an option answers to.
@@ -59,19 +62,19 @@ class Parameter:
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` that answers a mistake with a ValueError of one sentence."""
+    """An `ArgumentParser` that answers a mistake with a UserError of one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message.removeprefix('argument ')}; see '{self.prog} --help'")
+        raise UserError(f"{message.removeprefix('argument ')}; see '{self.prog} --help'")
 
 
-def call(verb: Callable[..., int], arguments: Sequence[str], prog: str) -> int:
-    """Reads a verb's arguments, calls it, and returns its exit code.
+def bind(verb: Callable[..., int], arguments: Sequence[str], prog: str) -> Callable[[], int]:
+    """Reads a verb's arguments and returns the call of it.
 
     Args:
         prog: what the user typed so far, such as `earlyrobust run`.
     Raises:
-        ValueError: with one sentence, for an unknown option, a missing one, or a value of the wrong type.
+        UserError: with one sentence, for an unknown option, a missing one, or a value of the wrong type.
         SystemExit: after printing the help that was asked for.
     """
     parameters = list(_parameters(verb))
@@ -83,7 +86,7 @@ def call(verb: Callable[..., int], arguments: Sequence[str], prog: str) -> int:
     absent = [each for each in parameters if each.default is MISSING and getattr(parsed, each.destination) is None]
     if absent:
         parser.error(f"'{prog}' needs {' and '.join(each.flag for each in absent)}")
-    return verb(**_values(verb, parameters, parsed))
+    return functools.partial(verb, **_values(verb, parameters, parsed))
 
 
 def _parameters(verb: Callable[..., int]) -> Iterator[Parameter]:
@@ -196,7 +199,7 @@ def _refuse_unknown_option(parser: Parser, arguments: Sequence[str]) -> None:
         if name.startswith("--") and name not in known:
             close = difflib.get_close_matches(name[:80].replace("_", "-"), known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"see '{parser.prog} --help'"
-            raise ValueError(f"unknown option {name[:80]!r} of '{parser.prog}'; {hint}")
+            raise UserError(f"unknown option {name[:80]!r} of '{parser.prog}'; {hint}")
 
 
 def _values(verb: Callable[..., int], parameters: Sequence[Parameter], parsed: argparse.Namespace) -> dict[str, Any]:
@@ -230,4 +233,4 @@ def _converted(parameter: Parameter, written: Any) -> Any:
     try:
         return parameter.kind(written)
     except ValueError:
-        raise ValueError(f"{parameter.flag} must be {WANTED[parameter.kind][1]}, got {written[:80]!r}") from None
+        raise UserError(f"{parameter.flag} must be {WANTED[parameter.kind][1]}, got {written[:80]!r}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from child_work import count_to, environment, refuse, vanish, wait_for_ever
 
+from baselines.refusal import MachineError, UserCodeError, UserError
 from benchmarks.executors.fresh_process import call_in_fresh_process
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,15 +24,17 @@ def test_every_call_has_a_process_of_its_own_and_says_how_it_gets_on() -> None:
     assert len({first, second, os.getpid()}) == 3
 
 
-@pytest.mark.parametrize("kind", [ValueError, RuntimeError])
+@pytest.mark.parametrize("kind", [UserError, MachineError, UserCodeError])
 def test_a_refusal_there_is_the_same_here(kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"^a sentence$"):
         call_in_fresh_process(refuse, kind)
 
 
-def test_a_bug_there_keeps_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)refuse failed in its process: Traceback .*ZeroDivisionError"):
-        call_in_fresh_process(refuse, ZeroDivisionError)
+@pytest.mark.parametrize("kind", [ZeroDivisionError, ValueError, RuntimeError])
+def test_a_bug_there_keeps_its_traceback(kind: type[Exception]) -> None:
+    with pytest.raises(RuntimeError, match=rf"(?s)refuse failed in its process: Traceback .*{kind.__name__}") as caught:
+        call_in_fresh_process(refuse, kind)
+    assert type(caught.value) is RuntimeError
 
 
 def test_a_killed_process_is_told_with_its_exit_code() -> None:

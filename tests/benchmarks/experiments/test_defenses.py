@@ -52,6 +52,23 @@ def test_an_installed_plugin_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path)
         known_defenses.cache_clear()
 
 
+@pytest.mark.parametrize("plugin", [ImportError("no module"), SystemExit(0), "no defense", int])
+def test_a_broken_plugin_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch, caplog, plugin: object) -> None:
+    def load() -> object:
+        if isinstance(plugin, BaseException):
+            raise plugin
+        return plugin
+
+    entry = SimpleNamespace(load=load, value="mine:Mine", dist=SimpleNamespace(name="their-package"))
+    monkeypatch.setattr(defenses, "entry_points", lambda group: [entry])
+    known_defenses.cache_clear()
+    try:
+        assert set(known_defenses()) == set(defenses.tree_defenses())
+    finally:
+        known_defenses.cache_clear()
+    assert "the plugin mine:Mine of their-package cannot be loaded" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

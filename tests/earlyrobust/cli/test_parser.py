@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from earlyrobust.cli.main import VERBS
-from earlyrobust.cli.parser import call
+from earlyrobust.cli.parser import bind
 
 SEEN: list[tuple] = []
 
@@ -80,7 +80,7 @@ def needy(needed: Needed) -> int:
 
 
 def given(line: str) -> tuple:
-    assert call(verb, line.split(), "suite verb") == 7
+    assert bind(verb, line.split(), "suite verb")() == 7
     return SEEN.pop()
 
 
@@ -95,7 +95,7 @@ def test_values_are_of_the_types_that_the_function_names() -> None:
 
 
 def test_a_dataclass_without_default_is_made_of_its_options() -> None:
-    assert call(needy, ["--model", "m", "--data", "d"], "suite needy") == 0
+    assert bind(needy, ["--model", "m", "--data", "d"], "suite needy")() == 0
     assert SEEN.pop() == (Needed("m", Path("d")),)
 
 
@@ -114,32 +114,32 @@ MISTAKES = {
 @pytest.mark.parametrize("line", MISTAKES)
 def test_a_mistake_is_one_sentence(line: str) -> None:
     with pytest.raises(ValueError) as mistake:
-        call(verb, line.split(), "suite verb")
+        bind(verb, line.split(), "suite verb")
     assert str(mistake.value) == MISTAKES[line]
 
 
 def test_missing_options_are_named_together() -> None:
     with pytest.raises(ValueError, match="'suite needy' needs --model and --data; see"):
-        call(needy, [], "suite needy")
+        bind(needy, [], "suite needy")
 
 
 def test_help_says_what_the_docstrings_say(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as end:
-        call(verb, ["--help"], "suite verb")
+        bind(verb, ["--help"], "suite verb")
     text = " ".join(capsys.readouterr().out.split())
     assert end.value.code == 0
     assert "usage: suite verb WHAT [OPTIONS] Does nothing." in text and "never" not in text
     assert "how much of it: --tasks TEXT what to run; all when left out. --runs N how often, at 100 % each." in text
     assert "(default: 3)" in text and "--no-check" in text and "--task " not in text and "None" not in text
     with pytest.raises(SystemExit):
-        call(needy, ["--help"], "suite needy")
+        bind(needy, ["--help"], "suite needy")
     assert "usage: suite needy --model TEXT --data PATH" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("name", VERBS)
 def test_every_parameter_of_every_verb_is_explained(name: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
-        call(VERBS[name], ["--help"], f"earlyrobust {name}")
+        bind(VERBS[name], ["--help"], f"earlyrobust {name}")
     lines = capsys.readouterr().out.splitlines()
     bare = [line for line, after in zip(lines, [*lines[1:], ""], strict=True) if _is_bare(line, after)]
     assert not bare and all(len(line) <= 120 for line in lines)

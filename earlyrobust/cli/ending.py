@@ -1,0 +1,98 @@
+"""How the command ends where a verb raises: one sentence and an exit code; what nobody foresaw is a bug and says so."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+from baselines.refusal import EXPECTED, MachineError, UserCodeError, UserError, printable
+from benchmarks.data.code_files import error_of_user_code
+from benchmarks.data.plain_files import NotPlain
+from earlyrobust.cli.answers import FAILED
+
+# What the user can mend: a place that may not be read or written, is missing, or is of another kind.
+MENDABLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EROFS,
+    errno.EINVAL,
+    errno.ENXIO,
+)
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EFBIG)
+
+
+def returned(verb: Callable[[], int]) -> int:
+    """The exit code that a verb returns. An exit inside it is an error, which must not pass for success.
+
+    Raises:
+        UserCodeError: where code of the user's ended the process.
+    """
+    try:
+        return verb()
+    except SystemExit as end:
+        of_user = error_of_user_code(end)
+        if of_user is None and end.code:
+            raise  # rich, where whoever read the output has enough of it
+        raise of_user or RuntimeError("a part ended the process as if all were done") from end
+
+
+def answer_to(error: Exception) -> int:
+    """Says on standard error what went wrong and returns the exit code."""
+    known = _known(error)
+    if known is not None:
+        say_error(str(known))
+        return known.exit_code
+    say_error(f"this is a bug: {type(error).__name__}: {error}; {_keep_traceback(error)}")
+    return FAILED
+
+
+def say_error(sentence: str) -> None:
+    """Writes one line to standard error, without what would steer a terminal."""
+    print(f"earlyrobust: {printable(' '.join(sentence.split()))}", file=sys.stderr)
+
+
+def _known(error: Exception) -> UserError | MachineError | UserCodeError | None:
+    if isinstance(error, EXPECTED):
+        return error
+    if (of_user := error_of_user_code(error)) is not None:
+        return of_user
+    if isinstance(error, NotPlain):
+        return UserError(str(error))
+    if isinstance(error, OSError) and error.errno in (*MENDABLE, *OF_THE_MACHINE):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        kind = UserError if error.errno in MENDABLE else MachineError
+        return kind(f"{place}{error.strerror or error}")
+    if _ran_out_of_memory(error):
+        return MachineError(f"the memory is too small: {error}; give fewer or shorter texts, or take a larger machine")
+    return None
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from baselines.memory import ran_out_of_memory
+
+    return ran_out_of_memory(error)
+
+
+def _keep_traceback(error: Exception) -> str:
+    """Writes the traceback of a bug to a file, or shows it where none can be written; says what to do with it."""
+    lines = "".join(traceback.format_exception(error))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="earlyrobust-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(f"earlyrobust {' '.join(sys.argv[1:])}\n{lines}")
+    except OSError:
+        print(lines, file=sys.stderr)
+        return "report it with the lines above as an issue on the repository's page"
+    return f"report it with {name} as an issue on the repository's page"

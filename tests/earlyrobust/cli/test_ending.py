@@ -1,0 +1,70 @@
+"""Every end of the command has its exit code and one sentence; a bug keeps its traceback."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import command
+
+from baselines.refusal import MachineError, UserCodeError, UserError
+from benchmarks.data.plain_files import NotPlain
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (UserError("the colour must be red"), 2, "earlyrobust: the colour must be red"),
+        (MachineError("the disk is gone"), 1, "earlyrobust: the disk is gone"),
+        (UserCodeError("KeyError: 3"), 3, "earlyrobust: KeyError: 3"),
+        (ValueError("too many values to unpack"), 1, "this is a bug: ValueError: too many values to unpack; report it"),
+        (RuntimeError("shapes"), 1, "this is a bug: RuntimeError: shapes; report it"),
+        (PermissionError(errno.EACCES, "Permission denied", "/there"), 2, "earlyrobust: /there: Permission denied"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "n" * 300), 2, "File name too long"),
+        (OSError(errno.ENOSPC, "No space left on device", "/full"), 1, "earlyrobust: /full: No space left on device"),
+        (NotPlain("/there is a link"), 2, "earlyrobust: /there is a link"),
+        (MemoryError("too much"), 1, "the memory is too small"),
+        (SystemExit(0), 1, "this is a bug: RuntimeError: a part ended the process as if all were done"),
+    ],
+)
+def test_every_end_has_its_code_and_sentence(
+    error: BaseException, code: int, sentence: str, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("benchmarks.jobs.resolve.resolve", fail)
+    found, _, errors = command("reproduce", "table1", capsys=capsys)
+    assert found == code
+    assert sentence in errors and len(errors.splitlines()) == 1
+    kept = list(tmp_path.glob("earlyrobust-*.txt"))
+    assert len(kept) == ("bug" in sentence)
+    assert all(path.name in errors and "Traceback" in path.read_text("utf-8") for path in kept)
+
+
+def test_a_traceback_that_cannot_be_kept_is_shown(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments, **options):
+        raise KeyError("threads")
+
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+    monkeypatch.setattr("benchmarks.jobs.resolve.resolve", fail)
+    code, _, errors = command("reproduce", "table1", capsys=capsys)
+    assert code == 1
+    assert "Traceback" in errors and "with the lines above" in errors
+
+
+@pytest.mark.parametrize("line", ["sys.exit(0)", "os._exit(0)", "raise SystemExit", "raise KeyboardInterrupt"])
+def test_a_users_file_cannot_end_the_command_as_a_success(line: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(f"import os, sys\n{line}\n")
+    command = [sys.executable, "-m", "earlyrobust", "check", str(mine)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == (75 if "Keyboard" in line else 2)
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("earlyrobust: ") and len(ended.stderr.splitlines()) == 1
