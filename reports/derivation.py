@@ -55,7 +55,7 @@ def _trainings(store: Store, sources: Mapping[str, Any]) -> list[TrainingRecord]
 
 
 def _results(store: Store, sources: Mapping[str, Any]) -> list[AttackResult]:
-    return [AttackResult(_there(store.attack(key), key), store.outcomes(key)) for key in sources["attacks"]]
+    return [AttackResult(_there(store.planned_attack(key), key), store.outcomes(key)) for key in sources["attacks"]]
 
 
 def _there(record: Any, key: str) -> Any:

@@ -86,6 +86,8 @@ def attack_victim(
     chosen = setup.tasks[task]
     started, clock = datetime.now(timezone.utc), time.perf_counter()
     _attack_each(setup.store, key, remaining(setup.store, key, chosen.attacked), victim, recipe, chosen, on_outcome)
+    if (stored := setup.store.attack(key)) is not None:  # it had lost outcomes, which are back
+        return stored
     record = AttackRecord(
         key=key,
         task=task,

@@ -8,7 +8,6 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from baselines.refusal import MachineError, UserError, unknown
-from benchmarks.data.digests import sha256_of
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
 from benchmarks.victims.saved import load_classifier
@@ -99,7 +98,7 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     Raises:
         RuntimeError: where the weights are absent, or not those that were trained.
     """
-    complaint = _complaint(store, training)
+    complaint = store.model_complaint(training)
     if complaint is not None:
         raise MachineError(f"{complaint}; the command that made them makes them anew")
     folder = store.model_folder(training.key)
@@ -114,16 +113,8 @@ def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
     Raises:
         RuntimeError: where the weights are not those that were trained; the training is moved away, to be redone.
     """
-    complaint = _complaint(store, training)
+    complaint = store.model_complaint(training)
     if complaint is not None:
         with store.locked("trainings", training.key):
             raise MachineError(store.set_aside("trainings", training.key, complaint) + " by the same command")
     return load_classifier(store.model_folder(training.key))
-
-
-def _complaint(store: Store, training: TrainingRecord) -> str | None:
-    """What is wrong with the stored weights, held to the hash in the record."""
-    weights = store.weights_path(training.key)
-    if weights.is_file() and sha256_of(weights) == training.weights_sha256:
-        return None
-    return f"the weights {weights} are not those that were trained"

@@ -10,12 +10,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
 from baselines.refusal import MachineError, UserError
+from benchmarks.data.digests import sha256_of
 from benchmarks.data.plain_files import (
     NotPlain,
     is_plain_file,
@@ -27,7 +29,8 @@ from benchmarks.data.plain_files import (
     sync,
     write_atomically,
 )
-from benchmarks.results.locks import locked
+from benchmarks.results.locks import UnderWay, locked
+from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord, typed
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,9 @@ Kind = Literal["trainings", "evaluations", "attacks"]
 RECORD = "record.json"
 RECORD_BYTES = 1 << 28
 LINE_BYTES = 1 << 26
+WEIGHTS_BYTES = 1 << 36
+MOST_COUNTED = 1 << 63
+SHOWN = 5
 KINDS: tuple[Kind, ...] = ("trainings", "evaluations", "attacks")
 FOLDERS = (*KINDS, "adversarial_texts", "locks", "quarantine", "tokens", "tracked")
 KEY = re.compile(r"[0-9a-f]{64}")
@@ -55,6 +61,10 @@ class Damaged(MachineError):
 
     def __str__(self) -> str:
         return f"{self.fact}; the command that made it moves it away and redoes it"
+
+
+class Incomplete(Damaged):
+    """A finished attack lacks outcomes; those that are there are sound."""
 
 
 def canonical(values: Any) -> str:
@@ -178,11 +188,16 @@ class Store:
         self._put("attacks", record)
 
     def attack(self, key: str) -> AttackRecord | None:
-        """The record called `key`, or None."""
+        """The record called `key` where each text that it planned has its one outcome, or None."""
+        record = self.planned_attack(key)
+        return record if record is not None and not any(self._unlike_plan(record)) else None
+
+    def planned_attack(self, key: str) -> AttackRecord | None:
+        """The record called `key` whatever outcomes there are, or None."""
         return self._get("attacks", key, AttackRecord)
 
     def attacks(self) -> Iterator[AttackRecord]:
-        """All attack records, by key."""
+        """All attack records, by key, whatever outcomes there are."""
         return self._all("attacks", AttackRecord)
 
     def append_outcome(self, key: str, outcome: Outcome) -> None:
@@ -244,60 +259,120 @@ class Store:
     def quarantine(self) -> list[str]:
         """Moves every training, evaluation and attack aside that is damaged or failed, and says so, a sentence each.
 
-        Checkpoints that a kill left behind a finished training are thrown away, and so are temporary files of writers
-        that are gone.
-        The next run redoes what was moved. Weights are not read here: an attack checks those it loads.
+        The next run redoes what was moved. Of an attack that only lacks outcomes the record alone is moved, and the
+        texts that have theirs are not attacked again. What another process is at is left to it. Checkpoints that a kill
+        left behind a finished training are thrown away, and so are temporary files of writers that are gone.
         """
         inside = self.of_training_texts()
         said = inside.quarantine() if inside.root.is_dir() else []
         remove_left_parts(self.root)
         for kind in KINDS:
             for key in self.keys(kind):
-                try:
-                    if self.check(kind, key) and kind == "trainings":
-                        shutil.rmtree(self.checkpoints_folder(key), ignore_errors=True)
-                except Damaged as damage:
-                    with self.locked(kind, key):
+                if self._damage(kind, key) is None:
+                    continue
+                with suppress(UnderWay), self.locked(kind, key):
+                    damage = self._damage(kind, key)  # another process may have been faster
+                    if isinstance(damage, Incomplete):
+                        said.append(self._set_record_aside(kind, key, damage.fact))
+                    elif damage is not None:
                         said.append(self.set_aside(kind, key, damage.fact))
         return said
+
+    def _damage(self, kind: Kind, key: str) -> Damaged | None:
+        """What is wrong with a training, evaluation or attack."""
+        try:
+            if self.check(kind, key) and kind == "trainings":
+                shutil.rmtree(self.checkpoints_folder(key), ignore_errors=True)
+        except Damaged as damage:
+            return damage
+        return None
 
     def keys(self, kind: Kind) -> list[str]:
         """The names of all folders of a kind, finished or not."""
         return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir() or KEY.fullmatch(path.name))
 
     def check(self, kind: Kind, key: str) -> bool:
-        """Reads all there is of a training or an attack, but for weights; whether it is finished.
+        """Reads all there is of a training, an evaluation or an attack; whether it is finished.
 
         Raises:
+            Incomplete: for an attack that lacks outcomes of texts that its record says were attacked.
             Damaged: at the first thing that is, or for a training that failed.
         """
         if kind == "trainings":
             record = self.training(key)
-            if record is not None and self.texts_are_gone(record):
-                raise Damaged(f"the attacked texts that the training {self._path(kind, key).parent} took up are gone")
-            if record is not None and record.status == "failed":
+            if record is None:
+                return False
+            if record.status == "failed":
                 raise Damaged(f"the training {self._path(kind, key).parent} {record.error}")
-            return record is not None
+            for complaint in (self.texts_complaint(record), self.model_complaint(record)):
+                if complaint is not None:
+                    raise Damaged(complaint)
+            return True
         if kind == "evaluations":
             return self.evaluation(key) is not None
         self.victim(key)
-        self.outcomes(key)
-        return self.attack(key) is not None
+        record = self.planned_attack(key)  # before its outcomes: another process may be at work
+        found = [outcome.example_id for outcome in self.outcomes(key)]
+        planned = found if record is None else record.example_ids
+        wrong = list(unlike_plan(planned, found))
+        if wrong:
+            lacks_some = len(wrong) == 1 and len(found) < len(planned)
+            raise (Incomplete if lacks_some else Damaged)(f"the attack {self._path(kind, key).parent}: {wrong[0]}")
+        if record is not None and found and not self.ends_whole(key):
+            raise Damaged(f"the last line of {self.outcomes_path(key)} was not written to its end")
+        return record is not None
 
-    def texts_are_gone(self, record: TrainingRecord) -> bool:
-        """Whether a training took up attacked training texts and these are no longer there."""
+    def model_complaint(self, record: TrainingRecord) -> str | None:
+        """What is wrong with the weights of a finished training, held to the hash in its record; None for nothing.
+
+        Raises:
+            Damaged: where the model's folder holds what is no regular file or folder.
+        """
+        weights = self.weights_path(record.key)
+        if record.status != "finished":
+            return None
+        if not is_plain_file(weights, WEIGHTS_BYTES):
+            return f"the weights {weights} are missing, or too large to be read"
+        if sha256_of(weights) != record.weights_sha256:
+            return f"the weights {weights} are not those that were trained"
+        return None
+
+    def texts_complaint(self, record: TrainingRecord) -> str | None:
+        """What is wrong with the attacked training texts that a training took up; None for nothing, or for no texts."""
         attack = record.identity.get("adversarial_texts")
-        return attack is not None and not self.of_training_texts().outcomes_path(content_key(attack)).is_file()
+        if attack is None or record.status != "finished":
+            return None
+        inside, key = self.of_training_texts(), content_key(attack)
+        if not inside.outcomes_path(key).is_file():
+            return f"the attacked texts that the training {record.key} took up are gone"
+        added = record.identity["settings"].get("added", "successful")  # what records say that have no such setting
+        found = tally(inside.outcomes(key), added)
+        others = [stage["trace"].get("adversarial_texts") for stage in record.stages]
+        if all(told == found for told in others):
+            return None
+        return f"the attacked texts {inside.outcomes_path(key)} are not those that the training {record.key} took up"
 
     def set_aside(self, kind: Kind, key: str, why: str) -> str:
         """Moves a training's or an attack's folder to `quarantine/` and returns a sentence on it."""
-        home = self.root / "quarantine"
-        home.mkdir(exist_ok=True)
-        number = len(list(home.glob(f"{kind}-{key}-*"))) + 1
-        target = home / f"{kind}-{key}-{number}"
+        target = self._in_quarantine(f"{kind}-{key}")
         if os.path.lexists(self.root / kind / key):  # another process may have been faster
             os.replace(self.root / kind / key, target)
         return f"{why}; it was moved to {target} and is redone"
+
+    def _set_record_aside(self, kind: Kind, key: str, why: str) -> str:
+        """Moves a record alone to `quarantine/`, so that what it lacks is redone; returns a sentence on it."""
+        target = self._in_quarantine(f"{kind}-{key}-record")
+        os.replace(self._path(kind, key), target)
+        return f"{why}; its record was moved to {target} and what is missing is redone"
+
+    def _in_quarantine(self, name: str) -> Path:
+        """A place that is free there."""
+        home = self.root / "quarantine"
+        home.mkdir(exist_ok=True)
+        number = 1
+        while os.path.lexists(home / f"{name}-{number}"):
+            number += 1
+        return home / f"{name}-{number}"
 
     def pack(self, folder: str) -> dict[str, bytes]:
         """The files of a training's or an attack's folder by name, checkpoints left out; none where it is not there.
@@ -356,7 +431,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            values = json.loads(read_text(path, RECORD_BYTES))
+            values = parse_json(read_text(path, RECORD_BYTES))
             checksum = values.pop("sha256", None)  # records of the first version have none
             if checksum not in (None, _checksum(values)):
                 raise ValueError("its checksum does not fit")
@@ -367,6 +442,12 @@ class Store:
             return record
         except UNREADABLE as error:
             raise Damaged(f"the record {path} is damaged ({_briefly(error)})") from error
+
+    def _unlike_plan(self, record: AttackRecord) -> Iterator[str]:
+        """How the stored outcomes of an attack differ from those planned; their texts alone are looked at."""
+        path = self.outcomes_path(record.key)
+        found = [outcome["example_id"] for outcome, _ in _entries(path)] if path.exists() else []
+        return unlike_plan(record.example_ids, found)
 
     def _all(self, kind: Kind, record_type: type[Record]) -> Iterator[Record]:
         for key in self.keys(kind):
@@ -417,20 +498,75 @@ def _checksum(values: Mapping[str, Any]) -> str:
 
 
 def _sound_lines(path: Path) -> Iterator[Outcome]:
-    """The outcomes of all whole lines."""
+    """The outcomes of all whole lines.
+
+    Raises:
+        Damaged: naming the line.
+    """
+    for number, (outcome, checksum) in enumerate(_entries(path), start=1):
+        try:
+            if _checksum(outcome) != checksum:
+                raise ValueError("its checksum does not fit")
+            yield Outcome.from_json(outcome)
+        except UNREADABLE as error:
+            raise _damaged_line(path, number, error) from error
+
+
+def _entries(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """The outcome and the checksum that each whole line of a file holds, neither checked.
+
+    Raises:
+        Damaged: naming the line.
+    """
     number = 1
     try:
         with os.fdopen(open_plain(path, os.O_RDONLY, None), "rb") as file:
             while (line := file.readline(LINE_BYTES)).endswith(b"\n"):
-                entry = json.loads(line)
-                if _checksum(entry["outcome"]) != entry["sha256"]:
-                    raise ValueError("its checksum does not fit")
-                yield Outcome.from_json(entry["outcome"])
+                entry = parse_json(line)
+                if not isinstance(entry["outcome"]["example_id"], str):
+                    raise ValueError("its text has no name")
+                yield entry["outcome"], entry["sha256"]
                 number += 1
             if len(line) == LINE_BYTES:
                 raise ValueError(f"it is longer than {LINE_BYTES} bytes")
     except UNREADABLE as error:
-        raise Damaged(f"{path}, line {number} is damaged ({_briefly(error)})") from error
+        raise _damaged_line(path, number, error) from error
+
+
+def _damaged_line(path: Path, number: int, error: Exception) -> Damaged:
+    return Damaged(f"{path}, line {number} is damaged ({_briefly(error)})")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON of a stored file, without whole numbers that no count of ours reaches.
+
+    Raises:
+        ValueError: for such a number, or what is no JSON.
+    """
+    return json.loads(text, parse_int=_bounded)
+
+
+def _bounded(digits: str) -> int:
+    number = int(digits[:30])
+    if len(digits) > 30 or abs(number) > MOST_COUNTED:
+        raise ValueError(f"the number {digits[:30]}... is larger than any that is stored")
+    return number
+
+
+def unlike_plan(planned: Sequence[str], found: Sequence[str]) -> Iterator[str]:
+    """How the texts that have outcomes differ from those planned, a sentence each: missing, foreign, doubled."""
+    if missing := sorted(set(planned) - set(found)):
+        yield f"no outcome for {listed(missing)}"
+    if foreign := sorted(set(found) - set(planned)):
+        yield f"outcomes for texts that were not planned: {listed(foreign)}"
+    if twice := [example for example, times in Counter(found).items() if times > 1]:
+        yield f"more than one outcome for {listed(twice)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _sync_all(home: Path) -> None:

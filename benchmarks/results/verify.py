@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from baselines.refusal import UserError
-from benchmarks.data.digests import sha256_of
-from benchmarks.results.metrics import tally
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import broken_seals
-from benchmarks.results.store import Damaged, Store, content_key
-
-SHOWN = 5
+from benchmarks.results.store import Damaged, Store, content_key, unlike_plan
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ def _or_damage(complaints: Iterator[str]) -> Iterator[str]:
         yield from complaints
     except Damaged as damage:
         yield damage.fact
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         yield f"its record says what none says: {error!r}"
 
 
@@ -82,9 +76,7 @@ def _training_complaints(store: Store, key: str) -> Iterator[str]:
         yield "its answers to the test texts are not a row of 0 and 1"
     if any(stage["updates"] != len(stage["losses"]) for stage in record.stages):
         yield "a stage has more or fewer losses than updates"
-    if store.texts_are_gone(record):
-        yield "the attacked texts that it took up are gone"
-    yield from _wrong_weights(store.weights_path(key), record.weights_sha256)
+    yield from filter(None, (store.texts_complaint(record), store.model_complaint(record)))
 
 
 def _evaluation_complaints(store: Store, key: str) -> Iterator[str]:
@@ -97,15 +89,6 @@ def _evaluation_complaints(store: Store, key: str) -> Iterator[str]:
         yield "its answers to the test texts are not a row of 0 and 1"
 
 
-def _wrong_weights(weights: Path, expected: str | None) -> Iterator[str]:
-    if not weights.is_file():
-        yield f"the weights {weights.name} are missing"
-        return
-    found = sha256_of(weights)
-    if found != expected:
-        yield f"the weights are not those it trained: SHA-256 {found}, its record says {expected}"
-
-
 def _disagreements(record: TrainingRecord | EvaluationRecord | AttackRecord, names: tuple[str, ...]) -> Iterator[str]:
     """What a record says beside its identity and otherwise than it."""
     for name in names:
@@ -114,13 +97,17 @@ def _disagreements(record: TrainingRecord | EvaluationRecord | AttackRecord, nam
 
 
 def _attack_complaints(store: Store, key: str) -> Iterator[str]:
+    record = store.planned_attack(key)  # before its outcomes: another process may be at work
     outcomes = store.outcomes(key)
     yield from _broken_outcomes(store, key, outcomes)
-    record = store.attack(key)
+    found = [outcome.example_id for outcome in outcomes]
     if record is None:
         yield f"unfinished: {len(outcomes)} outcomes and no record; repeat the command that began it"
+        yield from unlike_plan(found, found)
         return
-    yield from _against_plan(record, outcomes)
+    yield from unlike_plan(record.example_ids, found)
+    if record.identity.get("examples") not in (None, content_key({"ids": record.example_ids})):
+        yield "its planned texts are not those its identity names"
     yield from _against_victim(store, record)
 
 
@@ -128,14 +115,11 @@ def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:
     """Of an attack on training texts, which the trainings that took them up tell what it gave."""
     outcomes = inside.outcomes(key)
     yield from _broken_outcomes(inside, key, outcomes)
+    yield from unlike_plan(found := [outcome.example_id for outcome in outcomes], found)
     trained = [record for record in _sound_trainings(store) if _attack_on_texts(record) == key]
     if not trained:
         yield f"unfinished: {len(outcomes)} outcomes and no training that took them up; repeat the command"
     for record in trained:
-        added = record.identity["settings"].get("added", "successful")  # what records say that have no such setting
-        for stage in record.stages:
-            if stage["trace"].get("adversarial_texts") != tally(outcomes, added):
-                yield f"the training {record.key} took up {stage['trace'].get('adversarial_texts')}, not these texts"
         base = store.training(record.identity["adversarial_texts"]["base"])
         if base is None:
             yield "the training that it attacked is not there"
@@ -164,9 +148,6 @@ def _broken_outcomes(store: Store, key: str, outcomes: list[Outcome]) -> Iterato
         yield "the last outcome was not written to its end"
     for outcome in outcomes:
         yield from _impossible(outcome)
-    twice = [example for example, times in Counter(outcome.example_id for outcome in outcomes).items() if times > 1]
-    if twice:
-        yield f"more than one outcome for {_listed(twice)}"
 
 
 def _impossible(outcome: Outcome) -> Iterator[str]:
@@ -180,16 +161,6 @@ def _impossible(outcome: Outcome) -> Iterator[str]:
         yield f"{name} was skipped, and yet queried or changed"
     if (outcome.status == "error") != (outcome.error is not None):
         yield f"{name} has a traceback without being an error, or the other way round"
-
-
-def _against_plan(record: AttackRecord, outcomes: list[Outcome]) -> Iterator[str]:
-    planned, found = set(record.example_ids), {outcome.example_id for outcome in outcomes}
-    if planned - found:
-        yield f"no outcome for {_listed(sorted(planned - found))}"
-    if found - planned:
-        yield f"outcomes for texts that were not planned: {_listed(sorted(found - planned))}"
-    if record.identity.get("examples") not in (None, content_key({"ids": record.example_ids})):
-        yield "its planned texts are not those its identity names"
 
 
 def _against_victim(store: Store, record: AttackRecord) -> Iterator[str]:
@@ -208,8 +179,3 @@ def _against_victim(store: Store, record: AttackRecord) -> Iterator[str]:
         yield f"the training {record.training_key} that it attacked is not there"
     elif store.victim(record.key) not in (None, training.weights_sha256):
         yield f"it attacked other weights than the training {record.training_key} has now"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -101,7 +101,7 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
 
     assert verify(setup.store) == [], "what a run leaves is sound"
     path.write_bytes(path.read_bytes().replace(b'"queries":10', b'"queries":11', 1))
-    (finding,) = verify(setup.store)
+    _, finding = verify(setup.store)  # of the training and of the texts that it took up
     assert finding.place == f"adversarial_texts/attacks/{path.parent.name}" and "line 1 is damaged" in finding.what
     assert len(setup.store.quarantine()) == 2, "the texts, and the training that took them up"
     assert train(setup, cell).weights_sha256 == record.weights_sha256

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,8 +30,9 @@ def test_records_come_back_equal(tmp_path) -> None:
     assert list(store.trainings()) == [record]
     attacked = attack(record)
     store.put_attack(attacked)
-    assert store.attack(attacked.key) == attacked
+    assert store.planned_attack(attacked.key) == attacked
     assert list(store.attacks()) == [attacked]
+    assert store.attack(attacked.key) is None, "it has no outcomes"
 
 
 def test_keys_are_of_content_not_of_order() -> None:
@@ -84,7 +86,8 @@ def test_a_damaged_line_is_named(tmp_path) -> None:
     ],
 )
 def test_a_damaged_record_is_named_moved_aside_and_free_to_be_redone(tmp_path, damage) -> None:
-    store, record, other = Store(tmp_path), training(), training(seed=43)
+    diverged = {"status": "diverged", "weights_sha256": None}
+    store, record, other = Store(tmp_path), training(**diverged), training(seed=43, **diverged)
     for each in (record, other):
         store.put_training(each)
     path = tmp_path / "trainings" / record.key / "record.json"
@@ -178,7 +181,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch: pytes
 
 def packed(tmp_path) -> tuple[Store, TrainingRecord, dict[str, bytes]]:
     """A store with a training, and its files."""
-    store, record = Store(tmp_path / "first"), training()
+    store, record = Store(tmp_path / "first"), training(weights_sha256=sha256(b"weights").hexdigest())
     write_atomically(store.weights_path(record.key), b"weights")
     write_atomically(store.checkpoints_folder(record.key) / "stage-0.safetensors", b"state")
     store.put_training(record)
@@ -229,7 +232,7 @@ def test_a_record_changed_on_its_way_is_found(tmp_path) -> None:
 
 def stored(tmp_path) -> tuple[Store, str, str]:
     """A store with a training and a finished attack on it, and their keys."""
-    store, record = Store(tmp_path / "out"), training()
+    store, record = Store(tmp_path / "out"), training(weights_sha256=sha256(b"weights").hexdigest())
     write_atomically(store.weights_path(record.key), b"weights")
     store.put_training(record)
     attacked = attack(record)
@@ -327,3 +330,92 @@ def test_the_temporary_files_of_killed_writers_go_when_the_command_is_repeated(t
         part.write_text("half")
     assert store.quarantine() == []
     assert not any(part.exists() for part in parts)
+
+
+def lines_of(store: Store, key: str) -> list[bytes]:
+    return store.outcomes_path(key).read_bytes().splitlines(keepends=True)
+
+
+LOSSES = {
+    "the first line": (lambda lines: lines[1:], 3),
+    "the last line": (lambda lines: lines[:-1], 3),
+    "half of the last line": (lambda lines: [*lines[:-1], lines[-1][:50]], 3),
+    "all lines": (lambda lines: [], 0),
+    "one for another that is doubled": (lambda lines: [lines[0], lines[0], *lines[2:]], 0),
+    "nothing, and another line was begun": (lambda lines: [*lines, b'{"outc'], 0),
+    "nothing, and a line is doubled": (lambda lines: [*lines, lines[2]], 0),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_finished_attack_that_lost_outcomes_is_unfinished_again(tmp_path, loss: str) -> None:
+    store, _, key = stored(tmp_path)
+    change, left = LOSSES[loss]
+    store.outcomes_path(key).write_bytes(b"".join(change(lines_of(store, key))))
+    assert store.planned_attack(key) is not None and (store.attack(key) is None or "begun" in loss)
+    assert [finding.place for finding in verify(store)] and len(list(store.attacks())) == 1
+    (said,) = store.quarantine()
+    assert "and is redone" in said or "what is missing is redone" in said
+    assert store.planned_attack(key) is None and len(store.outcomes(key)) == left, "what is there stays"
+    have = {each.example_id for each in store.outcomes(key)}
+    for number in range(4):
+        if f"test-{number}" not in have:
+            store.append_outcome(key, outcome(number))
+    store.put_attack(attack(training(weights_sha256=sha256(b"weights").hexdigest())))
+    assert store.attack(key) is not None and store.quarantine() == []
+
+
+def test_a_file_of_outcomes_that_is_gone_is_redone(tmp_path) -> None:
+    store, _, key = stored(tmp_path)
+    store.outcomes_path(key).unlink()
+    assert store.attack(key) is None
+    assert len(store.quarantine()) == 1 and store.planned_attack(key) is None
+
+
+def test_an_unfinished_attack_with_a_doubled_line_is_redone(tmp_path) -> None:
+    store = Store(tmp_path)
+    for number in (0, 1, 0):
+        store.append_outcome("k", outcome(number))
+    assert "more than one outcome for test-0" in [finding.what for finding in verify(store)]
+    assert len(store.quarantine()) == 1 and store.outcomes("k") == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"other weights"])
+def test_a_training_without_the_weights_it_trained_is_redone(tmp_path, content: bytes | None) -> None:
+    store, key, _ = stored(tmp_path)
+    store.weights_path(key).unlink()
+    if content is not None:
+        store.weights_path(key).write_bytes(content)
+    (said,) = store.quarantine()
+    assert "model.safetensors are" in said and store.training(key) is None
+
+
+def test_what_another_process_is_at_is_not_moved_under_its_hands(tmp_path) -> None:
+    store, _, key = stored(tmp_path)
+    store.outcomes_path(key).unlink()
+    with store.locked("attacks", key):
+        assert store.quarantine() == []
+    assert len(store.quarantine()) == 1
+
+
+def test_what_another_process_has_redone_meanwhile_stays(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _, key = stored(tmp_path)
+    whole = store.outcomes_path(key).read_bytes()
+    store.outcomes_path(key).unlink()
+    locked = store.locked
+
+    def redone_meanwhile(kind, key):
+        store.outcomes_path(key).write_bytes(whole)
+        return locked(kind, key)
+
+    monkeypatch.setattr(store, "locked", redone_meanwhile)
+    assert store.quarantine() == [] and store.attack(key) is not None
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30), 10**400, 1 << 64])
+@pytest.mark.parametrize("field", ["queries", "words", "label"])
+def test_a_number_that_nothing_counts_to_is_damage(tmp_path, field: str, number: int) -> None:
+    store = Store(tmp_path)
+    store.append_outcome("k", outcome(0, **{field: number}))
+    with pytest.raises(Damaged, match=r"line 1 is damaged \(the number .* is larger than any that is stored"):
+        store.outcomes("k")

@@ -118,11 +118,11 @@ FAULTS: dict[str, tuple[Callable[[Store], object], str]] = {
     "an attack of a wrong key": (lambda s: rename(s, "attacks"), "not the hash of its identity"),
     "weights of another training": (
         lambda s: (folder_of(s, "trainings") / "model" / "model.safetensors").write_bytes(b"others"),
-        "the weights are not those it trained",
+        "are not those that were trained",
     ),
     "no weights": (
         lambda s: (folder_of(s, "trainings") / "model" / "model.safetensors").unlink(),
-        "the weights model.safetensors are missing",
+        "model.safetensors are missing",
     ),
     "answers that are none": (lambda s: rewrite(s, "trainings", clean_correct="12"), "are not a row of 0 and 1"),
     "too few losses": (
@@ -213,13 +213,13 @@ def texts_of(store: Store) -> Path:
 
 TEXT_FAULTS: dict[str, tuple[Callable[[Store], object], str]] = {
     "a flipped byte": (lambda s: flip(texts_of(s), 30), "line 1 is damaged"),
-    "a missing text": (lambda s: edit(texts_of(s), lambda lines: lines[1:]), "took up {'attacked': 3"),
+    "a missing text": (lambda s: edit(texts_of(s), lambda lines: lines[1:]), "are not those that the training"),
     "a doubled text": (
         lambda s: edit(texts_of(s), lambda lines: [*lines, lines[1]]),
         "more than one outcome for train-1",
     ),
     "a torn last line": (lambda s: edit(texts_of(s), lambda lines: [*lines, b"{"]), "was not written to its end"),
-    "no texts": (lambda s: texts_of(s).unlink(), "the attacked texts that it took up are gone"),
+    "no texts": (lambda s: texts_of(s).unlink(), "took up are gone"),
     "another victim": (
         lambda s: texts_of(s).with_name("victim.json").write_text('{"weights_sha256": "0"}'),
         "it attacked other weights",
