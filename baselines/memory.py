@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import torch
 
-Question, Answer = TypeVar("Question"), TypeVar("Answer")
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

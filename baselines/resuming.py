@@ -28,7 +28,8 @@ class Keeper(Protocol):
 
 def random_state(device: torch.device) -> State:
     """The state of every global generator that training draws from: Python's, NumPy's, torch's, the device's."""
-    name, words, *position = np.random.get_state()
+    numpy: Any = np.random.get_state()  # a tuple
+    name, words, *position = numpy
     return {
         "python": random.getstate(),
         "numpy": [name, words.tolist(), *position],

@@ -21,7 +21,7 @@ RELEASED_RAMP = 3  # the release counts the three input tensors of a batch as up
 
 def _search(**changes: Any) -> FreeLB:
     """The adversarial loss of the mask search: fresh dropout, a decay for scores of 1e-6, their own rate."""
-    settings = {
+    settings: dict[str, Any] = {
         "step_size": 0.03,
         "init_magnitude": 0.05,
         "dropout": "fresh",
@@ -92,7 +92,7 @@ class RobustTicket(Defense, key="robust_ticket"):
     @classmethod
     def released(cls, **changes: Any) -> RobustTicket:
         """The settings the released scripts run with."""
-        return cls(**(RELEASED | changes))
+        return cls(**{**RELEASED, **changes})
 
     def revision(self) -> int:
         """1: the penalty's ramp counts updates from 1, as the release does, where it counted from 0."""

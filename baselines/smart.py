@@ -79,7 +79,7 @@ class SMART(Defense, key="smart"):
     @classmethod
     def released(cls, **changes: Any) -> SMART:
         """The settings of namisan/mt-dnn."""
-        return cls(**(RELEASED | changes))
+        return cls(**{**RELEASED, **changes})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,7 +105,7 @@ class SMART(Defense, key="smart"):
         average = _Average(self, model) if self.proximal > 0 else None
         yield self.stage(
             "train",
-            lambda batch: self.objective(model, batch, average and average.predict),
+            lambda batch: self.objective(model, batch, None if average is None else average.predict),
             list(model.parameters()),
             after_update=average and average.hear,
             memory=() if average is None else (average,),

@@ -411,7 +411,7 @@ class CountPasses:
             setattr(self.passes, name, state[name])
         self.backward = state["backward"]
 
-    def _after_forward(self, encoder: nn.Module, arguments: tuple, output: Any) -> None:
+    def _after_forward(self, encoder: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
         self.passes.forward += 1
         last_hidden = output[0]
         if last_hidden.requires_grad:

@@ -169,7 +169,7 @@ class EarlyRobust(Defense, key="early_robust"):
     @classmethod
     def released(cls, **changes: Any) -> EarlyRobust:
         """The settings the released scripts run with."""
-        return cls(**(RELEASED | changes))
+        return cls(**{**RELEASED, **changes})
 
     def revision(self) -> int:
         """1: without structure as released, the biases of pruned heads are zeroed too."""

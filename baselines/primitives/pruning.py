@@ -101,7 +101,7 @@ def _keep_row(values: np.ndarray, sparsity: float, rule: MaskRule) -> np.ndarray
     """The mask over all entries of `values` together."""
     if rule == "quantile":
         return values > np.quantile(values, sparsity)
-    kept = np.ones(values.size, bool)
+    kept: np.ndarray = np.ones(values.size, bool)
     kept[np.argsort(values, axis=None, kind="stable")[: pruned_count(values.size, sparsity)]] = False
     return kept.reshape(values.shape)
 

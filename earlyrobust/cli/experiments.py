@@ -52,7 +52,7 @@ def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
         say(str(write_page(overview(options.out), options.out)))
         say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
     if unfigured:
-        say(missing_library())
+        say(str(missing_library()))
     return max(codes)
 
 

@@ -181,9 +181,9 @@ def _add(group: Any, parameter: Parameter) -> None:
     if parameter.positional:
         group.add_argument(parameter.destination, metavar=parameter.flag, nargs="?", help=told)
         return
-    several = {"action": "append"} if parameter.count == "any" else {}
+    several: dict[str, Any] = {"action": "append"} if parameter.count == "any" else {}
     if isinstance(parameter.count, int) and parameter.count > 1:
-        several = {"nargs": parameter.count}
+        several["nargs"] = parameter.count
     options = {"dest": parameter.destination, "metavar": metavar} | several
     group.add_argument(parameter.flag, help=told, **options)
     if parameter.flag in ALIASES:
