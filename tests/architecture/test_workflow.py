@@ -21,10 +21,19 @@ def test_a_workflow_calls_what_is_there(path: Path) -> None:
     (job,) = workflow["jobs"].values()
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[0] == "python -m pip install tox"
-    called = [command.removeprefix("tox -e ") for command in commands[1:]]
-    assert called and set(called) <= set(environments())
+    matrix = job.get("strategy", {}).get("matrix", {})
+    chosen = [*matrix.get("environment", []), *(each["environment"] for each in matrix.get("include", []))]
+    called = [re.match(r"tox -e (\S+)", command)[1] for command in commands[1:] if "matrix" not in command]
+    assert called or chosen
+    assert {*called, *chosen} <= set(environments())
     (python,) = (step["with"] for step in job["steps"] if "setup-python" in step.get("uses", ""))
     assert python["cache"] == "pip" and (ROOT / python["cache-dependency-path"]).is_file()
+
+
+def test_every_python_that_the_package_names_is_tested() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))
+    named = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text("utf-8"))
+    assert workflow["jobs"]["tests"]["strategy"]["matrix"]["python"] == named
 
 
 def test_tox_calls_verbs_and_folders_that_are_there() -> None:
