@@ -1,8 +1,8 @@
 """The only definitions of Clean%, Aua%, ASR%, #Query and what else is derived from outcomes.
 
 N outcomes: `skipped` texts were misread before any change, `failed` ones were attacked and still read rightly,
-`successful` ones were misread in the end. A text whose attack broke (`error`) counts in N and among the initially
-right, and not as one the model withstood: a breakdown never makes a defense look better.
+`successful` ones were misread in the end. A text whose attack broke (`error`) counts in N alone: it was not read
+rightly, neither before the attack nor under it, so a breakdown never makes a defense look better.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def _share(outcomes: Sequence[Outcome], statuses: tuple[str, ...], among: int) -
 
 
 def clean_percent(outcomes: Sequence[Outcome]) -> float:
-    """Clean% on the attacked texts: 100 (N - skipped) / N."""
-    return _share(outcomes, ("failed", "successful", "error"), len(outcomes))
+    """Clean% on the attacked texts: 100 (failed + successful) / N."""
+    return _share(outcomes, ("failed", "successful"), len(outcomes))
 
 
 def aua_percent(outcomes: Sequence[Outcome]) -> float:
