@@ -33,6 +33,7 @@ def attack_table(attacks: Sequence[FileAttack], outcomes: Sequence[Sequence[Outc
     caption = [
         f"Clean % is on the attacked texts, of at most {first.victim.max_length} tokens. Engine {first.engine}.",
         f"{first.resources.describe()}." if first.recipe.library is None else first.recipe.note,
+        *first.notes,
     ]
     rows, incomplete = [], False
     for attack, found in zip(attacks, outcomes, strict=True):

@@ -58,6 +58,8 @@ def external_caption(externals: Sequence[ExternalResult]) -> list[str]:
         return []
     lines = ["External victims were trained elsewhere: cells on training are blank, and each was attacked once."]
     for each in externals:
+        for note in each.record.victim.get("notes", ()):
+            lines.append(f"{title_of(each.record.task)}, {each.record.title}: {note}")
         about = each.record.calibration
         if about is not None:
             lines.append(

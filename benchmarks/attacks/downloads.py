@@ -10,8 +10,9 @@ from pathlib import Path
 from baselines.refusal import UserError, unknown
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.assets import Archive, Asset, state_of
+from benchmarks.data.digests import sha256_of
 from benchmarks.data.pickled_words import PICKLED, convert_words
-from benchmarks.victims.backbones import HUB_REVISIONS, Backbone, find_backbone
+from benchmarks.victims.backbones import HUB_REVISIONS, WEIGHTS, Backbone, find_backbone
 
 COUNTER_FITTED = "counter_fitted"
 SENTENCE_ENCODER = "universal_sentence_encoder"
@@ -127,5 +128,6 @@ def holds_masked_model(folder: Path) -> bool:
 
 
 def masked_backbone(folder: Path) -> Backbone:
-    """The masked model in an assets folder, under its own name."""
-    return replace(find_backbone(str(folder / MASKED_MODEL)), name=MASKED_MODEL)
+    """The masked model in an assets folder, under its own name; `require_assets` held its files to their hashes."""
+    home = folder / MASKED_MODEL
+    return replace(find_backbone(str(home)), name=MASKED_MODEL, weights_sha256=sha256_of(home / WEIGHTS))

@@ -54,15 +54,7 @@ class MaskedModel:
     @cached_property
     def model(self) -> Any:
         """The model, loaded at first use."""
-        loaded = AutoModelForMaskedLM.from_pretrained(
-            self._backbone.source,
-            revision=self._backbone.revision or "main",
-            local_files_only=self._backbone.offline,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-        )
-        return loaded.to(self._device).eval()
+        return self._backbone.load_finished(AutoModelForMaskedLM).to(self._device)
 
     @cached_property
     def tokenizer(self) -> Any:

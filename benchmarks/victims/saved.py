@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
+import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from baselines.primitives.encoders import ARCHITECTURES
 from baselines.primitives.pruning import Kept, reshape_
-from baselines.refusal import MachineError, UserError, unknown
+from baselines.refusal import MachineError, UserError
+from benchmarks.data.classes import Classes
 from benchmarks.data.digests import sha256_of
-from benchmarks.victims.backbones import WEIGHTS, find_backbone
+from benchmarks.victims.backbones import Backbone, find_backbone
+from benchmarks.victims.model_folder import WEIGHTS, count_weights
 
-# What transformers raises of a configuration that is none
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, ZeroDivisionError)
+# Of a head that gives one number, or a yes and no for each class: its answers are no probabilities of one class.
+OTHER_PROBLEMS = ("regression", "multi_label_classification")
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A finished classifier.
+
+    Attributes:
+        model: in eval mode and single precision.
+        tokenizer: its tokenizer.
+        classes: its classes.
+        identity: what decides its answers: its files' hashes, or the hub's revision.
+    """
+
+    model: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    classes: Classes
+    identity: dict[str, Any]
 
 
 def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
@@ -43,60 +63,50 @@ def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokeniz
 
 
 def load_classifier(folder: Path) -> nn.Module:
-    """The classifier that `save_classifier` wrote, in eval mode, with the shapes its ticket left.
+    """The classifier in a folder, in eval mode and single precision, with the shapes that its ticket left.
 
     Raises:
-        ValueError: for a folder without weights or configuration, an unknown architecture, or weights that do not fit.
+        UserError: for a folder without weights or configuration, an unknown architecture, or weights that do not fit.
     """
-    missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
-    if missing:
-        raise UserError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}")
-    try:
-        written = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{folder / 'config.json'} is not JSON: {error}") from error
-    kind = written.get("model_type") if isinstance(written, dict) else written
-    if not isinstance(kind, str) or kind not in ARCHITECTURES:
-        raise unknown("architecture", str(kind), ARCHITECTURES)
-    try:
-        model = _shaped(folder)
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (SafetensorError, RuntimeError, *UNREADABLE) as error:
-        raise UserError(
-            f"the weights in {folder} do not fit its configuration: {' '.join(str(error).split())[:300]}"
-        ) from error
-    return model.eval()
+    return _load(Backbone(str(folder), str(folder), offline=True))
 
 
-def _shaped(folder: Path) -> nn.Module:
-    """A classifier with the shapes that the folder's configuration and ticket give it, its weights random."""
+def _load(found: Backbone) -> nn.Module:
+    written = found.written
+    if written.get("kept_heads") or written.get("kept_neurons"):
+        return found.read("weights", lambda **options: _load_pruned(Path(found.source), written)).eval()
+    return found.load_finished(AutoModelForSequenceClassification)
+
+
+def _load_pruned(folder: Path, written: Mapping[str, Any]) -> nn.Module:
+    """A classifier whose layers have lost heads and neurons, which transformers' own loader refuses."""
+    count_weights(folder)
+    kept = Kept(written.get("kept_heads") or [], written.get("kept_neurons") or [])
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    kept = Kept(getattr(config, "kept_heads", None) or [], getattr(config, "kept_neurons", None) or [])
     config.kept_heads = config.kept_neurons = None
-    model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    if kept.heads:
-        reshape_(model, kept)
+    model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False, dtype=torch.float32)
+    reshape_(model, kept)
+    model.load_state_dict(load_file(folder / WEIGHTS))
     return model
 
 
-def load_any_classifier(
-    name: str, *, offline: bool = False
-) -> tuple[nn.Module, PreTrainedTokenizerBase, dict[str, str]]:
-    """A classifier with its tokenizer and what identifies its weights, from a folder (pruned or not) or a hub id.
+def load_any_classifier(name: str, *, offline: bool = False) -> Classifier:
+    """A classifier from a folder (pruned or not) or a hub id.
 
     Raises:
-        ValueError: where it cannot be read, is no classifier, or is of an architecture the suite does not know.
+        UserError: where it cannot be read, or is no classifier of one class among several.
     """
-    backbone = find_backbone(name, offline=offline)
-    kinds = backbone.config.architectures or []
+    found = find_backbone(name, offline=offline)
+    kinds = found.written.get("architectures") or []
     if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise UserError(
             f"the model {name!r} is no text classifier: its configuration says {', '.join(kinds) or 'nothing'}; "
             f"give one whose architecture ends in ForSequenceClassification"
         )
-    if Path(name).is_dir():
-        return load_classifier(Path(name)), backbone.load_tokenizer(), backbone.identity()
-    model = AutoModelForSequenceClassification.from_pretrained(
-        name, revision=backbone.revision, local_files_only=offline, use_safetensors=True, trust_remote_code=False
-    )
-    return model.eval(), backbone.load_tokenizer(), backbone.identity()
+    problem, classes = found.written.get("problem_type"), found.classes
+    if problem in OTHER_PROBLEMS or len(classes.names) < 2:
+        raise UserError(
+            f"the model {name!r} must tell one class from others, and its head is for "
+            f"{problem if problem in OTHER_PROBLEMS else 'one number'}; give a classifier into two or more classes"
+        )
+    return Classifier(_load(found), found.load_tokenizer(), classes, found.identity())

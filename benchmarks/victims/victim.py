@@ -31,6 +31,7 @@ class Victim:
         device: where the model lies.
         batch_tokens: most tokens in a batch, padding included.
         temperature: what logits are divided by before the softmax; 1 leaves them as they are.
+        order: (C,) which of the model's classes is class 0, class 1, ... of the answers; its own order when None.
     Attributes:
         queries: texts answered so far, repeats included.
     """
@@ -44,6 +45,7 @@ class Victim:
         device: str = "cpu",
         batch_tokens: int = 8192,
         temperature: float = 1.0,
+        order: Sequence[int] | None = None,
     ) -> None:
         require(max_length >= 1, "Victim.max_length", "1 or more", max_length)
         require(batch_tokens >= max_length, "Victim.batch_tokens", f"at least max_length ({max_length})", batch_tokens)
@@ -54,6 +56,7 @@ class Victim:
         self.batch_tokens = batch_tokens
         require(temperature > 0, "Victim.temperature", "positive", temperature)
         self.temperature = temperature
+        self.order = None if order is None or list(order) == sorted(order) else list(order)
         self.queries = 0
         self._pieces = Pieces(tokenizer, max_length)
         self._answers: dict[Row, np.ndarray] = {}
@@ -88,6 +91,7 @@ class Victim:
         """Probabilities (B, C) of the B inputs of one batch."""
         # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
         logits = packed_logits(self.model, rows) if self.device == "cpu" else self.model(**self._padded(rows)).logits
+        logits = logits if self.order is None else logits[:, self.order]
         return (logits.double() / self.temperature).softmax(dim=-1).float().cpu().numpy()
 
     def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:

@@ -25,6 +25,7 @@ from benchmarks.attacks.counter_fitted import CounterFitted
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.data.array_cache import cached_arrays
 from benchmarks.data.assets import Archive, Asset, state_of
+from benchmarks.data.classes import Classes
 from benchmarks.data.loading import _hub_split, load
 from benchmarks.data.pickled_words import convert_words
 from benchmarks.data.tasks import TASKS
@@ -195,12 +196,12 @@ READERS = {
     "attacked CSV": Reader(
         "t.csv",
         b'text,label\n"a good film",1\n',
-        lambda folder: read_examples(folder / "t.csv", ("text",), "label", {"neg": 0}),
+        lambda folder: read_examples(folder / "t.csv", ("text",), "label", Classes(("neg", "pos"))),
     ),
     "attacked TSV": Reader(
         "t.tsv",
         b"question\tsentence\tlabel\nwho?\tshe\t1\n",
-        lambda folder: read_examples(folder / "t.tsv", ("question", "sentence"), "label", {}),
+        lambda folder: read_examples(folder / "t.tsv", ("question", "sentence"), "label", Classes(("a", "b"))),
     ),
     "sst2": task_reader("sst2"),
     "ag_news": task_reader("ag_news"),

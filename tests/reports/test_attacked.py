@@ -19,6 +19,7 @@ def attack_at(temperature: float) -> SimpleNamespace:
         recipe=TEXTFOOLER,
         engine="lockstep",
         victim=SimpleNamespace(max_length=64, temperature=temperature),
+        notes=("A note.",),
         resources=SimpleNamespace(describe=lambda: "offline profile: words"),
     )
 
@@ -32,10 +33,17 @@ def test_percentages_count_every_text_and_the_broken_are_named() -> None:
     ]
     table = attack_table([attack_at(2.0)], [outcomes])
     (row,) = table.records()
-    assert (row["clean_percent"], row["aua_percent"], row["asr_percent"], row["queries"]) == (75, 25, 50, 15)
+    assert (row["clean_percent"], row["aua_percent"], row["asr_percent"], row["queries"]) == (50, 25, 50, 15)
     assert (row["texts"], row["errors"]) == (4, 1) and table.incomplete
     assert "d: ValueError: the label 7 of d is outside" in table.caption
+    assert "A note." in table.caption
     assert row["temperature"] == 2 and any("were divided by" in line for line in table.caption)
+
+
+def test_a_victim_that_answers_nothing_reads_nothing_rightly() -> None:
+    table = attack_table([attack_at(1.0)], [[outcome(name, "error", error="IndexError: x") for name in "abc"]])
+    (row,) = table.records()
+    assert (row["clean_percent"], row["aua_percent"], row["errors"]) == (0, 0, 3) and table.incomplete
 
 
 def test_before_and_after_calibration_stand_below_each_other() -> None:

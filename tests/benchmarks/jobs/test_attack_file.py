@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from benchmarks.data.classes import Classes
 from benchmarks.experiments.options import AttackOptions
 from benchmarks.jobs import attack_file
 from benchmarks.jobs.attack_file import read_examples, resolve_attack, with_calibration
@@ -71,17 +72,31 @@ def test_it_computes_on_the_threads_that_are_asked_for(options, threads) -> None
     assert seen == {threads}
 
 
-def test_a_label_outside_the_model_counts_and_the_others_go_on(options) -> None:
-    options.data.write_text("text,label\ngood,7\ngood film,1\n", "utf-8")
-    broken, other = resolve_attack(options).run()
-    assert broken.status == "error" and "outside the victim's 2 classes" in broken.error
-    assert other.status != "error"
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            "good,7\ngood film,1\n",
+            r"row 1: the label '7' is outside the model's 2 classes; labels are numbers from 0 to 1",
+        ),
+        ("good,1\ngood film,-1\n", r"row 2: the label '-1' is outside"),
+        ("good,1\nbad,2\n", r"row 2: the label '2' is outside"),
+        ("good,1\nbad,LABEL_0\n", r"row 1: the label '1' is none of the model's classes, while 'LABEL_0' is one"),
+        ("good,1.0\n", r"the label '1\.0' is no number .*; write whole numbers without a fraction, as in 1"),
+        ("good,True\n", r"the label 'True' is no number .*; write the class names"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused_before_any_query(options, rows: str, sentence: str) -> None:
+    options.data.write_text("text,label\n" + rows, "utf-8")
+    with pytest.raises(ValueError, match=sentence):
+        resolve_attack(replace(options, limit=1))
 
 
 def test_labels_may_be_the_models_class_names(tmp_path) -> None:
     path = tmp_path / "texts.tsv"
     path.write_text("a\tlabel\tb\nx\tNEG\ty\n\tPOS\tz\n", "utf-8")
-    first, second = read_examples(path, ("a", "b"), "label", {"NEG": 0, "POS": 1})
+    (first, second), note = read_examples(path, ("a", "b"), "label", Classes(("NEG", "POS")))
+    assert note is None
     assert (first.texts, first.label) == (("x", "y"), 0)
     assert (second.texts, second.label) == (("", "z"), 1)
 

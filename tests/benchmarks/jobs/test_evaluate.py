@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,10 +70,44 @@ def test_other_texts_show_no_row(setup, options, place: str) -> None:
 def test_a_checkpoint_is_a_victim_by_its_folder_s_name(setup, tiny_backbone) -> None:
     external = find_external(str(tiny_backbone), None, None, device="cpu")
     (record,) = evaluate(setup, external, "demo", calibrate=False)
-    assert record.title == "external: backbone" and record.victim == {"model": record.victim["model"]}
+    assert record.title == "external: backbone" and set(record.victim) == {"model", "notes"}
     assert len(record.clean_correct) == 20
     attacked = attack_external(setup, external, record, TEXTBUGGER)
     assert attacked.identity["model"] == external.hash and "training" not in attacked.identity
+
+
+def renamed(backbone: Path, folder: Path, names: tuple[str, ...]) -> str:
+    """A copy of a classifier with its classes called otherwise."""
+    shutil.copytree(backbone, folder)
+    values = json.loads((folder / "config.json").read_text())
+    values["id2label"] = dict(enumerate(names))
+    values["label2id"] = {name: number for number, name in enumerate(names)}
+    (folder / "config.json").write_text(json.dumps(values))
+    return str(folder)
+
+
+def test_a_model_s_classes_are_those_of_the_task_by_name(setup, tiny_backbone, tmp_path) -> None:
+    found = {}
+    for names in (("NEGATIVE", "POSITIVE"), ("positive", "negative"), ("LABEL_0", "LABEL_1")):
+        external = find_external(renamed(tiny_backbone, tmp_path / names[0], names), None, names[0], device="cpu")
+        (record,) = evaluate(setup, external, "demo", calibrate=False)
+        attack_external(setup, external, record, TEXTBUGGER)
+        found[names[0]] = record
+    same, other, nameless = found["NEGATIVE"], found["positive"], found["LABEL_0"]
+    assert other.identity["class_order"] == [1, 0] and "class_order" not in same.identity
+    assert [a != b for a, b in zip(same.clean_correct, other.clean_correct, strict=True)] == [True] * 20
+    assert nameless.clean_correct == same.clean_correct and "notes" not in same.victim
+    assert nameless.victim["notes"] == [
+        "Classes of the model were matched to those of demo by position: LABEL_0 = negative, LABEL_1 = positive."
+    ]
+    assert verify(setup.store) == []
+
+
+def test_a_model_of_other_classes_is_refused(setup, tiny_backbone, tmp_path) -> None:
+    for names in (("good", "bad"), ("negative", "neutral")):
+        external = find_external(renamed(tiny_backbone, tmp_path / names[1], names), None, None, device="cpu")
+        with pytest.raises(ValueError, match="cannot be matched to those of 'demo', which are 'negative', 'positive'"):
+            evaluate(setup, external, "demo", calibrate=False)
 
 
 def test_a_missing_evaluation_is_found_by_verify(setup, place: str) -> None:

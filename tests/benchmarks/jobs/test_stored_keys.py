@@ -15,7 +15,7 @@ from benchmarks.experiments.defenses import tree_defenses
 from benchmarks.experiments.experiment import Terms, cells
 from benchmarks.experiments.options import Options
 from benchmarks.jobs.attack import ATTACK_SEED, ENGINE
-from benchmarks.jobs.evaluate import evaluation_identity, external_attack_identity
+from benchmarks.jobs.evaluate import External, evaluation_identity, external_attack_identity
 from benchmarks.jobs.resolve import resolve
 from benchmarks.results.records import EvaluationRecord
 from benchmarks.results.store import content_key
@@ -52,7 +52,7 @@ def identities(out: Path) -> dict[str, dict]:
         found[f"attack fine_tune 42 textfooler {name}"] = setup.under(terms).attack_identity(
             plain, "demo", setup.recipes[0], ATTACK_SEED, ENGINE
         )
-    external = type("Named", (), {"name": "mine", "hash": "0" * 64})
+    external = External("mine", {}, "0" * 64, lambda *_: pytest.fail("was opened"))
     found["evaluation"] = identity = evaluation_identity(setup, external, "demo")
     blank = dict.fromkeys(EvaluationRecord.__dataclass_fields__)
     record = EvaluationRecord(**blank | {"key": content_key(identity), "identity": identity, "task": "demo"})

@@ -1,0 +1,203 @@
+"""A folder with a model: what must be in it, what its files may say and weigh, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from transformers import CONFIG_MAPPING, PretrainedConfig
+
+from baselines.primitives.encoders import KNOWN_ARCHITECTURES
+from baselines.refusal import UserError, require
+from benchmarks.data.classes import MOST_CLASSES
+from benchmarks.data.digests import sha256_of
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+
+# What a file says of who wrote it and of its last use; no answer depends on it.
+VOLATILE = (
+    "transformers_version",
+    "_name_or_path",
+    "name_or_path",
+    "tokenizer_file",
+    "special_tokens_map_file",
+    "truncation",
+    "padding",
+)
+
+LARGEST_CONFIG = 1 << 22  # bytes
+LARGEST_TOKENIZER = 1 << 28
+MOST_TENSORS = 10_000
+MOST_LAYERS = 256
+MOST_POSITIONS = 1 << 17
+LARGEST_SIZE = 1 << 24  # of anything else that config.json gives a number of
+
+# Tensors that hold numbers of places and no weights; checkpoints of transformers before 4.31 have them.
+COUNTERS = ("position_ids", "token_type_ids")
+FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+def read_model_folder(folder: Path) -> dict[str, Any]:
+    """The configuration in a model's folder, after a look at all that can be seen without loading the model.
+
+    Raises:
+        UserError: in one sentence with what to do: for a folder that lacks a file, holds an adapter, weights
+            of another format or quantised ones, is of an unknown architecture, or has damaged or too large files.
+    """
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}{_advice(folder)}")
+    for name in (CONFIG, *TOKENIZER):
+        path, most = folder / name, LARGEST_CONFIG if name == CONFIG else LARGEST_TOKENIZER
+        require(not path.exists() or path.is_file(), str(path), "a regular file", "something else")
+        require(not path.exists() or path.stat().st_size <= most, str(path), f"{most} bytes at most", "a larger file")
+    try:
+        values = json.loads((folder / CONFIG).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{folder / CONFIG} is not JSON: {' '.join(str(error).split())[:200]}") from error
+    require(isinstance(values, dict), str(folder / CONFIG), "a JSON object", type(values).__name__)
+    check_configuration(values, str(folder / CONFIG))
+    return values
+
+
+def check_configuration(values: Mapping[str, Any], where: str) -> None:
+    """Refuses a configuration that the suite cannot use, before any of it is believed.
+
+    Args:
+        values: the content of a `config.json`. where: what to call it.
+    Raises:
+        UserError: for an unknown architecture, quantised weights, and values of a wrong type or absurd size.
+    """
+    kind = values.get("model_type")
+    if not isinstance(kind, str) or kind not in KNOWN_ARCHITECTURES:
+        raise UserError(
+            f"unknown architecture {str(kind)[:80]!r}; known: {', '.join(sorted(KNOWN_ARCHITECTURES))}; "
+            f"a classifier of another one is a victim for 'earlyrobust evaluate --callable FILE.py:FUNCTION'"
+        )
+    if values.get("quantization_config"):
+        raise UserError(
+            f"{where} is of quantised weights, which cannot be computed in fp32; give the model as it was before"
+        )
+    kept = values.get("architectures") or []
+    require(
+        isinstance(kept, list) and all(isinstance(each, str) for each in kept),
+        f"architectures in {where}",
+        "names",
+        kept,
+    )
+    defaults = CONFIG_MAPPING[kind]().to_dict()
+    shared = PretrainedConfig().to_dict()
+    expected = {name: value for name, value in defaults.items() if name not in shared}
+    expected |= {"is_decoder": False, "add_cross_attention": False, "chunk_size_feed_forward": 0}
+    for name, value in values.items():
+        if name in expected:
+            _check_value(f"{name} in {where}", name, value, expected[name])
+    count = values.get("num_labels")
+    classes = count is None or (type(count) is int and 1 <= count <= MOST_CLASSES)
+    require(classes, f"num_labels in {where}", f"a whole number from 1 to {MOST_CLASSES}", _shown(count))
+
+
+def _check_value(where: str, name: str, value: Any, default: Any) -> None:
+    """Refuses a value of another type than the default's, and numbers out of bounds."""
+    if isinstance(default, bool):
+        require(isinstance(value, bool), where, "true or false", _shown(value))
+    elif isinstance(default, int):
+        most = MOST_LAYERS if "layers" in name else MOST_POSITIONS if "position" in name else LARGEST_SIZE
+        fits = type(value) is int and 0 <= value <= most
+        require(fits, where, f"a whole number from 0 to {most}", _shown(value))
+    elif isinstance(default, float):
+        fits = type(value) in (int, float) and math.isfinite(value)
+        require(fits, where, "a number", _shown(value))
+    elif isinstance(default, str):
+        require(isinstance(value, str), where, "a name", _shown(value))
+
+
+def _shown(value: Any) -> Any:
+    """A value of unknown size, short enough for a message."""
+    return value if isinstance(value, bool | float) or value is None else str(value)[:80]
+
+
+def _advice(folder: Path) -> str:
+    """What to do with a folder that has other files than those of a whole model."""
+    place = repr(str(folder))
+    if (folder / "adapter_config.json").exists():
+        return (
+            f'; it is an adapter of PEFT: merge it into its model with python -c "from peft import '
+            f"AutoPeftModelForSequenceClassification as M; M.from_pretrained({place}).merge_and_unload()"
+            f".save_pretrained('MERGED')\", and give MERGED with the tokenizer's files"
+        )
+    convert = (
+        f'python -c "from transformers import AutoModelForSequenceClassification as M; '
+        f"M.from_pretrained({place}).save_pretrained({place}, max_shard_size='1TB')\""
+    )
+    if (folder / f"{WEIGHTS}.index.json").exists():
+        return f"; its weights are in several files: put them into one with {convert}"
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pt")):
+        return (
+            f"; its weights are pickled, and pickles are not opened: convert them where you trust them, with {convert}"
+        )
+    return ""
+
+
+def count_weights(folder: Path) -> int:
+    """How many numbers the weights' file holds, read from its header alone.
+
+    Raises:
+        UserError: for a file that is none of safetensors, has too many tensors, or weights that are no floating point.
+    """
+    path = folder / WEIGHTS
+    try:
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+            require(len(names) <= MOST_TENSORS, str(path), f"of {MOST_TENSORS} tensors at most", len(names))
+            parts = {name: file.get_slice(name) for name in names}
+            kinds = {name: part.get_dtype() for name, part in parts.items() if not name.endswith(COUNTERS)}
+            sizes = [math.prod(part.get_shape()) for part in parts.values()]
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged: {' '.join(str(error).split())[:200]}") from error
+    other = next((name for name, kind in kinds.items() if kind not in FLOATS), None)
+    if other is not None:
+        raise UserError(
+            f"the tensor {other[:80]!r} in {path} must be of floating point, got {kinds[other]}; weights that were "
+            f"quantised cannot be computed in fp32"
+        )
+    return sum(sizes)
+
+
+def folder_identity(folder: Path) -> dict[str, Any]:
+    """Hashes of every file that decides what a model answers: weights, configuration and tokenizer.
+
+    JSON files are hashed by their content, without what is `VOLATILE`, so that saving a model again changes nothing.
+    """
+    names = [name for name in (CONFIG, *TOKENIZER) if (folder / name).is_file()]
+    return {
+        "weights_sha256": sha256_of(folder / WEIGHTS),
+        "files": {name: _content_hash(folder / name) for name in names},
+    }
+
+
+def _content_hash(path: Path) -> str:
+    if path.suffix != ".json":
+        return sha256_of(path)
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        lasting = {name: value for name, value in values.items() if name not in VOLATILE}
+        written = json.dumps(lasting, sort_keys=True, separators=(",", ":"))
+    except (ValueError, AttributeError, RecursionError):
+        return sha256_of(path)  # its reader refuses it
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
