@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
 import sys
 from pathlib import Path
+
+import pytest
 for name in ("textattack", "flair", "nltk"):
     sys.modules[name] = None
 
@@ -40,6 +44,7 @@ print("done")
 """
 
 
+@pytest.mark.integration
 def test_a_model_is_trained_and_attacked_without_textattack(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300

@@ -139,6 +139,7 @@ def runs(page: Path, *, slow: bool) -> bool:
     return any(quick or language == "python" for _, quick, language in found)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("page", [page for page in PAGES if runs(page, slow=False)], ids=lambda page: page.name)
 def test_a_page_runs(page: Path, prepared: Path, workplace: Path, capsys: pytest.CaptureFixture) -> None:
     run_page(page, prepared, workplace, capsys, slow=False)

@@ -25,6 +25,7 @@ from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.integration
 
 
 def work(setup: Setup, tell: Callable[[], None] = lambda: None) -> None:

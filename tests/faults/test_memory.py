@@ -21,6 +21,7 @@ from benchmarks.victims.victim import Victim
 PLAIN_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_in_a_process_of_bounded_size() -> None:
     done = subprocess.run(

@@ -62,6 +62,7 @@ def serial(small: Options) -> Iterator[Store]:
     yield done(small, ["fine_tune", "augmentation"]).store
 
 
+@pytest.mark.integration
 def test_two_processes_side_by_side_make_what_one_makes(small: Options, serial: Store, tmp_path: Path) -> None:
     options = replace(small, out=tmp_path / "out", workers=2, untimed=True)
     setup = done(options, ["fine_tune", "augmentation"], LocalExecutor)
@@ -88,6 +89,7 @@ def scratch_folders() -> set[Path]:
     return {path for path in Path(tempfile.gettempdir()).glob("earlyrobust-*") if len(path.name) == 28}
 
 
+@pytest.mark.integration
 def test_a_ray_cluster_makes_what_one_process_makes_and_leaves_nothing_behind(small: Options, tmp_path: Path) -> None:
     before, handler = scratch_folders(), signal.getsignal(signal.SIGTERM)
     alone = done(replace(small, out=tmp_path / "serial"), ["fine_tune"])
@@ -99,7 +101,7 @@ def test_a_ray_cluster_makes_what_one_process_makes_and_leaves_nothing_behind(sm
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_killed_ray_worker_costs_nothing_but_time(small: Options, serial: Store, tmp_path: Path) -> None:
     before = scratch_folders()
     killed = []

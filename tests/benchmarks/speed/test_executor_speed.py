@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from benchmarks.speed.executor_speed import _contents, time_executors
 
 
+@pytest.mark.integration
 def test_executors_are_timed_on_the_same_cells(options) -> None:
     lines = []
     asked = replace(options, recipes="textfooler", runs=1)

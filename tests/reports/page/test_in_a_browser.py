@@ -23,6 +23,7 @@ FLAGS = ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-b
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 CALM = {"name": "prefers-reduced-motion", "value": "reduce"}  # what slides is not where a click is aimed at
 PATIENCE_SECONDS = 10  # a busy machine
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
