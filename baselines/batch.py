@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from baselines.known_mask import known_mask
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,12 @@ class Batch:
         attention_mask: (B, L) int64; 1 on tokens, 0 on padding.
         labels: (B,) int64 in [0, C).
         token_type_ids: (B, L) int64 segment ids, or None where the backbone has none.
-        substitutes: (B, L, S) int64, for defenses that need "substitutes": slot 0 holds the token itself, the others
+        substitutes: (B, L, S) int64, for defenses that need `Substitutes`: slot 0 holds the token itself, the others
             tokens that may stand in its place; an empty slot repeats the token.
-        replaceable: (V,) bool, for defenses that need "replaceable": the tokens made of letters alone, which may take
+        replaceable: (V,) bool, for defenses that need `ReplaceableTokens`: those made of letters alone, which may take
             each other's place.
-        is_full: whether no text is padded, seen where the batch is made; None where that is no CPU, which would
-            have to be waited for.
+        is_full: whether no text is padded. It is looked up where the batch is made on a CPU; None means not known,
+            since a look at a GPU's memory would wait for the GPU.
     """
 
     input_ids: Tensor
@@ -85,31 +86,3 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         values = vars(self).items()
         return Batch(**{name: change(value) if isinstance(value, Tensor) else value for name, value in values})
-
-
-class _KnownMask(Tensor):
-    """An attention mask that tells without a look at it whether it is full.
-
-    transformers asks in every forward pass, to leave a full mask out, and on a GPU would wait there for the answer.
-    """
-
-    is_full: bool
-
-    @classmethod
-    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in _ASKING:
-            return args[0].is_full
-        with torch._C.DisableTorchFunctionSubclass():
-            found = function(*args, **(kwargs or {}))
-        return known_mask(found, args[0].is_full) if function in _AS_FULL else found
-
-
-_ASKING = (torch.all, Tensor.all)
-_AS_FULL = (Tensor.to, Tensor.eq, Tensor.__eq__)  # a mask that is full stays so: cast, or held against 1
-
-
-def known_mask(mask: Tensor, is_full: bool) -> Tensor:
-    """The mask (B, L), which answers whether it is full without being read."""
-    known = mask.as_subclass(_KnownMask)
-    known.is_full = is_full
-    return known

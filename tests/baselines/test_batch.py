@@ -38,15 +38,6 @@ def test_a_batch_made_on_the_host_knows_whether_it_is_full(batch) -> None:
     assert Batch(*(each.to("meta") for each in (full.input_ids, full.attention_mask, full.labels))).is_full is None
 
 
-def test_the_mask_it_gives_answers_without_being_read(batch) -> None:
-    """A mask of no values at all still answers, cast or held against 1; what else is made of it is a plain tensor."""
-    mask = batch((3, 5)).to("meta").context()["attention_mask"]
-    assert mask.all() is False and torch.all(mask == 1) is False and mask.to(torch.bool).all() is False
-    assert type(mask.sum(1)) is type(mask[:, None]) is torch.Tensor
-    plain = Batch(*(torch.ones(2, 3, device="meta") for _ in range(3)))
-    assert type(plain.context()["attention_mask"]) is torch.Tensor
-
-
 def test_a_batch_takes_the_values_of_another(batch) -> None:
     first, second = batch(seed=1), batch(seed=2)
     copy = first.clone()
