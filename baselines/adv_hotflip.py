@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes
+from baselines.needs import ReplaceableTokens
 from baselines.primitives.perturbation import embed, forward
 from baselines.refusal import UserError, require
 
@@ -36,7 +37,7 @@ class AdvHotflip(Defense, key="adv_hotflip"):
     title = "Adv-Hotflip"
     paper = "Ebrahimi et al., ACL 2018, arXiv:1712.06751"
     published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
-    needs = frozenset({"replaceable"})
+    needs = frozenset({ReplaceableTokens()})
 
     rounds: int = 5
     share: float = 0.2

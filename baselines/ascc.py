@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Stage, added_later
+from baselines.defense import Defense, Passes, Stage
+from baselines.needs import Substitutes
 from baselines.primitives.perturbation import forward
 from baselines.primitives.substitution import (
     Backward,
@@ -27,6 +28,7 @@ from baselines.primitives.substitution import (
     substitutes_of,
 )
 from baselines.refusal import require
+from baselines.settings import added_later
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ class Ascc(Defense, key="ascc"):
     title = "ASCC"
     paper = "Dong et al., ICLR 2021, arXiv:2107.13541"
     published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's
-    needs = frozenset({"substitutes"})
+    needs = frozenset({Substitutes()})
 
     divergence_weight: float = 4.0
     attack_steps: int = 5

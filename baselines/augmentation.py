@@ -8,8 +8,9 @@ from typing import Literal
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes
+from baselines.defense import Defense, Passes, StageCost
 from baselines.fine_tune import FineTune
+from baselines.needs import AdversarialTexts, Need
 from baselines.refusal import require
 
 
@@ -37,7 +38,6 @@ class Augmentation(Defense, key="augmentation"):
     title = "ADA"
     paper = "Li et al., EMNLP 2021, arXiv:2108.12777"
     published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
-    needs = frozenset({"adversarial_texts"})
     one_stage = False  # its texts are those of a whole training
 
     recipe: str = "textfooler"
@@ -50,9 +50,21 @@ class Augmentation(Defense, key="augmentation"):
         require(0 <= self.share <= 1, "Augmentation.share", "in [0, 1]", self.share)
         require(self.least_words >= 0, "Augmentation.least_words", "0 or more", self.least_words)
 
+    @property
+    def needs(self) -> frozenset[Need]:  # type: ignore[override]
+        """Texts of its attack."""
+        return frozenset({AdversarialTexts(self.recipe, self.share, self.least_words, self.added)})
+
     def update_passes(self) -> Passes:
         """Those of fine-tuning."""
         return Passes(1, 1, 0)
+
+    def cost(self) -> tuple[StageCost, ...]:
+        """Those of fine-tuning on the texts and as many more as are attacked at most; short texts are not.
+
+        Neither the model that is attacked nor the attack's queries are in it.
+        """
+        return (StageCost("train", (1 + self.share) * self.epochs, self.update_passes()),)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """One forward and one full backward pass, as in fine-tuning: 3 cost units."""

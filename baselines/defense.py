@@ -12,18 +12,21 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from torch import Generator, Tensor, nn
 
 from baselines.batch import Batch
-from baselines.refusal import UserError, require, unknown
+from baselines.needs import Need
+from baselines.refusal import UserError, require
+from baselines.settings import changed, plain
 
-__all__ = ["Defense", "Passes", "Progress", "Schedule", "Stage", "Step", "added_later", "discover", "require"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Defense", "Passes", "Progress", "Schedule", "Stage", "StageCost", "Step", "discover", "require"]
 
 Step = Callable[[Batch], Tensor]
-
-ADDED_LATER = "added_later"
 
 
 @dataclass
@@ -39,6 +42,28 @@ class Passes:
     forward: int = 0
     backward_full: int = 0
     backward_input: int = 0
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What a stage should cost, before any clock has run.
+
+    Attributes:
+        name: the stage's name.
+        epochs: passes over the training texts.
+        passes: of one batch through the whole encoder.
+        first_layer: of one batch through its first layer alone.
+        heads_pruned, neurons_pruned: shares of the encoder that this stage does without, in [0, 1).
+        open_ended: whether a rule decides how long it takes; `epochs` is then the most.
+    """
+
+    name: str
+    epochs: float
+    passes: Passes
+    first_layer: Passes = field(default_factory=Passes)
+    heads_pruned: float = 0.0
+    neurons_pruned: float = 0.0
+    open_ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,12 +165,7 @@ class Stage:
         return tuple(parameter for parameter in self.parameters if parameter.ndim > 1)
 
 
-NEEDS = {
-    "substitutes": "batches carry the tokens that may stand in for each token",
-    "replaceable": "batches carry the tokens of the vocabulary that may replace each other",
-    "balanced_batches": "batches hold equal shares of the classes, one class after another",
-    "adversarial_texts": "the training texts include what attacks by `recipe` made of a `share` of them",
-}
+Wanted = TypeVar("Wanted", bound=Need)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +176,8 @@ class Defense(ABC):
     `step(model, batch)` or `stages(model)`. One whose stages are several, or whose stage cannot be part of
     another method, sets `one_stage` to False.
 
-    What its batches must carry beyond tokens it names in `needs`; `NEEDS` lists what there is. A method that needs
-    nothing gets the same batches in the same order as every other.
+    What its batches must carry beyond tokens it names in `needs`; `baselines.needs` lists what there is. A method that
+    needs nothing gets the same batches in the same order as every other.
 
     The fields below are the schedule. Its defaults are this suite's own, the same for every method, so that a table
     compares methods and not optimisers; what the authors of a method do otherwise stands in `published`.
@@ -173,7 +193,7 @@ class Defense(ABC):
     key: ClassVar[str]
     title: ClassVar[str]
     paper: ClassVar[str]
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset()
     one_stage: ClassVar[bool] = True
     task_settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     published: ClassVar[Mapping[str, Any]] = {}
@@ -197,15 +217,26 @@ class Defense(ABC):
         require(self.weight_decay >= 0, f"{name}.weight_decay", "0 or more", self.weight_decay)
         require(0 <= self.warmup_ratio < 1, f"{name}.warmup_ratio", "in [0, 1)", self.warmup_ratio)
         for need in self.needs:
-            if need not in NEEDS:
-                raise unknown(f"need of {name}", need, NEEDS)
+            require(isinstance(need, Need), f"each of {name}.needs", "a value of baselines.needs", need)
         bound = self.max_grad_norm
         require(bound is None or bound > 0, f"{name}.max_grad_norm", "positive, or None for no clipping", bound)
+
+    def need(self, kind: type[Wanted]) -> Wanted | None:
+        """The one of `needs` that is of a kind, or None."""
+        return next((need for need in self.needs if isinstance(need, kind)), None)
 
     @classmethod
     def for_task(cls, task: str) -> Defense:
         """The defense as its source sets it for `task`; a task without settings of its own gets the defaults."""
-        return cls(**cls.task_settings.get(task, {}))
+        return cls().changed(**cls.task_settings.get(task, {}))
+
+    def changed(self, **changes: Any) -> Self:
+        """A copy with some hyperparameters changed, those of the values it is made of by their own names.
+
+        Raises:
+            ValueError: for an unknown one, or a value that is refused.
+        """
+        return changed(self, changes)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """Leaves the objective's gradient in `.grad` and returns the detached loss, shape ()."""
@@ -218,6 +249,10 @@ class Defense(ABC):
     def update_passes(self) -> Passes | None:
         """What one batch costs in the last stage, as this defense declares it; None where it declares nothing."""
         return None
+
+    def cost(self) -> tuple[StageCost, ...]:
+        """What each stage should cost; by default one of `epochs` with `update_passes`, or with fine-tuning's."""
+        return (StageCost("train", self.epochs, self.update_passes() or Passes(1, 1, 0)),)
 
     def stage(self, name: str, step: Step, parameters: list[nn.Parameter], **changes: Any) -> Stage:
         """A stage with this defense's own schedule; `changes` replace single settings of it."""
@@ -237,35 +272,11 @@ class Defense(ABC):
         Nested dataclasses become dictionaries; one that holds another defense than the field's default names it under
         "defense".
         """
-        return _plain(self, whole=True)
+        return plain(self, whole=True)
 
     def identity(self) -> dict[str, Any]:
         """The settings that tell this value from others: those `added_later` are left out at their default."""
-        return _plain(self, whole=False)
-
-
-def _plain(settings: Any, *, whole: bool) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for each in dataclasses.fields(settings):
-        value, default = getattr(settings, each.name), default_of(each)
-        if not whole and each.metadata.get(ADDED_LATER) and value == default:
-            continue
-        if dataclasses.is_dataclass(value):
-            inner = _plain(value, whole=whole)
-            is_named = isinstance(value, Defense) and type(value) is not type(default)
-            value = {"defense": value.key} | inner if is_named else inner  # type: ignore[union-attr]
-        values[each.name] = value
-    return values
-
-
-def default_of(one: dataclasses.Field[Any]) -> Any:
-    """The default of a dataclass's field, made anew where a function makes it."""
-    return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
-
-
-def added_later(default: Any) -> Any:
-    """A field that came after results had been stored: at its default they keep their identity, and are found."""
-    return field(default=default, metadata={ADDED_LATER: True})
+        return plain(self, whole=False)
 
 
 def discover(*packages: ModuleType) -> dict[str, type[Defense]]:

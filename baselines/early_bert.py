@@ -10,19 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Stage
+from baselines.defense import Defense, Passes, Stage, StageCost
 from baselines.fine_tune import FineTune
 from baselines.primitives.importance import Importance
-from baselines.primitives.pruning import MaskRule, Scope, Ticket, draw_ticket, prune_, random_coefficients
+from baselines.primitives.pruning import TASK_SPARSITIES, Pruning, prune_, random_coefficients
 from baselines.refusal import require
-
-SPARSITIES = {
-    "imdb": {"neuron_sparsity": 0.4},
-    "ag_news": {"neuron_sparsity": 0.2},
-    "sst2": {"neuron_sparsity": 0.3},
-    "qnli": {"neuron_sparsity": 0.3},
-    "qqp": {"neuron_sparsity": 0.3},
-}
+from baselines.settings import inlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +24,7 @@ class EarlyBert(Defense, key="early_bert"):
 
     Attributes:
         lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients.
-        head_sparsity, neuron_sparsity: shares to prune, in [0, 1); those of EarlyRobust on the same data.
-        head_scope, neuron_scope: rank structures over all layers or within each.
-        mask_rule: how equal coefficients are treated; see `keep_top`.
+        pruning: how much is pruned, which is what EarlyRobust prunes on the same data, and by which ranking.
         search_learning_rate: peak rate of the search; it has no warm-up and no decay of weights.
         draw_epoch: when the ticket is drawn; the search ends there.
         schedule_epochs: horizon of the search's falling rate.
@@ -52,16 +43,12 @@ class EarlyBert(Defense, key="early_bert"):
     title = "EarlyBERT"
     paper = "Chen et al., ACL-IJCNLP 2021, arXiv:2101.00063"
     one_stage = False
-    task_settings = SPARSITIES
+    task_settings = TASK_SPARSITIES
     published = {"learning_rate": 4e-5, "weight_decay": 0.0, "warmup_ratio": 0.0}
 
     lambda_heads: float = 1e-4
     lambda_neurons: float = 1e-4
-    head_sparsity: float = 1 / 6
-    neuron_sparsity: float = 0.3
-    head_scope: Scope = "layerwise"
-    neuron_scope: Scope = "global"
-    mask_rule: MaskRule = "rank"
+    pruning: Pruning = inlined(Pruning(head_scope="layerwise"))
     search_learning_rate: float = 2e-5
     draw_epoch: float = 0.2
     schedule_epochs: float = 3
@@ -73,8 +60,6 @@ class EarlyBert(Defense, key="early_bert"):
         super().__post_init__()
         for name in ("lambda_heads", "lambda_neurons"):
             require(getattr(self, name) >= 0, f"EarlyBert.{name}", "0 or more", getattr(self, name))
-        for name in ("head_sparsity", "neuron_sparsity"):
-            require(0 <= getattr(self, name) < 1, f"EarlyBert.{name}", "in [0, 1)", getattr(self, name))
         for name in ("search_learning_rate", "draw_epoch", "schedule_epochs"):
             require(getattr(self, name) > 0, f"EarlyBert.{name}", "positive", getattr(self, name))
 
@@ -82,10 +67,18 @@ class EarlyBert(Defense, key="early_bert"):
         """Those of fine-tuning, in either stage."""
         return Passes(1, 1, 0)
 
+    def cost(self) -> tuple[StageCost, ...]:
+        """The search up to the draw, where there is one, and fine-tuning of what is kept."""
+        plain = self.update_passes()
+        search = () if self.ticket == "random" else (StageCost("search", self.draw_epoch, plain),)
+        heads, neurons = self.pruning.head_sparsity, self.pruning.neuron_sparsity
+        tuning = StageCost("fine_tune", self.epochs, plain, heads_pruned=heads, neurons_pruned=neurons)
+        return (*search, tuning)
+
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""
         if self.ticket == "random":
-            ticket = self._draw(*random_coefficients(model, self.ticket_seed))
+            ticket = self.pruning.draw(*random_coefficients(model, self.ticket_seed))
         else:
             initial = {name: value.clone() for name, value in model.state_dict().items()}
             importance = Importance(model)
@@ -105,7 +98,7 @@ class EarlyBert(Defense, key="early_bert"):
             )
             coefficients = importance.snapshot()
             importance.remove()
-            ticket = self._draw(coefficients.heads, coefficients.neurons)
+            ticket = self.pruning.draw(coefficients.heads, coefficients.neurons)
             trace["kept"] = ticket.kept_counts()
             model.load_state_dict(initial)
         prune_(model, ticket)
@@ -125,14 +118,3 @@ class EarlyBert(Defense, key="early_bert"):
         loss = cross_entropy(model(**batch.inputs()).logits, batch.labels)
         (loss + importance.l1(self.lambda_heads, self.lambda_neurons)).backward()
         return loss.detach()
-
-    def _draw(self, heads: Tensor, neurons: Tensor) -> Ticket:
-        return draw_ticket(
-            heads,
-            neurons,
-            head_sparsity=self.head_sparsity,
-            neuron_sparsity=self.neuron_sparsity,
-            head_scope=self.head_scope,
-            neuron_scope=self.neuron_scope,
-            rule=self.mask_rule,
-        )

@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Stage
-from baselines.primitives.perturbation import Ascent, Norm, embed, forward
+from baselines.primitives.perturbation import Ascent, embed, forward
 from baselines.refusal import require
+from baselines.settings import inlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +22,8 @@ class FreeAT(Defense, key="free_at"):
     A step of the ascent is one update stale: its gradient is that of the weights before the update.
 
     Attributes:
-        steps: m, replays of a batch, each with an optimiser update. `epochs` counts batches, so that m times fewer
-            epochs cost what fine-tuning does, which is how the paper trains.
-        step_size, init_magnitude, max_norm, norm: see `Ascent`.
+        ascent: m `steps` are replays of a batch, each with an optimiser update. `epochs` counts batches, so that m
+            times fewer epochs cost what fine-tuning does, which is how the paper trains.
 
     Source: Shafahi et al., NeurIPS 2019; for text zhuchen03/FreeLB, `freeat_adv_train_step`, whose loss is divided by
     1 + m. Size of steps and start are TextDefender's for BERT-base, as every method here has them.
@@ -34,25 +34,15 @@ class FreeAT(Defense, key="free_at"):
     title = "FreeAT"
     paper = "Shafahi et al., NeurIPS 2019, arXiv:1904.12843"
 
-    steps: int = 3
-    step_size: float = 0.03
-    init_magnitude: float = 0.05
-    max_norm: float | None = None
-    norm: Norm = "l2"
+    ascent: Ascent = inlined(Ascent(steps=3, step_size=0.03, init_magnitude=0.05))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.steps >= 1, "FreeAT.steps", "1 or more", self.steps)
-        _ = self.ascent
-
-    @property
-    def ascent(self) -> Ascent:
-        """The perturbation's ascent."""
-        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+        require(self.ascent.steps >= 1, "FreeAT.steps", "1 or more", self.ascent.steps)
 
     def update_passes(self) -> Passes:
         """A forward and a full backward pass per replay."""
-        return Passes(self.steps, self.steps, 0)
+        return Passes(self.ascent.steps, self.ascent.steps, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage of m replays; the perturbation lives from the first replay of a batch to the last."""
@@ -60,7 +50,7 @@ class FreeAT(Defense, key="free_at"):
 
         def step(batch: Batch) -> Tensor:
             nonlocal replayed, delta
-            if replayed % self.steps == 0:
+            if replayed % self.ascent.steps == 0:
                 delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
             replayed += 1
             loss, delta = self.replay(model, batch, delta)
@@ -70,7 +60,7 @@ class FreeAT(Defense, key="free_at"):
             "train",
             step,
             list(model.parameters()),
-            replays=self.steps,
+            replays=self.ascent.steps,
             memory=(),
             eager_because="its perturbation lives on from one replay of a batch to the next",
         )
@@ -85,6 +75,6 @@ class FreeAT(Defense, key="free_at"):
         """
         delta.requires_grad_()
         logits = forward(model, embed(model, batch) + delta, batch).logits
-        loss = cross_entropy(logits, batch.labels) / (1 + self.steps)
+        loss = cross_entropy(logits, batch.labels) / (1 + self.ascent.steps)
         loss.backward()
         return loss.detach(), self.ascent.climb(delta, delta.grad, batch.attention_mask)  # type: ignore[arg-type]

@@ -9,8 +9,9 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes
-from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
+from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.refusal import require
+from baselines.settings import inlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +19,7 @@ class FreeLB(Defense, key="freelb"):
     """Minimise the mean loss over K points of a gradient ascent; there is no clean pass of its own.
 
     Attributes:
-        steps: K, loss evaluations per update; the perturbation moves K - 1 times.
-        step_size, init_magnitude, max_norm, norm: see `Ascent`.
+        ascent: K `steps` are loss evaluations per update; the perturbation moves K - 1 times.
         dropout: "shared" masks over the K passes, as the paper asks, or "fresh" ones, as ports to BERT have it.
 
     Source: Zhu et al., ICLR 2020; values for BERT-base from RockyLzy/TextDefender (5, 0.03, 0.05, unbounded).
@@ -28,39 +28,29 @@ class FreeLB(Defense, key="freelb"):
     title = "FreeLB"
     paper = "Zhu et al., ICLR 2020, arXiv:1909.11764"
 
-    steps: int = 5
-    step_size: float = 0.03
-    init_magnitude: float = 0.05
-    max_norm: float | None = None
-    norm: Norm = "l2"
+    ascent: Ascent = inlined(Ascent(steps=5, step_size=0.03, init_magnitude=0.05))
     dropout: DropoutMode = "shared"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.steps >= 1, "FreeLB.steps", "1 or more", self.steps)
-        _ = self.ascent
-
-    @property
-    def ascent(self) -> Ascent:
-        """The perturbation's ascent."""
-        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
+        require(self.ascent.steps >= 1, "FreeLB.steps", "1 or more", self.ascent.steps)
 
     def update_passes(self) -> Passes:
         """K forward and K full backward passes."""
-        return Passes(self.steps, self.steps, 0)
+        return Passes(self.ascent.steps, self.ascent.steps, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K forward and K full backward passes: 3K cost units."""
         delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         total = delta.new_zeros(())
-        for number in range(self.steps):
+        for number in range(self.ascent.steps):
             delta.requires_grad_()
             replay.rewind()
             logits = forward(model, embed(model, batch) + delta, batch).logits
-            loss = cross_entropy(logits, batch.labels) / self.steps
+            loss = cross_entropy(logits, batch.labels) / self.ascent.steps
             loss.backward()
             total = total + loss.detach()
-            if number < self.steps - 1:
+            if number < self.ascent.steps - 1:
                 delta = self.ascent.climb(delta, delta.grad, batch.attention_mask)
         return total

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes
 from baselines.freelb import FreeLB
-from baselines.primitives.perturbation import DropoutMode, Norm
+from baselines.primitives.perturbation import Ascent, DropoutMode, Norm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,8 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
     @property
     def freelb(self) -> FreeLB:
         """FreeLB at these settings, without a ball."""
-        return FreeLB(
-            steps=self.steps,
-            step_size=self.step_size,
-            init_magnitude=self.init_magnitude,
-            max_norm=None,
-            norm=self.norm,
-            dropout=self.dropout,
-        )
+        ascent = Ascent(self.steps, self.step_size, self.init_magnitude, None, self.norm)
+        return FreeLB(ascent=ascent, dropout=self.dropout)
 
     def update_passes(self) -> Passes:
         """Those of FreeLB."""

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Stage, added_later
+from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound, most_anchors
-from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
+from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.refusal import require
+from baselines.settings import added_later, inlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,8 @@ class InfoBert(Defense, key="info_bert"):
     """At every point of FreeLB's ascent, also bound what single tokens say and tie the stable ones to [CLS].
 
     Attributes:
-        steps: K, loss evaluations per update; the perturbation moves K - 1 times.
-        step_size, init_magnitude, max_norm, norm, dropout: as in FreeLB.
+        ascent: K `steps` are loss evaluations per update; the perturbation moves K - 1 times.
+        dropout: as in FreeLB.
         alpha: weight of the anchored-feature bound, which is maximised.
         beta: weight of the information-bottleneck bound, which is minimised.
         low, high: which tokens are anchored, by quantiles of the gradient's norm.
@@ -41,11 +42,7 @@ class InfoBert(Defense, key="info_bert"):
     paper = "Wang et al., ICLR 2021, arXiv:2010.02329"
     published = {"weight_decay": 1e-5}  # its warm-up is 1,000 updates
 
-    steps: int = 3
-    step_size: float = 0.04
-    init_magnitude: float = 0.08
-    max_norm: float | None = None
-    norm: Norm = "l2"
+    ascent: Ascent = inlined(Ascent(steps=3, step_size=0.04, init_magnitude=0.08))
     dropout: DropoutMode = "shared"
     alpha: float = 5e-3
     beta: float = 5e-3
@@ -58,20 +55,14 @@ class InfoBert(Defense, key="info_bert"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.steps >= 1, "InfoBert.steps", "1 or more", self.steps)
+        require(self.ascent.steps >= 1, "InfoBert.steps", "1 or more", self.ascent.steps)
         require(self.alpha >= 0, "InfoBert.alpha", "0 or more", self.alpha)
         require(self.beta >= 0, "InfoBert.beta", "0 or more", self.beta)
         require(0 <= self.low < self.high <= 1, "InfoBert.low and high", "0 <= low < high <= 1", (self.low, self.high))
-        _ = self.ascent
-
-    @property
-    def ascent(self) -> Ascent:
-        """The perturbation's ascent."""
-        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
 
     def update_passes(self) -> Passes:
         """K forward passes, each with a backward for the loss and one for the ranking of words."""
-        steps = self.steps
+        steps = self.ascent.steps
         return Passes(steps, steps, steps) if self.fused else Passes(steps, 2 * steps, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
@@ -106,28 +97,28 @@ class InfoBert(Defense, key="info_bert"):
         delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         total = delta.new_zeros(())
-        for number in range(self.steps):
+        for number in range(self.ascent.steps):
             delta.requires_grad_()
             replay.rewind()
             output = forward(model, embed(model, batch) + delta, batch, output_hidden_states=True)
             first = output.hidden_states[0]  # (B, L, D)
-            loss = cross_entropy(output.logits, batch.labels) / self.steps
+            loss = cross_entropy(output.logits, batch.labels) / self.ascent.steps
             if self.beta > 0:
                 bound = bottleneck_bound(first, batch.attention_mask, generator)
-                loss = loss + self.beta * bound / self.steps
+                loss = loss + self.beta * bound / self.ascent.steps
             grad = self._ranking_gradient(loss, delta)
             if self.alpha > 0:
                 chosen = anchors(grad, batch.attention_mask, self.low, self.high)
                 whole = output.hidden_states[-1][:, 0]  # (B, D)
                 most = most_anchors(chosen.shape[1], self.low, self.high)
                 shared = anchored_bound(critic, first, whole, chosen, len(batch), most, generator)
-                tied = -self.alpha * shared / self.steps
+                tied = -self.alpha * shared / self.ascent.steps
                 (loss + tied if self.fused else tied).backward()
                 total = total + tied.detach()
             elif self.fused:
                 loss.backward()
             total = total + loss.detach()
-            if number < self.steps - 1:
+            if number < self.ascent.steps - 1:
                 delta = self.ascent.climb(delta, grad, batch.attention_mask)
         return total
 

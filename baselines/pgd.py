@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes
-from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
+from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
+from baselines.settings import inlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,7 @@ class PGD(Defense, key="pgd"):
     """Climb K steps by the perturbation's gradient alone, then minimise the loss at the point reached.
 
     Attributes:
-        steps: K, ascent steps per update; 0 trains on the random start.
-        step_size, init_magnitude, max_norm, norm: see `Ascent`; without `max_norm` there is no projection.
+        ascent: K `steps` per update; 0 trains on the random start.
         dropout: "shared" masks over the K + 1 passes, or "fresh" ones (TextDefender).
         ascent_backward: "input" differentiates by the perturbation only; "full" also computes the parameters'
             gradients and throws them away, as TextDefender does, with the same result at a higher cost.
@@ -32,34 +32,21 @@ class PGD(Defense, key="pgd"):
     paper = "Madry et al., ICLR 2018, arXiv:1706.06083"
     published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
 
-    steps: int = 5
-    step_size: float = 0.03
-    init_magnitude: float = 0.05
-    max_norm: float | None = None
-    norm: Norm = "l2"
+    ascent: Ascent = inlined(Ascent(steps=5, step_size=0.03, init_magnitude=0.05))
     dropout: DropoutMode = "shared"
     ascent_backward: Literal["input", "full"] = "input"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _ = self.ascent
-
-    @property
-    def ascent(self) -> Ascent:
-        """The perturbation's ascent."""
-        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
-
     def update_passes(self) -> Passes:
         """K + 1 forward passes, a full backward at the end and K in the ascent."""
-        full, alone = (self.steps, 0) if self.ascent_backward == "full" else (0, self.steps)
-        return Passes(self.steps + 1, full + 1, alone)
+        full, alone = (self.ascent.steps, 0) if self.ascent_backward == "full" else (0, self.ascent.steps)
+        return Passes(self.ascent.steps + 1, full + 1, alone)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K + 1 forward, K input and 1 full backward passes: 2K + 3 cost units."""
         fixed = embed(model, batch).detach()
         delta = self.ascent.start(fixed, batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
-        for _ in range(self.steps):
+        for _ in range(self.ascent.steps):
             delta.requires_grad_()
             replay.rewind()
             loss = cross_entropy(forward(model, fixed + delta, batch).logits, batch.labels)

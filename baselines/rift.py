@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Stage
+from baselines.needs import BalancedBatches, Need, Substitutes
 from baselines.primitives.information import ClassProjectors, loss_within_classes
 from baselines.primitives.substitution import (
     available,
@@ -98,9 +99,9 @@ class Rift(Defense, key="rift"):
             require(getattr(self, name) > 0, f"Rift.{name}", "positive", getattr(self, name))
 
     @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
+    def needs(self) -> frozenset[Need]:  # type: ignore[override]
         """Substitutes, and balanced batches where asked."""
-        return frozenset({"substitutes", "balanced_batches"} if self.balanced else {"substitutes"})
+        return frozenset({Substitutes(), BalancedBatches()} if self.balanced else {Substitutes()})
 
     def update_passes(self) -> Passes:
         """As `objective` counts them."""

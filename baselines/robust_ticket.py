@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.defense import Defense, Passes, Progress, Stage, StageCost
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.primitives.weight_masks import FixedMasks, WeightMasks
@@ -28,7 +28,7 @@ def _search(**changes: Any) -> FreeLB:
         "learning_rate": 0.1,
         "weight_decay": 1e-6,
     }
-    return FreeLB(**(settings | {"epochs": 20} | changes))
+    return FreeLB().changed(**(settings | {"epochs": 20} | changes))
 
 
 RELEASED: Mapping[str, Any] = {
@@ -92,7 +92,7 @@ class RobustTicket(Defense, key="robust_ticket"):
     @classmethod
     def released(cls, **changes: Any) -> RobustTicket:
         """The settings the released scripts run with."""
-        return cls(**{**RELEASED, **changes})
+        return cls().changed(**{**RELEASED, **changes})
 
     def revision(self) -> int:
         """1: the penalty's ramp counts updates from 1, as the release does, where it counted from 0."""
@@ -101,6 +101,15 @@ class RobustTicket(Defense, key="robust_ticket"):
     def update_passes(self) -> Passes:
         """Those of fine-tuning, which its last stage is."""
         return Passes(1, 1, 0)
+
+    def cost(self) -> tuple[StageCost, ...]:
+        """3 epochs, 20 of the search, and fine-tuning: zeros in a dense matrix save nothing."""
+        plain = self.update_passes()
+        return (
+            StageCost("first_fine_tune", self.first_epochs, plain),
+            StageCost("search", self.search.epochs, self.search.update_passes()),
+            StageCost("fine_tune", self.epochs, plain),
+        )
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """First fine-tuning, mask search, draw, rewind, fine-tuning of the ticket."""

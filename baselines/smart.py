@@ -14,9 +14,10 @@ from torch.nn.functional import cross_entropy, log_softmax
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Progress, Stage, added_later
+from baselines.defense import Defense, Passes, Progress, Stage
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.refusal import require
+from baselines.settings import added_later
 
 RELEASED: Mapping[str, Any] = {
     "step_size": 1e-5,

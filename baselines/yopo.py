@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes
+from baselines.defense import Defense, Passes, StageCost
 from baselines.primitives.encoders import only_first_layer
-from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, Norm, embed, forward
+from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.refusal import require
+from baselines.settings import inlined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,8 @@ class YOPO(Defense, key="yopo"):
     that layer's output. Right after a full pass this is exact; over the n steps p grows stale.
 
     Attributes:
-        steps: m, rounds of the ascent; the whole model is passed m + 1 times.
+        ascent: m `steps` are rounds; the whole model is passed m + 1 times.
         inner_steps: n, steps of a round, through the embeddings and the first layer only.
-        step_size, init_magnitude, max_norm, norm: see `Ascent`.
         dropout: "shared" masks over all passes, partial ones too, as in the port; with "fresh" ones the first layer
             that p belongs to is another.
 
@@ -38,43 +38,38 @@ class YOPO(Defense, key="yopo"):
     title = "YOPO"
     paper = "Zhang et al., NeurIPS 2019, arXiv:1905.00877"
 
-    steps: int = 2
+    ascent: Ascent = inlined(Ascent(steps=2, step_size=0.03, init_magnitude=0.05))
     inner_steps: int = 3
-    step_size: float = 0.03
-    init_magnitude: float = 0.05
-    max_norm: float | None = None
-    norm: Norm = "l2"
     dropout: DropoutMode = "shared"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.steps >= 1, "YOPO.steps", "1 or more", self.steps)
+        require(self.ascent.steps >= 1, "YOPO.steps", "1 or more", self.ascent.steps)
         require(self.inner_steps >= 0, "YOPO.inner_steps", "0 or more", self.inner_steps)
-        _ = self.ascent
-
-    @property
-    def ascent(self) -> Ascent:
-        """The perturbation's ascent."""
-        return Ascent(self.steps, self.step_size, self.init_magnitude, self.max_norm, self.norm)
 
     def update_passes(self) -> Passes:
         """m + 1 of each through the whole model; those through its first layer alone are not among them."""
-        return Passes(self.steps + 1, self.steps + 1, 0)
+        return Passes(self.ascent.steps + 1, self.ascent.steps + 1, 0)
+
+    def cost(self) -> tuple[StageCost, ...]:
+        """One stage; m n steps of the ascent pass through the first layer alone."""
+        alone = self.ascent.steps * self.inner_steps
+        return (StageCost("train", self.epochs, self.update_passes(), Passes(alone, 0, alone)),)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """m + 1 forward and full backward passes, m n forward and input backward passes of the first layer."""
         delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         total = delta.new_zeros(())
-        for number in range(self.steps + 1):
+        for number in range(self.ascent.steps + 1):
             replay.rewind()
             output = forward(model, embed(model, batch) + delta, batch, output_hidden_states=True)
             first = output.hidden_states[1]  # h1 (B, L, H), after layer 0
             first.retain_grad()
-            loss = cross_entropy(output.logits, batch.labels) / (1 + self.steps)
+            loss = cross_entropy(output.logits, batch.labels) / (1 + self.ascent.steps)
             loss.backward()
             total = total + loss.detach()
-            if number < self.steps:
+            if number < self.ascent.steps:
                 delta = self._inner_ascent(model, batch, delta, first.grad, replay)
         return total
 

@@ -13,21 +13,23 @@ import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
-from baselines.defense import Defense, Passes, Progress, Stage, added_later
+from baselines.defense import Defense, Passes, Progress, Stage, StageCost
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
+from baselines.needs import Need
 from baselines.primitives.importance import Coefficients, Importance
+from baselines.primitives.perturbation import Ascent
 from baselines.primitives.pruning import (
-    MaskRule,
-    Scope,
+    TASK_SPARSITIES,
+    Pruning,
     Ticket,
-    draw_ticket,
     prune_,
     random_coefficients,
     tied_at_threshold,
 )
 from baselines.primitives.redrawing import redraw_, redraw_removed_, zero_heads_crosswise_
 from baselines.refusal import require
+from baselines.settings import added_later, inlined
 from method.convergence import Convergence, DrawAt, StopRule
 
 LEAST_MINI_EPOCH_UPDATES = 10
@@ -51,7 +53,7 @@ Lacking = Literal["initialisation", "structure", "structure_as_released"]
 
 def _search() -> FreeLB:
     """FreeLB as the search runs it: K = 5, small steps, fresh dropout, one epoch's schedule."""
-    return FreeLB(epochs=1, steps=5, step_size=0.01, init_magnitude=0.05, dropout="fresh")
+    return FreeLB(epochs=1, ascent=Ascent(steps=5, step_size=0.01, init_magnitude=0.05), dropout="fresh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +65,7 @@ class EarlyRobust(Defense, key="early_robust"):
             `epochs` is the horizon of the search's schedule, which stays one epoch however early the search stops. Any
             of one stage will do; the paper's is FreeLB.
         lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients, added once per update.
-        head_sparsity, neuron_sparsity: shares to prune, in [0, 1).
-        head_scope, neuron_scope: rank structures over all layers or within each.
-        mask_rule: how equal coefficients are treated; see `keep_top`.
+        pruning: how much is pruned, and by which ranking.
         mini_epoch: the masks are compared every so many epochs.
         gamma: bound on the distance of masks, for heads and for neurons.
         patience: how many comparisons must pass.
@@ -102,23 +102,13 @@ class EarlyRobust(Defense, key="early_robust"):
     title = "EarlyRobust"
     paper = "Xi et al., EMNLP 2022, arXiv:2211.07263"
     one_stage = False
-    task_settings = {
-        "imdb": {"neuron_sparsity": 0.4},
-        "ag_news": {"neuron_sparsity": 0.2},
-        "sst2": {"neuron_sparsity": 0.3},
-        "qnli": {"neuron_sparsity": 0.3},
-        "qqp": {"neuron_sparsity": 0.3},
-    }
+    task_settings = TASK_SPARSITIES
     published = {"weight_decay": 0.0, "warmup_ratio": 0.0}
 
     search: Defense = field(default_factory=_search)
     lambda_heads: float = 1e-5
     lambda_neurons: float = 2e-4
-    head_sparsity: float = 1 / 6
-    neuron_sparsity: float = 0.3
-    head_scope: Scope = "global"
-    neuron_scope: Scope = "global"
-    mask_rule: MaskRule = "rank"
+    pruning: Pruning = inlined(Pruning())
     mini_epoch: float = 0.05
     gamma: float = 0.1
     patience: int = 5
@@ -140,8 +130,6 @@ class EarlyRobust(Defense, key="early_robust"):
         super().__post_init__()
         for name in ("lambda_heads", "lambda_neurons"):
             require(getattr(self, name) >= 0, f"EarlyRobust.{name}", "0 or more", getattr(self, name))
-        for name in ("head_sparsity", "neuron_sparsity"):
-            require(0 <= getattr(self, name) < 1, f"EarlyRobust.{name}", "in [0, 1)", getattr(self, name))
         for name in ("max_search_epochs", "gamma"):
             require(getattr(self, name) > 0, f"EarlyRobust.{name}", "positive", getattr(self, name))
         require(self.patience >= 1, "EarlyRobust.patience", "1 or more", self.patience)
@@ -162,14 +150,14 @@ class EarlyRobust(Defense, key="early_robust"):
         require(unread == type(self.fine_tuning)().schedule(), "EarlyRobust.fine_tuning", allowed, unread)
 
     @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
+    def needs(self) -> frozenset[Need]:  # type: ignore[override]
         """What either objective needs."""
         return self.search.needs | self.fine_tuning.needs
 
     @classmethod
     def released(cls, **changes: Any) -> EarlyRobust:
         """The settings the released scripts run with."""
-        return cls(**{**RELEASED, **changes})
+        return cls().changed(**{**RELEASED, **changes})
 
     def revision(self) -> int:
         """1: without structure as released, the biases of pruned heads are zeroed too."""
@@ -178,6 +166,14 @@ class EarlyRobust(Defense, key="early_robust"):
     def update_passes(self) -> Passes | None:
         """Those of the fine-tuning's objective; the search has its own."""
         return self.fine_tuning.update_passes()
+
+    def cost(self) -> tuple[StageCost, ...]:
+        """The search up to its cap, where there is one, and fine-tuning of what is kept."""
+        search = replace(self.search.cost()[-1], name="search", epochs=self.max_search_epochs, open_ended=True)
+        heads, neurons = self.shares_removed
+        tuning = replace(self.fine_tuning, **self.schedule()).cost()[-1]
+        tuning = replace(tuning, name="fine_tune", heads_pruned=heads, neurons_pruned=neurons)
+        return (tuning,) if self.ticket == "random" else (search, tuning)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """Search, draw, rewind, prune, fine-tune."""
@@ -211,8 +207,8 @@ class EarlyRobust(Defense, key="early_robust"):
     @property
     def shares_removed(self) -> tuple[float, float]:
         """Shares of heads and of neurons that fine-tuning does without."""
-        heads = 0.0 if self.without in ("structure", "structure_as_released") else self.head_sparsity
-        return heads, 0.0 if self.without == "structure" else self.neuron_sparsity
+        heads = 0.0 if self.without in ("structure", "structure_as_released") else self.pruning.head_sparsity
+        return heads, 0.0 if self.without == "structure" else self.pruning.neuron_sparsity
 
     def _pass_on_(self, model: nn.Module, ticket: Ticket) -> None:
         """Makes the rewound model the ticket, or what an ablation leaves of it."""
@@ -229,19 +225,11 @@ class EarlyRobust(Defense, key="early_robust"):
     def distance(self, first: Ticket, second: Ticket) -> tuple[float, float]:
         """How far two masks of the search are apart, heads and neurons, each in [0, 1]."""
         heads, neurons = first.distance(second)
-        return (0.0 if self.released_records and self.head_scope == "layerwise" else heads), neurons
+        return (0.0 if self.released_records and self.pruning.head_scope == "layerwise" else heads), neurons
 
     def draw(self, coefficients: Coefficients) -> Ticket:
-        """The ticket of some coefficients at this defense's sparsities, scopes and rule."""
-        return draw_ticket(
-            coefficients.heads,
-            coefficients.neurons,
-            head_sparsity=self.head_sparsity,
-            neuron_sparsity=self.neuron_sparsity,
-            head_scope=self.head_scope,
-            neuron_scope=self.neuron_scope,
-            rule=self.mask_rule,
-        )
+        """The ticket of some coefficients."""
+        return self.pruning.draw(coefficients.heads, coefficients.neurons)
 
 
 class _TicketSearch:

@@ -88,8 +88,8 @@ def details(name: str, task: str | None = None) -> Table:
 def _with_kinds(defense: Defense) -> dict[str, Any]:
     """Its settings, in which every defense it holds is named: `search.defense`."""
     values = defense.settings()
-    for name in values:
-        if isinstance(nested := getattr(defense, name), Defense):
+    for name, nested in vars(defense).items():
+        if isinstance(nested, Defense):
             values[name] = {"defense": nested.key} | values[name]
     return values
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabulate import tabulate
 
-from baselines.defense import Defense, default_of
+from baselines.defense import Defense
+from baselines.settings import default_of, is_inlined, plain
 from benchmarks.experiments.defenses import TABLE_ORDER, tree_defenses
 
 HEAD = """# Paper index
@@ -20,7 +20,6 @@ Every hyperparameter with its default and where it is from, written from the cod
 test holds this page to it. What a task or a preset sets apart, `earlyrobust show METHOD --task TASK` tells.
 """
 
-SEE = re.compile(r"see `(\w+)`")
 FIELD = re.compile(r" {4}(?P<names>\w+(?:, \w+)*): (?P<text>.*)")
 
 
@@ -36,16 +35,29 @@ def paper_index() -> str:
 
 def _section(title: str, paper: str, defense: type[Defense], known: Mapping[str, Any]) -> str:
     """One method; settings whose default is the `known` one are left out."""
-    described = descriptions(defense)
     rows = [
-        (f"`{field.name}`", f"`{_short(default_of(field))}`", described[field.name].replace("|", r"\|"))
-        for field in dataclasses.fields(defense)
-        if field.name not in known or default_of(field) != known[field.name]
+        (f"`{name}`", f"`{_short(value)}`", text.replace("|", r"\|"))
+        for name, value, text in _settings(defense)
+        if name not in known or value != known[name]
     ]
     parts = [f"## {title}", f"{paper}{source(defense)}".strip(), _by_task(defense), _published(defense)]
     if rows:
         parts.append(tabulate(rows, ("Setting", "Default", "What it is"), tablefmt="pipe", disable_numparse=True))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _settings(defense: type[Defense]) -> Iterator[tuple[str, Any, str]]:
+    """Each setting's name, default and description; those of an inlined value stand in the place of its field."""
+    described = descriptions(defense)
+    for field in dataclasses.fields(defense):
+        value, text = default_of(field), described[field.name]
+        if not is_inlined(field):
+            yield field.name, value, text
+            continue
+        inside = descriptions(type(value))
+        for each in dataclasses.fields(value):
+            own = f" Here: {text}" if f"`{each.name}`" in text else ""
+            yield each.name, getattr(value, each.name), f"{inside[each.name]}{own}"
 
 
 def _by_task(defense: type[Defense]) -> str:
@@ -75,17 +87,10 @@ def source(defense: type) -> str:
 
 
 def descriptions(defense: type) -> dict[str, str]:
-    """What the docstrings say of each field, by name; a subclass's word comes before that of what it derives from.
-
-    Where one says "see" of a class, that class's own word for the field is put in.
-    """
+    """What the docstrings say of each field, by name; a subclass's word comes before that of what it derives from."""
     found: dict[str, str] = {}
     for each in reversed(defense.__mro__):
         found |= _attributes(vars(each).get("__doc__") or "")
-    module = vars(sys.modules[defense.__module__])
-    for name, text in found.items():
-        if (match := SEE.search(text)) and isinstance(other := module.get(match[1]), type):
-            found[name] = text.replace(match[0], descriptions(other)[name].rstrip("."))
     return found
 
 
@@ -109,9 +114,6 @@ def _short(value: Any) -> str:
     """A default as it would be set; a nested method by its title and what differs from its own defaults."""
     if not dataclasses.is_dataclass(value):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    changed = {
-        field.name: getattr(value, field.name)
-        for field in dataclasses.fields(value)
-        if getattr(value, field.name) != default_of(field)
-    }
+    usual = plain(type(value)(), whole=True)
+    changed = {name: each for name, each in plain(value, whole=True).items() if each != usual[name]}
     return f"{type(value).__name__}({', '.join(f'{name}={_short(each)}' for name, each in changed.items())})"

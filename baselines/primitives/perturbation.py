@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from baselines.batch import Batch
 from baselines.capture import on_the_host
 from baselines.refusal import require
+from baselines.settings import added_later
 
 Norm = Literal["l2", "linf"]
 Unit = Literal["text", "token"]
@@ -28,7 +29,7 @@ class Ascent:
     """How a perturbation is found.
 
     Attributes:
-        steps: the method's K, 0 or more; what it counts is the method's own to say.
+        steps: the method's K, 0 or more.
         step_size: length of one normalised ascent step.
         init_magnitude: scale of the random start; 0 starts at the clean text exactly.
         max_norm: radius of the ball around the clean text, or None for no bound. The start is not projected.
@@ -43,7 +44,7 @@ class Ascent:
     init_magnitude: float
     max_norm: float | None = None
     norm: Norm = "l2"
-    unit: Unit = "text"
+    unit: Unit = added_later("text")
 
     def __post_init__(self) -> None:
         require(self.steps >= 0, "Ascent.steps", "0 or more", self.steps)

@@ -16,6 +16,15 @@ from baselines.refusal import UserError, require
 Scope = Literal["global", "layerwise"]
 MaskRule = Literal["rank", "quantile"]
 
+# Shares of neurons that EarlyRobust prunes, task by task. Source: Xi et al. 2022, section 4.
+TASK_SPARSITIES = {
+    "imdb": {"neuron_sparsity": 0.4},
+    "ag_news": {"neuron_sparsity": 0.2},
+    "sst2": {"neuron_sparsity": 0.3},
+    "qnli": {"neuron_sparsity": 0.3},
+    "qqp": {"neuron_sparsity": 0.3},
+}
+
 
 @dataclass(frozen=True)
 class Ticket:
@@ -128,21 +137,33 @@ def _keep_with_survivors(values: np.ndarray, sparsity: float, rule: MaskRule) ->
     return kept
 
 
-def draw_ticket(
-    heads: Tensor,
-    neurons: Tensor,
-    *,
-    head_sparsity: float,
-    neuron_sparsity: float,
-    head_scope: Scope = "global",
-    neuron_scope: Scope = "global",
-    rule: MaskRule = "rank",
-) -> Ticket:
-    """The ticket of scores (layers, H) and (layers, F); every layer keeps a head, but may lose all neurons."""
-    return Ticket(
-        keep_top(heads, head_sparsity, scope=head_scope, rule=rule, at_least_one=True),
-        keep_top(neurons, neuron_sparsity, scope=neuron_scope, rule=rule),
-    )
+@dataclass(frozen=True)
+class Pruning:
+    """How much is pruned, and how a ticket is drawn from scores.
+
+    Attributes:
+        head_sparsity, neuron_sparsity: shares to prune, in [0, 1).
+        head_scope, neuron_scope: rank structures over all layers or within each.
+        mask_rule: how equal scores are treated; see `keep_top`.
+    """
+
+    head_sparsity: float = 1 / 6
+    neuron_sparsity: float = 0.3
+    head_scope: Scope = "global"
+    neuron_scope: Scope = "global"
+    mask_rule: MaskRule = "rank"
+
+    def __post_init__(self) -> None:
+        for name in ("head_sparsity", "neuron_sparsity"):
+            require(0 <= getattr(self, name) < 1, f"Pruning.{name}", "in [0, 1)", getattr(self, name))
+
+    def draw(self, heads: Tensor, neurons: Tensor) -> Ticket:
+        """The ticket of scores (layers, H) and (layers, F); every layer keeps a head, but may lose all neurons."""
+        rule = self.mask_rule
+        return Ticket(
+            keep_top(heads, self.head_sparsity, scope=self.head_scope, rule=rule, at_least_one=True),
+            keep_top(neurons, self.neuron_sparsity, scope=self.neuron_scope, rule=rule),
+        )
 
 
 def random_coefficients(model: nn.Module, seed: int) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,7 @@ def substitutes_of(batch: Batch) -> Tensor:
         ValueError: where the batch was made for a defense that does not need them.
     """
     if batch.substitutes is None:
-        raise UserError("this defense needs batches with substitutes, got one without; name them in the class's needs")
+        raise UserError("this defense needs batches with substitutes, got one without; put Substitutes() in its needs")
     return batch.substitutes
 
 

@@ -6,14 +6,9 @@ plain fine-tuning (forward and full backward, 3 passes) over the same texts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from baselines.augmentation import Augmentation
-from baselines.defense import Defense, Passes
-from baselines.early_bert import EarlyBert
-from baselines.robust_ticket import RobustTicket
-from baselines.yopo import YOPO
-from method.early_robust import EarlyRobust
+from baselines.defense import Defense, Passes, StageCost
 
 FORWARD, BACKWARD_INPUT, BACKWARD_FULL = 1.0, 1.0, 2.0
 FINE_TUNING_UPDATE = FORWARD + BACKWARD_FULL
@@ -48,17 +43,19 @@ def update_units(passes: Passes) -> float:
 
 
 def update_passes(defense: Defense) -> Passes:
-    """The passes a method declares for one batch; those of plain fine-tuning where it declares none."""
-    return defense.update_passes() or Passes(1, 1, 0)
+    """The passes a method declares for one batch of its last stage; those of fine-tuning where it declares none."""
+    return defense.cost()[-1].passes
+
+
+def stage_units(cost: StageCost, shape: EncoderShape = EncoderShape(), tokens: int = 128) -> float:
+    """Cost of a stage's update in fine-tuning updates of the whole encoder, passes through its first layer included."""
+    units = update_units(cost.passes) + update_units(cost.first_layer) / shape.layers
+    return units * share_left(shape, tokens, cost.heads_pruned, cost.neurons_pruned)
 
 
 def batch_units(defense: Defense, shape: EncoderShape = EncoderShape()) -> float:
-    """Cost of training on one batch in fine-tuning updates, passes through the first layer alone included."""
-    units = update_units(update_passes(defense))
-    if isinstance(defense, YOPO):
-        first_layer = (FORWARD + BACKWARD_INPUT) / shape.layers
-        units += defense.steps * defense.inner_steps * first_layer / FINE_TUNING_UPDATE
-    return units
+    """Cost of one batch in the last stage, in fine-tuning updates; of a whole encoder, whatever was pruned."""
+    return stage_units(replace(defense.cost()[-1], heads_pruned=0.0, neurons_pruned=0.0), shape)
 
 
 def epoch_units(
@@ -68,29 +65,13 @@ def epoch_units(
 
     Args:
         tokens: length the share of a pruned encoder is reckoned at.
-        search_epochs: how long EarlyRobust's search ran, where that is known; else its cap.
-    Of data augmentation it is an upper bound, since short texts are not attacked; the model it attacks and the queries
-    are not in it.
+        search_epochs: how long the stage ran that a rule ends, where that is known; else its longest.
 
     Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E. With other
         objectives K is the search's cost, and phi is multiplied by that of the fine-tuning.
     """
-    own = defense.epochs * batch_units(defense, shape)
-    if isinstance(defense, Augmentation):
-        return (1 + defense.share) * own
-    if isinstance(defense, RobustTicket):
-        search = defense.search
-        return defense.first_epochs + search.epochs * batch_units(search, shape) + own
-    if isinstance(defense, EarlyBert | EarlyRobust):
-        is_robust = isinstance(defense, EarlyRobust)
-        removed = defense.shares_removed if is_robust else (defense.head_sparsity, defense.neuron_sparsity)
-        pruned = defense.epochs * share_left(shape, tokens, *removed)
-        if is_robust:
-            pruned *= batch_units(defense.fine_tuning, shape)
-        if defense.ticket == "random":
-            return pruned
-        if isinstance(defense, EarlyBert):
-            return defense.draw_epoch + pruned
-        spent = defense.max_search_epochs if search_epochs is None else search_epochs
-        return spent * batch_units(defense.search, shape) + pruned
-    return own
+    total = 0.0
+    for each in defense.cost():
+        is_known = each.open_ended and search_epochs is not None
+        total += (search_epochs if is_known else each.epochs) * stage_units(each, shape, tokens)
+    return total

@@ -11,6 +11,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from baselines.batch import Batch
 from baselines.defense import Defense
+from baselines.needs import Need
 from benchmarks.data.generated_needs import with_needs
 from benchmarks.experiments.settings import with_settings
 
@@ -47,7 +48,7 @@ class SmallSet:
 
     updates_per_epoch = 8
 
-    def __init__(self, needs: Set[str] = frozenset(), pad_to: int | None = None):
+    def __init__(self, needs: Set[Need] = frozenset(), pad_to: int | None = None):
         draw = torch.Generator().manual_seed(3)
         self.batches = [
             with_needs(
@@ -79,9 +80,8 @@ def short(kind: type[Defense], epochs: float = 8) -> Defense:
     """The defense with a few epochs in every stage, two steps in an ascent and a rate that moves a random model."""
     usual = kind()
     changes: dict[str, object] = {"epochs": epochs, "learning_rate": LEARNING_RATE}
+    changes |= dict.fromkeys({"steps", "attack_steps", "rounds"} & usual.settings().keys(), 2)
     for field in dataclasses.fields(kind):
-        if field.name in ("steps", "attack_steps", "rounds"):
-            changes[field.name] = 2
         if field.name.endswith("_epochs") and not field.name.startswith("max_"):
             changes[field.name] = 2
         has_epochs = field.name != "fine_tuning"  # which takes the schedule of the defense that holds it

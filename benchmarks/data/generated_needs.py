@@ -8,11 +8,12 @@ from dataclasses import replace
 import torch
 
 from baselines.batch import Batch
+from baselines.needs import BalancedBatches, Need, ReplaceableTokens, Substitutes
 from benchmarks.data.substitutes import SLOTS
 
 
 def with_needs(
-    batch: Batch, needs: Set[str], *, vocabulary: int, first_word: int = 1, substitutes: int = SLOTS
+    batch: Batch, needs: Set[Need], *, vocabulary: int, first_word: int = 1, substitutes: int = SLOTS
 ) -> Batch:
     """The batch with what a defense's `needs` ask for, and nothing else; adversarial texts are texts like any other.
 
@@ -23,12 +24,12 @@ def with_needs(
     """
     words = torch.arange(vocabulary) >= first_word
     others = None
-    if "substitutes" in needs:
+    if Substitutes() in needs:
         near = batch.input_ids.unsqueeze(-1) ^ torch.arange(substitutes)  # (B, L, S); slot 0 is the token itself
         usable = (batch.input_ids.unsqueeze(-1) >= first_word) & (near >= first_word) & (near < vocabulary)
         others = torch.where(usable, near, batch.input_ids.unsqueeze(-1))
-    rich = replace(batch, substitutes=others, replaceable=words if "replaceable" in needs else None)
-    return _by_class(rich) if "balanced_batches" in needs else rich
+    rich = replace(batch, substitutes=others, replaceable=words if ReplaceableTokens() in needs else None)
+    return _by_class(rich) if BalancedBatches() in needs else rich
 
 
 def _by_class(batch: Batch) -> Batch:

@@ -201,8 +201,8 @@ def profiles(place: Place, say: Say) -> dict[str, Any]:
     wanted: list[tuple[str, EncoderShape, BatchShape, Defense, bool, bool]] = [
         ("Fine-tune", size.encoder, filling, FineTune(), False, False),
         ("Fine-tune of a pruned model", size.encoder, filling, FineTune(), True, False),
-        ("FreeLB-5", size.encoder, filling, FreeLB(steps=5), False, False),
-        ("PGD-3", size.encoder, short, PGD(steps=3), False, False),
+        ("FreeLB-5", size.encoder, filling, FreeLB().changed(steps=5), False, False),
+        ("PGD-3", size.encoder, short, PGD().changed(steps=3), False, False),
         ("Fine-tune, MiniLM's shape", size.small_encoder, short, FineTune(), False, False),
         ("Fine-tune, MiniLM's shape, captured", size.small_encoder, short, FineTune(), False, True),
     ]

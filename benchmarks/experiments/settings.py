@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from baselines.defense import Defense
 from baselines.refusal import UserError, unknown
+from baselines.settings import named
 
 Settings = TypeVar("Settings")
 
@@ -34,26 +35,32 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
 def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """A copy of a dataclass with some fields changed; `search.steps` reaches into a nested dataclass.
 
-    Values may be text, read by the field's type, or plain JSON values. `search=smart` puts another known defense there,
-    as does a dictionary that names one under "defense"; what was set of the schedule is taken over.
+    Fields of an inlined value go by their own names too: `steps` for `ascent.steps`. Values may be text, read by the
+    field's type, or plain JSON values. `search=smart` puts another known defense there, as does a dictionary that names
+    one under "defense"; what was set of the schedule is taken over.
 
     Raises:
         ValueError: for an unknown field, a value of the wrong type, or one the dataclass itself refuses.
     """
     owner = type(settings)
     hints = typing.get_type_hints(owner)
-    fields = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    holders = dict(named(settings))
     direct: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}
     for name, value in changes.items():
         head, dot, rest = name.partition(".")
-        if head not in fields:
-            raise unknown(f"setting of {owner.__name__}", head, fields)
+        if head not in holders:
+            raise unknown(f"setting of {owner.__name__}", head, holders)
+        if holders[head] != head:
+            head, dot, rest = holders[head], ".", name
         current = getattr(settings, head)
         if dot:
             if not dataclasses.is_dataclass(current):
                 raise UserError(f"{owner.__name__}.{head} is {current!r} and has no field {rest!r} of its own")
-            nested.setdefault(head, {})[rest] = value
+            inside = nested.setdefault(head, {})
+            if rest in inside:
+                raise UserError(f"the setting {rest!r} of {owner.__name__} is given twice, got {name!r} too")
+            inside[rest] = value
         elif isinstance(value, str) and isinstance(current, Defense):
             direct[head] = _another(value, current, hints[head], f"{owner.__name__}.{head}")
         elif isinstance(value, Mapping) and dataclasses.is_dataclass(current):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from baselines.augmentation import Augmentation
-from baselines.defense import Defense
 from baselines.fine_tune import FineTune
+from baselines.needs import AdversarialTexts
 from baselines.refusal import UserError
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
@@ -22,27 +21,26 @@ def base_cell(cell: Cell) -> Cell:
     return Cell(cell.task, FineTune(**cell.defense.schedule()), cell.seed)
 
 
-def training_recipe(defense: Defense) -> Recipe:
+def training_recipe(wanted: AdversarialTexts) -> Recipe:
     """The attack on the training texts.
 
     Raises:
         ValueError: for an unknown recipe, or one that the suite's own engine does not run.
     """
-    recipe = find_recipe(defense.recipe)  # type: ignore[attr-defined]
+    recipe = find_recipe(wanted.recipe)
     if recipe.library is not None:
         raise UserError(
-            f"{type(defense).__name__}.recipe must be one of the suite's own recipes, got {recipe.key!r}; "
+            f"AdversarialTexts.recipe must be one of the suite's own recipes, got {recipe.key!r}; "
             f"see 'earlyrobust ls recipes'"
         )
     return recipe
 
 
-def drawn_texts(examples: Sequence[Example], cell: Cell) -> list[Example]:
-    """The share of the training texts that is attacked, drawn with the cell's seed, in stored order; no short ones."""
-    defense: Augmentation = cell.defense  # type: ignore[assignment]
-    long = [example for example in examples if len(example.texts[-1].split()) >= defense.least_words]
-    count = round(defense.share * len(long))
-    drawn = np.random.default_rng(cell.seed).choice(len(long), size=count, replace=False)
+def drawn_texts(examples: Sequence[Example], wanted: AdversarialTexts, seed: int) -> list[Example]:
+    """The share of the training texts that is attacked, drawn with a seed, in stored order; no short ones."""
+    long = [example for example in examples if len(example.texts[-1].split()) >= wanted.least_words]
+    count = round(wanted.share * len(long))
+    drawn = np.random.default_rng(seed).choice(len(long), size=count, replace=False)
     return [long[index] for index in sorted(drawn)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from baselines.needs import AdversarialTexts
 from baselines.threads import cpu_threads
 from benchmarks.attacks.engine import ENGINE, attack_all
 from benchmarks.attacks.recipes import Recipe
@@ -106,21 +107,22 @@ def attack_victim(
     return record
 
 
-def attack_training_texts(setup: Setup, cell: Cell, base: TrainingRecord) -> list[Outcome]:
-    """Attacks the share of the training texts that a defense's adversarial texts are made from; what is stored stays.
+def attack_training_texts(setup: Setup, cell: Cell, wanted: AdversarialTexts, base: TrainingRecord) -> list[Outcome]:
+    """Attacks the training texts that a defense's adversarial texts are made from; what is stored stays.
 
     Args:
+        wanted: which texts, and how.
         base: the training whose model is attacked.
     Raises:
         ValueError: where another process is at the same attack.
         RuntimeError: where the model's weights are not those that were trained; they are moved away.
     """
-    task, recipe = setup.tasks[cell.task], training_recipe(cell.defense)
+    task, recipe = setup.tasks[cell.task], training_recipe(wanted)
     store = setup.store.of_training_texts()
-    key = content_key(setup.adversarial_identity(cell))
+    key = content_key(setup.adversarial_identity(cell, wanted))
     with store.locked("attacks", key):
         store.hold_to(key, base.weights_sha256)
-        left = remaining(store, key, drawn_texts(task.dataset.train, cell))
+        left = remaining(store, key, drawn_texts(task.dataset.train, wanted, cell.seed))
         if left:
             victim = victim_of(setup, task, load_trained(setup.store, base).to(setup.device))
             _attack_each(store, key, left, victim, recipe, task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from baselines.needs import BalancedBatches, ReplaceableTokens, Substitutes
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
@@ -29,7 +30,7 @@ def cell_batches(setup: Setup, cell: Cell, more: Sequence[Example] = ()) -> Buck
     cache = setup.store.root / "tokens"
     examples = [*task.dataset.train, *more]
     substitutes = None
-    if "substitutes" in needs:
+    if Substitutes() in needs:
         synonyms = task.resources.synonyms
         substitutes = find_substitutes(
             setup.tokenizer, examples, task.max_length, synonyms, task.resources.identity()["synonyms"], cache
@@ -39,7 +40,7 @@ def cell_batches(setup: Setup, cell: Cell, more: Sequence[Example] = ()) -> Buck
         task.batch_size,
         cell.seed,
         substitutes=substitutes,
-        replaceable=replaceable_tokens(setup.tokenizer) if "replaceable" in needs else None,
-        balanced="balanced_batches" in needs,
+        replaceable=replaceable_tokens(setup.tokenizer) if ReplaceableTokens() in needs else None,
+        balanced=BalancedBatches() in needs,
         pinned=setup.device == "cuda",
     )

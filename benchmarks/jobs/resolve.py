@@ -12,6 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from baselines.capture import CudaGraphs, Graphs
+from baselines.needs import AdversarialTexts, Substitutes
 from baselines.refusal import MachineError, UserError, require, unknown
 from baselines.training import Precision
 from benchmarks.attacks.downloads import needed_for
@@ -118,28 +119,28 @@ class Setup:
 
     def _needs_identity(self, cell: Cell) -> dict[str, Any]:
         """What decides the batches beyond data and seed: nothing for a defense that needs nothing more than tokens."""
-        task, needs = self.tasks[cell.task], cell.defense.needs
         found: dict[str, Any] = {}
-        if "substitutes" in needs:
-            found["substitutes"] = substitutes_identity(task.resources.identity()["synonyms"])
-        if "adversarial_texts" in needs:
-            found["adversarial_texts"] = self.adversarial_identity(cell)
+        if cell.defense.need(Substitutes):
+            synonyms = self.tasks[cell.task].resources.identity()["synonyms"]
+            found["substitutes"] = substitutes_identity(synonyms)
+        if wanted := cell.defense.need(AdversarialTexts):
+            found["adversarial_texts"] = self.adversarial_identity(cell, wanted)
         return found
 
-    def adversarial_identity(self, cell: Cell) -> dict[str, Any]:
+    def adversarial_identity(self, cell: Cell, wanted: AdversarialTexts) -> dict[str, Any]:
         """All that decides the outcomes of the attack on a cell's training texts; its hash names them in the store.
 
         Raises:
             ValueError: for a recipe that is unknown, or cannot run here.
         """
-        task, recipe = self.tasks[cell.task], training_recipe(cell.defense)
+        task, recipe = self.tasks[cell.task], training_recipe(wanted)
         task.resources.check(recipe)
         return {
             "base": content_key(self.training_identity(base_cell(cell))),
             "recipe": recipe.identity(),
             "resources": task.resources.identity(recipe),
-            "share": cell.defense.share,  # type: ignore[attr-defined]
-            "least_words": cell.defense.least_words,  # type: ignore[attr-defined]
+            "share": wanted.share,
+            "least_words": wanted.least_words,
             "seed": cell.seed,
         }
 

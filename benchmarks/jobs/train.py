@@ -15,6 +15,7 @@ import torch
 from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.memory import ran_out_of_memory
+from baselines.needs import AdversarialTexts
 from baselines.refusal import MachineError
 from baselines.training import Batches, Diverged, Indivisible, Precision, fit
 from benchmarks.clock.contention import company
@@ -90,15 +91,15 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
     Raises:
         RuntimeError: where the base diverged.
     """
-    if "adversarial_texts" not in cell.defense.needs:
+    wanted = cell.defense.need(AdversarialTexts)
+    if wanted is None:
         return cell_batches(setup, cell), {}
     base = train(setup, base_cell(cell))
     if base.status != "finished":
         raise MachineError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
-    outcomes = attack_training_texts(setup, cell, base)
-    added = cell.defense.added  # type: ignore[attr-defined]
-    made_from = {"adversarial_texts": tally(outcomes, added)}
-    return cell_batches(setup, cell, adversarial_examples(outcomes, added)), made_from
+    outcomes = attack_training_texts(setup, cell, wanted, base)
+    made_from = {"adversarial_texts": tally(outcomes, wanted.added)}
+    return cell_batches(setup, cell, adversarial_examples(outcomes, wanted.added)), made_from
 
 
 def _train_within_memory(

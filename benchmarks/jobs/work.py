@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from baselines.needs import AdversarialTexts
 from baselines.refusal import MachineError
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.experiments.defenses import build, source_of
@@ -162,9 +163,9 @@ def trainings_of(setup: Setup, plan: Plan) -> list[Training]:
 
 def _training(setup: Setup, cell: Cell, number: str) -> Training:
     base = made_from = None
-    if "adversarial_texts" in cell.defense.needs:
+    if wanted := cell.defense.need(AdversarialTexts):
         base = training_key(setup, base_cell(cell))
-        made_from = f"adversarial_texts/attacks/{content_key(setup.adversarial_identity(cell))}"
+        made_from = f"adversarial_texts/attacks/{content_key(setup.adversarial_identity(cell, wanted))}"
     return Training(
         key=training_key(setup, cell),
         label=f"{number}{cell.task} {cell.defense.title} seed {cell.seed}",

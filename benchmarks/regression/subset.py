@@ -24,6 +24,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
+from baselines.needs import AdversarialTexts, BalancedBatches, ReplaceableTokens, Substitutes
 from baselines.primitives.pruning import kept_of
 from baselines.refusal import MachineError
 from baselines.training import StageLog, fit
@@ -116,8 +117,8 @@ def observe(
 
     with sdpa_kernel(SDPBackend.MATH):
         train = list(data.train)
-        if "adversarial_texts" in defense.needs:
-            train += _adversarial(defense, fresh(), tokenizer, data, resources)
+        if (wanted := defense.need(AdversarialTexts)) is not None:
+            train += _adversarial(defense, wanted, fresh(), tokenizer, data, resources)
         batches = _batches(defense, tokenizer, train, resources)
         model = fresh()
         torch.manual_seed(FIRST_SEED)
@@ -169,7 +170,7 @@ def _batches(
 ) -> BucketedBatches:
     """The texts in batches, with what the defense needs beyond tokens."""
     needs, substitutes = defense.needs, None
-    if "substitutes" in needs:
+    if Substitutes() in needs:
         about = resources.identity()["synonyms"]
         with tempfile.TemporaryDirectory() as cache:
             substitutes = find_substitutes(tokenizer, train, MAX_LENGTH, resources.synonyms, about, Path(cache))
@@ -178,28 +179,32 @@ def _batches(
         BATCH_SIZE,
         FIRST_SEED,
         substitutes=substitutes,
-        replaceable=replaceable_tokens(tokenizer) if "replaceable" in needs else None,
-        balanced="balanced_batches" in needs,
+        replaceable=replaceable_tokens(tokenizer) if ReplaceableTokens() in needs else None,
+        balanced=BalancedBatches() in needs,
     )
 
 
 def _adversarial(
-    defense: Defense, model: nn.Module, tokenizer: PreTrainedTokenizerBase, data: Dataset, resources: Resources
+    defense: Defense,
+    wanted: AdversarialTexts,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    data: Dataset,
+    resources: Resources,
 ) -> list[Example]:
-    """What attacks make of a share of the training texts, against this model after fine-tuning."""
-    cell = Cell("demo", defense, FIRST_SEED)
+    """What attacks make of training texts, against this model after fine-tuning."""
     torch.manual_seed(FIRST_SEED)
-    fit(base_cell(cell).defense, model, _batches(FineTune(), tokenizer, data.train, resources))
-    victim = Victim(model, tokenizer, max_length=MAX_LENGTH)
+    base = base_cell(Cell("demo", defense, FIRST_SEED)).defense
+    fit(base, model, _batches(FineTune(), tokenizer, data.train, resources))
     outcomes = attack_all(
-        victim,
-        drawn_texts(data.train, cell),
-        training_recipe(defense),
+        Victim(model, tokenizer, max_length=MAX_LENGTH),
+        drawn_texts(data.train, wanted, FIRST_SEED),
+        training_recipe(wanted),
         resources,
         seed=ATTACK_SEED,
         columns=data.columns,
     )
-    return adversarial_examples(list(outcomes), defense.added)  # type: ignore[attr-defined]
+    return adversarial_examples(list(outcomes), wanted.added)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -103,12 +103,12 @@ def fresh_dropout(methods: dict[str, Defense]) -> dict[str, Defense]:
 
 def searches() -> dict[str, Defense]:
     """The searches for tickets, at K = 3 where they are adversarial."""
-    freelb = replace(EarlyRobust().search, steps=3)  # type: ignore[call-arg]
+    freelb = EarlyRobust().search.changed(steps=3)
     masks = RobustTicket()
     return {
         "EarlyBERT, search": EarlyBert(epochs=1, draw_epoch=1),
         "EarlyRobust-3, search": EarlyRobust(epochs=1, search=freelb),
-        "RobusT-3, search": replace(masks, epochs=1, first_epochs=1, search=replace(masks.search, steps=3)),
+        "RobusT-3, search": replace(masks, epochs=1, first_epochs=1, search=masks.search.changed(steps=3)),
     }
 
 

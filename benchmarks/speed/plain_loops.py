@@ -87,13 +87,13 @@ def _start(defense: Any, model: nn.Module, batch: Batch) -> Tensor:
     embedded = model.get_input_embeddings()(batch.input_ids)  # type: ignore[operator]
     lengths = batch.attention_mask.sum(1)
     noise = torch.zeros_like(embedded).uniform_(-1, 1) * batch.attention_mask.unsqueeze(2)
-    scale = defense.init_magnitude / torch.sqrt(lengths * embedded.shape[-1])
+    scale = defense.ascent.init_magnitude / torch.sqrt(lengths * embedded.shape[-1])
     return (noise * scale.view(-1, 1, 1)).detach()
 
 
 def _climbed(defense: Any, delta: Tensor, grad: Tensor) -> Tensor:
     norm = torch.norm(grad.view(grad.shape[0], -1), dim=1).view(-1, 1, 1)
-    return (delta + defense.step_size * grad / torch.clamp(norm, min=1e-8)).detach()
+    return (delta + defense.ascent.step_size * grad / torch.clamp(norm, min=1e-8)).detach()
 
 
 def _perturbed(model: nn.Module, delta: Tensor, batch: Batch, **options: Any) -> Any:
@@ -103,7 +103,7 @@ def _perturbed(model: nn.Module, delta: Tensor, batch: Batch, **options: Any) ->
 
 def _pgd(defense: PGD, model: nn.Module, batch: Batch) -> float:
     delta = _start(defense, model, batch)
-    for _ in range(defense.steps):
+    for _ in range(defense.ascent.steps):
         delta.requires_grad_()
         loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels)
         loss.backward()
@@ -119,14 +119,14 @@ def _freelb(defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], 
     """`last` gives what is added to the last step's loss."""
     delta = _start(defense, model, batch)
     total = 0.0
-    for number in range(defense.steps):
+    for number in range(defense.ascent.steps):
         delta.requires_grad_()
-        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels) / defense.steps
-        if last is not None and number == defense.steps - 1:
+        loss = cross_entropy(_perturbed(model, delta, batch).logits, batch.labels) / defense.ascent.steps
+        if last is not None and number == defense.ascent.steps - 1:
             loss = loss + last()
         loss.backward()
         total += loss.item()
-        if number < defense.steps - 1:
+        if number < defense.ascent.steps - 1:
             delta = _climbed(defense, delta, delta.grad)  # type: ignore[arg-type]
     return total
 
@@ -182,21 +182,21 @@ def _mask_search(defense: RobustTicket, model: nn.Module, batch: Batch) -> float
 def _info_bert(defense: InfoBert, model: nn.Module, critic: Any, batch: Batch, generator: torch.Generator) -> float:
     delta = _start(defense, model, batch)
     total = 0.0
-    for number in range(defense.steps):
+    for number in range(defense.ascent.steps):
         delta.requires_grad_()
         output = _perturbed(model, delta, batch, output_hidden_states=True)
         first, last = output.hidden_states[0], output.hidden_states[-1]
-        loss = cross_entropy(output.logits, batch.labels) / defense.steps
-        loss = loss + defense.beta * _bottleneck(first, batch, generator) / defense.steps
+        loss = cross_entropy(output.logits, batch.labels) / defense.ascent.steps
+        loss = loss + defense.beta * _bottleneck(first, batch, generator) / defense.ascent.steps
         loss.backward(retain_graph=True)
         total += loss.item()
         grad = delta.grad.clone()  # type: ignore[union-attr]
         draws = token_draws(batch.attention_mask, generator)
         tokens, texts, order = _anchored(first, last[:, 0], grad, batch, defense, draws)
-        tied = -defense.alpha * _shared(critic, tokens[order], texts[order], len(batch)) / defense.steps
+        tied = -defense.alpha * _shared(critic, tokens[order], texts[order], len(batch)) / defense.ascent.steps
         tied.backward()
         total += tied.item()
-        if number < defense.steps - 1:
+        if number < defense.ascent.steps - 1:
             delta = _climbed(defense, delta, grad)
     return total
 

@@ -80,9 +80,9 @@ def compared_methods() -> dict[str, Defense]:
     return {
         "Fine-tune": FineTune(),
         "EarlyBERT": EarlyBert(),
-        "PGD-5": PGD(steps=5),
-        "FreeLB-5": FreeLB(steps=5),
-        "InfoBERT-3": InfoBert(steps=3),
+        "PGD-5": PGD().changed(steps=5),
+        "FreeLB-5": FreeLB().changed(steps=5),
+        "InfoBERT-3": InfoBert().changed(steps=3),
         "RobusT": RobustTicket(),
         "EarlyRobust": EarlyRobust(),
     }

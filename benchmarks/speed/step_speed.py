@@ -18,7 +18,7 @@ from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
-from baselines.primitives.pruning import draw_ticket, prune_, random_coefficients
+from baselines.primitives.pruning import Pruning, prune_, random_coefficients
 from baselines.training import Passes, fit
 from benchmarks.clock.cost import EncoderShape, share_left, update_units
 from benchmarks.clock.flops import CountedSteps
@@ -103,24 +103,24 @@ def measured_methods() -> dict[str, Defense]:
     """The methods of the cost table at K = 3, for one epoch; their own constants play no part in the time."""
     return {
         "Fine-tune": FineTune(epochs=1),
-        "PGD-3": PGD(steps=3, epochs=1),
-        "FreeLB-3": FreeLB(steps=3, epochs=1),
-        "InfoBERT-3": InfoBert(steps=3, epochs=1),
+        "PGD-3": PGD().changed(steps=3, epochs=1),
+        "FreeLB-3": FreeLB().changed(steps=3, epochs=1),
+        "InfoBERT-3": InfoBert().changed(steps=3, epochs=1),
     }
 
 
 def as_released() -> dict[str, Defense]:
     """The same methods in the form their releases run: parameters' gradients in every ascent, two full backwards."""
     return {
-        "PGD-3, as released": PGD(steps=3, epochs=1, ascent_backward="full"),
-        "InfoBERT-3, as released": InfoBert(steps=3, epochs=1, fused=False),
+        "PGD-3, as released": PGD().changed(steps=3, epochs=1, ascent_backward="full"),
+        "InfoBERT-3, as released": InfoBert().changed(steps=3, epochs=1, fused=False),
     }
 
 
 def pruned_(model: nn.Module) -> nn.Module:
     """The model with a sixth of its heads and 30 % of its neurons removed at random."""
     heads, neurons = random_coefficients(model, 0)
-    prune_(model, draw_ticket(heads, neurons, head_sparsity=HEAD_SPARSITY, neuron_sparsity=NEURON_SPARSITY))
+    prune_(model, Pruning(HEAD_SPARSITY, NEURON_SPARSITY).draw(heads, neurons))
     return model
 
 

@@ -7,6 +7,7 @@ from gradients import assert_equal, gradients, passes
 
 from baselines.augmentation import Augmentation
 from baselines.fine_tune import FineTune
+from baselines.needs import AdversarialTexts, Substitutes
 from baselines.training import Passes
 
 
@@ -17,7 +18,8 @@ def test_its_step_is_fine_tuning(bert, batch) -> None:
 
 
 def test_it_needs_adversarial_texts() -> None:
-    assert Augmentation().needs == {"adversarial_texts"}
+    assert Augmentation(share=0.5).needs == {AdversarialTexts("textfooler", 0.5, 5, "all")}
+    assert Augmentation().need(Substitutes) is None
 
 
 def test_bad_settings_are_refused() -> None:

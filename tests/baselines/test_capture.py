@@ -33,15 +33,15 @@ from method.early_robust import EarlyRobust
 CAPTURED = (
     FineTune(epochs=1),
     EarlyBert(epochs=1, draw_epoch=0.5),
-    PGD(epochs=1, steps=2),
-    PGD(epochs=1, steps=2, ascent_backward="full"),
-    PGD(epochs=1, steps=1, dropout="fresh"),
-    FreeLB(epochs=1, steps=2),
+    PGD().changed(epochs=1, steps=2),
+    PGD().changed(epochs=1, steps=2, ascent_backward="full"),
+    PGD().changed(epochs=1, steps=1, dropout="fresh"),
+    FreeLB().changed(epochs=1, steps=2),
     FreeLBPlusPlus(epochs=1, steps=2),
-    InfoBert(epochs=1, steps=2),
+    InfoBert().changed(epochs=1, steps=2),
     SMART(epochs=1),
-    YOPO(epochs=1, steps=1, inner_steps=2),
-    EarlyRobust(epochs=1, max_search_epochs=0.5, search=FreeLB(epochs=1, steps=2)),
+    YOPO().changed(epochs=1, steps=1, inner_steps=2),
+    EarlyRobust(epochs=1, max_search_epochs=0.5, search=FreeLB().changed(epochs=1, steps=2)),
 )
 
 

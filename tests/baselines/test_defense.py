@@ -8,11 +8,12 @@ from types import ModuleType
 import pytest
 
 import baselines
-from baselines.defense import Defense, Progress, added_later, collect, discover
+from baselines.defense import Defense, Progress, collect, discover
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.pgd import PGD
+from baselines.settings import added_later
 
 
 def test_discovery_finds_the_files_of_a_package() -> None:
@@ -50,7 +51,7 @@ def test_a_defense_with_neither_step_nor_stages_says_so(bert, batch) -> None:
 
 
 def test_tasks_have_settings_of_their_own() -> None:
-    assert EarlyBert.for_task("imdb").neuron_sparsity == 0.4
+    assert EarlyBert.for_task("imdb").pruning.neuron_sparsity == 0.4
     assert EarlyBert.for_task("a task of the user's") == EarlyBert()
 
 
@@ -70,9 +71,9 @@ def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
 
 def test_an_unknown_need_is_refused() -> None:
     class Greedy(FineTune):
-        needs = frozenset({"substitute"})
+        needs = frozenset({"substitutes"})
 
-    with pytest.raises(ValueError, match="unknown need of Greedy 'substitute'; did you mean 'substitutes'"):
+    with pytest.raises(ValueError, match=r"Greedy\.needs must be a value of baselines\.needs, got 'substitutes'"):
         Greedy()
 
 
@@ -89,14 +90,14 @@ class Holding(Defense):
 def test_what_came_later_counts_only_where_it_was_set() -> None:
     usual = Holding()
     assert usual.settings().keys() - usual.identity().keys() == {"later", "bound"}
-    assert usual.identity() == {**usual.schedule(), "search": FreeLB().settings()}
+    assert usual.identity() == {**usual.schedule(), "search": FreeLB().identity()}
     assert Holding(bound=1.0).identity() == {**usual.identity(), "bound": 1.0}
 
 
 def test_a_nested_defense_is_named_where_it_is_not_the_default_s_kind() -> None:
-    assert Holding(search=FreeLB(steps=2)).identity()["search"] == FreeLB(steps=2).settings()
+    assert Holding(search=FreeLB().changed(steps=2)).identity()["search"] == FreeLB().changed(steps=2).identity()
     assert Holding(search=PGD()).settings()["search"] == {"defense": "pgd", **PGD().settings()}
-    assert Holding(later=PGD()).identity()["later"] == {"defense": "pgd", **PGD().settings()}
+    assert Holding(later=PGD()).identity()["later"] == {"defense": "pgd", **PGD().identity()}
 
 
 def test_the_schedule_is_what_every_stage_is_made_with(bert) -> None:

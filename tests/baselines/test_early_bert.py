@@ -13,7 +13,7 @@ from baselines.training import Passes, fit
 
 
 def short(**changes) -> EarlyBert:
-    return EarlyBert(
+    return EarlyBert().changed(
         **({"epochs": 1, "draw_epoch": 0.5, "search_learning_rate": 1e-3, "head_sparsity": 0.25} | changes)
     )
 
@@ -58,5 +58,5 @@ def test_coefficients_kept_in_training_are_folded_in(bert, batch, monkeypatch: p
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"EarlyBert.head_sparsity must be in \[0, 1\), got 1.5"):
-        EarlyBert(head_sparsity=1.5)
+    with pytest.raises(ValueError, match=r"Pruning.head_sparsity must be in \[0, 1\), got 1.5"):
+        EarlyBert().changed(head_sparsity=1.5)

@@ -15,7 +15,7 @@ from baselines.training import Passes
 @pytest.mark.parametrize("steps", [1, 5])
 def test_it_is_unbounded_freelb_as_textdefender_runs_it(bert, batch, steps: int) -> None:
     model, one = bert(dropout=0.1), batch()
-    freelb = FreeLB(steps=steps, step_size=0.03, init_magnitude=0.05, max_norm=None, dropout="fresh")
+    freelb = FreeLB().changed(steps=steps, step_size=0.03, init_magnitude=0.05, max_norm=None, dropout="fresh")
     assert_equal(gradients(FreeLBPlusPlus(steps=steps).step, model, one), gradients(freelb.step, model, one))
 
 

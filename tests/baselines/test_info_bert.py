@@ -23,7 +23,7 @@ def test_without_its_terms_it_is_freelb(bert, batch, fused: bool) -> None:
     """Fused, the gradient by the perturbation comes from a pass of its own, and all is still bit-equal."""
     model, one = bert(dropout=0.1), batch()
     plain = InfoBert(alpha=0, beta=0, fused=fused)
-    freelb = FreeLB(steps=3, step_size=0.04, init_magnitude=0.08)
+    freelb = FreeLB().changed(steps=3, step_size=0.04, init_magnitude=0.08)
     assert_equal(gradients(step_of(plain, model), model, one), gradients(freelb.step, model, one))
 
 
@@ -42,8 +42,8 @@ def test_the_fused_backward_gives_the_released_gradients(bert, batch) -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_its_passes_are_those_of_the_cost_table(bert, batch, steps: int) -> None:
     model = bert()
-    assert passes(step_of(InfoBert(steps=steps), model), model, batch()) == Passes(steps, steps, steps)
-    released = InfoBert(steps=steps, fused=False)
+    assert passes(step_of(InfoBert().changed(steps=steps), model), model, batch()) == Passes(steps, steps, steps)
+    released = InfoBert().changed(steps=steps, fused=False)
     assert passes(step_of(released, model), model, batch()) == Passes(steps, 2 * steps, 0)
 
 

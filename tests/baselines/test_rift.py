@@ -10,6 +10,7 @@ from gradients import assert_equal, gradients, passes
 
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
+from baselines.needs import BalancedBatches, Substitutes
 from baselines.primitives.information import ClassProjectors
 from baselines.primitives.substitution import available, divergence, embedded_as, mix, substitute_features
 from baselines.rift import Rift
@@ -137,8 +138,8 @@ def test_pairs_with_more_classes_than_texts_train(bert, rich_batch) -> None:
 
 
 def test_it_needs_balanced_batches_unless_told_otherwise() -> None:
-    assert Rift().needs == {"substitutes", "balanced_batches"}
-    assert Rift(balanced=False).needs == {"substitutes"}
+    assert Rift().needs == {Substitutes(), BalancedBatches()}
+    assert Rift(balanced=False).needs == {Substitutes()}
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_the_ticket_has_its_zeros_and_trains_the_rest(bert, batch, legacy: bool)
 
 def test_task_settings_are_the_paper_s() -> None:
     sst2, qnli, imdb = (RobustTicket.for_task(task) for task in ("sst2", "qnli", "imdb"))
-    assert (sst2.sparsity, sst2.search.steps, sst2.search.learning_rate, sst2.penalty) == (0.3, 5, 0.1, 0.5)
-    assert (qnli.sparsity, qnli.search.steps, qnli.search.step_size, qnli.penalty) == (0.3, 3, 0.04, 0.1)
+    assert (sst2.sparsity, sst2.search.ascent.steps, sst2.search.learning_rate, sst2.penalty) == (0.3, 5, 0.1, 0.5)
+    assert (qnli.sparsity, qnli.search.ascent.steps, qnli.search.ascent.step_size, qnli.penalty) == (0.3, 3, 0.04, 0.1)
     assert imdb.sparsity == 0.2
     assert sst2.search.weight_decay == 1e-6
 

@@ -65,7 +65,7 @@ def test_matrices_decay_and_vectors_do_not(bert) -> None:
 
 def test_counts_epochs_and_passes(bert, batch) -> None:
     few = Few(batch)
-    (log,) = fit(FreeLB(epochs=2.5, steps=2), bert(), few)
+    (log,) = fit(FreeLB().changed(epochs=2.5, steps=2), bert(), few)
     assert (log.updates, len(log.losses), log.passes.forward, log.passes.backward_full) == (7, 7, 14, 14)
     assert few.asked == [(0, True), (1, True), (2, True)]
     assert not log.ended_early
@@ -185,4 +185,4 @@ def test_parts_of_a_batch_add_up_to_its_gradient(bert, batch) -> None:
 
 def test_a_replayed_batch_is_not_cut(bert, batch) -> None:
     with pytest.raises(Indivisible, match="the batches of stage 'train' are replayed and cannot be cut into parts"):
-        fit(FreeAT(epochs=1, steps=2), bert(), Few(batch), parts=2)
+        fit(FreeAT().changed(epochs=1, steps=2), bert(), Few(batch), parts=2)

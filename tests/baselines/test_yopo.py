@@ -18,7 +18,7 @@ from baselines.yopo import YOPO
 def test_without_movement_it_is_fine_tuning(bert, batch) -> None:
     """Two halves of one loss; halving and adding equals is exact in floating point."""
     model, one = bert(dropout=0.1), batch()
-    still = YOPO(steps=1, inner_steps=0, init_magnitude=0)
+    still = YOPO().changed(steps=1, inner_steps=0, init_magnitude=0)
     assert_equal(gradients(still.step, model, one), gradients(FineTune().step, model, one))
 
 
@@ -41,7 +41,7 @@ def test_the_first_inner_gradient_is_the_whole_model_s(kind: str, batch, monkeyp
     if kind == "distilbert":
         one = Batch(one.input_ids, one.attention_mask, one.labels)
     found = []
-    for defense in (YOPO(steps=1, inner_steps=1), FreeLB(steps=2)):
+    for defense in (YOPO().changed(steps=1, inner_steps=1), FreeLB().changed(steps=2)):
         with monkeypatch.context() as patch:
             seen = climbs(patch)
             gradients(defense.step, make(kind), one)
@@ -54,7 +54,8 @@ def test_the_first_inner_gradient_is_the_whole_model_s(kind: str, batch, monkeyp
 def test_one_inner_step_is_freelb(bert, batch) -> None:
     """With n = 1 every inner gradient is exact, and m + 1 points are FreeLB's K."""
     model, one = bert(dropout=0.1), batch()
-    own, other = gradients(YOPO(steps=2, inner_steps=1).step, model, one), gradients(FreeLB(steps=3).step, model, one)
+    methods = (YOPO().changed(steps=2, inner_steps=1), FreeLB().changed(steps=3))
+    own, other = (gradients(method.step, model, one) for method in methods)
     assert_equal(own, other)
 
 
@@ -65,7 +66,8 @@ def test_its_passes_are_those_of_the_cost_table(bert, batch, steps: int, inner_s
     model, calls = bert(), []
     for number, layer in enumerate(model.bert.encoder.layer):
         layer.register_forward_hook(lambda module, arguments, output, number=number: calls.append(number))
-    assert passes(YOPO(steps=steps, inner_steps=inner_steps).step, model, batch()) == Passes(steps + 1, steps + 1, 0)
+    yopo = YOPO().changed(steps=steps, inner_steps=inner_steps)
+    assert passes(yopo.step, model, batch()) == Passes(steps + 1, steps + 1, 0)
     assert (calls.count(0), calls.count(1)) == (steps + 1 + steps * inner_steps, steps + 1)
 
 
@@ -115,4 +117,4 @@ def test_bf16_leaves_finite_gradients(bert, batch) -> None:
 )
 def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        YOPO(**settings)
+        YOPO().changed(**settings)

@@ -12,14 +12,14 @@ from baselines.freelb import FreeLB
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
 from baselines.primitives.importance import Coefficients, Importance
-from baselines.primitives.pruning import kept_of
+from baselines.primitives.pruning import Pruning, kept_of
 from baselines.training import Passes, fit
 from method.early_robust import EarlyRobust, _TicketSearch
 
 
 def short(**changes) -> EarlyRobust:
-    search = FreeLB(epochs=1, steps=1, init_magnitude=0, dropout="fresh", learning_rate=1e-3)
-    return EarlyRobust(**({"epochs": 0.05, "head_sparsity": 0.25, "search": search} | changes))
+    search = FreeLB().changed(epochs=1, steps=1, init_magnitude=0, dropout="fresh", learning_rate=1e-3)
+    return EarlyRobust().changed(**({"epochs": 0.05, "head_sparsity": 0.25, "search": search} | changes))
 
 
 def search_log(defense: EarlyRobust, bert, batch, updates: int = 200, **options):
@@ -150,7 +150,7 @@ def test_coefficients_may_be_spared_from_decay(bert) -> None:
 
 def test_an_attack_free_search_is_a_setting() -> None:
     """K = 1 from zero is the clean loss: the ablation without the adversarial loss."""
-    assert EarlyRobust(search=FreeLB(steps=1, init_magnitude=0)).search.ascent.init_magnitude == 0
+    assert EarlyRobust(search=FreeLB().changed(steps=1, init_magnitude=0)).search.ascent.init_magnitude == 0
 
 
 def test_any_objective_shapes_the_ticket_with_its_own_parameters_and_memory(bert, batch) -> None:
@@ -158,8 +158,8 @@ def test_any_objective_shapes_the_ticket_with_its_own_parameters_and_memory(bert
     data = SmallSet(batch, 20, lengths=(4, 3))
     small = {"mini_epoch": 0.5, "max_search_epochs": 0.5, "epochs": 0.05, "head_sparsity": 0.25}
     model = bert()
-    search, fine_tune = fit(EarlyRobust(search=InfoBert(epochs=1, steps=1), **small), model, data)
-    plain = fit(EarlyRobust(search=FreeLB(epochs=1, steps=1), **small), bert(), data)[0]
+    search, fine_tune = fit(EarlyRobust().changed(search=InfoBert().changed(epochs=1, steps=1), **small), model, data)
+    plain = fit(EarlyRobust().changed(search=FreeLB().changed(epochs=1, steps=1), **small), bert(), data)[0]
     assert search.parameters > plain.parameters and fine_tune.parameters < plain.parameters
     heard = []
 
@@ -170,13 +170,13 @@ def test_any_objective_shapes_the_ticket_with_its_own_parameters_and_memory(bert
     def note(progress):
         heard.append(progress.update)
 
-    fit(EarlyRobust(search=Hearing(epochs=1), **small), bert(), data)
+    fit(EarlyRobust().changed(search=Hearing(epochs=1), **small), bert(), data)
     assert heard == list(range(1, 11))
 
 
 def test_a_ticket_is_fine_tuned_by_another_objective_on_this_one_s_schedule(bert, batch) -> None:
     data, seen = SmallSet(batch, 20, lengths=(4, 3)), []
-    defense = short(ticket="random", epochs=0.5, learning_rate=1e-3, fine_tuning=PGD(steps=2))
+    defense = short(ticket="random", epochs=0.5, learning_rate=1e-3, fine_tuning=PGD().changed(steps=2))
     (log,) = fit(defense, bert(), data, on_update=lambda stage, progress: seen.append((stage, progress)))
     stage, progress = seen[0]
     assert (log.name, log.updates) == ("fine_tune", 10)
@@ -194,17 +194,22 @@ def test_a_ticket_is_fine_tuned_plainly_by_default(bert, batch) -> None:
 def test_defaults_are_the_published_ones() -> None:
     imdb = EarlyRobust.for_task("imdb")
     search = imdb.search
-    assert (search.steps, search.step_size, search.init_magnitude, search.max_norm) == (5, 0.01, 0.05, None)
-    assert (imdb.lambda_heads, imdb.lambda_neurons, imdb.neuron_sparsity) == (1e-5, 2e-4, 0.4)
+    assert (search.ascent.steps, search.ascent.step_size, search.ascent.init_magnitude, search.ascent.max_norm) == (
+        5,
+        0.01,
+        0.05,
+        None,
+    )
+    assert (imdb.lambda_heads, imdb.lambda_neurons, imdb.pruning.neuron_sparsity) == (1e-5, 2e-4, 0.4)
     assert (imdb.epochs, imdb.learning_rate) == (10, 2e-5)
     released = EarlyRobust.released()
     assert (released.weight_decay, released.warmup_ratio) == (0.0, 0.0) == (*EarlyRobust.published.values(),)
-    assert EarlyRobust.for_task("ag_news").neuron_sparsity == 0.2
+    assert EarlyRobust.for_task("ag_news").pruning.neuron_sparsity == 0.2
 
 
 def test_draw_uses_the_scopes() -> None:
     scores = Coefficients(torch.rand(12, 12), torch.rand(12, 64))
-    layerwise = EarlyRobust(head_scope="layerwise", neuron_scope="layerwise").draw(scores)
+    layerwise = EarlyRobust(pruning=Pruning(head_scope="layerwise", neuron_scope="layerwise")).draw(scores)
     assert set(layerwise.heads.sum(1).tolist()) == {10}
     assert len(set(layerwise.neurons.sum(1).tolist())) == 1
 
@@ -301,7 +306,9 @@ def test_layerwise_heads_are_equal_in_the_released_comparison() -> None:
     one, other = (EarlyRobust().draw(Coefficients(torch.rand(4, 4), torch.rand(4, 64))) for _ in range(2))
     for released in (False, True):
         for scope in ("global", "layerwise"):
-            heads, neurons = EarlyRobust(released_records=released, head_scope=scope).distance(one, other)
+            heads, neurons = EarlyRobust(released_records=released, pruning=Pruning(head_scope=scope)).distance(
+                one, other
+            )
             assert neurons == one.distance(other)[1] > 0
             assert heads == (0 if released and scope == "layerwise" else one.distance(other)[0])
 

@@ -11,7 +11,7 @@ from baselines.freelb import FreeLB
 from baselines.primitives.perturbation import Ascent
 from baselines.smart import SMART
 from benchmarks.experiments.defenses import tree_defenses
-from reports.paper_index import descriptions, paper_index, source
+from reports.paper_index import _settings, descriptions, paper_index, source
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "papers.md"
 
@@ -27,9 +27,11 @@ def test_every_setting_is_described_and_every_method_has_a_source(defense) -> No
     assert source(defense).startswith("Source: ") and defense.paper in paper_index()
 
 
-def test_a_reference_to_another_class_is_followed() -> None:
-    assert descriptions(FreeLB)["step_size"] == descriptions(Ascent)["step_size"]
-    assert descriptions(FreeLB)["steps"].startswith("K, loss evaluations per update")
+def test_the_settings_of_an_inlined_value_stand_under_their_own_names() -> None:
+    settings = {name: (value, text) for name, value, text in _settings(FreeLB)}
+    assert list(settings)[-6:] == ["step_size", "init_magnitude", "max_norm", "norm", "unit", "dropout"]
+    assert settings["steps"][0] == 5 and "the perturbation moves K - 1 times" in settings["steps"][1]
+    assert settings["step_size"] == (0.03, descriptions(Ascent)["step_size"])
 
 
 def test_continued_lines_names_that_share_one_and_pipes() -> None:

@@ -23,10 +23,10 @@ RECIPES = {"textfooler": "TextFooler"}
 
 def runs() -> tuple[list, list[AttackResult]]:
     trained = [
-        training("freelb", 42, 40.0, title="FreeLB", settings=FreeLB(steps=4).settings()),
+        training("freelb", 42, 40.0, title="FreeLB", settings=FreeLB().changed(steps=4).settings()),
         training("fine_tune", 42, 10.0, title="Fine-tune", settings=FineTune().settings()),
         training("fine_tune", 43, 12.0, title="Fine-tune", settings=FineTune().settings()),
-        training("freelb", 43, 48.0, title="FreeLB", settings=FreeLB(steps=4).settings()),
+        training("freelb", 43, 48.0, title="FreeLB", settings=FreeLB().changed(steps=4).settings()),
     ]
     outcomes = [outcome(0), outcome(1), outcome(2, "successful", 20), outcome(3, "skipped")]
     return trained, [AttackResult(attack(record), outcomes) for record in trained]
@@ -152,7 +152,7 @@ def test_a_method_of_the_tree_beyond_the_table_s_seven_has_one() -> None:
 
 def test_a_ticket_s_prediction_follows_its_objectives() -> None:
     """Half an epoch of search at three times fine-tuning's cost, ten epochs at 0.747 of it twice."""
-    defense = EarlyRobust(search=PGD(epochs=1, steps=3), fine_tuning=FreeLB(steps=2))
+    defense = EarlyRobust(search=PGD().changed(epochs=1, steps=3), fine_tuning=FreeLB().changed(steps=2))
     stages = [{"name": "search", "epochs": 0.5, "trace": {}}, {"name": "fine_tune", "epochs": 10, "trace": {}}]
     record = training("early_robust", title="EarlyRobust", settings=defense.identity(), stages=stages)
     predicted = cells(table1([record], [], RECIPES, []), 0)["predicted_fine_tuning_costs"].mean

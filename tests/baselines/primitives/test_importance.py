@@ -105,7 +105,7 @@ def test_freelb_s_accumulation_holds_the_penalty_once(bert, batch) -> None:
     model = bert(dropout=0.0)
     torch.nn.init.zeros_(model.classifier.weight)
     importance = Importance(model)
-    FreeLB(steps=5).step(model, batch())
+    FreeLB().changed(steps=5).step(model, batch())
     importance.l1(1e-5, 2e-4).backward()
     torch.testing.assert_close(importance.heads.grad, torch.full((2, 4), 1e-5), rtol=1e-6, atol=0)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from baselines.primitives.pruning import (
+    Pruning,
     Ticket,
-    draw_ticket,
     keep_top,
     kept_of,
     prune_,
@@ -142,7 +142,7 @@ def test_kept_weights_are_bit_equal_slices_and_the_count_is_exact(kind: str) -> 
     model = make(kind)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     total = sum(parameter.numel() for parameter in model.parameters())
-    ticket = draw_ticket(*random_coefficients(model, 0), head_sparsity=0.25, neuron_sparsity=0.4)
+    ticket = Pruning(0.25, 0.4).draw(*random_coefficients(model, 0))
     prune_(model, ticket)
     heads, neurons = int((~ticket.heads).sum()), int((~ticket.neurons).sum())
     per_head, per_neuron = 3 * (8 * 32 + 8) + 8 * 32, 2 * 32 + 1
@@ -171,7 +171,7 @@ def test_bert_base_counts() -> None:
 
 def test_a_pruned_shape_is_rebuilt(batch) -> None:
     model, other = make("bert"), make("bert")
-    prune_(model, draw_ticket(*random_coefficients(model, 0), head_sparsity=0.25, neuron_sparsity=0.4))
+    prune_(model, Pruning(0.25, 0.4).draw(*random_coefficients(model, 0)))
     reshape_(other, kept_of(model))
     other.load_state_dict(model.state_dict())
     assert torch.equal(logits(model, batch()), logits(other, batch()))

@@ -14,6 +14,7 @@ from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
+from baselines.primitives.pruning import Pruning
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from baselines.smart import SMART
@@ -49,14 +50,14 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
     ("defense", "slowdown"),
     [
         (FineTune(), 1.0),
-        (PGD(steps=3), 3.0),
-        (PGD(steps=5), 13 / 3),
-        (PGD(steps=10), 23 / 3),
-        (PGD(steps=5, ascent_backward="full"), 6.0),
-        (FreeLB(steps=5), 5.0),
-        (FreeLB(steps=30), 30.0),
-        (InfoBert(steps=3), 4.0),
-        (InfoBert(steps=3, fused=False), 5.0),
+        (PGD().changed(steps=3), 3.0),
+        (PGD().changed(steps=5), 13 / 3),
+        (PGD().changed(steps=10), 23 / 3),
+        (PGD().changed(steps=5, ascent_backward="full"), 6.0),
+        (FreeLB().changed(steps=5), 5.0),
+        (FreeLB().changed(steps=30), 30.0),
+        (InfoBert().changed(steps=3), 4.0),
+        (InfoBert().changed(steps=3, fused=False), 5.0),
         (Rift(), 28 / 3),
         (Rift(lean=False), 41 / 3),
         (Ascc(), 17 / 3),
@@ -65,7 +66,7 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (Augmentation(), 1.0),
         (FreeLBPlusPlus(steps=10), 10.0),
         (FreeLBPlusPlus(steps=30), 30.0),
-        (FreeAT(steps=3), 3.0),
+        (FreeAT().changed(steps=3), 3.0),
         (SMART(steps=1, proximal=0), 8 / 3),
         (SMART(steps=1), 3.0),
         (SMART(steps=2, proximal=0), 10 / 3),
@@ -79,13 +80,13 @@ def test_slowdowns_of_the_cost_table(defense, slowdown: float) -> None:
 
 def test_yopo_pays_for_its_inner_steps_in_first_layers() -> None:
     """The spec's 10 units for m = 2 and n = 3, where a pass through one of twelve layers was measured at 0.169."""
-    assert update_units(update_passes(YOPO(steps=2, inner_steps=0))) == 3
-    assert batch_units(YOPO(steps=2, inner_steps=3)) == pytest.approx((9 + 6 * 0.169) / 3, abs=0.006)
-    assert batch_units(YOPO(steps=2, inner_steps=3), EncoderShape(layers=6)) == pytest.approx((9 + 6 / 3) / 3)
+    assert update_units(update_passes(YOPO().changed(steps=2, inner_steps=0))) == 3
+    assert batch_units(YOPO().changed(steps=2, inner_steps=3)) == pytest.approx((9 + 6 * 0.169) / 3, abs=0.006)
+    assert batch_units(YOPO().changed(steps=2, inner_steps=3), EncoderShape(layers=6)) == pytest.approx((9 + 6 / 3) / 3)
 
 
 def early_robust(neurons: float) -> EarlyRobust:
-    return EarlyRobust(neuron_sparsity=neurons)
+    return EarlyRobust(pruning=Pruning(neuron_sparsity=neurons))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_predicted_speedups(tokens, neurons, searched, cost, freelb, pgd, lean, 
         FreeLB(): freelb,
         PGD(ascent_backward="full"): pgd,
         PGD(): lean,
-        PGD(steps=10, ascent_backward="full"): pgd10,
+        PGD().changed(steps=10, ascent_backward="full"): pgd10,
         RobustTicket(): robust,
     }
     for baseline, speedup in baselines.items():
@@ -121,7 +122,7 @@ def test_robust_ticket_takes_113_epochs_and_73_on_pairs() -> None:
 
 
 def test_early_bert_searches_cheaply() -> None:
-    assert epoch_units(EarlyBert(neuron_sparsity=0.3)) == pytest.approx(0.2 + 7.47, abs=0.005)
+    assert epoch_units(EarlyBert().changed(neuron_sparsity=0.3)) == pytest.approx(0.2 + 7.47, abs=0.005)
 
 
 def test_augmentation_trains_on_more_texts() -> None:
@@ -143,6 +144,8 @@ def test_a_ticket_costs_what_its_objectives_do() -> None:
     """Half an epoch of search, and ten epochs on the pruned model, whose share of a pass is 0.747."""
     shaped = epoch_units(EarlyRobust(search=SMART(epochs=1)), search_epochs=0.5)
     assert shaped == pytest.approx(0.5 * 3 + 7.47, abs=0.005)
-    tuned = epoch_units(EarlyRobust(fine_tuning=PGD(steps=3)), search_epochs=0.5)
+    tuned = epoch_units(EarlyRobust(fine_tuning=PGD().changed(steps=3)), search_epochs=0.5)
     assert tuned == pytest.approx(0.5 * 5 + 3 * 7.47, abs=0.015)
-    assert epoch_units(EarlyRobust(ticket="random", fine_tuning=FreeLB(steps=2))) == pytest.approx(14.94, abs=0.01)
+    assert epoch_units(EarlyRobust(ticket="random", fine_tuning=FreeLB().changed(steps=2))) == pytest.approx(
+        14.94, abs=0.01
+    )

@@ -21,7 +21,7 @@ TINY = EncoderShape(layers=2, hidden=32, heads=4, neurons=64)
 def test_a_counted_training_is_the_training(bert, batch) -> None:
     """Attention spelt out adds up in another order: the losses are equal to rounding."""
     model, losses = bert(dropout=0.0), []
-    for defense in (PGD(epochs=1, steps=1), CountedSteps(PGD(epochs=1, steps=1))):
+    for defense in (PGD().changed(epochs=1, steps=1), CountedSteps(PGD().changed(epochs=1, steps=1))):
         torch.manual_seed(0)
         (log,) = fit(defense, copy.deepcopy(model), SmallSet(batch, 2))
         losses.append(log.losses)
@@ -40,7 +40,7 @@ def test_flops_of_an_update_are_those_of_the_cost_model(bert, batch) -> None:
 
 
 def test_each_stage_is_counted_and_the_pruned_one_takes_less(bert, batch) -> None:
-    defense = CountedSteps(EarlyBert(epochs=1, neuron_sparsity=0.5))
+    defense = CountedSteps(EarlyBert(epochs=1).changed(neuron_sparsity=0.5))
     fit(defense, bert(), SmallSet(batch, 1), most_updates=1)
     assert list(defense.counted) == ["search", "fine_tune"]
     assert 0 < defense.counted["fine_tune"].flops < defense.counted["search"].flops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from baselines.freelb import FreeLB
+from baselines.needs import BalancedBatches, ReplaceableTokens, Substitutes
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from benchmarks.contract.small import FIRST_WORD, SmallSet, short, small_bert, without_noise
@@ -22,7 +23,7 @@ def test_padding_alone_is_added() -> None:
 
 
 def test_needs_are_met() -> None:
-    batch = SmallSet(frozenset({"substitutes", "replaceable", "balanced_batches"})).batches[0]
+    batch = SmallSet(frozenset({Substitutes(), ReplaceableTokens(), BalancedBatches()})).batches[0]
     assert batch.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert torch.equal(batch.substitutes[..., 0], batch.input_ids)
     others = batch.substitutes[batch.input_ids >= FIRST_WORD]
@@ -31,14 +32,14 @@ def test_needs_are_met() -> None:
 
 
 def test_a_short_defense_is_the_same_kind_with_fewer_epochs_and_steps() -> None:
-    assert short(FreeLB, 3) == FreeLB(epochs=3, learning_rate=2e-3, steps=2)
+    assert short(FreeLB, 3) == FreeLB().changed(epochs=3, learning_rate=2e-3, steps=2)
     ticket = short(RobustTicket)
     assert (ticket.epochs, ticket.first_epochs, ticket.search.epochs) == (8, 2, 2)
 
 
 def test_noise_is_taken_out_wherever_it_starts() -> None:
-    assert without_noise(FreeLB()).init_magnitude == 0
-    assert without_noise(RobustTicket()).search.init_magnitude == 0
+    assert without_noise(FreeLB()).ascent.init_magnitude == 0
+    assert without_noise(RobustTicket()).search.ascent.init_magnitude == 0
     assert without_noise(Rift()).init_magnitude == 0
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from baselines.batch import Batch
+from baselines.needs import BalancedBatches, ReplaceableTokens, Substitutes
 from benchmarks.data.generated_needs import with_needs
 from benchmarks.data.substitutes import SLOTS
 
@@ -19,7 +20,7 @@ def test_nothing_is_added_unasked() -> None:
 
 @pytest.mark.parametrize("first_word", [1, 20])
 def test_substitutes_are_words_of_the_vocabulary_with_the_token_first(first_word: int) -> None:
-    found = with_needs(BATCH, {"substitutes"}, vocabulary=100, first_word=first_word).substitutes
+    found = with_needs(BATCH, {Substitutes()}, vocabulary=100, first_word=first_word).substitutes
     assert found.shape == (2, 4, SLOTS) and torch.equal(found[..., 0], IDS)
     words = first_word <= IDS
     assert (found[words] >= first_word).all() and (found < 100).all()
@@ -28,11 +29,11 @@ def test_substitutes_are_words_of_the_vocabulary_with_the_token_first(first_word
 
 
 def test_replaceable_tokens_are_the_words() -> None:
-    found = with_needs(BATCH, {"replaceable"}, vocabulary=100, first_word=20).replaceable
+    found = with_needs(BATCH, {ReplaceableTokens()}, vocabulary=100, first_word=20).replaceable
     assert found.nonzero().flatten().tolist() == list(range(20, 100))
 
 
 def test_balanced_batches_hold_one_class_after_another() -> None:
-    found = with_needs(BATCH, {"balanced_batches", "substitutes"}, vocabulary=100)
+    found = with_needs(BATCH, {BalancedBatches(), Substitutes()}, vocabulary=100)
     assert found.labels.tolist() == [0, 1] and torch.equal(found.input_ids, IDS[[1, 0]])
     assert torch.equal(found.substitutes[..., 0], found.input_ids) and found.token_type_ids is None

@@ -22,17 +22,17 @@ SPEED = TaskSpeed(
     test_texts=20,
     model_bytes=100,
     watts=None,
-    stages={_name(PGD(steps=2)): {"train": (30, 4.0)}},
+    stages={_name(PGD().changed(steps=2)): {"train": (30, 4.0)}},
 )
 
 
 def test_a_timed_method_is_added_up_from_its_stages() -> None:
-    assert SPEED.update_total(PGD(steps=2)) == 30 * 4
-    assert SPEED.train_seconds(PGD(steps=2)) == pytest.approx(5 + 2 * 4 + 120 + 20 * 0.1)
+    assert SPEED.update_total(PGD().changed(steps=2)) == 30 * 4
+    assert SPEED.train_seconds(PGD().changed(steps=2)) == pytest.approx(5 + 2 * 4 + 120 + 20 * 0.1)
 
 
 def test_any_other_is_predicted_from_fine_tuning() -> None:
-    other = PGD(steps=3, epochs=2)
+    other = PGD().changed(steps=3, epochs=2)
     assert not SPEED.was_timed(other)
     assert SPEED.update_total(other) == epoch_units(other) * 10 * 2
 
@@ -57,7 +57,7 @@ def test_every_stage_is_timed_and_its_updates_are_those_of_a_whole_training(opti
 
 def test_what_is_not_reached_in_time_is_left_to_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "BUDGET_SECONDS", 0.0)
-    described = [("pgd", PGD(steps=1).settings())]
+    described = [("pgd", PGD().changed(steps=1).settings())]
     speed, seconds = _calibrate(options, ("demo",), None, "demo", described, 0, lambda: None)
     assert speed.stages == {} and 0 < speed.update_seconds < seconds
 

@@ -122,7 +122,11 @@ def test_each_ablation_changes_what_it_names_and_nothing_else() -> None:
             seen.add(variant.key)
     assert seen == set(expected)
     search = EXPERIMENTS["table3"].variants[1].cell(PAPER, "imdb", 42).defense.search
-    assert (search.steps, search.init_magnitude, search.learning_rate) == (1, 0.0, plain.search.learning_rate)
+    assert (search.ascent.steps, search.ascent.init_magnitude, search.learning_rate) == (
+        1,
+        0.0,
+        plain.search.learning_rate,
+    )
 
 
 def test_all_as_released_is_the_method_s_own_released_settings() -> None:

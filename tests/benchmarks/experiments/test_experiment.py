@@ -32,7 +32,7 @@ def test_blocks_are_complete_and_shuffled_the_same_way_every_time() -> None:
 
 def test_settings_come_after_the_preset_s() -> None:
     (cell,) = cells(DEMO, ["demo"], ["freelb"], runs=1, settings={"steps": "7"})
-    assert cell.defense.steps == 7
+    assert cell.defense.ascent.steps == 7
     assert cell.defense.epochs == 2
 
 

@@ -97,7 +97,7 @@ def test_what_was_set_of_the_schedule_is_taken_over_and_the_rest_is_the_new_one_
 
 
 def test_a_dictionary_names_its_kind_only_where_that_is_another() -> None:
-    for defense in (EarlyRobust(), EarlyRobust(search=PGD(steps=2)), EarlyRobust(search=FineTune(epochs=3))):
+    for defense in (EarlyRobust(), EarlyRobust(search=PGD().changed(steps=2)), EarlyRobust(search=FineTune(epochs=3))):
         assert with_settings(EarlyRobust(), defense.settings()) == defense
     assert "defense" not in EarlyRobust().settings()["search"]
 
@@ -122,3 +122,11 @@ def test_nested_defenses_that_will_not_do_are_refused(changes: dict[str, str], s
 def test_a_field_for_one_kind_takes_no_other() -> None:
     with pytest.raises(ValueError, match=r"unknown defense for RobustTicket.search 'pgd'; .*known: freelb"):
         with_settings(RobustTicket(), {"search": "pgd"})
+
+
+def test_the_ascent_s_settings_go_by_their_own_names_and_by_the_ascent_s() -> None:
+    one, other = (with_settings(FreeLB(), parse_assignments([f"{name}=3"])) for name in ("steps", "ascent.steps"))
+    assert one == other and one.ascent.steps == 3
+    assert with_settings(EarlyRobust(), {"search.steps": "2"}).search.ascent.steps == 2
+    with pytest.raises(ValueError, match=r"the setting 'steps' of FreeLB is given twice, got 'ascent\.steps' too"):
+        with_settings(FreeLB(), {"steps": "2", "ascent.steps": "3"})

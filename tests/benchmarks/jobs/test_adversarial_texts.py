@@ -9,6 +9,7 @@ from made_up import outcome
 
 from baselines.augmentation import Augmentation
 from baselines.fine_tune import FineTune
+from baselines.needs import AdversarialTexts
 from benchmarks.data.examples import Example
 from benchmarks.experiments.experiment import Cell, cells
 from benchmarks.jobs import attack as attacking
@@ -21,6 +22,7 @@ from benchmarks.results.store import content_key
 from benchmarks.results.verify import verify
 
 CELL = Cell("demo", Augmentation(epochs=2, learning_rate=1e-3, share=0.3), 42)
+WANTED = CELL.defense.need(AdversarialTexts)
 
 
 def test_the_base_is_fine_tuning_with_the_same_settings() -> None:
@@ -29,10 +31,10 @@ def test_the_base_is_fine_tuning_with_the_same_settings() -> None:
 
 def test_a_share_of_the_texts_is_drawn_by_seed() -> None:
     examples = [Example(f"train-{number}", ("a film that is good",), 0) for number in range(50)]
-    drawn = drawn_texts(examples, CELL)
-    assert len(drawn) == 15 and drawn == drawn_texts(examples, CELL)
+    drawn = drawn_texts(examples, WANTED, 42)
+    assert len(drawn) == 15 and drawn == drawn_texts(examples, WANTED, 42)
     assert [example for example in examples if example in drawn] == drawn
-    assert drawn != drawn_texts(examples, replace(CELL, seed=43))
+    assert drawn != drawn_texts(examples, WANTED, 43)
 
 
 def test_all_texts_of_more_than_four_words_are_attacked_by_default() -> None:
@@ -43,10 +45,9 @@ def test_all_texts_of_more_than_four_words_are_attacked_by_default() -> None:
         Example("long, short", ("what is this about in short", "a film"), 1),
         Example("short, long", ("a film", "it is about a film"), 1),
     ]
-    cell = replace(CELL, defense=Augmentation())
-    assert [example.id for example in drawn_texts(examples, cell)] == ["five", "short, long"]
-    every = replace(CELL, defense=Augmentation(least_words=0))
-    assert drawn_texts(examples, every) == examples
+    wanted = Augmentation().need(AdversarialTexts)
+    assert [example.id for example in drawn_texts(examples, wanted, 42)] == ["five", "short, long"]
+    assert drawn_texts(examples, replace(wanted, least_words=0), 42) == examples
 
 
 def test_every_attacked_text_is_added_with_its_label_but_where_the_attack_broke() -> None:
@@ -62,11 +63,11 @@ def test_every_attacked_text_is_added_with_its_label_but_where_the_attack_broke(
 
 
 def test_recipes_of_another_loop_are_refused() -> None:
-    assert training_recipe(Augmentation()).key == "textfooler"
+    assert training_recipe(WANTED).key == "textfooler"
     with pytest.raises(ValueError, match="must be one of the suite's own recipes, got 'textattack:PWWSRen2019'"):
-        training_recipe(Augmentation(recipe="textattack:PWWSRen2019"))
+        training_recipe(AdversarialTexts("textattack:PWWSRen2019"))
     with pytest.raises(ValueError, match="unknown recipe 'textfoler'; did you mean 'textfooler'"):
-        training_recipe(Augmentation(recipe="textfoler"))
+        training_recipe(AdversarialTexts("textfoler"))
 
 
 def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +92,8 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     assert train(setup, base_cell(cell)) == base, "a stored training is not redone"
     assert not list(setup.store.attacks()), "attacks on training texts are no results"
 
-    path = setup.store.of_training_texts().outcomes_path(content_key(setup.adversarial_identity(cell)))
+    made_by = content_key(setup.adversarial_identity(cell, cell.defense.need(AdversarialTexts)))
+    path = setup.store.of_training_texts().outcomes_path(made_by)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:7]) + lines[7][:9])
     (setup.store.root / "trainings" / record.key / "record.json").unlink()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from baselines.needs import AdversarialTexts
 from benchmarks.experiments.defenses import tree_defenses
 from benchmarks.experiments.experiment import Terms, cells
 from benchmarks.experiments.options import Options
@@ -41,8 +42,8 @@ def identities(out: Path) -> dict[str, dict]:
     found = {}
     for cell in cells(setup.preset, ["demo"], sorted(tree_defenses()), runs=2):
         found[f"training {cell.defense.key} {cell.seed}"] = identity = setup.training_identity(cell)
-        if "adversarial_texts" in cell.defense.needs:
-            found[f"texts of {cell.defense.key} {cell.seed}"] = setup.adversarial_identity(cell)
+        if wanted := cell.defense.need(AdversarialTexts):
+            found[f"texts of {cell.defense.key} {cell.seed}"] = setup.adversarial_identity(cell, wanted)
         for recipe in setup.recipes:
             found[f"attack {cell.defense.key} {cell.seed} {recipe.key}"] = setup.attack_identity(
                 content_key(identity), "demo", recipe, ATTACK_SEED, ENGINE

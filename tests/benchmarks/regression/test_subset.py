@@ -47,7 +47,7 @@ def test_counters_are_those_of_the_training(seen) -> None:
     model = exact_classifier(find_backbone("minilm").load_tokenizer())
     assert seen.counters["model"]["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert seen.counters["model"]["kept_heads"] == [[0, 1, 2, 3]] * 2
-    adversarial = observe(PGD(**SHORT, steps=1), recipes=())
+    adversarial = observe(PGD().changed(**SHORT, steps=1), recipes=())
     assert adversarial.counters["stage train"]["n_backward_input"] == 4
     assert adversarial.counters["model"]["training_flops"] > 1.5 * seen.counters["model"]["training_flops"]
 

@@ -56,8 +56,8 @@ def unclipped(defense):
 def from_the_clean_text(defense):
     """The same, from the clean text, since noise is drawn for padding too."""
     if hasattr(defense, "search"):
-        return replace(defense, search=replace(defense.search, init_magnitude=0.0))
-    return replace(defense, init_magnitude=0.0) if hasattr(defense, "init_magnitude") else defense
+        return replace(defense, search=defense.search.changed(init_magnitude=0.0))
+    return defense.changed(init_magnitude=0.0) if "init_magnitude" in defense.settings() else defense
 
 
 @pytest.mark.parametrize("title", METHODS)

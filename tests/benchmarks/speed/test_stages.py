@@ -40,7 +40,7 @@ def test_an_unknown_stage_is_refused() -> None:
 def test_a_step_makes_no_update_and_leaves_no_gradient() -> None:
     model, batch = random_bert(TINY), random_batch(2, 8, 100)
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    step_and_clear(open_stage(PGD(steps=1), "train", model, batch), batch)
+    step_and_clear(open_stage(PGD().changed(steps=1), "train", model, batch), batch)
     assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -53,7 +53,7 @@ def test_the_pruned_stage_is_pruned() -> None:
 
 def test_counters_are_exact() -> None:
     model, batch = random_bert(TINY), random_batch(2, 8, 100)
-    stage = open_stage(PGD(steps=2), "train", model, batch)
+    stage = open_stage(PGD().changed(steps=2), "train", model, batch)
     found = exact_counters(model, stage.parameters, lambda: step_and_clear(stage, batch))
     assert (found["n_forward"], found["n_backward_full"], found["n_backward_input"]) == (3, 1, 2)
     assert found["parameters"] == sum(parameter.numel() for parameter in model.parameters())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from encoders import KINDS, logits, make
 
-from baselines.primitives.pruning import draw_ticket, kept_of, prune_, random_coefficients
+from baselines.primitives.pruning import Pruning, kept_of, prune_, random_coefficients
 from benchmarks.victims.saved import load_classifier, save_classifier
 
 
@@ -17,7 +17,7 @@ from benchmarks.victims.saved import load_classifier, save_classifier
 def test_logits_survive(kind: str, pruned: bool, batch, tmp_path) -> None:
     model = make(kind)
     if pruned:
-        prune_(model, draw_ticket(*random_coefficients(model, 0), head_sparsity=0.25, neuron_sparsity=0.4))
+        prune_(model, Pruning(0.25, 0.4).draw(*random_coefficients(model, 0)))
     digest = save_classifier(model, tmp_path / "m")
     loaded = load_classifier(tmp_path / "m")
     torch.testing.assert_close(logits(loaded, batch()), logits(model, batch()), rtol=0, atol=1e-6)
@@ -28,7 +28,7 @@ def test_logits_survive(kind: str, pruned: bool, batch, tmp_path) -> None:
 
 def test_a_pruned_model_that_was_loaded_is_saved_again(batch, tmp_path) -> None:
     model = make("bert")
-    prune_(model, draw_ticket(*random_coefficients(model, 0), head_sparsity=0.25, neuron_sparsity=0.4))
+    prune_(model, Pruning(0.25, 0.4).draw(*random_coefficients(model, 0)))
     first = save_classifier(model, tmp_path / "a")
     assert save_classifier(load_classifier(tmp_path / "a"), tmp_path / "b") == first
 
