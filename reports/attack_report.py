@@ -99,7 +99,7 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
         Column("Task", "task", False),
         Column("Method", "method", False),
         Column("Attack", "attack", False),
-        Column("Clean %", "subset_clean_percent"),
+        Column("Clean % of attacked", "subset_clean_percent"),
         Column("Aua %", "aua_percent"),
         Column("Worst Aua %", "aua_worst_percent"),
         Column("ASR %", "asr_percent"),
@@ -313,8 +313,9 @@ def check_examples(count: int) -> None:
 
 NOTES = (
     "All numbers are derived from stored outcomes; mean ± sample standard deviation over runs.",
-    "Clean % and Aua % are shares of all drawn texts; those misread from the start count as lost. Worst Aua % is the "
-    "share that withstood every attack shown for that task and method, on the same texts.",
+    "Clean % of attacked and Aua % are shares of all drawn texts; those misread from the start count as lost. Table 1 "
+    "has Clean %, the share of all test texts. Worst Aua % is the share that withstood every attack shown for that "
+    "task and method, on the same texts.",
     "ASR % and #Query are over attacked texts, words changed and similarity over successful attacks. Similarity is by "
     "each recipe's own measure: it compares methods, not recipes.",
 )

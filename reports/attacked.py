@@ -12,7 +12,7 @@ from reports.tables import Column, Number, Table
 COLUMNS = (
     Column("Model", "model", False),
     Column("Recipe", "recipe", False),
-    Column("Clean %", "clean_percent"),
+    Column("Clean % of attacked", "subset_clean_percent"),
     Column("Aua %", "aua_percent"),
     Column("ASR %", "asr_percent"),
     Column("#Query", "queries"),
@@ -31,7 +31,7 @@ def attack_table(attacks: Sequence[FileAttack], outcomes: Sequence[Sequence[Outc
     """
     first = attacks[0]
     caption = [
-        f"Clean % is on the attacked texts, of at most {first.victim.max_length} tokens. Engine {first.engine}.",
+        f"All texts are attacked, each cut to {first.victim.max_length} tokens at most. Engine {first.engine}.",
         f"{first.resources.describe()}." if first.recipe.library is None else first.recipe.note,
         *first.notes,
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -294,27 +295,30 @@ def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
     return list(found)
 
 
-def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
-    """Diverged runs, times that do not count, flags, differing conditions of times, attacks that broke."""
+def troubles(
+    trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult], names: Mapping[str, str] | None = None
+) -> list[str]:
+    """Diverged runs, times that do not count, flags, differing conditions of times, attacks that broke.
+
+    Args:
+        names: what the method or variant of a run is called, by the run's key; its title where it is not among them.
+    """
     lines = []
     for task in dict.fromkeys(record.task for record in trained):
         unlike = differing_conditions([record for record in trained if record.task == task])
         lines += [f"{title_of(task)}: {sentence}." for sentence in unlike]
-    names = _run_names(trained)
-    diverged = [name for name, record in names.items() if record.status == "diverged"]
+    runs = list({record.key: record for record in trained}.values())
+    called = {record.key: (names or {}).get(record.key, record.title) for record in runs}
+    if len({record.task for record in runs}) > 1:
+        called = {record.key: f"{called[record.key]} on {title_of(record.task)}" for record in runs}
+    diverged = [f"{called[record.key]} seed {record.seed}" for record in runs if record.status == "diverged"]
     if diverged:
         lines.append(f"Diverged and blank: {', '.join(diverged)}.")
-    lines += [
-        f"Failed and blank: {name} {record.error}." for name, record in names.items() if record.status == "failed"
-    ]
-    uncounted: dict[str, list[str]] = {}
-    for name, record in names.items():
-        if record.invalid:
-            uncounted.setdefault("; ".join(record.invalid), []).append(name)
-    for why, which in uncounted.items():
-        everyone = len(which) == len(names) > 1
-        lines.append(f"Time not counted, {'all runs' if everyone else ', '.join(which)}: {why}.")
-    lines += [f"Flagged, {name}: {'; '.join(record.flags)}." for name, record in names.items() if record.flags]
+    for record in runs:
+        if record.status == "failed":
+            lines.append(f"Failed and blank: {called[record.key]} seed {record.seed} {record.error}.")
+    lines += _by_reason("Time not counted", [(called[record.key], record.invalid) for record in runs])
+    lines += _by_reason("Flagged", [(called[record.key], record.flags) for record in runs])
     broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
     if broken:
         lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
@@ -324,22 +328,34 @@ def troubles(trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult])
     return lines
 
 
-def _run_names(trained: Sequence[TrainingRecord]) -> dict[str, TrainingRecord]:
-    """Runs by method and seed, by task where there are several, and by their keys' beginnings where that is not enough.
+def _by_reason(what: str, runs: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """A sentence a reason: how many runs it is true of, and of which methods or variants. Details are in the records.
 
-    Variants of a method are told apart by their keys alone.
+    Args:
+        runs: what each is called, with its reasons.
     """
-    several = len({record.task for record in trained}) > 1
-    called = [
-        f"{record.title} seed {record.seed}" + (f" on {title_of(record.task)}" if several else "") for record in trained
+    found: dict[str, list[str]] = {}
+    for name, reasons in runs:
+        for reason in dict.fromkeys(map(_without_details, reasons)):
+            found.setdefault(reason, []).append(name)
+    return [
+        f"{what}, {reason}: "
+        + (f"all {len(runs)} runs." if len(names) == len(runs) > 1 else f"{_count(names, runs)} ({_listed(names)}).")
+        for reason, names in found.items()
     ]
-    keys = {
-        name: {record.key for record, other in zip(trained, called, strict=True) if other == name} for name in called
-    }
-    return {
-        name if len(keys[name]) == 1 else f"{name} ({record.key[:8]})": record
-        for name, record in zip(called, trained, strict=True)
-    }
+
+
+def _count(names: Sequence[str], runs: Sequence[Any]) -> str:
+    return f"{len(names)} of {len(runs)} run{'s' if len(runs) > 1 else ''}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
+
+
+def _without_details(reason: str) -> str:
+    """A flag's reason up to its first colon or number, so that runs with other numbers share it."""
+    return re.split(r"\s+(?:into|in)?\s*(?=\d)", reason.partition(":")[0], maxsplit=1)[0]
 
 
 def _tickets(trained: Sequence[TrainingRecord]) -> list[str]:

@@ -242,7 +242,11 @@ def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[Variant
     ]
     if unsettled:
         lines.append(f"Searches whose masks had not settled by their end: {'; '.join(unsettled)}.")
-    return [*lines, *troubles(trained, [result for each in runs for result in each.attacks])]
+    names: dict[str, str] = {}
+    for each in runs:
+        for record in each.trained:
+            names.setdefault(record.key, each.variant.label)
+    return [*lines, *troubles(trained, [result for each in runs for result in each.attacks], names)]
 
 
 def replaced_tasks(setup: Setup, experiment: Experiment) -> list[str]:

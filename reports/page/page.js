@@ -157,7 +157,7 @@
       ...[["Training", run.training], ["Attack", run.attack]].flatMap(([kind, key]) =>
         key ? [make("h4", {}, kind), recordList(key)] : [])));
     byId("provenance-body").replaceChildren(
-      plainTable(["Run", "Aua %", "#Query", "Test clean %", "Training s", "Trouble"], numbers), ...records);
+      plainTable(["Run", "Aua %", "#Query", "Clean %", "Training s", "Trouble"], numbers), ...records);
     dialog.showModal();
     dialog.scrollTop = 0;
   }

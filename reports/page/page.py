@@ -35,7 +35,7 @@ FIRST_COLUMNS = (
     "task",
     "method",
     "attack",
-    "subset_clean_percent",
+    "clean_percent",
     "aua_percent",
     "aua_worst_percent",
     "queries",

@@ -21,7 +21,7 @@ from reports.tables import Column, Number, Table
 NOT_ATTACKED = "not attacked"
 HEAD = (Column("Task", "task", False), Column("Method", "method", False), Column("Attack", "attack", False))
 OF_TRAINING = (
-    Column("Test clean %", "clean_percent"),
+    Column("Clean %", "clean_percent"),
     Column("Training s", "training_seconds"),
     Column("Measured cost", "measured_fine_tuning_costs"),
     Column("Predicted cost", "predicted_fine_tuning_costs"),

@@ -33,7 +33,7 @@ def test_percentages_count_every_text_and_the_broken_are_named() -> None:
     ]
     table = attack_table([attack_at(2.0)], [outcomes])
     (row,) = table.records()
-    assert (row["clean_percent"], row["aua_percent"], row["asr_percent"], row["queries"]) == (50, 25, 50, 15)
+    assert (row["subset_clean_percent"], row["aua_percent"], row["asr_percent"], row["queries"]) == (50, 25, 50, 15)
     assert (row["texts"], row["errors"]) == (4, 1) and table.incomplete
     assert "d: ValueError: the label 7 of d is outside" in table.caption
     assert "A note." in table.caption
@@ -43,7 +43,7 @@ def test_percentages_count_every_text_and_the_broken_are_named() -> None:
 def test_a_victim_that_answers_nothing_reads_nothing_rightly() -> None:
     table = attack_table([attack_at(1.0)], [[outcome(name, "error", error="IndexError: x") for name in "abc"]])
     (row,) = table.records()
-    assert (row["clean_percent"], row["aua_percent"], row["errors"]) == (0, 0, 3) and table.incomplete
+    assert (row["subset_clean_percent"], row["aua_percent"], row["errors"]) == (0, 0, 3) and table.incomplete
 
 
 def test_before_and_after_calibration_stand_below_each_other() -> None:

@@ -111,28 +111,43 @@ def test_times_under_unlike_schedules_are_not_divided_and_the_caption_names_each
     assert schedules(trained[:1]) == [f"Schedule of every method: {words} 0.01, gradients clipped at 1."]
 
 
-def test_flags_stand_in_the_caption() -> None:
+def test_a_flag_s_reason_stands_once_with_how_many_runs_and_which_methods() -> None:
     trained, _ = runs()
-    flagged = [trained[0], replace(trained[1], flags=["contention: other processes kept 1.0 of 2 cores busy"])]
+    flags = (
+        ["contention: other processes kept 1.0 of 2 cores busy", "drift: search", "drift: fine_tune"],
+        ["resumed 2 times"],
+    )
+    flagged = [
+        replace(trained[0], flags=flags[0]),
+        replace(trained[1], flags=flags[0][:1]),
+        replace(trained[2], flags=flags[1]),
+    ]
     assert troubles(flagged, []) == [
-        "Flagged, Fine-tune seed 42: contention: other processes kept 1.0 of 2 cores busy."
+        f"Flagged, contention: 2 of 3 runs ({trained[0].title}, {trained[1].title}).",
+        f"Flagged, drift: 1 of 3 runs ({trained[0].title}).",
+        f"Flagged, resumed: 1 of 3 runs ({trained[2].title}).",
     ]
+    slow = [{"invalid": [f"hardware slowdown in {share} % of samples"], "warnings": []} for share in (3, 9)]
+    throttled = [replace(record, watch=watch) for record, watch in zip(trained, slow, strict=False)]
+    assert troubles(throttled, []) == ["Time not counted, hardware slowdown: all 2 runs."]
 
 
-def test_runs_called_alike_are_told_apart_by_key_and_a_reason_stands_once() -> None:
+def test_runs_are_told_apart_by_the_names_of_their_variants_and_by_task() -> None:
     trained, _ = runs()
-    untimed = {"invalid": ["timing was not asked for"], "warnings": []}
-    twins = [replace(trained[0], key=key, watch=untimed, flags=["resumed"]) for key in ("a" * 64, "b" * 64)]
-    name = f"{trained[0].title} seed {trained[0].seed}"
-    assert troubles(twins, []) == [
-        "Time not counted, all runs: timing was not asked for.",
-        f"Flagged, {name} (aaaaaaaa): resumed.",
-        f"Flagged, {name} (bbbbbbbb): resumed.",
+    untimed = {"invalid": ["timing was not asked for: other work"], "warnings": []}
+    variants = [replace(trained[0], key=key, watch=untimed, flags=["drift: train"]) for key in ("a", "b", "c", "d")]
+    quiet = replace(trained[0], key="e")
+    names = {"a": "random ticket", "b": "random ticket", "c": "γ = 0.3", "d": "γ = 0.1", "e": "EarlyRobust"}
+    assert troubles([*variants, quiet], [], names) == [
+        "Time not counted, timing was not asked for: 4 of 5 runs (random ticket, γ = 0.3, γ = 0.1).",
+        "Flagged, drift: 4 of 5 runs (random ticket, γ = 0.3, γ = 0.1).",
     ]
-    assert troubles([twins[0], twins[0]], []) == troubles(twins[:1], []), "rows may share a run"
-    elsewhere = replace(twins[1], task="imdb", watch={"invalid": [], "warnings": []})
-    sentence = f"Time not counted, {name} on SST-2: timing was not asked for."
-    assert sentence in troubles([twins[0], elsewhere], [])
+    assert troubles([variants[0], variants[0]], [], names) == troubles(variants[:1], [], names), "rows may share a run"
+    elsewhere = replace(variants[2], task="imdb", status="diverged", watch={"invalid": [], "warnings": []}, flags=[])
+    assert troubles([variants[0], elsewhere], [], names)[:2] == [
+        "Diverged and blank: γ = 0.3 on IMDB seed 42.",
+        "Time not counted, timing was not asked for: 1 of 2 runs (random ticket on SST-2).",
+    ]
 
 
 def test_a_method_of_the_user_s_is_predicted_from_its_counted_passes() -> None:

@@ -39,6 +39,7 @@ class Made:
         aua: int = 100,
         clean: int = 180,
         texts: int = 200,
+        met: int | None = None,
         recipes: Sequence[str] = ("textfooler",),
         seconds: float = 10.0,
         surroundings: Mapping[str, Any] | None = None,
@@ -49,6 +50,7 @@ class Made:
         """One defense's runs on a task: `aua` and `clean` of `texts` texts withstand and are read rightly.
 
         Args:
+            met: how many of the texts are attacked; all where None.
             settings: hyperparameters, checked by the defense; `extra` ones are not.
         """
         kind = find_defense(defense)
@@ -71,9 +73,9 @@ class Made:
             )
             self.trainings[record.key] = record
             for recipe in recipes:
-                statuses = [("failed" if bit == "1" else "successful") for bit in bits(aua, texts, seed)]
+                statuses = [("failed" if bit == "1" else "successful") for bit in bits(aua, met or texts, seed)]
                 attacked = {"training": record.key, "recipe": recipe, **(attack_settings or {})}
-                made = attack(record, recipe, texts, key=content_key(attacked), identity=attacked)
+                made = attack(record, recipe, met or texts, key=content_key(attacked), identity=attacked)
                 self.results.append(
                     AttackResult(made, [outcome(number, status) for number, status in enumerate(statuses)])
                 )
