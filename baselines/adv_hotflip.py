@@ -12,7 +12,7 @@ from baselines.batch import Batch
 from baselines.defense import Defense, Passes
 from baselines.needs import ReplaceableTokens
 from baselines.primitives.perturbation import embed, forward
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 
 ROWS_AT_ONCE = 512  # positions scored against the whole vocabulary in one product, which bounds its memory
 

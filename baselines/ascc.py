@@ -27,8 +27,8 @@ from baselines.primitives.substitution import (
     substitute_words,
     substitutes_of,
 )
-from baselines.refusal import require
 from baselines.settings import added_later
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Ascc(Defense, key="ascc"):
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage."""
         for stage in super().stages(model):
-            yield replace(stage, eager_because="its adversary's optimiser counts on the host")
+            yield replace(stage, not_capturable_reason="its adversary's optimiser counts on the host")
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""

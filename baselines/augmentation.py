@@ -11,7 +11,7 @@ from baselines.batch import Batch
 from baselines.defense import Defense, Passes, StageCost
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts, Need
-from baselines.refusal import require
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 What a step does on the host between its launches, such as putting back a random state, cuts the recording: a recorded
 step is launches, an act, launches, and so on. All else that Python does in a step is done once, while it is recorded;
-a step in which that may come out otherwise says so in `Stage.eager_because` and is refused.
+a step in which that may come out otherwise says so in `Stage.not_capturable_reason` and is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Generator, Tensor, nn
 from transformers.utils import import_utils
 
 from baselines.batch import Batch
-from baselines.defense import Remembers, Stage, Step
-from baselines.refusal import UserError
-from baselines.resuming import random_state, restore_random_state
+from baselines.checkpointing import random_state, restore_random_state
+from baselines.defense import Stage, Stateful, Step
+from baselines.validation import UserError
 
 WARM_UPS = 2  # libraries make their workspaces in the first call, which cannot be recorded
 
@@ -166,15 +166,15 @@ class CapturedStep:
         ValueError: where replays of the stage's step would not do what the step does.
     """
 
-    def __init__(self, title: str, stage: Stage, step: Step, counts: Remembers, graphs: Graphs):
+    def __init__(self, title: str, stage: Stage, step: Step, counts: Stateful, graphs: Graphs):
         self._name, self._parameters, self._step = f"{title}, stage {stage.name!r}", stage.parameters, step
         self._counts, self._graphs = counts, graphs
-        because = stage.eager_because
-        if stage.memory is None:
-            because = because or "it does not say in `memory` what its step remembers"
+        because = stage.not_capturable_reason
+        if stage.state is None:
+            because = because or "it does not declare in `state` what its step changes"
         if because is not None:
             raise self._refusal(because)
-        self._generators = [each for each in stage.memory or () if isinstance(each, Generator)]
+        self._generators = [each for each in stage.state or () if isinstance(each, Generator)]
         self._gradients: dict[nn.Parameter, Tensor] = {}
         self._recorded: dict[tuple[object, ...], _Recorded] = {}
 

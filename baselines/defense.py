@@ -18,8 +18,8 @@ from torch import Generator, Tensor, nn
 
 from baselines.batch import Batch
 from baselines.needs import Need
-from baselines.refusal import UserError, require
 from baselines.settings import changed, plain
+from baselines.validation import UserError, require
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -103,14 +103,17 @@ class Schedule:
     max_grad_norm: float | None = 1.0
 
 
-class Remembers(Protocol):
-    """Something that changes from update to update and is neither a parameter, nor the optimiser's, nor the trace."""
+class Stateful(Protocol):
+    """An object that a step or `after_update` changes, so that a checkpoint must hold its state.
+
+    Parameters, the optimiser and the trace are held anyway.
+    """
 
     def state(self) -> dict[str, Any]:
-        """All of it as tensors and JSON values."""
+        """The whole state as tensors and JSON values."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Becomes what it was when `state` was read; called on a fresh one."""
+        """Take a state over; called on a newly made object."""
 
 
 @dataclass
@@ -132,12 +135,12 @@ class Stage:
         shuffle: whether the texts come in a seeded random order or as stored.
         replays: how often in a row a batch is given to `step`, each time with an optimiser update of its own; schedule
             and progress count the batch once.
-        after_update: hears the progress after each update; returning True ends the stage.
-        trace: what the method wants in the log (numbers, strings and lists of them), filled while the stage runs.
-        memory: what `step` and `after_update` remember between updates beside parameters and trace, () for nothing.
-            None says nothing about it: a training that was killed then begins this stage anew.
-        eager_because: why `step` may not be recorded once and replayed ("its penalty grows from update to update"), or
-            None where nothing but the batch and random numbers decides what it does; see `baselines.capture`.
+        after_update: called with the progress after each update; returning True ends the stage.
+        trace: what the method writes into the log (numbers, strings and lists of them), filled while the stage runs.
+        state: the objects and generators, beside parameters and trace, that `step` and `after_update` change; () for
+            none. None means not declared: a killed training then runs this stage from its start.
+        not_capturable_reason: why `step` may not be recorded once and replayed ("its penalty grows from update to
+            update"), or None where the batch and random numbers alone decide what it does; see `baselines.capture`.
     """
 
     name: str
@@ -155,8 +158,8 @@ class Stage:
     replays: int = 1
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
-    memory: Sequence[Remembers | Generator] | None = None
-    eager_because: str | None = None
+    state: Sequence[Stateful | Generator] | None = None
+    not_capturable_reason: str | None = None
 
     def decays(self) -> tuple[nn.Parameter, ...]:
         """The parameters that decay."""
@@ -244,7 +247,7 @@ class Defense(ABC):
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """The stages in the paper's order; by default one, over all parameters of `model`, with `step`."""
-        yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()), memory=())
+        yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()), state=())
 
     def update_passes(self) -> Passes | None:
         """What one batch costs in the last stage, as this defense declares it; None where it declares nothing."""

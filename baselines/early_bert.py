@@ -14,8 +14,8 @@ from baselines.defense import Defense, Passes, Stage, StageCost
 from baselines.fine_tune import FineTune
 from baselines.primitives.importance import Importance
 from baselines.primitives.pruning import TASK_SPARSITIES, Pruning, prune_, random_coefficients
-from baselines.refusal import require
 from baselines.settings import inlined
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class EarlyBert(Defense, key="early_bert"):
                 warmup_ratio=0.0,
                 after_update=lambda progress: trace.update(draw_epoch=progress.epoch, draw_update=progress.update),
                 trace=trace,
-                memory=(),
+                state=(),
             )
             coefficients = importance.snapshot()
             importance.remove()
@@ -105,12 +105,12 @@ class EarlyBert(Defense, key="early_bert"):
         fine_tune = FineTune(epochs=self.epochs, learning_rate=self.learning_rate)
         if not self.keep_coefficients_trainable:
             yield self.stage(
-                "fine_tune", lambda batch: fine_tune.step(model, batch), list(model.parameters()), memory=()
+                "fine_tune", lambda batch: fine_tune.step(model, batch), list(model.parameters()), state=()
             )
             return
         importance = Importance(model)
         parameters = [*model.parameters(), *importance.parameters()]
-        yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), parameters, memory=())
+        yield self.stage("fine_tune", lambda batch: fine_tune.step(model, batch), parameters, state=())
         importance.fold_()
 
     def _search_step(self, model: nn.Module, importance: Importance, batch: Batch) -> Tensor:

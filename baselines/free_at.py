@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.perturbation import Ascent, embed, forward
-from baselines.refusal import require
 from baselines.settings import inlined
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +61,8 @@ class FreeAT(Defense, key="free_at"):
             step,
             list(model.parameters()),
             replays=self.ascent.steps,
-            memory=(),
-            eager_because="its perturbation lives on from one replay of a batch to the next",
+            state=(),
+            not_capturable_reason="its perturbation lives on from one replay of a batch to the next",
         )
 
     def replay(self, model: nn.Module, batch: Batch, delta: Tensor) -> tuple[Tensor, Tensor]:

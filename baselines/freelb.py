@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
-from baselines.refusal import require
 from baselines.settings import inlined
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)

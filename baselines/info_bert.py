@@ -13,8 +13,8 @@ from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Stage
 from baselines.primitives.information import Critic, anchored_bound, anchors, bottleneck_bound, most_anchors
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
-from baselines.refusal import require
 from baselines.settings import added_later, inlined
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class InfoBert(Defense, key="info_bert"):
 
         bound = self.max_grad_norm if self.clip_critic else None
         parameters = [*model.parameters(), *critic.parameters()]
-        stage = self.stage("train", step, parameters, max_grad_norm=bound, memory=(generator,))
+        stage = self.stage("train", step, parameters, max_grad_norm=bound, state=(generator,))
         if self.decay_critic_biases:
             stage.decayed = (*stage.decays(), critic.hidden.bias, critic.score.bias)
         yield stage

@@ -29,7 +29,7 @@ from baselines.primitives.substitution import (
     substitutes_of,
     text_feature,
 )
-from baselines.refusal import require
+from baselines.validation import require
 
 ENTROPY_SCALE = 300 * 128  # the release divides the summed entropy by this, whatever the batch's size
 
@@ -118,8 +118,8 @@ class Rift(Defense, key="rift"):
             "train",
             lambda batch: self.objective(model, teacher, projectors, batch),
             [*model.parameters(), *projectors.parameters()],
-            memory=(),
-            eager_because="its adversary's optimiser counts on the host",
+            state=(),
+            not_capturable_reason="its adversary's optimiser counts on the host",
         )
 
     def objective(

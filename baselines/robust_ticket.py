@@ -13,7 +13,7 @@ from baselines.defense import Defense, Passes, Progress, Stage, StageCost
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.primitives.weight_masks import FixedMasks, WeightMasks
-from baselines.refusal import require
+from baselines.validation import require
 
 INTENDED_RAMP = 1
 RELEASED_RAMP = 3  # the release counts the three input tensors of a batch as updates
@@ -120,7 +120,7 @@ class RobustTicket(Defense, key="robust_ticket"):
             lambda batch: plain.step(model, batch),
             list(model.parameters()),
             epochs=self.first_epochs,
-            memory=(),
+            state=(),
         )
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         masks = WeightMasks(model)
@@ -132,10 +132,10 @@ class RobustTicket(Defense, key="robust_ticket"):
             search.step,
             [*masks.scores],
             max_grad_norm=None,
-            after_update=search.hear,
+            after_update=search.observe,
             trace=search.trace,
-            memory=(search,),
-            eager_because="its penalty's weight changes from update to update",
+            state=(search,),
+            not_capturable_reason="its penalty's weight changes from update to update",
         )
         drawn = masks.draw(self.sparsity)
         masks.remove()
@@ -144,7 +144,7 @@ class RobustTicket(Defense, key="robust_ticket"):
             parameter.grad = None
         model.load_state_dict(initial)
         fixed = FixedMasks(model, drawn)
-        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()), memory=())
+        yield self.stage("fine_tune", lambda batch: plain.step(model, batch), list(model.parameters()), state=())
         fixed.bake_()
 
 
@@ -156,8 +156,8 @@ class _MaskSearch:
         self.done = 0.0
         self.trace: dict[str, Any] = {"sparsity": defense.sparsity}
 
-    def hear(self, progress: Progress) -> None:
-        """Notes how much of the search the next update will have done; of the first, which it does not hear of, 0."""
+    def observe(self, progress: Progress) -> None:
+        """Note the share of the search that the next update ends; for the first update, before any call, it is 0."""
         self.done = (progress.update + 1) / progress.total_updates
 
     def state(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class _MaskSearch:
         return {"done": self.done}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts it back."""
+        """Take it over."""
         self.done = state["done"]
 
     def step(self, batch: Batch) -> Tensor:

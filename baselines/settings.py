@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Any, TypeVar
 
-from baselines.refusal import unknown
+from baselines.validation import unknown
 
 ADDED_LATER, INLINED = "added_later", "inlined"
 

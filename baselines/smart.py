@@ -16,8 +16,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Progress, Stage
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
-from baselines.refusal import require
 from baselines.settings import added_later
+from baselines.validation import require
 
 RELEASED: Mapping[str, Any] = {
     "step_size": 1e-5,
@@ -108,8 +108,8 @@ class SMART(Defense, key="smart"):
             "train",
             lambda batch: self.objective(model, batch, None if average is None else average.predict),
             list(model.parameters()),
-            after_update=average and average.hear,
-            memory=() if average is None else (average,),
+            after_update=average and average.observe,
+            state=() if average is None else (average,),
         )
 
     def objective(self, model: nn.Module, batch: Batch, teacher: Callable[[Batch], Tensor] | None = None) -> Tensor:
@@ -185,8 +185,8 @@ class _Average:
         with torch.no_grad(), _without_dropout(self.model):
             return functional_call(self.model, self.weights, kwargs=batch.inputs()).logits
 
-    def hear(self, progress: Progress) -> None:
-        """Moves the average towards the weights after an update."""
+    def observe(self, progress: Progress) -> None:
+        """Move the average towards the weights after an update."""
         is_early = progress.update <= FIRST_SHARE * progress.total_updates
         kept = self.defense.first_averaging if is_early else self.defense.averaging
         get_ema_multi_avg_fn(kept)([*self.weights.values()], [*self.model.parameters()], progress.update)
@@ -196,7 +196,7 @@ class _Average:
         return self.weights
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Takes them back."""
+        """Take them over."""
         for name, weight in self.weights.items():
             weight.copy_(state[name])
 

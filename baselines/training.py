@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from baselines.batch import Batch
 from baselines.capture import CapturedStep, Graphs
+from baselines.checkpointing import Keeper, State, random_state, restore_random_state
 from baselines.defense import Defense, Passes, Progress, Stage, Step
-from baselines.refusal import MachineError, UserError
-from baselines.resuming import Keeper, State, random_state, restore_random_state
+from baselines.validation import MachineError, UserError
 
 Precision = Literal["fp32", "tf32", "bf16"]
 
@@ -128,7 +128,7 @@ def fit(
 
     Args:
         on_update: called as on_update(stage, progress) after each update, outside every span.
-        keeper: keeps states to go on from; the first stage that does not say what it remembers is the last it hears of.
+        keeper: keeps checkpoints to resume from; none after the first stage that does not declare its `state`.
         most_updates: a bound on each stage, for warming up; schedules keep their horizon.
         graphs: records each step once for every shape of batch, in the span "capture", to replay it; left out, steps
             run as they are written.
@@ -148,7 +148,7 @@ def fit(
         logs: list[StageLog] = []
         stages = defense.stages(model)
         while (stage := _next_stage(stages, timer, logs)) is not None:
-            if stage.memory is None:
+            if stage.state is None:
                 keeper = None
             run = _Run(stage, model, batches, timer, most_updates, parts)
             if keeper is not None and (state := keeper.load(len(logs))) is not None:
@@ -281,7 +281,7 @@ class _Run:
             "schedule": self.schedule.state_dict(),
             "passes": self.counter.state(),
             "trace": self.stage.trace,
-            "memory": [_remembered(each) for each in self.stage.memory or ()],
+            "memory": [_state_of(each) for each in self.stage.state or ()],
             "random": random_state(self.device),
             "timer": self.timer.state(),
         }
@@ -306,11 +306,11 @@ class _Run:
         self.counter.restore(state["passes"])
         self.stage.trace.clear()
         self.stage.trace.update(state["trace"])
-        for each, remembered in zip(self.stage.memory or (), state["memory"], strict=True):
+        for each, saved in zip(self.stage.state or (), state["memory"], strict=True):
             if isinstance(each, torch.Generator):
-                each.set_state(remembered)
+                each.set_state(saved)
             else:
-                each.restore(remembered)
+                each.restore(saved)
         restore_random_state(state["random"], self.device)
         self.timer.restore(state["timer"])
 
@@ -329,7 +329,7 @@ class _Run:
         )
 
 
-def _remembered(each: Any) -> Any:
+def _state_of(each: Any) -> Any:
     return each.get_state() if isinstance(each, torch.Generator) else each.state()
 
 

@@ -12,8 +12,8 @@ from baselines.batch import Batch
 from baselines.defense import Defense, Passes, StageCost
 from baselines.primitives.encoders import only_first_layer
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
-from baselines.refusal import require
 from baselines.settings import inlined
+from baselines.validation import require
 
 
 @dataclass(frozen=True, kw_only=True)

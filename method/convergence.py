@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
-from baselines.refusal import require
+from baselines.validation import require
 
 StopRule = Literal["consecutive", "anchor", "fifo"]
 DrawAt = Literal["last", "first"]
@@ -14,18 +14,18 @@ Mask = TypeVar("Mask")
 
 
 class Convergence(Generic[Mask]):
-    """Hears the mask at every boundary, from the first on, and says when it has settled.
+    """Observe the mask at every boundary, from the first on, and tell when it has settled.
 
     "consecutive": `patience` times in a row the mask is within gamma of the one before it (Xi et al. 2022).
     "anchor": some mask has the next `patience` masks all within gamma (WooooDyy/EarlyRobust).
     "fifo": the newest of `patience` masks is within gamma of the older ones (You et al. 2020).
-    Heads and neurons must both be within, strictly. The mask of boundary 0, before training, is never heard.
+    Heads and neurons must both be within, strictly. The mask of boundary 0, before training, is not observed.
 
     Attributes:
         distance: how far two masks are apart, (heads, neurons).
         settled_at: the boundary, from 1, at which it was settled, or None.
-        drawn: the boundary whose mask is drawn: the last heard, or with `draw_at` "first" the one that opened the run.
-            By default "anchor" draws the first, the others the last.
+        drawn: the boundary whose mask is drawn: the last one, or with `draw_at` "first" the one that opened the run. By
+            default "anchor" draws the first, the others the last.
         distances: of each mask to the one before it, (heads, neurons), from the second boundary on.
     """
 
@@ -46,7 +46,7 @@ class Convergence(Generic[Mask]):
         self.distances: list[tuple[float, float]] = []
         self.settled_at: int | None = None
 
-    def hear(self, mask: Mask) -> bool:
+    def observe(self, mask: Mask) -> bool:
         """Takes the next boundary's mask; True from the boundary on at which the rule is met."""
         if self.masks:
             self.distances.append(self.distance(self.masks[-1], mask))
@@ -56,7 +56,7 @@ class Convergence(Generic[Mask]):
         return self.settled_at is not None
 
     def all_distances(self) -> dict[str, list[list[float]]]:
-        """Distances between the masks of every two boundaries, (heard, heard), for heads and for neurons."""
+        """Distances between the masks of every two boundaries, (observed, observed), for heads and for neurons."""
         pairs = [[self.distance(first, second) for second in self.masks] for first in self.masks]
         return {
             kind: [[pair[index] for pair in row] for row in pairs] for index, kind in enumerate(("heads", "neurons"))

@@ -28,8 +28,8 @@ from baselines.primitives.pruning import (
     tied_at_threshold,
 )
 from baselines.primitives.redrawing import redraw_, redraw_removed_, zero_heads_crosswise_
-from baselines.refusal import require
 from baselines.settings import added_later, inlined
+from baselines.validation import require
 from method.convergence import Convergence, DrawAt, StopRule
 
 LEAST_MINI_EPOCH_UPDATES = 10
@@ -72,7 +72,7 @@ class EarlyRobust(Defense, key="early_robust"):
         stop_rule: when the masks have settled. "consecutive": `patience` comparisons in a row are within gamma, as the
             paper says. "anchor": some mask has the next `patience` masks within gamma, as the release does. "fifo": the
             newest of `patience` masks is within gamma of the older ones, as in You et al. 2020.
-        draw_at: the mask that is drawn, the "last" heard or the "first" of those within gamma; None draws the first
+        draw_at: the mask that is drawn, the "last" observed or the "first" of those within gamma; None draws the first
             under "anchor", else the last.
         max_search_epochs: the search ends here at the latest and draws what it has, reported as not converged.
         search_to_cap: search on to `max_search_epochs` although the masks have settled, as the release does.
@@ -194,8 +194,8 @@ class EarlyRobust(Defense, key="early_robust"):
                     least_updates=LEAST_MINI_EPOCH_UPDATES * math.ceil(self.max_search_epochs / self.mini_epoch),
                     decayed=(*shaping.decays(), *(importance.parameters() if self.decay_coefficients else ())),
                     shuffle=self.search_shuffle,
-                    after_update=search.hear,
-                    memory=None if shaping.memory is None else (*shaping.memory, search),
+                    after_update=search.observe,
+                    state=None if shaping.state is None else (*shaping.state, search),
                 )
             importance.remove()
             ticket = search.ticket()
@@ -254,7 +254,7 @@ class _TicketSearch:
         self.importance.l1(defense.lambda_heads, defense.lambda_neurons).backward()
         return loss
 
-    def hear(self, progress: Progress) -> bool:
+    def observe(self, progress: Progress) -> bool:
         """At a boundary, builds the masks and asks the rule; True ends the search."""
         if self.shaping.after_update is not None:
             self.shaping.after_update(progress)
@@ -289,7 +289,7 @@ class _TicketSearch:
         coefficients = self.importance.snapshot()
         ticket = self.defense.draw(coefficients)
         self.boundaries.append(progress.update)
-        self.convergence.hear(ticket)
+        self.convergence.observe(ticket)
         distances = self.convergence.distances
         self.trace["boundaries"].append(
             {
@@ -321,15 +321,15 @@ class _TicketSearch:
         }
 
     def state(self) -> dict[str, Any]:
-        """The boundaries with the masks heard there, and the ticket drawn by hand; the rule's verdict follows."""
+        """The boundaries with the masks observed there, and the ticket drawn by hand; the rule's verdict follows."""
         by_hand = None if self.by_hand is None else vars(self.by_hand)
         return {"boundaries": self.boundaries, "masks": [*map(vars, self.convergence.masks)], "by_hand": by_hand}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Hears the masks again."""
+        """Observe the saved masks again."""
         self.boundaries = list(state["boundaries"])
         for mask in state["masks"]:
-            self.convergence.hear(Ticket(**mask))
+            self.convergence.observe(Ticket(**mask))
         self.by_hand = None if state["by_hand"] is None else Ticket(**state["by_hand"])
 
     def ticket(self) -> Ticket:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from baselines.refusal import UserError, printable, require
+from baselines.validation import UserError, printable, require
 from benchmarks.results.metrics import (
     BROKEN_PERCENT,
     agreement_percent,

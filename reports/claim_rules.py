@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
 from reports.frame import conditions, counted_seconds, unlike_schedules

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.tasks import title_of
 from benchmarks.results.metrics import mean_queries
 from benchmarks.results.store import canonical

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.results.store import Store
 from reports.derivation import derive, parse

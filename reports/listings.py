@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.defense import Defense
-from baselines.refusal import unknown
+from baselines.validation import unknown
 from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
 from benchmarks.data.assets import LOCK, Asset, state_of
 from benchmarks.data.tasks import TASKS, find_task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import title_of
 from benchmarks.jobs.stored_models import find_training, load_stored, open_store

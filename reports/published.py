@@ -10,7 +10,7 @@ from importlib.abc import Traversable
 from importlib.resources import files
 from pathlib import Path
 
-from baselines.refusal import UserError, unknown
+from baselines.validation import UserError, unknown
 from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.defenses import known_defenses

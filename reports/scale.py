@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
 
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD

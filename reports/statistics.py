@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 0

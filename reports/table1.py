@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from baselines.defense import Passes
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.clock.cost import epoch_units, update_units
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense, tree_defenses

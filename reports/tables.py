@@ -19,7 +19,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from tabulate import tabulate
 
-from baselines.refusal import printable, require_file_name
+from baselines.validation import printable, require_file_name
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 

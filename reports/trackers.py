@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from baselines.refusal import UserError, unknown
+from baselines.validation import UserError, unknown
 from benchmarks.jobs.attack import stored_attacks
 from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import aua_percent, mean_queries

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from rich.text import Text
 
-from baselines.refusal import STEERING
+from baselines.validation import STEERING
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 WORD = re.compile(r"\w+(?:['’-]\w+)*\s*|[^\w\s]+\s*")

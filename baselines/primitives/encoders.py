@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from baselines.refusal import unknown
+from baselines.validation import unknown
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from baselines.batch import Batch
 from baselines.capture import on_the_host
-from baselines.refusal import require
 from baselines.settings import added_later
+from baselines.validation import require
 
 Norm = Literal["l2", "linf"]
 Unit = Literal["text", "token"]

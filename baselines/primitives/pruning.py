@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.primitives.encoders import head_width, layers_of, shape_of
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 
 Scope = Literal["global", "layerwise"]
 MaskRule = Literal["rank", "quantile"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div
 
 from baselines.batch import Batch
-from baselines.refusal import UserError
+from baselines.validation import UserError
 
 Backward = Literal["input", "full"]
 

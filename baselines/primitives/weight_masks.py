@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from baselines.primitives.encoders import masked_linears
-from baselines.refusal import require
+from baselines.validation import require
 
 STRETCH_LOW, STRETCH_HIGH = -0.1, 1.1  # gamma, zeta
 TEMPERATURE = 2 / 3  # beta

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.digests import sha256_of
 
 VECTORS, NEAREST, WORDS = "paragram.npy", "nn.npy", "words.json"

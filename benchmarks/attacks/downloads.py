@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from baselines.refusal import UserError, unknown
+from baselines.validation import UserError, unknown
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.assets import Archive, Asset, state_of
 from benchmarks.data.digests import sha256_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import AskEncoder, AskMaskedModel, AskVictim, GreedySearch, Request, Search

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM
 
-from baselines.refusal import unknown
+from baselines.validation import unknown
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.pieces import Pieces, equal_length_batches
 from benchmarks.victims.steady_rows import steady_rows

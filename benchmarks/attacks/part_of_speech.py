@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 
 OPEN_CLASSES = frozenset({"NOUN", "VERB", "ADJ", "ADV"})
 _NOUN_OR_VERB = frozenset({"NOUN", "VERB"})

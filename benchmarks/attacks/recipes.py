@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from baselines.refusal import require, unknown
+from baselines.validation import require, unknown
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.attacks.counter_fitted import CounterFitted
 from benchmarks.attacks.downloads import (
     COUNTER_FITTED,

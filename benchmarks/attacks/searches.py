@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.attacks.candidates import Candidates, masked_candidates
 from benchmarks.attacks.constraints import Constraints
 from benchmarks.attacks.masked_model import MAX_TOKENS, Masked

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 
 _RECIPE = Path("attack_recipes", "textfooler_jin_2019.py")
 _NLTK_LIST = Path("corpora", "stopwords", "english")

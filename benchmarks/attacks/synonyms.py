@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.victims.backbones import Backbone
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 from benchmarks.attacks.stop_words import textfooler_stop_words
 
 # The marker by which TextAttack takes its downloads for done.

@@ -38,7 +38,7 @@ from textattack.transformations import (
 )
 from textattack.transformations.word_swaps.word_swap_differential_evolution import WordSwapDifferentialEvolution
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 from benchmarks.attacks import recipes
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.part_of_speech import Tagger, may_replace

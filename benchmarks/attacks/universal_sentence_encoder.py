@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 from benchmarks.attacks.sentence_encoder import RememberedVectors
 from benchmarks.data.digests import sha256_of
 

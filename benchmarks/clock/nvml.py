@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 
 SAMPLES_PER_SECOND = 5
 TOLERATED_SHARE = 0.01

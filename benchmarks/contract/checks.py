@@ -25,9 +25,9 @@ from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Progress, Stage
-from baselines.refusal import UserError
 from baselines.threads import cpu_threads
 from baselines.training import StageLog, fit
+from baselines.validation import UserError
 from benchmarks.contract.outside_data import forbidden_imports, outside_reads
 from benchmarks.contract.small import SmallSet, short, small_bert, without_noise
 from benchmarks.experiments.settings import with_settings
@@ -312,7 +312,7 @@ def goes_on_after_being_killed(kind: type[Defense]) -> None:
 
         def on_update(stage: Stage, progress: Progress) -> None:
             nonlocal silent
-            silent |= stage.memory is None
+            silent |= stage.state is None
             if next(ticks) == end:
                 raise _Killed
 
@@ -329,7 +329,7 @@ def goes_on_after_being_killed(kind: type[Defense]) -> None:
     same = [log.as_json() for log in logs] == json.loads(json.dumps(expected))
     hold(
         same and weights_hash(model) == weights_hash(whole),
-        "killed and gone on with, it ends otherwise; name what a stage remembers in Stage.memory, or leave that None",
+        "killed and gone on with, it ends otherwise; name what a stage changes in Stage.state, or leave that None",
     )
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from baselines.refusal import MachineError, UserError, require
+from baselines.validation import MachineError, UserError, require
 from benchmarks.experiments.defenses import known_defenses
 
 TEMPLATES = Path(__file__).parent / "templates"

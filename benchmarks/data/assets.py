@@ -23,7 +23,7 @@ from typing import IO, Any, Literal
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from baselines.refusal import MachineError, UserError
+from baselines.validation import MachineError, UserError
 from benchmarks.data.digests import sha256_of
 
 LOCK = "assets.lock.json"

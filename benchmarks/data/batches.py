@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from baselines.batch import Batch
-from baselines.refusal import require
+from baselines.validation import require
 from benchmarks.data.encoding import Encoded
 from benchmarks.data.substitutes import Substitutes
 

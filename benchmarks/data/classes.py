@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 
 MOST_CLASSES = 1 << 16
 MOST_SHOWN = 8

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from baselines.refusal import UserCodeError, UserError
+from baselines.validation import UserCodeError, UserError
 from benchmarks.data.digests import sha256_of
 
 USER_FILES: set[str] = set()

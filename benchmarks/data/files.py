@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.tasks import Layout
 
 LONGEST_FIELD = 2**24

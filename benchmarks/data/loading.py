@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.demo_corpus import generate
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.files import read_rows

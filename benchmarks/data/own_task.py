@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines.refusal import UserError, require, unknown
+from baselines.validation import UserError, require, unknown
 from benchmarks.data.files import read_rows
 from benchmarks.data.tasks import TASKS, Layout, Task, find_task
 

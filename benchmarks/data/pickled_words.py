@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 
 PICKLED, PLAIN = "wordlist.pickle", "words.json"
 

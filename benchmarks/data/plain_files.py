@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 
 PART = re.compile(r"\..+-[0-9a-f]{8}\.part")
 MOST_BYTES = 1 << 28

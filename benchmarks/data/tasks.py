@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from baselines.refusal import unknown
+from baselines.validation import unknown
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from baselines.refusal import MachineError, UserError
+from baselines.validation import MachineError, UserError
 from benchmarks.clock.machine import git_state
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.tasks import find_task

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from baselines.refusal import MachineError, UserError, require, unknown
+from baselines.validation import MachineError, UserError, require, unknown
 from benchmarks.attacks.time_limit import time_limit
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.clock.nvml import cuda_device, watching

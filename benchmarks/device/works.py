@@ -22,8 +22,8 @@ from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.freelb import FreeLB
 from baselines.pgd import PGD
-from baselines.refusal import MachineError, UserError
 from baselines.training import Precision, fit
+from baselines.validation import MachineError, UserError
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import usable_cores
 from benchmarks.clock.nvml import cuda_device

@@ -15,7 +15,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Literal
 
-from baselines.refusal import EXPECTED, MachineError
+from baselines.validation import EXPECTED, MachineError
 from benchmarks.data.code_files import error_of_user_code
 from benchmarks.jobs.interruption import end_with_parent
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from baselines.refusal import printable
+from baselines.validation import printable
 
 PLAIN_INTERVAL_SECONDS = 30
 

@@ -27,7 +27,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from baselines.refusal import MachineError, UserError
+from baselines.validation import MachineError, UserError
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped

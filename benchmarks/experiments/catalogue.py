@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from baselines.refusal import UserError, unknown
+from baselines.validation import UserError, unknown
 from benchmarks.experiments.experiment import Experiment, Terms, Variant
 from benchmarks.experiments.options import Options
 from benchmarks.experiments.presets import NEIGHBOURHOOD

@@ -13,7 +13,7 @@ from typing import Any
 import baselines
 import method
 from baselines.defense import Defense, collect, discover
-from baselines.refusal import UserError, unknown
+from baselines.validation import UserError, unknown
 from benchmarks.data.code_files import run_code, watch_user_code
 from benchmarks.data.digests import sha256_of
 from benchmarks.experiments.settings import with_settings

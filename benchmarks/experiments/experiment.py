@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from baselines.defense import Defense
-from baselines.refusal import UserError, require, unknown
+from baselines.validation import UserError, require, unknown
 from benchmarks.experiments.defenses import TABLE_ORDER, build, find_defense
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 
 
 @dataclass(frozen=True)

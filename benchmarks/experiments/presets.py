@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from baselines.defense import Defense, Schedule
-from baselines.refusal import unknown
+from baselines.validation import unknown
 
 SCHEDULES = ("shared", "published")
 ALL_RECIPES = ("textfooler", "textbugger", "bertattack_official")

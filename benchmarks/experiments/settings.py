@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from baselines.defense import Defense
-from baselines.refusal import UserError, unknown
 from baselines.settings import named
+from baselines.validation import UserError, unknown
 
 Settings = TypeVar("Settings")
 

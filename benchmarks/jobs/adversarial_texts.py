@@ -8,7 +8,7 @@ import numpy as np
 
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.experiments.experiment import Cell

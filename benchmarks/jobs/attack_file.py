@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import UserError, require, unknown
 from baselines.threads import cpu_threads
+from baselines.validation import UserError, require, unknown
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, offline_resources

@@ -14,7 +14,7 @@ from typing import Literal
 import psutil
 import torch
 
-from baselines.refusal import MachineError, UserError
+from baselines.validation import MachineError, UserError
 from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.clock.machine import PACKAGES, usable_cores, versions
 from benchmarks.clock.nvml import cuda_device, idle_complaint

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.classes import Classes

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from baselines.capture import CudaGraphs, Graphs
 from baselines.needs import AdversarialTexts, Substitutes
-from baselines.refusal import MachineError, UserError, require, unknown
 from baselines.training import Precision
+from baselines.validation import MachineError, UserError, require, unknown
 from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, full_resources, offline_resources

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from baselines.refusal import MachineError, UserError, unknown
+from baselines.validation import MachineError, UserError, unknown
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
 from benchmarks.victims.backbones import Backbone

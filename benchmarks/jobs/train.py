@@ -16,8 +16,8 @@ from baselines.capture import Graphs
 from baselines.defense import Defense
 from baselines.memory import ran_out_of_memory
 from baselines.needs import AdversarialTexts
-from baselines.refusal import MachineError
 from baselines.training import Batches, Diverged, Indivisible, Precision, fit
+from baselines.validation import MachineError
 from benchmarks.clock.contention import company
 from benchmarks.clock.flops import CountedSteps
 from benchmarks.clock.machine import peak_memory_bytes

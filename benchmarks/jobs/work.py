@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from baselines.needs import AdversarialTexts
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.experiments.defenses import build, source_of
 from benchmarks.experiments.experiment import Cell, Experiment, Terms

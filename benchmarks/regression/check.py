@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.defense import Defense
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.experiments.options import split_names
 from benchmarks.regression.references import (
     FOLDER,

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from baselines.refusal import MachineError, UserError
+from baselines.validation import MachineError, UserError
 from benchmarks.clock.machine import machine_description, versions
 from benchmarks.regression.subset import Observation
 from benchmarks.results.records import typed

@@ -26,8 +26,8 @@ from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts, BalancedBatches, ReplaceableTokens, Substitutes
 from baselines.primitives.pruning import kept_of
-from baselines.refusal import MachineError
 from baselines.training import StageLog, fit
+from baselines.validation import MachineError
 from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.recipes import RECIPES, Recipe
 from benchmarks.attacks.resources import Resources, offline_resources

@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from baselines.checkpointing import State
 from baselines.defense import Progress
-from baselines.refusal import MachineError
-from baselines.resuming import State
+from baselines.validation import MachineError
 from benchmarks.data.plain_files import part_of, write_atomically
 from benchmarks.results.store import UNREADABLE, differences
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from baselines.refusal import MachineError
+from baselines.validation import MachineError
 from benchmarks.data.plain_files import open_plain
 
 MOST_BYTES = 4096

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import broken_seals
 from benchmarks.results.store import Damaged, Store, content_key, unlike_plan

@@ -9,8 +9,8 @@ from itertools import islice
 import torch
 
 from baselines.capture import CudaGraphs
-from baselines.refusal import UserError, require
 from baselines.threads import cpu_threads
+from baselines.validation import UserError, require
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for

@@ -27,8 +27,8 @@ from baselines.pgd import PGD
 from baselines.primitives.encoders import layers_of, shape_of
 from baselines.primitives.information import token_draws
 from baselines.primitives.weight_masks import WeightMasks
-from baselines.refusal import UserError
 from baselines.robust_ticket import RobustTicket
+from baselines.validation import UserError
 from method.early_robust import EarlyRobust
 
 

@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Progress, Stage
-from baselines.refusal import UserError
 from baselines.training import CountPasses
+from baselines.validation import UserError
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.data.generated_needs import with_needs
 from benchmarks.speed.step_speed import random_batch, random_bert

@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 from baselines.batch import Batch
 from baselines.capture import Graphs
 from baselines.defense import Defense
-from baselines.refusal import MachineError
 from baselines.training import fit
+from baselines.validation import MachineError
 from benchmarks.speed.step_speed import RandomBatches
 
 WARM_UP_UPDATES = 3
@@ -93,7 +93,7 @@ def profile_updates(
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def hear(stage: Any, progress: Any) -> None:
+    def observe(stage: Any, progress: Any) -> None:
         if progress.update == WARM_UP_UPDATES:
             profiler.start()
             clock[0] = wait()
@@ -107,7 +107,7 @@ def profile_updates(
         model,
         batches,
         precision=precision,
-        on_update=hear,
+        on_update=observe,
         most_updates=WARM_UP_UPDATES + updates,
         graphs=graphs,
     )

@@ -21,7 +21,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from baselines.primitives.encoders import ARCHITECTURES
-from baselines.refusal import MachineError, UserError, unknown
+from baselines.validation import MachineError, UserError, unknown
 from benchmarks.data.classes import Classes
 from benchmarks.victims.model_folder import (
     TOKENIZER,

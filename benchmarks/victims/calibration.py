@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from baselines.refusal import require
+from baselines.validation import require
 
 LOWEST, HIGHEST = 1e-3, 1e3
 

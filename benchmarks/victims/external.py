@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.refusal import UserError, require, unknown
+from baselines.validation import UserError, require, unknown
 from benchmarks.data.code_files import run_code
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.victim import REMEMBERED

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
-from baselines.refusal import UserError, require
+from baselines.validation import UserError, require
 from benchmarks.data.classes import MOST_CLASSES
 from benchmarks.data.digests import sha256_of
 

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 from baselines.primitives.pruning import Kept, reshape_
-from baselines.refusal import MachineError, UserError
+from baselines.validation import MachineError, UserError
 from benchmarks.data.classes import Classes
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.backbones import Backbone, find_backbone

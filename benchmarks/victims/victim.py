@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from baselines.refusal import require
+from baselines.validation import require
 from benchmarks.victims.packed import packed_logits
 from benchmarks.victims.pieces import Pieces, Row
 from benchmarks.victims.steady_rows import answers_of

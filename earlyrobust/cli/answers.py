@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from baselines.refusal import printable
+from baselines.validation import printable
 
 if TYPE_CHECKING:
     from reports.tables import Table

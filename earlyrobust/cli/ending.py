@@ -9,7 +9,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 
-from baselines.refusal import EXPECTED, MachineError, UserCodeError, UserError, printable
+from baselines.validation import EXPECTED, MachineError, UserCodeError, UserError, printable
 from benchmarks.data.code_files import error_of_user_code
 from benchmarks.data.plain_files import NotPlain
 from earlyrobust.cli.answers import FAILED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from baselines.refusal import require_file_name
+from baselines.validation import require_file_name
 from benchmarks.experiments.options import DEFAULTS, Options
 from earlyrobust.cli.answers import keep_table, say
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from baselines.refusal import UserError, require, unknown
+from baselines.validation import UserError, require, unknown
 from benchmarks.experiments.options import DEFAULTS, Options, split_names
 from earlyrobust.cli.answers import FAILED, INTERRUPTED, print_table, say
 

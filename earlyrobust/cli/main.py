@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.jobs.interruption import raise_interrupt
 from earlyrobust.cli.answers import FAILED, INTERRUPTED
 from earlyrobust.cli.defenses import check, new_defense, regress

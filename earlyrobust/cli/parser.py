@@ -19,7 +19,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 
 WIDTH = 100
 # Another name that an option answers to.

@@ -117,7 +117,7 @@ def test_a_step_that_reads_back_is_refused_where_it_is_recorded(bert, texts) -> 
 
 
 def test_a_stage_that_does_not_say_what_it_remembers_is_refused(bert, texts) -> None:
-    with pytest.raises(ValueError, match="does not say in `memory` what its step remembers"):
+    with pytest.raises(ValueError, match="does not declare in `state` what its step changes"):
         trained(SaysNothing(epochs=1), bert(), texts, FakeGraphs())
 
 
@@ -128,7 +128,7 @@ def test_every_shape_is_recorded_once(bert, texts) -> None:
 
 
 def captured(step, parameters, graphs, model) -> CapturedStep:
-    stage = FineTune().stage("train", step, parameters, memory=())
+    stage = FineTune().stage("train", step, parameters, state=())
     return CapturedStep("Some", stage, step, CountPasses(model, parameters), graphs)
 
 

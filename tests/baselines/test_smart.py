@@ -112,9 +112,9 @@ def test_the_average_follows_the_weights_faster_at_first(bert) -> None:
     before = average.weights["classifier.bias"].clone()
     with torch.no_grad():
         model.classifier.bias += 8
-    average.hear(Progress(1, 10, 10, 1e-3))
+    average.observe(Progress(1, 10, 10, 1e-3))
     torch.testing.assert_close(average.weights["classifier.bias"], before + 4)
-    average.hear(Progress(2, 10, 10, 1e-3))
+    average.observe(Progress(2, 10, 10, 1e-3))
     torch.testing.assert_close(average.weights["classifier.bias"], before + 5)
 
 

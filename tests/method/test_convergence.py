@@ -33,7 +33,7 @@ def stop(rule: str, masks: list[Point], **options) -> Convergence:
     gamma, patience = options.pop("gamma", 0.1), options.pop("patience", 5)
     convergence: Convergence = Convergence(rule, gamma, patience, Point.distance, **options)
     for mask in masks:
-        if convergence.hear(mask):
+        if convergence.observe(mask):
             break
     return convergence
 
@@ -91,7 +91,7 @@ def test_draw_at_first_takes_the_mask_that_opened_the_run() -> None:
 def test_hearing_goes_on_after_it_settled() -> None:
     convergence: Convergence = Convergence("consecutive", 0.1, 5, Point.distance)
     for mask in walk([0.01] * 5 + [0.5] * 3):
-        convergence.hear(mask)
+        convergence.observe(mask)
     assert convergence.settled_at == 6
     assert len(convergence.masks) == 9
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from baselines.refusal import STEERING
+from baselines.validation import STEERING
 from reports.word_differences import CONTROL, STYLES, terminal_words, word_differences, word_edits
 
 

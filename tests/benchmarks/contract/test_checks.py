@@ -81,7 +81,7 @@ def head_alone(self: Planted, model: nn.Module) -> Iterator[Stage]:
 
 def two_stages(self: Planted, model: nn.Module) -> Iterator[Stage]:
     for name in ("first", "second"):
-        yield self.stage(name, lambda batch: self.step(model, batch), list(model.parameters()), memory=())
+        yield self.stage(name, lambda batch: self.step(model, batch), list(model.parameters()), state=())
 
 
 def optimised(model: nn.Module, loss: Tensor) -> None:
@@ -235,9 +235,9 @@ def test_a_memory_that_is_not_named_is_caught() -> None:
             loss.backward()
             return loss.detach()
 
-        yield self.stage("train", step, list(model.parameters()), memory=())
+        yield self.stage("train", step, list(model.parameters()), state=())
 
-    with pytest.raises(Broken, match=r"name what a stage remembers in Stage\.memory"):
+    with pytest.raises(Broken, match=r"name what a stage changes in Stage\.state"):
         checks.goes_on_after_being_killed(with_stages(growing))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from child_work import count_to, environment, refuse, vanish, wait_for_ever
 
-from baselines.refusal import MachineError, UserCodeError, UserError
+from baselines.validation import MachineError, UserCodeError, UserError
 from benchmarks.executors.fresh_process import call_in_fresh_process
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command import command
 
-from baselines.refusal import MachineError, UserCodeError, UserError
+from baselines.validation import MachineError, UserCodeError, UserError
 from benchmarks.data.plain_files import NotPlain
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import torch
 
-from baselines.resuming import random_state, restore_random_state
+from baselines.checkpointing import random_state, restore_random_state
 
 
 def draws() -> list[float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from baselines.refusal import printable, require, require_file_name, unknown
+from baselines.validation import printable, require, require_file_name, unknown
 
 
 def test_unknown_names_the_nearest_known_name() -> None:
