@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from baselines.validation import UserError
+from benchmarks.attacks.words import has_word
+from benchmarks.data.files import read_file, without_doubles
 from benchmarks.victims.backbones import Backbone
 
 
@@ -67,19 +69,28 @@ class NeighbourList:
         """Reads JSON, gzipped or not: word to list of neighbours, nearest first.
 
         Raises:
-            ValueError: where the file is missing or has another layout.
+            UserError: where the file is missing or has another layout, names a word twice, or lists what is no word.
         """
         try:
-            content = path.read_bytes()
+            content = read_file(path)
             text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-            neighbours = json.loads(text)
+            neighbours = json.loads(text, object_pairs_hook=without_doubles)
             json.dumps(neighbours, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
+            if isinstance(error, UserError):
+                raise
             raise UserError(f"the neighbour list {str(path)!r} cannot be read: {error}") from error
         if not isinstance(neighbours, dict) or not all(
             isinstance(words, list) and all(isinstance(word, str) for word in words) for words in neighbours.values()
         ):
             raise UserError(f"the neighbour list {str(path)!r} must be a JSON object of words to lists of words")
+        for word, near in neighbours.items():
+            wordless = next((each for each in near if not has_word(each)), None)
+            if wordless is not None:
+                raise UserError(
+                    f"the neighbour list {str(path)!r} gives {word[:80]!r} the neighbour {wordless[:80]!r}, which "
+                    f"holds no word; leave it out"
+                )
         return cls(neighbours, f"the neighbour list {path.name}, without cosines")
 
     def neighbours(self, word: str, k: int) -> list[str]:

@@ -32,6 +32,11 @@ def words_of(text: str) -> list[str]:
     return words
 
 
+def has_word(text: str) -> bool:
+    """Whether a text holds a word at all, and not punctuation alone."""
+    return any(run.strip(_JOINING) for run in _RUN.findall(text))
+
+
 def _jieba_cut(text: str) -> Sequence[str]:
     import jieba
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baselines.validation import UserError, require, unknown
-from benchmarks.data.files import read_rows
+from benchmarks.data.files import KINDS, kind_of, read_rows, warn_of_odd_classes
 from benchmarks.data.tasks import TASKS, Layout, Task, find_task
 
-SUFFIXES = (".csv", ".tsv")
 COLUMNS = ("text",)
 LABEL = "label"
 
@@ -34,7 +33,7 @@ def find_any_task(name: str, data_dir: Path | None, columns: Sequence[str] | Non
 
 
 def own_task(name: str, folder: Path, columns: tuple[str, ...], label: str) -> Task:
-    """The task in a folder with `train` and `test`, each ending in .csv or .tsv, with a header.
+    """The task in a folder with `train` and `test`, both .csv or .tsv with a header, .jsonl or .parquet.
 
     Its classes are the labels of the training file, in order of number where all are numbers, else of the alphabet.
     Length, batch and attacked texts are SST-2's where options do not say otherwise.
@@ -44,11 +43,11 @@ def own_task(name: str, folder: Path, columns: tuple[str, ...], label: str) -> T
     """
     require(len(columns) <= 2, "--columns", "one or two columns", ",".join(columns))
     train, test = _file(folder, "train"), _file(folder, "test")
-    kind = "tsv" if train.suffix == ".tsv" else "csv"
     require(train.suffix == test.suffix, f"{folder}", "train and test files of one kind", f"{train.name}, {test.name}")
-    layout = Layout(kind, columns, label)
+    layout = Layout(kind_of(train), columns, label)
     classes = sorted({written for _, _, written in read_rows(train, layout)}, key=_order)
     require(len(classes) >= 2, f"the column {label!r} of {train}", "of two or more classes", ", ".join(classes))
+    warn_of_odd_classes(train, tuple(classes))
     sizes = find_task("sst2")
     return Task(
         key=name,
@@ -66,9 +65,9 @@ def own_task(name: str, folder: Path, columns: tuple[str, ...], label: str) -> T
 
 
 def _file(folder: Path, split: str) -> Path:
-    found = [path for suffix in SUFFIXES if (path := folder / f"{split}{suffix}").is_file()]
+    found = [path for suffix in KINDS if (path := folder / f"{split}{suffix}").is_file()]
     if len(found) != 1:
-        names = " or ".join(f"{split}{suffix}" for suffix in SUFFIXES)
+        names = " or ".join(f"{split}{suffix}" for suffix in KINDS)
         raise UserError(f"the task folder {folder} must hold one file {names}, got {len(found)}")
     return found[0]
 

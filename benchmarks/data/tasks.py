@@ -7,19 +7,22 @@ from typing import Literal
 
 from baselines.validation import unknown
 
+Kind = Literal["csv", "tsv", "jsonl", "parquet"]
+
 
 @dataclass(frozen=True)
 class Layout:
     """How a split is written in a file.
 
     Attributes:
-        kind: "tsv" is GLUE's (header, tabs, no quoting); "csv" is ordinary CSV, with or without a header.
+        kind: "tsv" is GLUE's (header, tabs, no quoting); "csv" is ordinary CSV, with or without a header;
+            "jsonl" has a JSON object on each line.
         text_columns: names of the text columns in the file, or their positions where there is no header.
         label_column: name or position of the label's column.
         joined: whether the text columns are joined into one text with a space (AG News: title and description).
     """
 
-    kind: Literal["tsv", "csv"]
+    kind: Kind
     text_columns: tuple[str, ...] | tuple[int, ...]
     label_column: str | int
     joined: bool = False

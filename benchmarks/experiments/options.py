@@ -20,7 +20,7 @@ class Options:
         variants: rows or points of an experiment on one method, separated by commas; the preset's own when left out.
         runs: runs of each defense, with seeds 42, 43, ...; the preset's own when left out.
         data: folder with the data sets; left out, they come from the hub (the demo's are generated). A task of your own
-            is a folder in it that holds train.csv and test.csv, or .tsv, with a header.
+            is a folder in it that holds train.csv and test.csv, or .tsv, .jsonl, .parquet.
         columns: the text column of such a task, or two separated by a comma; `text` when left out.
         label: its label column; `label` when left out.
         backbone: minilm, a hub id, or a folder; the preset's own when left out.
@@ -99,7 +99,7 @@ class AttackOptions:
 
     Attributes:
         model: folder of a saved classifier (pruned ones too), or a hub id.
-        data: CSV or TSV file with a header.
+        data: file of labelled texts: CSV or TSV with a header, JSON lines, or Parquet.
         recipe: textfooler, textbugger, bertattack, bertattack_official, or textattack:<Recipe> for any other of
             TextAttack's.
         columns: its text column, or two separated by a comma.

@@ -19,7 +19,7 @@ from benchmarks.attacks.resources import Resources, offline_resources
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Example
-from benchmarks.data.files import read_rows
+from benchmarks.data.files import kind_of, read_rows, warn_of_odd_classes
 from benchmarks.data.loading import fingerprint
 from benchmarks.data.tasks import Layout
 from benchmarks.experiments.options import AttackOptions, split_names
@@ -213,7 +213,7 @@ def _longest_input(model: Any, tokenizer: Any) -> int:
 
 
 def read_examples(path: Path, columns: Sequence[str], label: str, classes: Classes) -> tuple[list[Example], str | None]:
-    """Labelled texts of a CSV or TSV file with a header; ids are row numbers from 0. A text may be empty.
+    """Labelled texts of a CSV, TSV, JSON-lines or Parquet file; ids are row numbers from 0. A text may be empty.
 
     Args:
         classes: what the labels are resolved to, all of them before this returns.
@@ -222,10 +222,9 @@ def read_examples(path: Path, columns: Sequence[str], label: str, classes: Class
     Raises:
         ValueError: for a file without rows, or naming row and label where a label is no class.
     """
-    if path.suffix not in (".csv", ".tsv"):
-        raise UserError(f"the file {str(path)!r} must end in .csv or .tsv, so that it is known how it is written")
-    layout = Layout("tsv" if path.suffix == ".tsv" else "csv", tuple(columns), label)
+    layout = Layout(kind_of(path), tuple(columns), label)
     rows = list(read_rows(path, layout))
+    warn_of_odd_classes(path, tuple(dict.fromkeys(written for _, _, written in rows)))
     if not rows:
         raise UserError(f"{path} holds no rows; give a file with a header and at least one text")
     numbers, note = classes.numbers_of((f"{path}, row {number}", written) for number, _, written in rows)

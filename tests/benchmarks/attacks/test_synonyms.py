@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from baselines.validation import UserError
 from benchmarks.attacks.synonyms import NeighbourList, WordVectors
 from benchmarks.data.demo_corpus import synonym_groups
 
@@ -38,12 +39,24 @@ def test_a_list_is_read_from_json_packed_or_not(tmp_path: Path, pack) -> None:
     assert "without cosines" in words.describe()
 
 
-@pytest.mark.parametrize("content", [b"[1]", b'{"a": "b"}', b'{"a": [1]}', b"no json", b"\x1f\x8bbroken"])
+NO_LISTS = [b"[1]", b'{"a": "b"}', b'{"a": [1]}', b"no json", b"\x1f\x8bbroken", b'{"a": [], "a": []}']
+
+
+@pytest.mark.parametrize("content", NO_LISTS)
 def test_another_layout_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "list.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="neighbour list"):
         NeighbourList.from_file(path)
+
+
+@pytest.mark.parametrize("neighbour", ["...", "\U0001f600", "", "--", "_"])
+def test_a_neighbour_that_is_no_word_is_refused_by_name(tmp_path: Path, neighbour: str) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps({"fine": ["well-made"], "good": ["great", neighbour]}))
+    with pytest.raises(UserError) as refusal:
+        NeighbourList.from_file(path)
+    assert f"gives 'good' the neighbour {neighbour!r}, which holds no word" in str(refusal.value)
 
 
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:

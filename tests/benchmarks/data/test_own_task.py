@@ -70,7 +70,7 @@ def test_a_name_that_is_no_folder_of_data_is_unknown(folder, name: str) -> None:
     [
         ("text,label\na,1\nb,1\n", "the column 'label' of .* must be of two or more classes, got '1'"),
         ("words,label\na,1\n", "has no column 'text'; its columns are: words, label"),
-        (None, "must hold one file train.csv or train.tsv, got 0"),
+        (None, "must hold one file train.csv or train.tsv or train.jsonl or train.parquet, got 0"),
     ],
 )
 def test_files_that_are_no_task_are_named(folder, written: str | None, sentence: str) -> None:

@@ -143,8 +143,8 @@ def test_a_broken_file_is_named(options, content: bytes, sentence: str) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(options, tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"must end in \.csv or \.tsv"):
-        resolve_attack(replace(options, data=tmp_path / "texts.parquet"))
+    with pytest.raises(ValueError, match=r"has the ending '\.xlsx'; use \.csv"):
+        resolve_attack(replace(options, data=tmp_path / "texts.xlsx"))
 
 
 def test_textattacks_own_recipes_run_in_its_own_loop(options) -> None:
