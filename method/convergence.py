@@ -65,9 +65,12 @@ class Convergence(Generic[Mask]):
     @property
     def drawn(self) -> int | None:
         """The boundary to draw from once settled."""
-        if self.settled_at is None or self.draw_at == "last":
-            return self.settled_at
-        return self.settled_at - self._reach
+        return self.settled_at if self.draw_at == "last" else self.first
+
+    @property
+    def first(self) -> int | None:
+        """The boundary that opened the settled run."""
+        return None if self.settled_at is None else self.settled_at - self._reach
 
     @property
     def _reach(self) -> int:

@@ -11,10 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from baselines.validation import printable
+from benchmarks.data.tasks import TASKS
 from reports.claim_rules import Part
 from reports.claims import Card, Judgement
-from reports.statistics import Estimate
-from reports.tables import Column, Number, Table, write_table
+from reports.comparability import TRAINING_TEXTS
+from reports.statistics import ONE_SIDED, Estimate
+from reports.tables import BLANK, Column, Number, Table, write_table
 
 DIGITS = {"points": 1}
 COLOURS = {"supported": "green", "not supported": "red", "inconclusive": "yellow", "not measured": "dim"}
@@ -59,7 +62,7 @@ def parts_table(card: Card) -> Table:
         Column("Note", "note", False),
     )
     rows = tuple(
-        (each.claim.key, part.what, part.verdict, *_measured(part), part.note)
+        (each.claim.key, part.what, part.verdict or BLANK, *_measured(part), part.note)
         for each in card.judgements
         for part in each.parts
     )
@@ -78,33 +81,58 @@ def _measured(part: Part | None) -> tuple[Number | str, ...]:
 def _note(judgement: Judgement) -> str:
     """Of a measured claim, the deciding part's note and what was not measured; else what would measure it."""
     if judgement.verdict == "not measured":
-        return f"to measure it: earlyrobust {judgement.claim.measured_by}"
-    missing = [part.what for part in judgement.parts if part.estimate is None]
+        why = [part.note for part in judgement.parts if part.verdict == "not measured" and part.note]
+        how = f"to measure it: earlyrobust reproduce {judgement.claim.measured_by} --preset small, or paper"
+        return "; ".join([*dict.fromkeys(why), how])
+    missing = [part.what for part in judgement.parts if part.verdict == "not measured"]
     notes = [judgement.deciding.note] if judgement.deciding and judgement.deciding.note else []
     return "; ".join(notes + ([f"not measured: {', '.join(missing)}"] if missing else []))
 
 
 def caption(card: Card) -> tuple[str, ...]:
     """What the verdicts rest on, in sentences."""
-    lines = [f"NOT COMPARABLE WITH THE PAPER, {title}: {'; '.join(found)}." for title, found in card.departures.items()]
+    lines = [f"{title}: {why}." for title, why in card.not_judged.items()]
+    for title, found in card.departures.items():
+        lines.append(f"NOT COMPARABLE WITH THE PAPER, {title}: {'; '.join(found)}.")
     lines += [
         f"{title}: {count} victims trained on other data, backbone or sizes were left out; give them another folder."
         for title, count in card.left_out.items()
     ]
+    claims = len(card.judgements)
+    by_chance = 100 * (1 - (1 - ONE_SIDED) ** claims)
+    lines.append(
+        f"{claims} claims are judged at once. If all were true and just at their bounds, {by_chance:.0f} % of such "
+        f"cards would call at least one not supported."
+    )
     return (*lines, *NOTES)
 
 
 NOTES = (
-    "Intervals of Aua and Clean are 95 % ones by a bootstrap over runs and texts, paired by both; of times, t "
-    "intervals of log ratios paired by run. Aua is the mean over the attacks that both sides met.",
-    "A claim is supported where each of its parts is, not supported where one is not, and one run decides nothing. The "
-    "margins for what the paper calls small, slight or level are this suite's.",
+    "Claims are judged on the paper's tasks alone. Intervals of Aua and Clean are 95 % ones by a bootstrap over runs "
+    "and texts, paired by both; of times, t intervals of log ratios paired by run. Aua is the mean over the attacks "
+    "that both sides met.",
+    "A claim is supported where each of its parts is. It is not supported where a part is not, after Holm's correction "
+    "over the claim's parts. One run decides nothing. The margins for what the paper calls small, slight or level are "
+    "this suite's.",
 )
 
 
+def summary(card: Card) -> tuple[str, ...]:
+    """What stands in the place of the verdicts where nothing was measured that a claim rests on, in sentences."""
+    tasks = ", ".join(TASKS[task].title for task in TRAINING_TEXTS)
+    return (
+        *(f"{title}: {why}." for title, why in card.not_judged.items()),
+        f"The paper's claims are about {tasks}. To judge them: earlyrobust reproduce all --preset small, or paper.",
+    )
+
+
 def print_card(card: Card, console: Console) -> None:
-    """Shows each claim with its verdict, what decided it and its interval."""
+    """Show each claim with its verdict, what decided it and its interval; a sentence where nothing can be judged."""
     console.print(Text("Verdicts on the paper's claims", "bold"))
+    if not card.judges:
+        for line in summary(card):
+            console.print(Text(printable(line)), soft_wrap=True)
+        return
     for each in card.judgements:
         claim, part = each.claim, each.deciding
         line = Text(f"{claim.key:<4}")

@@ -24,7 +24,7 @@ from benchmarks.speed.self_test import SelfTest
 from benchmarks.speed.stage_speed import MethodTiming
 from method.early_robust import EarlyRobust
 from reports.attack_groups import stored_results
-from reports.card import write_card
+from reports.card import summary, write_card
 from reports.claims import Card, judge
 from reports.device_targets import (
     EARLY_SEARCH,
@@ -332,7 +332,8 @@ def page(
     if card is not None:
         lines += ["## Verdicts on the paper's claims", ""]
         lines += ["**Of the tiny size, which judges nothing.**", ""] if footing["size"] != "full" else []
-        lines += [f"- {each.claim.key}, {each.claim.meaning}: **{each.verdict}**" for each in card.judgements]
+        verdicts = [f"- {each.claim.key}, {each.claim.meaning}: **{each.verdict}**" for each in card.judgements]
+        lines += verdicts if card.judges else [f"- {line}" for line in summary(card)]
         lines += [*(f"\n{title}: {'; '.join(why)}." for title, why in card.departures.items()), ""]
     left = [each for each in records.values() if each.status != "done"]
     if left:

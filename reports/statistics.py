@@ -6,8 +6,9 @@ mean: 100 or 0 for a percentage, their difference for two methods paired by run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from baselines.validation import UserError
 
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 0
+ONE_SIDED = 0.025
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def summarise(values: Sequence[float]) -> Summary:
     if len(finite) == 1:
         return Summary(mean, np.nan, 1, np.nan, np.nan)
     std = float(finite.std(ddof=1))
-    half = float(stats.t.ppf(0.975, len(finite) - 1)) * std / np.sqrt(len(finite))
+    half = float(stats.t.ppf(1 - ONE_SIDED, len(finite) - 1)) * std / np.sqrt(len(finite))
     return Summary(mean, std, len(finite), mean - half, mean + half)
 
 
@@ -59,6 +61,8 @@ class Estimate:
         low, high: its 95 % interval; NaN where there is none.
         runs: runs behind it.
         texts: texts behind it, in each run; None where it is not measured on texts.
+        share_above: the share, in [0, 1], of the distribution behind the interval that lies at a bound or above it: the
+            one-sided p-value of "the quantity is at least this". None where there is no such distribution.
     """
 
     value: float
@@ -66,6 +70,7 @@ class Estimate:
     high: float
     runs: int
     texts: int | None = None
+    share_above: Callable[[float], float] | None = field(default=None, compare=False, repr=False)
 
     def excludes(self, value: float) -> bool:
         """Whether the interval lies on one side of a value; False where there is no interval."""
@@ -119,8 +124,39 @@ def resampled_means(entries: np.ndarray, generator: np.random.Generator, resampl
 
 
 def _estimate(value: float, drawn: np.ndarray, entries: np.ndarray) -> Estimate:
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Estimate(float(value), float(low), float(high), *entries.shape)
+    low, high = np.quantile(drawn, (ONE_SIDED, 1 - ONE_SIDED))
+    return Estimate(
+        float(value), float(low), float(high), *entries.shape, share_above=lambda bound: float((drawn >= bound).mean())
+    )
+
+
+def over_runs(found: Summary, logarithmic: bool = False) -> Estimate:
+    """The mean over runs as an estimate with its t interval.
+
+    Args:
+        logarithmic: whether `found` is a ratio, as `time_ratio` gives it: its spread is that of the logarithms.
+    """
+
+    def share_above(bound: float) -> float:
+        distance = math.log(bound / found.mean) if logarithmic else bound - found.mean
+        error = found.std / math.sqrt(found.count)
+        return float(stats.t.sf(distance / error, found.count - 1)) if error else float(distance <= 0)
+
+    known = share_above if found.count > 1 else None
+    return Estimate(found.mean, found.low, found.high, found.count, share_above=known)
+
+
+def holm(p_values: Sequence[float], level: float = ONE_SIDED) -> list[bool]:
+    """Which hypotheses are rejected when all are tested at once, with at most `level` to reject any true one.
+
+    Source: Holm, Scandinavian Journal of Statistics 1979.
+    """
+    rejected = [False] * len(p_values)
+    for done, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        if p_values[place] > level / (len(p_values) - done):
+            break
+        rejected[place] = True
+    return rejected
 
 
 @dataclass(frozen=True)

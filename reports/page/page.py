@@ -20,7 +20,7 @@ from benchmarks.data.tasks import TASKS
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_report import AGREEMENT_NOTE
-from reports.card import caption, card_table, parts_table
+from reports.card import caption, card_table, parts_table, summary
 from reports.overview import Overview
 from reports.page.drawings import drawings
 from reports.page.results import records_of, results_table, rows_of
@@ -102,6 +102,8 @@ def to_html(found: Overview, examples: int = EXAMPLES) -> str:
         "table": _table(table, FIRST_COLUMNS),
         "claims": _claims(found),
         "caption": caption(found.card),
+        "not_judged": () if found.card.judges else summary(found.card),
+        "blank": BLANK,
         "departures": {title: list(words) for title, words in found.card.departures.items()},
         "gaps": _table(found.gaps),
         "agreement": [_table(each) for each in found.attacks.agreement] if found.attacks else [],

@@ -34,15 +34,15 @@ def test_a_row_per_claim_has_verdict_quantity_and_interval() -> None:
     assert (row["verdict"], row["quantity"]) == ("inconclusive", "SST-2: Aua %, EarlyRobust less Fine-tune")
     assert (row["value"], row["unit"], row["runs"], row["texts"]) == (10, "points", 3, 200)
     assert 0 < row["low"] < 10 < row["high"]
-    assert row["note"] == "not measured: SST-2: Aua %, EarlyRobust less EarlyBERT"
+    assert row["note"] == "not measured: SST-2: Aua %, EarlyRobust less EarlyBERT, IMDB: Aua %, AG News: Aua %"
     unmeasured = rows["C9"]
     assert (unmeasured["verdict"], unmeasured["value"], unmeasured["low"]) == ("not measured", None, None)
-    assert unmeasured["note"] == "to measure it: earlyrobust reproduce figure3"
+    assert unmeasured["note"] == "to measure it: earlyrobust reproduce figure3 --preset small, or paper"
 
 
 def test_every_part_of_a_claim_has_a_row() -> None:
     rows = [row for row in parts_table(card()).records() if row["claim"] == "C3"]
-    assert [(row["verdict"], row["value"]) for row in rows] == [("supported", 10), ("not measured", None)]
+    assert [(row["verdict"], row["value"]) for row in rows] == [("supported", 10)] + 3 * [("not measured", None)]
     assert rows[1]["note"] == "no such run"
 
 
@@ -52,7 +52,21 @@ def test_the_screen_shows_what_decided_and_what_would() -> None:
     assert lines[place].split("  ")[1].strip() == "inconclusive"
     assert lines[place + 1].startswith("    SST-2: Aua %, EarlyRobust less Fine-tune: 10.0 points [")
     assert lines[place + 1].endswith("], 3 runs, 200 texts")
-    assert "    to measure it: earlyrobust reproduce figure3" in lines
+    assert "    to measure it: earlyrobust reproduce figure3 --preset small, or paper" in lines
+
+
+def test_generated_data_gets_a_sentence_and_no_verdict() -> None:
+    made = Made().add("early_robust", task="demo", aua=20, seconds=99.0).add("fine_tune", task="demo")
+    found = judge(task_results(measure(made.trainings, made.results)))
+    text = shown(found)
+    assert "Demo: not judged on generated data." in text and "earlyrobust reproduce all --preset small" in text
+    assert "C1" not in text and not any(verdict in text for verdict in ("supported", "inconclusive"))
+    assert card_table(found).caption[0] == "Demo: not judged on generated data."
+
+
+def test_the_card_says_how_many_claims_are_judged_at_once() -> None:
+    (line,) = (line for line in card_table(card()).caption if "judged at once" in line)
+    assert line.startswith("14 claims") and " 30 % of such cards" in line
 
 
 def test_what_may_not_stand_beside_the_paper_is_said_first() -> None:

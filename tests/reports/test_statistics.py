@@ -10,7 +10,9 @@ from scipy import stats
 
 from reports.statistics import (
     Estimate,
+    holm,
     mcnemar,
+    over_runs,
     require_comparable,
     resampled_means,
     summarise,
@@ -162,3 +164,25 @@ def test_differing_conditions_are_refused_by_name() -> None:
     require_comparable({"clock": "host"}, {"clock": "host"})
     with pytest.raises(ValueError, match="times are not comparable: clock is 'host' and 'cuda'"):
         require_comparable({"clock": "host", "device": "x"}, {"clock": "cuda", "device": "x"})
+
+
+def test_holm_rejects_what_statsmodels_rejects() -> None:
+    multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
+    generator = np.random.default_rng(0)
+    for count in (1, 2, 12):
+        p_values = generator.uniform(0, 0.05, size=count)
+        expected = multipletests(p_values, alpha=0.025, method="holm")[0]
+        assert holm(list(p_values)) == expected.tolist()
+    assert holm([]) == []
+
+
+def test_the_share_above_a_bound_agrees_with_the_interval() -> None:
+    entries = np.random.default_rng(1).normal(5, 20, size=(4, 100))
+    ratios = time_ratio({1: 8.0, 2: 9.0, 3: 7.0}, {1: 1.0, 2: 1.1, 3: 1.2})
+    for found in (two_level(entries), over_runs(summarise([1.0, 2.0, 4.0])), over_runs(ratios, logarithmic=True)):
+        assert found.share_above(found.low) == pytest.approx(0.975, abs=0.001)
+        assert found.share_above(found.high) == pytest.approx(0.025, abs=0.001)
+        assert found.share_above(-math.inf if found.low < 0 else 1e-9) > 0.99
+    alike = over_runs(summarise([2.0, 2.0]))
+    assert (alike.share_above(2.0), alike.share_above(2.1)) == (1, 0)
+    assert over_runs(summarise([2.0])).share_above is None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from made_up import training
 from made_up_results import HOSTILE, made_up_overview, put_attack, stored, texts
+from made_up_victims import Made
 
 from benchmarks.results.seals import broken_seals
 from benchmarks.results.store import Store
@@ -104,6 +105,14 @@ def test_the_columns_shown_first_are_columns(found: Overview) -> None:
 
     rows = rows_of(found)
     assert set(FIRST_COLUMNS) <= {column.key for column in results_table(rows, found).columns}
+
+
+def test_generated_data_has_a_sentence_below_the_results_and_no_verdict(tmp_path: Path) -> None:
+    made = Made().add("early_robust", task="demo", aua=20, seconds=99.0).add("fine_tune", task="demo")
+    text = to_html(overview(made.store(tmp_path)))
+    body = text.split("<body>")[1].split("<script")[0]
+    assert "data-verdict" not in body and "supported" not in body
+    assert text.index('id="results"') < text.index('id="texts"') < text.index("Demo: not judged on generated data.")
 
 
 def test_the_page_is_written_sealed_and_the_same_again(tmp_path: Path) -> None:
