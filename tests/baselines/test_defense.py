@@ -69,14 +69,6 @@ def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
         FineTune(**settings)
 
 
-def test_an_unknown_need_is_refused() -> None:
-    class Greedy(FineTune):
-        needs = frozenset({"substitutes"})
-
-    with pytest.raises(ValueError, match=r"Greedy\.needs must be a value of baselines\.needs, got 'substitutes'"):
-        Greedy()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Holding(Defense):
     """Holds others: one as ever, one in a field that came later."""

@@ -23,12 +23,12 @@ def test_the_files_keep_the_contract_as_they_are(tmp_path: Path) -> None:
 
 
 def test_its_test_holds_it_to_its_own_identity(tmp_path: Path) -> None:
-    _, test, _ = new_defense("gentle_push", tmp_path)
+    _, test, _ = new_defense("soft_push", tmp_path)
     namespace: dict = {"__file__": str(test)}
     exec(compile(test.read_text(), test, "exec"), namespace)
     namespace["test_without_reach_it_is_fine_tuning"]()
-    text = (tmp_path / "gentle_push.py").read_text()
-    (tmp_path / "gentle_push.py").write_text(text.replace("batch.labels) / 2\n", "batch.labels)\n"))
+    text = (tmp_path / "soft_push.py").read_text()
+    (tmp_path / "soft_push.py").write_text(text.replace("batch.labels) / 2\n", "batch.labels)\n"))
     exec(compile(test.read_text(), test, "exec"), namespace)
     with pytest.raises(AssertionError):
         namespace["test_without_reach_it_is_fine_tuning"]()
