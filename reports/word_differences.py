@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 
+from rapidfuzz.distance import Levenshtein
 from rich.text import Text
 
 from baselines.validation import STEERING
@@ -63,6 +63,16 @@ def _words(text: str) -> list[str]:
 
 
 def _matches(words: list[str], others: list[str]) -> list[tuple[str, int, int, int, int]]:
-    """How to turn one list of words into another, the spaces behind them aside, as `difflib` has it."""
+    """How to turn one list of words into another with the fewest edits, the spaces behind them aside.
+
+    Returns:
+        In order, stretches that are "equal" or not: kind, start and end in `words`, start and end in `others`.
+    """
     first, second = ([word.strip() for word in each] for each in (words, others))
-    return SequenceMatcher(None, first, second, autojunk=False).get_opcodes()
+    found: list[tuple[str, int, int, int, int]] = []
+    for kind, start, end, begin, stop in Levenshtein.opcodes(first, second):
+        if found and "equal" not in (kind, found[-1][0]):  # a replaced word beside an inserted one is one stretch
+            _, start, _, begin, _ = found.pop()
+            kind = "replace"
+        found.append((kind, start, end, begin, stop))
+    return found

@@ -77,3 +77,11 @@ def test_a_terminal_colours_words_and_reads_no_markup() -> None:
     shown = output.getvalue()
     assert "\x1b[1;32mfine\x1b[0m" in shown
     assert "[red]" in shown and "\x1b[2J" not in shown
+
+
+def test_a_text_of_one_word_repeated_is_compared_at_once() -> None:
+    """Difflib took a minute and a half for these: every word matches every other."""
+    words = ["good"] * 12_000
+    other = [*words[:4_000], "fine", *words[4_001:8_000], "very", *words[8_000:]]
+    found, edits = word_edits(" ".join(words), " ".join(other))
+    assert len(edits) == 2 and applied(found, edits) == " ".join(other)
