@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 # What steers a terminal, or turns or hides the text around it: control characters, marks of direction, line separators
 STEERING = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 LONGEST_NAME = 100
 

@@ -43,7 +43,7 @@ from reports.frame import AttackResult, keys_of
 from reports.measured import measure
 from reports.speed import loop_table
 from reports.table1 import table_of_run
-from reports.tables import Column, Number, Table, write_table
+from reports.tables import Column, Number, Table, markdown_text, write_table
 from reports.task_results import task_results
 
 PAGE = "README.md"
@@ -337,7 +337,12 @@ def page(
         lines += [*(f"\n{title}: {'; '.join(why)}." for title, why in card.departures.items()), ""]
     left = [each for each in records.values() if each.status != "done"]
     if left:
-        lines += ["## What was not come to", "", *(f"- {each.title}: {each.status}, {each.why}" for each in left), ""]
+        lines += [
+            "## What was not come to",
+            "",
+            *(f"- {each.title}: {each.status}, {markdown_text(each.why)}" for each in left),
+            "",
+        ]
     for table in tables.values():
         lines += [f"#{table.to_markdown()}", ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baselines.validation import printable
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 
@@ -239,7 +240,10 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Writes the figure in each format, whole or not at all, with a note of its hash, and returns the paths."""
     import matplotlib
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):  # a name may hold characters that XML forbids or that turn the line
+        text.set_text("\n".join(printable(line) for line in text.get_text().split("\n")))
     paths = []
     with matplotlib.rc_context(STYLE):
         for suffix, metadata in FORMATS.items():

@@ -17,7 +17,7 @@ from reports.attack_groups import place
 from reports.comparability import attack_departures, departures
 from reports.frame import AttackResult, counted_seconds
 from reports.listings import flat
-from reports.tables import Column, Number, Table
+from reports.tables import Column, Number, Table, markdown_text
 
 CARD = "README.md"
 
@@ -98,12 +98,13 @@ def model_card(training: TrainingRecord, attacks: Sequence[AttackResult]) -> str
     unlike = departures(training)
     for result in attacks:
         unlike += attack_departures(result.record, training.task)
-    watermark = f"**NOT COMPARABLE WITH THE PAPER**: {'; '.join(dict.fromkeys(unlike))}." if unlike else ""
+    why = markdown_text("; ".join(dict.fromkeys(unlike)))
+    watermark = f"**NOT COMPARABLE WITH THE PAPER**: {why}." if unlike else ""
     pruned = training.parameters_kept != training.parameters_before
     kept = 100 * training.parameters_kept / training.parameters_before
     head = HEAD.format(
-        title=training.title,
-        task=title_of(training.task),
+        title=markdown_text(training.title),
+        task=markdown_text(title_of(training.task)),
         seed=training.seed,
         watermark=watermark,
         opening=PRUNED_OPENING.format(kept=kept) if pruned else PLAIN_OPENING,

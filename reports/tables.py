@@ -7,6 +7,7 @@ import html
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,6 +50,19 @@ LATEX_SPECIAL = {
     "γ": r"$\gamma$",
     "–": r"\textendash{}",
     "…": r"\ldots{}",
+}
+MARKDOWN_SPECIAL = {
+    "\\": r"\\",
+    "`": r"\`",
+    "*": r"\*",
+    "[": r"\[",
+    "]": r"\]",
+    "|": r"\|",
+    "~": r"\~",
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "@": "&#64;",  # of an address
 }
 
 
@@ -116,12 +130,12 @@ class Table:
 
     def to_markdown(self) -> str:
         """A pipe table under its title, the caption below."""
-        cells = [[_markdown(str(cell)) for cell in row] for row in self.rows]
-        headings = [_markdown(column.heading) for column in self.columns]
+        cells = [[markdown_text(str(cell)) for cell in row] for row in self.rows]
+        headings = [markdown_text(column.heading) for column in self.columns]
         align = ["right" if column.numeric else "left" for column in self.columns]
         body = tabulate(cells, headings, tablefmt="pipe", colalign=align if cells else None, disable_numparse=True)
-        caption = "".join(f"\n{_markdown(line)}\n" for line in self.caption)
-        return f"# {_markdown(self.title)}\n\n{body}\n{caption}"
+        caption = "".join(f"\n{_markdown_line(line)}\n" for line in self.caption)
+        return f"# {markdown_text(self.title)}\n\n{body}\n{caption}"
 
     def to_csv(self) -> str:
         """Means and standard deviations in columns of their own; text is safe in a spreadsheet."""
@@ -308,8 +322,16 @@ def _html_cell(cell: Number | str, column: Column) -> str:
     return f"<td{css}>{html.escape(printable(str(cell)))}</td>"
 
 
-def _markdown(text: str) -> str:
-    return printable(text).replace("|", r"\|").replace("<", "&lt;")
+def markdown_text(text: str) -> str:
+    """Text of unknown origin for Markdown: nothing in it becomes a link, an image, a tag, code or emphasis."""
+    escaped = "".join(MARKDOWN_SPECIAL.get(character, character) for character in printable(text))
+    escaped = re.sub(r"(?<!\w)_|_(?!\w)", r"\_", escaped)
+    return re.sub(r"\bwww\.", r"www\.", escaped, flags=re.IGNORECASE).replace("://", r":\//")
+
+
+def _markdown_line(text: str) -> str:
+    """The text as a line of its own, at the start of which no sign opens a heading or a list."""
+    return re.sub(r"^(\s*)([#+=-])", r"\1\\\2", markdown_text(text))
 
 
 def _latex(text: str) -> str:
