@@ -139,7 +139,7 @@ def fit(
         ValueError: where graphs are given, and a step cannot be captured or works on parts.
         Diverged: when the loss of an epoch is not finite.
         Indivisible: for parts of a batch that is replayed, as its step then builds on what it did before.
-        RuntimeError: when a step leaves no gradient at all.
+        UserError: when a step leaves no gradient on any parameter of its stage.
     """
     if graphs is not None and parts > 1:
         raise UserError(f"a captured step takes whole batches, and {parts} parts of each were asked for")
@@ -233,6 +233,11 @@ class _Run:
                 with self.timer.span(stage.name):
                     for _ in range(stage.replays):
                         loss = step(batch)
+                        if all(parameter.grad is None for parameter in stage.parameters):
+                            raise UserError(
+                                f"the step of stage {stage.name!r} left no gradient on its parameters, and would train "
+                                f"nothing; call backward() on its loss before it returns the detached loss"
+                            )
                         if stage.max_grad_norm is not None:
                             nn.utils.clip_grad_norm_(stage.parameters, stage.max_grad_norm)
                         self.optimizer.step()

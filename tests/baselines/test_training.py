@@ -15,6 +15,7 @@ from baselines.defense import Defense, Stage
 from baselines.fine_tune import FineTune
 from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
+from baselines.refusal import UserError
 from baselines.training import (
     CountPasses,
     Diverged,
@@ -186,3 +187,37 @@ def test_parts_of_a_batch_add_up_to_its_gradient(bert, batch) -> None:
 def test_a_replayed_batch_is_not_cut(bert, batch) -> None:
     with pytest.raises(Indivisible, match="the batches of stage 'train' are replayed and cannot be cut into parts"):
         fit(FreeAT().changed(epochs=1, steps=2), bert(), Few(batch), parts=2)
+
+
+def without_backward(model, batch):
+    return model(batch.input_ids, batch.attention_mask, labels=batch.labels).loss.detach()
+
+
+def backward_elsewhere(model, batch):
+    """Leaves gradients on a parameter that the stage does not train."""
+    model.elsewhere = nn.Parameter(torch.ones(()))
+    (loss := without_backward(model, batch) * model.elsewhere).backward()
+    return loss.detach()
+
+
+def gradients_thrown_away(model, batch):
+    (loss := model(batch.input_ids, batch.attention_mask, labels=batch.labels).loss).backward()
+    model.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("step", [without_backward, backward_elsewhere, gradients_thrown_away])
+def test_a_step_that_trains_nothing_is_refused(bert, batch, step, second: bool, parts: int) -> None:
+    class Planted(Defense, key="planted_without_gradient"):
+        title, paper = "Planted", "none"
+
+        def stages(self, model):
+            trained = list(model.parameters())
+            if second:
+                yield Stage("first", lambda each: FineTune().step(model, each), trained, 1, 1e-3, 0.0)
+            yield Stage("idle", lambda each: step(model, each), trained, 1, 1e-3, 0.0)
+
+    with pytest.raises(UserError, match=r"step of stage 'idle' left no gradient .* call backward\(\) on its loss"):
+        fit(Planted(), bert(), Few(batch), parts=parts)
