@@ -13,15 +13,24 @@ import numpy as np
 from baselines.validation import UserError, require
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
-from benchmarks.attacks.searches import AskEncoder, AskMaskedModel, AskVictim, GreedySearch, Request, Search
+from benchmarks.attacks.searches import (
+    WORDS_AT_ONCE,
+    AskEncoder,
+    AskMaskedModel,
+    AskVictim,
+    GreedySearch,
+    Request,
+    Search,
+)
 from benchmarks.attacks.sentence_encoder import similarities
-from benchmarks.attacks.time_limit import STEP_SECONDS, time_limit
+from benchmarks.attacks.time_limit import STEP_SECONDS, processor_limit
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 from benchmarks.victims.victim import Victim
 
 ENGINE = "lockstep"
 IN_FLIGHT = 64
+WORDS_IN_FLIGHT = 8 * WORDS_AT_ONCE
 
 
 def attack_all(
@@ -33,10 +42,11 @@ def attack_all(
     seed: int,
     columns: Sequence[str],
     in_flight: int = IN_FLIGHT,
+    on_queries: Callable[[int], None] = lambda queries: None,
 ) -> Iterator[Outcome]:
     """Attacks each example and yields its outcome as soon as it stands; an attack that breaks is an outcome too.
 
-    So is one of which a single step, between two questions, takes longer than `STEP_SECONDS`.
+    So is one of which a single step, between two questions, takes more than `STEP_SECONDS` of the processor.
 
     Outcomes do not depend on `in_flight` or on the examples' order; on a GPU, but for probabilities that tie to
     rounding.
@@ -44,7 +54,9 @@ def attack_all(
     Args:
         seed: with the recipe and the example's id it decides all that is drawn.
         columns: names of the text columns, as recipes' column rules know them.
-        in_flight: K, searches side by side.
+        in_flight: K, most searches side by side; of long texts there are fewer, as many as ask about `WORDS_IN_FLIGHT`
+            words at once.
+        on_queries: told how many texts the victim read, after each round of questions; within a long text too.
     Raises:
         ValueError: where the recipe needs what the resources lack.
     """
@@ -57,13 +69,15 @@ def attack_all(
     waiting = deque(examples)
     running: list[_Running] = []
     while waiting or running:
-        with time_limit(STEP_SECONDS) as count_anew:
-            while waiting and len(running) < in_flight:
+        with processor_limit(STEP_SECONDS) as count_anew:
+            while waiting and len(running) < in_flight and _has_room(running, waiting[0]):
                 count_anew()
                 running.append(_Running(waiting.popleft(), search))
         asking = [each for each in running if each.request is not None]
+        asked_before = victim.queries
         answers = oracles.answers([each.request for each in asking if each.request is not None])
-        with time_limit(STEP_SECONDS) as count_anew:
+        on_queries(victim.queries - asked_before)
+        with processor_limit(STEP_SECONDS) as count_anew:
             for each, answer in zip(asking, answers, strict=True):
                 count_anew()
                 each.resume(answer)
@@ -71,11 +85,21 @@ def attack_all(
         running = [each for each in running if each.outcome is None]
 
 
+def _has_room(running: Sequence[_Running], example: Example) -> bool:
+    """Whether the words that searches ask about at once stay within their bound with one more; the first always may."""
+    return not running or sum(each.words for each in running) + _words(example) <= WORDS_IN_FLIGHT
+
+
+def _words(example: Example) -> int:
+    """About how many words a search asks about at once: a text of N words without each of its words."""
+    return min(sum(len(text.split()) for text in example.texts) ** 2, WORDS_AT_ONCE)
+
+
 class _Running:
     """A search under way: its open question, or its outcome."""
 
     def __init__(self, example: Example, search: GreedySearch) -> None:
-        self.example = example
+        self.example, self.words = example, _words(example)
         self.request: Request | None = None
         self.outcome: Outcome | None = None
         self._steps: Search | None = None

@@ -15,7 +15,7 @@ from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.seeding import example_seed
 from benchmarks.attacks.textattack_import import import_textattack
-from benchmarks.attacks.time_limit import TEXT_SECONDS, time_limit
+from benchmarks.attacks.time_limit import TEXT_SECONDS, processor_limit
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 from benchmarks.victims.victim import Victim
@@ -34,7 +34,7 @@ def attack_all(
 ) -> Iterator[Outcome]:
     """Attacks each example and yields its outcome, in order; an attack that breaks is an outcome too.
 
-    So is one that takes longer than `TEXT_SECONDS`.
+    So is one that takes more than `TEXT_SECONDS` of the processor.
 
     Args:
         seed: with the recipe and the example's id it decides all that is drawn.
@@ -55,7 +55,7 @@ def attack_all(
 def attack_one(attack: Any, example: Example, *, seed: int, recipe: Recipe, columns: Sequence[str]) -> Outcome:
     """The outcome of TextAttack's `attack` on one example."""
     try:
-        with _generators_seeded(example_seed(seed, recipe.key, example.id)), time_limit(TEXT_SECONDS):
+        with _generators_seeded(example_seed(seed, recipe.key, example.id)), processor_limit(TEXT_SECONDS):
             texts = OrderedDict(zip(columns, example.texts, strict=True))
             return _outcome(example, attack.attack(texts, example.label))
     except Exception:

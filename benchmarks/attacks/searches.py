@@ -5,8 +5,9 @@ Source: TextAttack 0.3.11, `GreedyWordSwapWIR`, `UntargetedClassification` and `
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 
 UNKNOWN = "[UNK]"
+WORDS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class GreedySearch:
         """The replacements of a word that keep every constraint, each with its similarity where one is computed.
 
         Args:
-            proposals: the masked model's answers about texts seen, filled here.
+            proposals: the masked model's answer about the text seen last, filled here.
         """
         if not self._constraints.may_modify(text, index):
             return []
@@ -140,6 +142,7 @@ class GreedySearch:
         if last == first:
             return []
         if text not in proposals or len(proposals[text]) < last:
+            proposals.clear()  # the search never comes back to an earlier text
             proposals[text] = yield AskMaskedModel(Masked(model.ids(text.joined), last), part.candidates)
         return masked_candidates(model, text.words[index], index == 0, proposals[text][first:last], part.candidates)
 
@@ -180,6 +183,8 @@ class _Attempt:
         self._queries = 0
         self._draws = Draws(example_seed(search._seed, self._recipe.key, example.id))
         self._proposals: dict[Text, np.ndarray] = {}
+        words = sum(len(text.split()) for text in example.texts)
+        self._texts_at_once = max(1, WORDS_AT_ONCE // max(1, words))
 
     def run(self) -> Search:
         """Asks once, ranks the words, replaces them in that order."""
@@ -198,14 +203,20 @@ class _Attempt:
                 return self._outcome("successful", state, original)
         return self._outcome("failed", state, original)
 
-    def _ask(self, texts: list[tuple[str, ...]]) -> Generator[Request, Any, tuple[np.ndarray, np.ndarray]]:
-        """Scores and whether misread, for as many of the texts as the budget allows; every one is a query."""
-        if self._recipe.query_budget is not None:
-            texts = texts[: self._recipe.query_budget - self._queries]
-        self._queries += len(texts)
-        if not texts:
+    def _ask(self, texts: Iterable[tuple[str, ...]]) -> Generator[Request, Any, tuple[np.ndarray, np.ndarray]]:
+        """Scores and whether misread, for as many of the texts as the budget allows; every one is a query.
+
+        Each has about as many words as the original. They are made and asked about `WORDS_AT_ONCE` words at a time, so
+        that a long text takes no more memory than others.
+        """
+        left = None if self._recipe.query_budget is None else self._recipe.query_budget - self._queries
+        waiting, judged = islice(texts, left), []
+        while asked := list(islice(waiting, self._texts_at_once)):
+            self._queries += len(asked)
+            judged.append(self._judge((yield AskVictim(asked))))
+        if not judged:
             return np.zeros(0, np.float32), np.zeros(0, bool)
-        return self._judge((yield AskVictim(texts)))
+        return np.concatenate([scores for scores, _ in judged]), np.concatenate([misread for _, misread in judged])
 
     def _judge(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not np.isfinite(probabilities).all():
@@ -220,7 +231,7 @@ class _Attempt:
         """Places of words, the most important first, by the score without the word."""
         places = self._search.words_to_rank(text)
         without = "" if self._recipe.ranking == "delete" else UNKNOWN
-        scores, _ = yield from self._ask([text.replaced(place, without) for place in places])
+        scores, _ = yield from self._ask(text.replaced(place, without) for place in places)
         return np.array(places, dtype=np.int64)[(-scores).argsort()]  # NumPy's default sort decides ties
 
     def _step(self, state: _State, original: Text, index: int) -> Generator[Request, Any, _State | None]:
@@ -231,7 +242,7 @@ class _Attempt:
             return None
         candidates = [(text.replaced(index, new), new, similarity) for new, similarity in found]
         candidates.sort(key=lambda candidate: "\n".join(candidate[0]))
-        scores, misread = yield from self._ask([candidate[0] for candidate in candidates])
+        scores, misread = yield from self._ask(candidate[0] for candidate in candidates)
         order = sorted(range(len(scores)), key=lambda place: -scores[place])
         if not scores[order[0]] > state.score:
             return None

@@ -19,8 +19,8 @@ PLAIN_INTERVAL_SECONDS = 30
 class Bar(Protocol):
     """One piece of work under way."""
 
-    def advance(self, amount: int = 1) -> None:
-        """Says that `amount` of the work was done."""
+    def advance(self, amount: int = 1, *, queries: int = 0) -> None:
+        """Says that `amount` of the work was done, and so many queries of an attack."""
 
     def end(self) -> None:
         """Says that there is no more of it."""
@@ -66,9 +66,12 @@ class Reporter:
 class _RichBar:
     def __init__(self, progress: Progress, label: str, total: int | None):
         self.progress, self.task = progress, progress.add_task(label, total=total)
+        self.label, self.queries = label, 0
 
-    def advance(self, amount: int = 1) -> None:
-        self.progress.advance(self.task, amount)
+    def advance(self, amount: int = 1, *, queries: int = 0) -> None:
+        self.queries += queries
+        told = f"{self.label}{_queries(self.queries)}"
+        self.progress.update(self.task, advance=amount, description=told)
 
     def end(self) -> None:
         self.progress.remove_task(self.task)
@@ -78,14 +81,20 @@ class _PlainBar:
     """Prints at most one line per interval, over all the work of a reporter."""
 
     def __init__(self, reporter: Reporter, label: str, total: int | None):
-        self.reporter, self.label, self.total, self.done = reporter, label, total, 0
+        self.reporter, self.label, self.total, self.done, self.queries = reporter, label, total, 0, 0
 
-    def advance(self, amount: int = 1) -> None:
+    def advance(self, amount: int = 1, *, queries: int = 0) -> None:
         self.done += amount
+        self.queries += queries
         now = time.monotonic()
         if now - self.reporter.last_line >= PLAIN_INTERVAL_SECONDS:
             self.reporter.last_line = now
-            self.reporter.say(f"  {self.label}: {self.done}" + (f" of {self.total}" if self.total else ""))
+            share = f" of {self.total}" if self.total else ""
+            self.reporter.say(f"  {self.label}: {self.done}{share}{_queries(self.queries)}")
 
     def end(self) -> None:
         """A plain line stays."""
+
+
+def _queries(count: int) -> str:
+    return f", {count:,} queries" if count else ""

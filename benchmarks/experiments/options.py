@@ -109,6 +109,7 @@ class AttackOptions:
         limit: attack the first texts only.
         max_length: longest input in tokens; what the model can read when left out.
         query_budget: most queries for one text.
+        max_words: most words in a text; a longer one is refused before the work, which grows with their square.
         temperature: divides the victim's logits; overconfident victims starve attacks that search by score.
         calibrate: labelled file, not the attacked one; the attack is made twice, on the victim as it is and with the
             temperature that fits its confidence to that file.
@@ -133,6 +134,7 @@ class AttackOptions:
     limit: int | None = None
     max_length: int | None = None
     query_budget: int | None = None
+    max_words: int = 5000
     temperature: float = 1.0
     calibrate: Path | None = None
     seed: int = 42

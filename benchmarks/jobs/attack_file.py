@@ -74,19 +74,25 @@ class FileAttack:
         """The outcomes so far."""
         return self.store.outcomes(self.key)
 
-    def run(self, on_outcome: Callable[[], None] = lambda: None) -> list[Outcome]:
+    def run(
+        self, on_outcome: Callable[[], None] = lambda: None, on_queries: Callable[[int], None] = lambda queries: None
+    ) -> list[Outcome]:
         """Attacks the texts that have no outcome yet, stores each outcome as it comes, and returns all, in order.
 
+        Args:
+            on_outcome: called after each text.
+            on_queries: told how many queries were made, also within a text; by the suite's own engine alone.
         Raises:
             ValueError: where another process is at the same attack.
         """
         with self.store.locked("attacks", self.key), cpu_threads(self.threads):
-            return self._run(on_outcome)
+            return self._run(on_outcome, on_queries)
 
-    def _run(self, on_outcome: Callable[[], None]) -> list[Outcome]:
+    def _run(self, on_outcome: Callable[[], None], on_queries: Callable[[int], None]) -> list[Outcome]:
         done = {outcome.example_id for outcome in self.stored()}
         started, clock = datetime.now(timezone.utc), time.perf_counter()
-        for outcome in self._attack([example for example in self.examples if example.id not in done]):
+        told = {"on_queries": on_queries} if self.engine == engine.ENGINE else {}
+        for outcome in self._attack([example for example in self.examples if example.id not in done], told):
             self.store.append_outcome(self.key, outcome)
             on_outcome()
         if self.store.attack(self.key) is None:
@@ -94,9 +100,10 @@ class FileAttack:
         found = {outcome.example_id: outcome for outcome in self.stored()}
         return [found[example.id] for example in self.examples]
 
-    def _attack(self, examples: Sequence[Example]) -> Iterator[Outcome]:
+    def _attack(self, examples: Sequence[Example], told: dict[str, Any]) -> Iterator[Outcome]:
         attack_all = ENGINES[self.engine]
-        return attack_all(self.victim, examples, self.recipe, self.resources, seed=self.seed, columns=self.columns)
+        given: dict[str, Any] = {"seed": self.seed, "columns": self.columns} | told
+        return attack_all(self.victim, examples, self.recipe, self.resources, **given)
 
     def _record(self, started: datetime, seconds: float) -> AttackRecord:
         return AttackRecord(
@@ -124,7 +131,7 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
     Raises:
         ValueError: with one sentence, for anything the user can mend.
     """
-    for name in ("limit", "max_length", "query_budget", "threads"):
+    for name in ("limit", "max_length", "query_budget", "max_words", "threads"):
         value = getattr(options, name)
         require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
     require(options.temperature > 0, "--temperature", "positive", options.temperature)
@@ -154,6 +161,7 @@ def resolve_attack(options: AttackOptions) -> FileAttack:
     )
     examples, note = read_examples(options.data, columns, options.label, classifier.classes)
     examples = examples[: options.limit]
+    require_words(examples, options.max_words)
     identity = {
         "schema": SCHEMA,
         "model": content_key(classifier.identity),
@@ -203,6 +211,21 @@ def with_calibration(attack: FileAttack, options: AttackOptions) -> list[FileAtt
     temperature = fit_temperature(logits, np.array([example.label for example in held_out]))
     attack = replace(attack, notes=tuple(dict.fromkeys((*attack.notes, *([] if note is None else [note])))))
     return [attack, resolve_attack(replace(options, temperature=temperature, calibrate=None))]
+
+
+def require_words(examples: Sequence[Example], most: int) -> None:
+    """Refuses texts so long that an attack on one would take hours: its work grows with the square of its words.
+
+    Raises:
+        UserError: naming the longest.
+    """
+    longest = max(examples, key=lambda example: sum(len(text.split()) for text in example.texts))
+    words = sum(len(text.split()) for text in longest.texts)
+    if words > most:
+        raise UserError(
+            f"the text {longest.id} has {words:,} words; at most {most:,} are attacked, for the work grows with the "
+            f"square of the words; give shorter texts, or --max-words {words}"
+        )
 
 
 def _longest_input(model: Any, tokenizer: Any) -> int:

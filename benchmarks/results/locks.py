@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from baselines.validation import MachineError
+from baselines.validation import MachineError, UserError
 from benchmarks.data.plain_files import open_plain
 
 MOST_BYTES = 4096
@@ -22,7 +22,7 @@ MOST_BYTES = 4096
 LOCAL = ("apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "overlay", "tmpfs", "xfs", "zfs")
 
 
-class UnderWay(ValueError):
+class UnderWay(UserError):
     """Another process holds the lock, or may hold it; that may pass."""
 
 

@@ -34,7 +34,7 @@ def attack(options: AttackOptions) -> int:
         reporter.say(f"{len(attack.examples)} texts, {stored} attacked already")
         with reporter.work(f"{attack.recipe.title}, texts", len(attack.examples)) as bar:
             bar.advance(stored)
-            outcomes.append(attack.run(on_outcome=bar.advance))
+            outcomes.append(attack.run(bar.advance, lambda queries: bar.advance(0, queries=queries)))
     table = attack_table(attacks, outcomes)
     table.print(reporter.console)
     for attack in attacks:

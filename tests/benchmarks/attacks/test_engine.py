@@ -160,6 +160,52 @@ def test_ten_thousand_words_are_attacked(victim, resources) -> None:
     assert outcome.words == 10_000 and outcome.status in ("failed", "successful")
 
 
+def most_words_in_a_round(victim, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many words the victim is asked about at once, a number for each round; filled as it is asked."""
+    rounds, ask = [], Victim.__call__
+
+    def counting(self, texts):
+        rounds.append(sum(len(column.split()) for text in texts for column in text))
+        return ask(self, texts)
+
+    monkeypatch.setattr(Victim, "__call__", counting)
+    return rounds
+
+
+@pytest.mark.parametrize("key", ["textfooler", "bertattack_official"])
+@pytest.mark.parametrize("at_once", [1, 40, 300])
+def test_words_in_flight_are_bounded_and_change_nothing(victim, right, resources, monkeypatch, key, at_once) -> None:
+    expected = run(engine, victim, right, key, resources)
+    rounds = most_words_in_a_round(victim, monkeypatch)
+    assert run(engine, victim, right, key, resources) == expected
+    unbounded, longest = max(rounds), max(len(each.texts[0].split()) for each in right)
+    rounds.clear()
+    monkeypatch.setattr("benchmarks.attacks.searches.WORDS_AT_ONCE", at_once)
+    monkeypatch.setattr(engine, "WORDS_AT_ONCE", at_once)
+    monkeypatch.setattr(engine, "WORDS_IN_FLIGHT", 2 * at_once)
+    assert run(engine, victim, right, key, resources) == expected
+    # Candidates for a word may have a word more than the text
+    assert max(rounds) <= max(2 * longest + 2, 2 * at_once + at_once // 4) < unbounded
+
+
+def test_a_budget_is_kept_over_the_pieces_of_a_question(victim, right, resources, monkeypatch) -> None:
+    for budget in (1, 2, 5, 9, 14):
+        recipe = dataclasses.replace(find_recipe("textfooler"), query_budget=budget)
+        expected = run(engine, victim, right, recipe, resources)
+        with monkeypatch.context() as patched:
+            patched.setattr("benchmarks.attacks.searches.WORDS_AT_ONCE", 20)
+            assert run(engine, victim, right, recipe, resources) == expected
+
+
+def test_a_long_text_is_heard_of_while_it_is_attacked(victim, resources, monkeypatch) -> None:
+    monkeypatch.setattr("benchmarks.attacks.searches.WORDS_AT_ONCE", 1000)
+    text = ("good film and bad plot, " * 100,)
+    example = Example("test-0", text, int(victim([text]).argmax()))
+    told: list[int] = []
+    run(engine, victim, [example], "textfooler", resources, on_queries=told.append)
+    assert len(told) > 250 and sum(told) > 500, "two of its 500 words are asked about at once"
+
+
 def test_a_label_outside_the_classes_is_an_outcome_with_a_sentence(victim, right, resources) -> None:
     wrong = dataclasses.replace(right[0], id="outside", label=5)
     outcomes = run(engine, victim, [wrong, *right], "textfooler", resources)

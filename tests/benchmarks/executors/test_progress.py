@@ -45,3 +45,22 @@ def test_several_pieces_of_work_are_shown_at_once_and_go_when_they_end() -> None
         assert "first" in output.getvalue() and "second" in output.getvalue()
         first.end()
         assert [task.description for task in second.progress.tasks] == ["second"]
+
+
+def test_a_long_text_gives_a_sign_of_life_before_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    output = io.StringIO()
+    with Reporter(Console(file=output, width=200)).work("attack, texts", 1) as bar:
+        for _ in range(3):
+            now[0] += 30
+            bar.advance(0, queries=1000)
+    assert output.getvalue().splitlines() == [f"  attack, texts: 0 of 1, {done},000 queries" for done in (1, 2, 3)]
+
+
+def test_a_terminal_shows_queries_beside_the_bar() -> None:
+    output = io.StringIO()
+    with Reporter(Console(file=output, force_terminal=True, width=100)).work("attack", 1) as bar:
+        bar.advance(0, queries=1234)
+        bar.progress.refresh()
+    assert "attack, 1,234 queries" in output.getvalue()

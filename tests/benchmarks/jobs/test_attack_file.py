@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from baselines.refusal import UserError
 from benchmarks.data.classes import Classes
 from benchmarks.experiments.options import AttackOptions
 from benchmarks.jobs import attack_file
@@ -175,3 +176,19 @@ def test_calibration_asks_for_texts_of_its_own_and_no_temperature(options) -> No
         with_calibration(attack, replace(options, calibrate=options.data))
     with pytest.raises(ValueError, match="--temperature must be left out beside --calibrate"):
         with_calibration(attack, replace(options, calibrate=options.data, temperature=2.0))
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", "\u2003"])
+def test_a_text_too_long_to_attack_is_refused_before_the_work(options, separator: str) -> None:
+    options.data.write_text(f'text,label\ngood film,1\n"{separator.join(["good"] * 5001)}",1\n', "utf-8")
+    with pytest.raises(UserError, match=r"texts-1 has 5,001 words; at most 5,000 .* or --max-words 5001"):
+        resolve_attack(options)
+    assert len(resolve_attack(replace(options, max_words=5001)).examples) == 2
+    assert len(resolve_attack(replace(options, limit=1)).examples) == 1, "texts that are not attacked may be longer"
+
+
+def test_queries_are_told_while_a_text_is_attacked(options) -> None:
+    told: list[int] = []
+    outcomes = resolve_attack(options).run(on_queries=told.append)
+    # A success is asked once more, which is no query; a text misread from the start was asked once all the same
+    assert sum(told) >= sum(outcome.queries for outcome in outcomes) and len(told) > len(outcomes)
