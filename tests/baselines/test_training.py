@@ -15,7 +15,6 @@ from baselines.defense import Defense, Stage
 from baselines.fine_tune import FineTune
 from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
-from baselines.refusal import UserError
 from baselines.training import (
     CountPasses,
     Diverged,
@@ -27,6 +26,7 @@ from baselines.training import (
     fit,
     warmup_then_linear,
 )
+from baselines.validation import UserError
 
 
 class Few:

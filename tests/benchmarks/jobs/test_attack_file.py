@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from baselines.refusal import UserError
+from baselines.validation import UserError
 from benchmarks.data.classes import Classes
 from benchmarks.experiments.options import AttackOptions
 from benchmarks.jobs import attack_file
