@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.jobs.attack_file import FileAttack
+from benchmarks.jobs.attack_texts import Attacked
 from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries
 from benchmarks.results.records import Outcome
 from reports.tables import Column, Number, Table
@@ -22,38 +22,40 @@ COLUMNS = (
 )
 
 
-def attack_table(attacks: Sequence[FileAttack], outcomes: Sequence[Sequence[Outcome]]) -> Table:
-    """A row for each attack of one file: its percentages over all its texts.
+def attack_table(attacks: Sequence[Attacked]) -> Table:
+    """A row for each attack on the same texts: its percentages over all of them.
 
     Args:
         attacks: the same but for the victim's temperature.
-        outcomes: of each attack.
     """
-    first = attacks[0]
+    first = attacks[0].record
+    longest = first.identity["max_length"]
+    cut = "" if longest is None else f", each cut to {longest} tokens at most"
     caption = [
-        f"All texts are attacked, each cut to {first.victim.max_length} tokens at most. Engine {first.engine}.",
-        f"{first.resources.describe()}." if first.recipe.library is None else first.recipe.note,
-        *first.notes,
+        f"All texts are attacked{cut}. Engine {first.engine}.",
+        f"{first.profile.rstrip('.')}.",
+        *dict.fromkeys(note for each in attacks for note in each.notes),
     ]
-    rows, incomplete = [], False
-    for attack, found in zip(attacks, outcomes, strict=True):
+    rows, incomplete, is_tempered = [], False, False
+    for each in attacks:
+        found, temperature = each.outcomes, each.record.identity["temperature"]
         broken = [outcome for outcome in found if outcome.status == "error"]
-        incomplete = incomplete or bool(broken)
+        incomplete, is_tempered = incomplete or bool(broken), is_tempered or temperature != 1
         rows.append(
             (
-                attack.model_name,
-                attack.recipe.title,
+                each.record.defense,
+                each.record.recipe_title,
                 Number(clean_percent(found)),
                 Number(aua_percent(found)),
                 Number(asr_percent(found)),
                 Number(mean_queries(found)),
                 Number(len(found), digits=0),
                 Number(len(broken), digits=0),
-                Number(attack.victim.temperature, digits=2),
+                Number(temperature, digits=2),
             )
         )
-        caption += [f"{each.example_id}: {_reason(each)}" for each in broken[:5]]
-    if any(attack.victim.temperature != 1 for attack in attacks):
+        caption += [f"{outcome.example_id}: {_reason(outcome)}" for outcome in broken[:5]]
+    if is_tempered:
         caption.append("Temperature: what the victim's logits were divided by; its classes stay the same.")
     return Table("Accuracy under attack", COLUMNS, tuple(rows), tuple(caption), incomplete=incomplete)
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from baselines.validation import printable
 
 if TYPE_CHECKING:
+    from earlyrobust.returned import Report
     from reports.tables import Table
 
 FAILED, USAGE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 75
@@ -23,7 +24,7 @@ def say(*lines: str) -> None:
 
 
 def print_table(table: Table, json: Path | None) -> int:
-    """Prints a table and, where asked, writes it as JSON; the exit code is that of work done."""
+    """Print a table and, where asked, write it as JSON; the exit code is that of work done."""
     from reports.tables import write_json
 
     table.print(Console())
@@ -32,19 +33,22 @@ def print_table(table: Table, json: Path | None) -> int:
     return 0
 
 
+def show_report(report: Report, json: Path | None) -> int:
+    """Print a report's table after an empty line, and the names of its files; return the exit code."""
+    say("")
+    print_table(report.table, json)
+    say(*map(str, report.files))
+    return 0 if report.complete else INCOMPLETE
+
+
 def keep_table(table: Table, folder: Path, name: str, json: Path | None) -> int:
-    """Prints a table, writes it into a folder in every rendering and names its files; returns the exit code.
+    """Write a table into a folder in every rendering and show it; return the exit code.
 
     Args:
         name: of its files, without the suffix.
         json: one more file for it as JSON.
     """
-    from reports.tables import write_json, write_table
+    from earlyrobust.returned import Report
+    from reports.tables import write_table
 
-    console = Console()
-    console.print()
-    table.print(console)
-    say(*map(str, write_table(table, folder, name)))
-    if json is not None:
-        write_json(table, json)
-    return INCOMPLETE if table.incomplete else 0
+    return show_report(Report(table, tuple(write_table(table, folder, name))), json)

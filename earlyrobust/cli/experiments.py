@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
+import earlyrobust as er
 from baselines.validation import require_file_name
 from benchmarks.experiments.options import DEFAULTS, Options
-from earlyrobust.cli.answers import keep_table, say
+from earlyrobust.cli.answers import keep_table, say, show_report
 
 if TYPE_CHECKING:
     from benchmarks.experiments.experiment import Cell
-    from benchmarks.jobs.resolve import Setup
-    from benchmarks.results.records import TrainingRecord
 
 
 def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
@@ -25,33 +22,17 @@ def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
         options: what to run it on.
     """
     from benchmarks.experiments.catalogue import asked_experiments
-    from benchmarks.jobs.resolve import resolve
-    from reports.experiments import report_on
-    from reports.figures import missing_library, write_figure
-    from reports.hyperparameters import asked_hyperparameters
+    from reports.figures import missing_library
     from reports.overview import overview
     from reports.page.page import write_page
 
-    asked, codes, unfigured = asked_experiments(experiment, options), [], False
+    codes, asked = [], asked_experiments(experiment, options)
     for each in asked:
-        if each.kind == "settings":
-            chosen, table = asked_hyperparameters(each, options)
-            say(chosen)
-            codes.append(keep_table(table, options.out, each.key, options.json))
-            continue
-        setup = resolve(options, experiment=each)
-        work_through(setup, each.cells(options, setup.preset, list(setup.tasks)))
-        found = report_on(setup, each)
-        codes.append(keep_table(found.table, setup.store.root, each.key, options.json))
-        if missing_library():
-            unfigured = unfigured or each.kind != "variants"
-            continue
-        for name, figure in found.figures().items():
-            say(*map(str, write_figure(figure, setup.store.root, name)))
+        codes.append(show_report(er.reproduce(each.key, **vars(options)), options.json))
     if any(each.kind != "settings" for each in asked):
         say(str(write_page(overview(options.out), options.out)))
         say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
-    if unfigured:
+    if missing_library() is not None and any(each.kind not in ("settings", "variants") for each in asked):
         say(str(missing_library()))
     return max(codes)
 
@@ -75,13 +56,15 @@ def run(
     from benchmarks.experiments.experiment import cells
     from benchmarks.experiments.settings import parse_assignments
     from benchmarks.jobs.resolve import resolve
+    from earlyrobust.running import reporter, work_through
     from reports.table1 import table_of_run
 
     require_file_name(name, "--name")
     changes = parse_assignments(set)
     setup = resolve(options)
     planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
-    return keep_table(table_of_run(setup, work_through(setup, planned)), setup.store.root, name, options.json)
+    table = table_of_run(setup, work_through(setup, planned, reporter(quiet=False)))
+    return keep_table(table, options.out, name, options.json)
 
 
 def plan(experiment: str, options: Options = DEFAULTS) -> int:
@@ -112,30 +95,3 @@ def plan(experiment: str, options: Options = DEFAULTS) -> int:
         work = make_plan(setup, fresh)
         say(f"{head}{setup.chosen}{also}", *work.lines(), *stored_otherwise(setup, work))
     return 0
-
-
-def work_through(setup: Setup, cells: Sequence[Cell]) -> list[TrainingRecord]:
-    """Says what is planned, does it, logs it where asked, and returns the trainings.
-
-    Raises:
-        ValueError: for a tracker that is unknown or not installed, before any work.
-    """
-    from benchmarks.executors.execute import execute
-    from benchmarks.executors.progress import Reporter
-    from benchmarks.jobs.explain import stored_otherwise
-    from benchmarks.jobs.plan import make_plan
-    from reports.trackers import library_of, track
-
-    tracker = setup.options.track
-    if tracker is not None:
-        library_of(tracker)
-    reporter = Reporter(Console())
-    for line in (setup.chosen, *setup.store.quarantine()):
-        reporter.say(line)
-    work = make_plan(setup, cells)
-    for line in (*work.lines(), *stored_otherwise(setup, work)):
-        reporter.say(line)
-    trained = execute(setup, work, reporter)
-    if tracker is not None:
-        say(f"{track(setup, tracker, trained)} runs logged to {tracker}")
-    return trained

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
-from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options
-from earlyrobust.cli.answers import INCOMPLETE, keep_table, say
+import earlyrobust as er
+from baselines.validation import require
+from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, split_names
+from benchmarks.results.store import Store
+from earlyrobust.cli.answers import INCOMPLETE, print_table, say, show_report
 
 
 def attack(options: AttackOptions) -> int:
@@ -18,29 +19,19 @@ def attack(options: AttackOptions) -> int:
     Args:
         options: what to attack and how.
     """
-    from benchmarks.executors.progress import Reporter
-    from benchmarks.jobs.attack_file import resolve_attack, with_calibration
     from reports.attacked import attack_table
-    from reports.tables import write_json
 
-    prepared = resolve_attack(options)
-    attacks = [prepared] if options.calibrate is None else with_calibration(prepared, options)
-    reporter = Reporter(Console())
-    for line in prepared.store.quarantine():
-        reporter.say(line)
-    outcomes = []
-    for attack in attacks:
-        stored = len(attack.stored())
-        reporter.say(f"{len(attack.examples)} texts, {stored} attacked already")
-        with reporter.work(f"{attack.recipe.title}, texts", len(attack.examples)) as bar:
-            bar.advance(stored)
-            outcomes.append(attack.run(bar.advance, lambda queries: bar.advance(0, queries=queries)))
-    table = attack_table(attacks, outcomes)
-    table.print(reporter.console)
-    for attack in attacks:
-        reporter.say(str(attack.store.outcomes_path(attack.key)))
-    if options.json is not None:
-        write_json(table, options.json)
+    unlike = ("model", "data", "label", "columns", "calibrate", "json")
+    how = {name: value for name, value in vars(options).items() if name not in unlike}
+    how["columns"] = split_names(options.columns, ("text",))
+    found = []
+    if options.calibrate is not None:  # first, since it may be refused
+        require(options.temperature == 1, "--temperature", "left out beside --calibrate", options.temperature)
+        found.append(er.attack(options.model, options.data, options.label, calibrate=options.calibrate, **how))
+    found.insert(0, er.attack(options.model, options.data, options.label, **how))
+    table = attack_table([each.attacked for each in found])
+    print_table(table, options.json)
+    say(*(str(Store(options.out, writable=False).outcomes_path(each.record.key)) for each in found))
     return INCOMPLETE if table.incomplete else 0
 
 
@@ -65,23 +56,8 @@ def evaluate(
         name: what its row is called; the folder's or the function's name when left out.
         calibrate: attack it also with its confidence fitted to test texts that are not attacked.
     """
-    from benchmarks.executors.progress import Reporter
-    from benchmarks.jobs.evaluate import attack_external, find_external
-    from benchmarks.jobs.evaluate import evaluate as read_texts
-    from benchmarks.jobs.resolve import resolve
-    from reports.table1 import table_of_externals
-
-    setup = resolve(options)
-    external = find_external(model, callable, name, device=setup.device, offline=options.offline)
-    reporter = Reporter(Console())
-    for line in (setup.chosen, *setup.store.quarantine()):
-        reporter.say(line)
-    for task, chosen in setup.tasks.items():
-        for record in read_texts(setup, external, task, calibrate=calibrate):
-            for recipe in setup.recipes:
-                with reporter.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
-                    attack_external(setup, external, record, recipe, bar.advance)
-    return keep_table(table_of_externals(setup), setup.store.root, "externals", options.json)
+    report = er.evaluate(model, function=callable, name=name, calibrate=calibrate, **vars(options))
+    return show_report(report, options.json)
 
 
 def export(

@@ -29,7 +29,7 @@ from benchmarks.data.classes import Classes
 from benchmarks.data.loading import _hub_split, load
 from benchmarks.data.pickled_words import convert_words
 from benchmarks.data.tasks import TASKS
-from benchmarks.jobs.attack_file import read_examples
+from benchmarks.jobs.attack_texts import read_texts
 from benchmarks.regression.references import Reference, read_reference
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
@@ -196,12 +196,12 @@ READERS = {
     "attacked CSV": Reader(
         "t.csv",
         b'text,label\n"a good film",1\n',
-        lambda folder: read_examples(folder / "t.csv", ("text",), "label", Classes(("neg", "pos"))),
+        lambda folder: read_texts(folder / "t.csv").examples(Classes(("neg", "pos"))),
     ),
     "attacked TSV": Reader(
         "t.tsv",
         b"question\tsentence\tlabel\nwho?\tshe\t1\n",
-        lambda folder: read_examples(folder / "t.tsv", ("question", "sentence"), "label", Classes(("a", "b"))),
+        lambda folder: read_texts(folder / "t.tsv", ("question", "sentence")).examples(Classes(("a", "b"))),
     ),
     "sst2": task_reader("sst2"),
     "ag_news": task_reader("ag_news"),

@@ -29,7 +29,8 @@ from benchmarks.results.store import Store
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_any_classifier
 from earlyrobust.cli.answers import say
-from earlyrobust.cli.main import _say_error, main
+from earlyrobust.cli.ending import say_error
+from earlyrobust.cli.main import main
 from reports.figures import Panel, Series, draw_panels, missing_library, write_figure
 from reports.tables import Column, Table, write_table
 from reports.word_differences import terminal_words, word_differences
@@ -109,7 +110,7 @@ def test_so_do_marked_words_and_the_lines_of_a_run(hostile: str, capsys: pytest.
     shown = io.StringIO()
     Reporter(Console(file=shown, width=200)).say(hostile)
     say(hostile)
-    _say_error(ValueError(hostile))
+    say_error(hostile)
     said = capsys.readouterr()
     assert not STEERING & set(shown.getvalue() + said.out + said.err)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-from benchmarks.attacks.recipes import TEXTFOOLER
-from benchmarks.results.records import Outcome
+from benchmarks.jobs.attack_texts import Attacked
+from benchmarks.results.records import AttackRecord, Outcome
 from reports.attacked import attack_table
 
 
@@ -13,15 +11,11 @@ def outcome(name: str, status: str, queries: int = 0, error: str | None = None) 
     return Outcome(name, status, queries, 0, ("a b",), ("a c",), 2, 1, error=error)
 
 
-def attack_at(temperature: float) -> SimpleNamespace:
-    return SimpleNamespace(
-        model_name="m",
-        recipe=TEXTFOOLER,
-        engine="lockstep",
-        victim=SimpleNamespace(max_length=64, temperature=temperature),
-        notes=("A note.",),
-        resources=SimpleNamespace(describe=lambda: "offline profile: words"),
-    )
+def attacked(outcomes: list[Outcome], temperature: float) -> Attacked:
+    blank = dict.fromkeys(AttackRecord.__dataclass_fields__)
+    identity = {"max_length": 64, "temperature": temperature}
+    named = {"identity": identity, "defense": "m", "recipe_title": "T", "engine": "lockstep", "profile": "words"}
+    return Attacked(AttackRecord(**blank | named), tuple(outcomes), ("A note.",))
 
 
 def test_percentages_count_every_text_and_the_broken_are_named() -> None:
@@ -31,7 +25,7 @@ def test_percentages_count_every_text_and_the_broken_are_named() -> None:
         outcome("c", "skipped"),
         outcome("d", "error", error="Traceback\nValueError: the label 7 of d is outside"),
     ]
-    table = attack_table([attack_at(2.0)], [outcomes])
+    table = attack_table([attacked(outcomes, 2.0)])
     (row,) = table.records()
     assert (row["subset_clean_percent"], row["aua_percent"], row["asr_percent"], row["queries"]) == (50, 25, 50, 15)
     assert (row["texts"], row["errors"]) == (4, 1) and table.incomplete
@@ -41,14 +35,12 @@ def test_percentages_count_every_text_and_the_broken_are_named() -> None:
 
 
 def test_a_victim_that_answers_nothing_reads_nothing_rightly() -> None:
-    table = attack_table([attack_at(1.0)], [[outcome(name, "error", error="IndexError: x") for name in "abc"]])
+    table = attack_table([attacked([outcome(name, "error", error="IndexError: x") for name in "abc"], 1.0)])
     (row,) = table.records()
     assert (row["subset_clean_percent"], row["aua_percent"], row["errors"]) == (0, 0, 3) and table.incomplete
 
 
 def test_before_and_after_calibration_stand_below_each_other() -> None:
-    table = attack_table(
-        [attack_at(1.0), attack_at(3.5)], [[outcome("a", "failed", 9)], [outcome("a", "successful", 5)]]
-    )
+    table = attack_table([attacked([outcome("a", "failed", 9)], 1.0), attacked([outcome("a", "successful", 5)], 3.5)])
     assert [(row["temperature"], row["aua_percent"]) for row in table.records()] == [(1, 100), (3.5, 0)]
     assert not table.incomplete

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from command import command, small
 
 from benchmarks.results.store import Store
-from earlyrobust.cli.experiments import work_through
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -169,13 +165,6 @@ def test_an_unknown_architecture_is_refused_by_name(tmp_path, capsys) -> None:
     code, _, errors = command("reproduce", "table1", *small(tmp_path, tmp_path / "out"), capsys=capsys)
     assert code == 2
     assert "unknown architecture 'gpt2'; known: bert, distilbert, electra, roberta" in errors
-
-
-def test_a_tracker_is_refused_before_the_work(options, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    setup = SimpleNamespace(options=replace(options, track="wandb"))
-    with pytest.raises(ValueError, match="pip install wandb"):
-        work_through(setup, [])
 
 
 def test_a_plan_of_what_trains_nothing_says_so(capsys) -> None:

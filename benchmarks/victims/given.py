@@ -1,0 +1,183 @@
+"""A victim as a user hands it over: a folder, a hub id, a model of transformers, a pipeline, or a function."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from baselines.primitives.encoders import KNOWN_ARCHITECTURES
+from baselines.validation import UserError, require
+from benchmarks.data.classes import Classes
+from benchmarks.victims.external import CallableVictim
+from benchmarks.victims.saved import OTHER_PROBLEMS, load_any_classifier
+from benchmarks.victims.victim import Victim
+
+LONGEST_INPUT = 512
+ALLOWED = (
+    "a folder or hub id, a transformers model with a tokenizer, a text-classification pipeline, or a function from a "
+    "list of texts to probabilities"
+)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A victim that can be attacked.
+
+    Attributes:
+        name: what tables call it.
+        victim: texts in, probabilities out.
+        classes: its classes.
+        identity: what decides its answers; None for a function, of which that is not known.
+    """
+
+    name: str
+    victim: Victim | CallableVictim
+    classes: Classes
+    identity: dict[str, Any] | None
+
+    @property
+    def max_length(self) -> int | None:
+        """Longest input in tokens; None for a function."""
+        return getattr(self.victim, "max_length", None)
+
+    def at(self, temperature: float) -> Given:
+        """The same with its logits divided by another temperature."""
+        found = self.victim
+        if isinstance(found, CallableVictim):
+            return replace(self, victim=CallableVictim(found.function, found.name, found.classes, temperature))
+        options = {"max_length": found.max_length, "device": found.device, "temperature": temperature}
+        return replace(self, victim=Victim(found.model, found.tokenizer, **options))
+
+
+def open_victim(
+    given: Any,
+    texts: Sequence[tuple[str, ...]],
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    max_length: int | None = None,
+    device: str = "cpu",
+    temperature: float = 1.0,
+    offline: bool = False,
+) -> Given:
+    """The victim behind what a user gave.
+
+    Args:
+        given: a folder or hub id; a model of transformers, where it lies; anything that has a `model` and a
+            `tokenizer`; a function from a list of texts, or of pairs of them, to probabilities (N, C).
+        texts: some that it will be asked; a function's classes are counted on the first.
+        tokenizer: a model's; where it is None, the model's own `tokenizer`, or the one that lies beside its weights.
+        max_length: longest input in tokens; what the model can read where it is None.
+        device: where a model that is loaded here goes.
+        temperature: what logits are divided by.
+    Raises:
+        UserError: for anything else, an unknown architecture, and answers that are no probabilities.
+    """
+    require(max_length is None or max_length >= 1, "max_length", "1 or more", max_length)
+    require(temperature > 0, "temperature", "positive", temperature)
+    if isinstance(given, (str, Path)):
+        found = load_any_classifier(str(given), offline=offline)
+        victim = _victim(found.model.to(device), found.tokenizer, max_length, device, temperature)
+        return Given(str(given).rstrip("/"), victim, found.classes, found.identity)
+    model = _model_of(given)
+    if model is not None:
+        tokenizer = tokenizer or getattr(given, "tokenizer", None)
+        return _open_model(model, tokenizer, max_length, temperature, offline)
+    if not callable(given):
+        raise UserError(f"the victim must be {ALLOWED}, got {type(given).__name__}")
+    name = getattr(given, "__name__", type(given).__name__)
+    count = _count_classes(given, name, texts)
+    classes = Classes.of_configuration({"num_labels": count})
+    return Given(name, CallableVictim(given, name, count, temperature), classes, None)
+
+
+@contextmanager
+def mode_kept(given: Any) -> Iterator[None]:
+    """Gives a model back in the mode, training or not, in which it came; anything else is left alone."""
+    model = _model_of(given)
+    was_training = model is not None and model.training
+    try:
+        yield
+    finally:
+        if model is not None:
+            model.train(was_training)
+
+
+def _model_of(given: Any) -> nn.Module | None:
+    """The model that was given, or that stands in what was given."""
+    found = given if isinstance(given, nn.Module) else getattr(given, "model", None)
+    return found if isinstance(found, nn.Module) else None
+
+
+def _open_model(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None,
+    max_length: int | None,
+    temperature: float,
+    offline: bool,
+) -> Given:
+    config = getattr(model, "config", None)
+    kind = str(getattr(config, "model_type", type(model).__name__))
+    is_known = kind in KNOWN_ARCHITECTURES and type(model).__name__.endswith("ForSequenceClassification")
+    known = f"a sequence classifier of transformers ({', '.join(KNOWN_ARCHITECTURES)}); wrap another in a function"
+    require(is_known, "the model", known, type(model).__name__)
+    assert config is not None
+    require(config.problem_type not in OTHER_PROBLEMS, "problem_type", "left out or single_label", config.problem_type)
+    classes = Classes.of_configuration(
+        {"num_labels": config.num_labels, "id2label": config.id2label, "label2id": config.label2id}
+    )
+    require(len(classes.names) >= 2, "the model", "a classifier into two or more classes", len(classes.names))
+    weights = [each for each in model.parameters() if each.is_floating_point()]
+    dtypes = {each.dtype for each in weights}
+    require(dtypes == {torch.float32}, "the model's weights", "in fp32; call model.float()", dtypes)
+    device = str(weights[0].device)
+    place = str(getattr(config, "name_or_path", ""))
+    tokenizer = tokenizer or getattr(model, "tokenizer", None) or _tokenizer_at(place, offline)
+    victim = _victim(model, tokenizer, max_length, device, temperature)
+    return Given(place or type(model).__name__, victim, classes, {"state_sha256": state_hash(model)})
+
+
+def _victim(
+    model: nn.Module, tokenizer: PreTrainedTokenizerBase, longest: int | None, device: str, temperature: float
+) -> Victim:
+    readable = getattr(model.config, "max_position_embeddings", LONGEST_INPUT)
+    longest = longest or min(tokenizer.model_max_length, readable, LONGEST_INPUT)
+    return Victim(model, tokenizer, max_length=longest, device=device, temperature=temperature)
+
+
+def _tokenizer_at(place: str, offline: bool) -> PreTrainedTokenizerBase:
+    """The tokenizer in the folder, or at the hub's id, that a model came from."""
+    try:
+        require(place != "", "the tokenizer", "given with tokenizer=...", "none, and the model came from no folder")
+        return AutoTokenizer.from_pretrained(place, use_fast=True, local_files_only=offline, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"no tokenizer was found for the model; give tokenizer=...: {reason}") from error
+
+
+def _count_classes(function: Callable[[list[Any]], Any], name: str, texts: Sequence[tuple[str, ...]]) -> int:
+    plain = [text[0] if len(text) == 1 else text for text in texts[:1]]
+    try:
+        shape = np.asarray(function(plain), dtype=float).shape
+    except Exception as error:
+        raise UserError(f"the callable {name} fails on a list of one text: {type(error).__name__}: {error}") from error
+    allowed = "probabilities of shape (texts, classes), two classes or more"
+    require(len(shape) == 2 and shape[0] == 1 and shape[1] >= 2, f"what the callable {name} returns", allowed, shape)
+    return int(shape[1])
+
+
+def state_hash(model: nn.Module) -> str:
+    """SHA-256 of all names, shapes and numbers of a model's state."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

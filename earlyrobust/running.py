@@ -1,0 +1,139 @@
+"""How a run goes: options are gathered, what is planned is said and done, and progress is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from baselines.validation import unknown
+from benchmarks.executors.progress import Reporter
+from benchmarks.experiments.options import Options
+
+if TYPE_CHECKING:
+    from benchmarks.experiments.experiment import Cell, Experiment
+    from benchmarks.jobs.attack_texts import Attacked, TextAttack
+    from benchmarks.jobs.evaluate import External
+    from benchmarks.jobs.resolve import Setup
+    from benchmarks.results.records import TrainingRecord
+    from earlyrobust.returned import Report
+
+PATHS = ("data", "out", "synonyms", "nltk_data", "assets", "json")
+
+
+def options_of(given: dict[str, Any]) -> Options:
+    """The options that were given by name; a list of names becomes one text, and text a path where one is due.
+
+    Raises:
+        UserError: for an unknown one.
+    """
+    known = [field.name for field in fields(Options)]
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise unknown("option", name, known)
+        if name in PATHS and value is not None:
+            value = Path(value)
+        found[name] = ",".join(value) if isinstance(value, list | tuple) else value
+    return Options(**found)
+
+
+def path_or_none(place: str | Path | None) -> Path | None:
+    """A path, where one was given."""
+    return None if place is None else Path(place)
+
+
+def reporter(quiet: bool) -> Reporter:
+    """What shows progress, or nothing."""
+    return Reporter(Console(quiet=quiet))
+
+
+def train_one(setup: Setup, cell: Cell, shown: Reporter) -> TrainingRecord:
+    """Train one model in this process, and before it those that its texts are made by; what is stored is not redone."""
+    from benchmarks.jobs.plan import Plan
+    from benchmarks.jobs.train import training_key
+    from benchmarks.jobs.work import trainings_of
+
+    for item in trainings_of(setup, Plan.without_estimate(setup, [cell])):
+        if setup.store.training(item.key) is None:
+            with shown.work(f"{item.label}, updates", None) as bar:
+                item.do(setup, bar.advance)
+    record = setup.store.training(training_key(setup, cell))
+    assert record is not None
+    return record
+
+
+def work_through(setup: Setup, cells: Sequence[Cell], shown: Reporter) -> list[TrainingRecord]:
+    """Say what is planned, do it, log it where asked, and return the trainings.
+
+    Raises:
+        UserError: for a tracker that is unknown or not installed, before any work.
+    """
+    from benchmarks.executors.execute import execute
+    from benchmarks.jobs.explain import stored_otherwise
+    from benchmarks.jobs.plan import make_plan
+    from reports.trackers import library_of, track
+
+    tracker = setup.options.track
+    if tracker is not None:
+        library_of(tracker)
+    for line in (setup.chosen, *setup.store.quarantine()):
+        shown.say(line)
+    work = make_plan(setup, cells)
+    for line in (*work.lines(), *stored_otherwise(setup, work)):
+        shown.say(line)
+    trained = execute(setup, work, shown)
+    if tracker is not None:
+        shown.say(f"{track(setup, tracker, trained)} runs logged to {tracker}")
+    return trained
+
+
+def run_attack(attack: TextAttack, shown: Reporter) -> Attacked:
+    """Attack what is left of some texts."""
+    if attack.store is not None:
+        for line in attack.store.quarantine():
+            shown.say(line)
+    stored, count = len(attack.stored()), len(attack.examples)
+    shown.say(f"{count} texts" + (f", {stored} attacked already" if stored else ""))
+    with shown.work(f"{attack.recipe.title}, texts", count) as bar:
+        bar.advance(stored)
+        return attack.run(bar.advance, lambda queries: bar.advance(0, queries=queries))
+
+
+def evaluate_on_tasks(setup: Setup, external: External, calibrate: bool, shown: Reporter) -> None:
+    """Read the test texts of every task with a victim from outside, and attack it there."""
+    from benchmarks.jobs.evaluate import attack_external, evaluate
+
+    for line in (setup.chosen, *setup.store.quarantine()):
+        shown.say(line)
+    for task, chosen in setup.tasks.items():
+        for record in evaluate(setup, external, task, calibrate=calibrate):
+            for recipe in setup.recipes:
+                with shown.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
+                    attack_external(setup, external, record, recipe, bar.advance)
+
+
+def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> Report:
+    """Make one table or figure: train and attack what is not stored yet, write the table and draw its figures."""
+    from benchmarks.jobs.resolve import resolve
+    from earlyrobust.returned import Report
+    from reports.experiments import report_on
+    from reports.figures import missing_library, write_figure
+    from reports.hyperparameters import asked_hyperparameters
+    from reports.tables import write_table
+
+    if experiment.kind == "settings":
+        chosen, table = asked_hyperparameters(experiment, options)
+        shown.say(chosen)
+        return Report(table, tuple(write_table(table, options.out, experiment.key)))
+    setup = resolve(options, experiment=experiment)
+    work_through(setup, experiment.cells(options, setup.preset, list(setup.tasks)), shown)
+    found = report_on(setup, experiment)
+    files = list(write_table(found.table, options.out, experiment.key))
+    if missing_library() is None:
+        for name, figure in found.figures().items():
+            files += write_figure(figure, options.out, name)
+    return Report(found.table, tuple(files))

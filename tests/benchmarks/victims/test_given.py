@@ -1,0 +1,114 @@
+"""What a user may hand over as a victim, and the sentences for everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, GPT2Config
+from transformers import GPT2ForSequenceClassification as Gpt2
+
+from baselines.validation import UserError
+from benchmarks.victims.given import mode_kept, open_victim, state_hash
+
+TEXTS = (("a good film",), ("a bad film",))
+SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+
+
+@pytest.fixture(scope="module")
+def model(tiny_backbone: Path) -> BertForSequenceClassification:
+    return BertForSequenceClassification.from_pretrained(tiny_backbone)
+
+
+def test_a_folder_a_model_and_a_pipeline_answer_alike(tiny_backbone: Path, model) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_backbone)
+    pipeline = SimpleNamespace(model=model, tokenizer=tokenizer)
+    ways = (tiny_backbone, str(tiny_backbone), model, pipeline)
+    found = [open_victim(way, TEXTS) for way in ways]
+    expected = found[0].victim(TEXTS)
+    assert expected.shape == (2, 2)
+    assert all((each.victim(TEXTS) == expected).all() and each.max_length == 512 for each in found)
+    assert {each.name for each in found} == {str(tiny_backbone)}
+    assert found[2].identity == found[3].identity == {"state_sha256": state_hash(model)}
+
+
+def test_the_tokenizer_is_the_given_one_then_the_models_then_the_one_beside_its_weights(tiny_backbone, model) -> None:
+    other, own = (AutoTokenizer.from_pretrained(tiny_backbone, model_max_length=length) for length in (7, 9))
+    assert open_victim(model, TEXTS, tokenizer=other).max_length == 7
+    model.tokenizer = own
+    assert open_victim(model, TEXTS).max_length == 9
+    assert open_victim(model, TEXTS, tokenizer=other).max_length == 7
+    del model.tokenizer
+    assert open_victim(model, TEXTS, max_length=5).max_length == 5
+    with pytest.raises(UserError, match=r"no tokenizer was found for the model; give tokenizer=\.\.\."):
+        open_victim(BertForSequenceClassification(BertConfig(**SMALL)), TEXTS)
+
+
+def test_a_model_comes_back_in_the_mode_it_was_in(model) -> None:
+    for training in (True, False):
+        model.train(training)
+        with mode_kept(SimpleNamespace(model=model)):
+            open_victim(model, TEXTS).victim(TEXTS)
+            assert not model.training
+        assert model.training == training
+    with mode_kept(len):
+        pass
+
+
+def test_a_state_hash_tells_one_number_from_another(model) -> None:
+    before = state_hash(model)
+    with torch.no_grad():
+        model.classifier.bias[0] += 1
+    changed = state_hash(model)
+    with torch.no_grad():
+        model.classifier.bias[0] -= 1
+    assert changed != before and len(before) == 64
+
+
+def test_the_classes_of_a_function_are_counted() -> None:
+    given = open_victim(lambda texts: [[0.2, 0.3, 0.5]] * len(texts), TEXTS)
+    assert given.classes.names == ("LABEL_0", "LABEL_1", "LABEL_2")
+    assert given.victim(TEXTS).shape == (2, 3) and (given.identity, given.max_length) == (None, None)
+    warmer = given.at(2.0)
+    assert warmer.victim.temperature == 2 and warmer.victim(TEXTS).max() < 0.5
+
+
+def raising(texts: list[str]) -> Any:
+    raise KeyError("no such word")
+
+
+def refused() -> dict[str, tuple[Any, str]]:
+    half = BertForSequenceClassification(BertConfig(**SMALL)).half()
+    one = BertForSequenceClassification(BertConfig(**SMALL, num_labels=1))
+    gpt2 = Gpt2(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50))
+    return {
+        "a number": (3, "the victim must be a folder or hub id, a transformers model with a tokenizer,"),
+        "an architecture": (gpt2, "the model must be a sequence classifier of transformers (bert, "),
+        "a bare module": (torch.nn.Linear(2, 2), "wrap another in a function, got 'Linear'"),
+        "half precision": (half, "the model's weights must be in fp32; call model.float(), got {torch.float16}"),
+        "a regression": (one, "a classifier into two or more classes, got 1"),
+        "a function that fails": (
+            raising,
+            "raising fails on a list of one text: KeyError: 'no such word'",
+        ),
+        "no rows": (lambda texts: [0.1, 0.9], "probabilities of shape (texts, classes), two classes or more, got (2,)"),
+        "one class": (lambda texts: [[1.0]] * len(texts), "two classes or more, got (1, 1)"),
+        "a name": ("nowhere", "unknown backbone 'nowhere'"),
+    }
+
+
+@pytest.mark.parametrize("case", refused())
+def test_anything_else_is_refused_in_a_sentence(case: str) -> None:
+    given, sentence = refused()[case]
+    with pytest.raises(UserError) as refusal:
+        open_victim(given, TEXTS)
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(("how", "sentence"), [({"max_length": 0}, "1 or more"), ({"temperature": 0.0}, "positive")])
+def test_sizes_are_checked(how: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=f"{next(iter(how))} must be {sentence}"):
+        open_victim(len, TEXTS, **how)
