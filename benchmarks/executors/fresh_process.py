@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +23,8 @@ from benchmarks.data.code_files import error_of_user_code
 from benchmarks.jobs.interruption import end_with_parent
 
 Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
+
+SOCKET_PATH = 104  # the least of today's systems, less its end
 
 # What the server of processes imports once; a process is then there in a moment and has computed nothing yet.
 PRELOADED = ["benchmarks.jobs.train"]
@@ -31,9 +36,57 @@ def process_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    _have_short_folder()
     with _as_the_server_needs_it():
         forkserver.ensure_running()
     return context
+
+
+def start_process(target: Callable[..., Any], arguments: tuple[Any, ...]) -> BaseProcess:
+    """Starts a new process; a server of processes that was killed is started again, once.
+
+    Raises:
+        MachineError: where the server is killed again, or no process can be had.
+    """
+    try:
+        return _started(target, arguments)
+    except (EOFError, OSError):  # the server was killed; it is started again
+        pass
+    try:
+        return _started(target, arguments)
+    except (EOFError, OSError) as error:
+        why = f"{type(error).__name__} {error}".strip()
+        raise MachineError(
+            f"no process can be started ({why}); the server that starts them was probably killed for want of memory: "
+            f"close other programs, or take fewer --workers"
+        ) from error
+
+
+def _started(target: Callable[..., Any], arguments: tuple[Any, ...]) -> BaseProcess:
+    process = process_context().Process(target=target, args=arguments)  # type: ignore[attr-defined]
+    process.start()
+    return process
+
+
+def _have_short_folder() -> None:
+    """Sees to a folder for the server's socket, the path of which may have `SOCKET_PATH` bytes and no more.
+
+    Raises:
+        MachineError: where the system's folder for temporary files has too long a name, and no other can be had.
+    """
+    long = tempfile.gettempdir()
+    if len(os.fsencode(long)) <= SOCKET_PATH - len("/pymp-12345678/listener-12345678"):
+        return
+    tempfile.tempdir = "/tmp"
+    try:
+        get_temp_dir()  # made once for this process
+    except OSError as error:
+        raise MachineError(
+            f"the folder for temporary files {long} has too long a name for a socket, and /tmp cannot be written; set "
+            f"TMPDIR to a shorter one"
+        ) from error
+    finally:
+        tempfile.tempdir = long
 
 
 @contextmanager
@@ -74,10 +127,8 @@ def call_in_fresh_process(
         UserError, MachineError, UserCodeError: those of the function.
         RuntimeError: where it raised anything else, or the process ended without an answer.
     """
-    context = process_context()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sender, function, arguments))
-    process.start()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = start_process(_answer, (sender, function, arguments))
     sender.close()
     name = function.__name__.strip("_")
     try:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -17,7 +18,7 @@ import torch
 
 from benchmarks.clock.machine import usable_cores
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
-from benchmarks.executors.fresh_process import answered, ended_without_answer, process_context, unwrapped
+from benchmarks.executors.fresh_process import answered, ended_without_answer, start_process, unwrapped
 from benchmarks.jobs.interruption import end_with_parent
 from benchmarks.jobs.resolve import Setup
 from benchmarks.jobs.work import Item, Surroundings, Training
@@ -145,11 +146,9 @@ class LocalExecutor(Executor):
         return min(free, key=lambda place: (place in self._idle) == isinstance(item, Training), default=None)
 
     def _new_worker(self, place: str, item: Item) -> _Worker:
-        context = process_context()
-        ours, theirs = context.Pipe()
+        ours, theirs = Pipe()
         gpu = self._gpus[place] if self._on_gpu else None
-        process = context.Process(target=_serve, args=(theirs, self._surroundings, gpu))
-        process.start()
+        process = start_process(_serve, (theirs, self._surroundings, gpu))
         theirs.close()
         return _Worker(place, process, ours, item)
 

@@ -23,7 +23,7 @@ from benchmarks.data.examples import Example
 from benchmarks.data.files import kind_of, read_rows, warn_of_odd_classes
 from benchmarks.data.loading import fingerprint
 from benchmarks.data.tasks import Layout
-from benchmarks.jobs.resolve import SCHEMA
+from benchmarks.jobs.resolve import SCHEMA, check_threads
 from benchmarks.results.records import AttackRecord, Outcome
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.calibration import fit_temperature
@@ -258,6 +258,7 @@ def prepare_attack(
         UserError: for a label that is no class, a recipe that lacks a resource, or a function that is to be stored.
     """
     require(threads >= 1, "threads", "1 or more", threads)
+    check_threads(threads)
     resources.check(recipe)
     if out is not None and given.identity is None:
         raise UserError(

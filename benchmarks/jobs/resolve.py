@@ -197,7 +197,10 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
     store = Store(options.out)
     backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
+    if options.executor == "local":
+        check_threads(options.threads)  # a node of a cluster may have more cores than this machine
     threads = options.threads or (threads_each(options) if options.untimed else torch.get_num_threads())
+    threads = min(threads, usable_cores())
     torch.set_num_threads(threads)
     tokenizer = backbone.load_tokenizer()
     loaded = {task.key: _task_setup(task, options, preset, backbone, full) for task in definitions}
@@ -253,6 +256,16 @@ def _check_executor(options: Options, device: str) -> None:
     elif device == "cuda" and options.workers is not None:
         present = torch.cuda.device_count()
         require(options.workers <= present, "--workers", f"at most {present}, one for each GPU", options.workers)
+
+
+def check_threads(asked: int | None) -> None:
+    """Refuses more threads than this machine has cores: they bring nothing, and very many end the interpreter.
+
+    Raises:
+        UserError: for more.
+    """
+    present = usable_cores()
+    require(asked is None or asked <= present, "threads", f"at most {present}, the cores of this machine", asked)
 
 
 def threads_each(options: Options) -> int:

@@ -19,7 +19,7 @@ from benchmarks.experiments.experiment import FIRST_SEED, cells
 from benchmarks.experiments.options import Options
 from benchmarks.jobs.attack import ATTACK_SEED, victim_of
 from benchmarks.jobs.batches import training_batches
-from benchmarks.jobs.resolve import Setup, check_capture, check_precision, choose_device, resolve
+from benchmarks.jobs.resolve import Setup, check_capture, check_precision, check_threads, choose_device, resolve
 from benchmarks.jobs.train import train, training_key
 from benchmarks.results.store import Store
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
@@ -94,6 +94,7 @@ def bench_steps(
     check_precision(options.precision)
     device = choose_device(options.device)
     check_capture(options.capture, device)
+    check_threads(options.threads)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     texts = options.batch_size or 8
     timings = time_steps(

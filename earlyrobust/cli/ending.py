@@ -8,6 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 
 from baselines.validation import EXPECTED, MachineError, UserCodeError, UserError, printable
 from benchmarks.data.code_files import error_of_user_code
@@ -57,8 +58,9 @@ def answer_to(error: Exception) -> int:
 
 
 def say_error(sentence: str) -> None:
-    """Writes one line to standard error, without what would steer a terminal."""
-    print(f"earlyrobust: {printable(' '.join(sentence.split()))}", file=sys.stderr)
+    """Writes one line to standard error, without what would steer a terminal; a full device changes no exit code."""
+    with suppress(OSError):
+        print(f"earlyrobust: {printable(' '.join(sentence.split()))}", file=sys.stderr, flush=True)
 
 
 def _known(error: Exception) -> UserError | MachineError | UserCodeError | None:

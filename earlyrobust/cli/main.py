@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a screen that lacks a letter loses no result
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ["MPLBACKEND"] = "agg"  # figures are files: a window's library is not needed, whether there is one or not
     signal.signal(signal.SIGTERM, raise_interrupt)
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)

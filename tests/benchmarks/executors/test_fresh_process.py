@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 from child_work import count_to, environment, refuse, vanish, wait_for_ever
 
 from baselines.validation import MachineError, UserCodeError, UserError
+from benchmarks.executors import fresh_process
 from benchmarks.executors.fresh_process import call_in_fresh_process
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,6 +43,48 @@ def test_a_bug_there_keeps_its_traceback(kind: type[Exception]) -> None:
 def test_a_killed_process_is_told_with_its_exit_code() -> None:
     with pytest.raises(RuntimeError, match="vanish ended without an answer, with exit code -9"):
         call_in_fresh_process(vanish)
+
+
+def kill_the_server() -> None:
+    fresh_process.process_context()
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+
+
+def test_a_server_of_processes_that_was_killed_is_started_again() -> None:
+    call_in_fresh_process(count_to, 0)
+    kill_the_server()
+    assert call_in_fresh_process(count_to, 3)[0] == 3
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionRefusedError(111, "refused"), BlockingIOError(11, "no more")])
+def test_where_no_process_can_be_had_a_sentence_says_so(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    tried = []
+
+    def refused(*_):
+        tried.append(1)
+        raise error
+
+    monkeypatch.setattr(fresh_process, "_started", refused)
+    with pytest.raises(MachineError, match=r"no process can be started .*close other programs, or take fewer"):
+        call_in_fresh_process(count_to, 0)
+    assert len(tried) == 2
+
+
+@pytest.mark.parametrize("length", [60, 100, 200])
+def test_a_long_name_of_the_temporary_folder_is_no_matter(tmp_path: Path, length: int) -> None:
+    folder = tmp_path / ("x" * max(1, length - len(str(tmp_path)) - 1))
+    folder.mkdir()
+    code = "from benchmarks.executors.fresh_process import call_in_fresh_process, tempfile\n"
+    code += "from child_work import count_to\nprint(call_in_fresh_process(count_to, 3)[0], tempfile.gettempdir())"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout.strip() == f"3 {folder}", found.stderr
 
 
 def test_an_interrupt_here_ends_the_process_there(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from baselines.validation import UserError
 from benchmarks.attacks.resources import Resources, offline_resources
+from benchmarks.clock.machine import usable_cores
 from benchmarks.data.classes import Classes
 from benchmarks.jobs.attack_texts import (
     TextAttack,
@@ -97,6 +98,12 @@ def test_a_text_too_long_to_attack_is_refused_before_the_work(prepared, data, se
     with pytest.raises(UserError, match=r"texts-1 has 5,001 words; at most 5,000 .* or --max-words 5001"):
         prepared()
     assert len(prepared(max_words=5001).examples) == 2
+
+
+@pytest.mark.parametrize("threads", [usable_cores() + 1, 100_000])
+def test_more_threads_than_cores_are_refused(prepared, threads: int) -> None:
+    with pytest.raises(UserError, match=f"threads must be at most {usable_cores()}, the cores of .*, got {threads}"):
+        prepared(threads=threads)
 
 
 def test_queries_are_told_while_a_text_is_attacked(prepared) -> None:

@@ -78,6 +78,7 @@ def test_capture_is_in_the_identity_of_captured_trainings_alone(options) -> None
         ({"runs": 0}, "--runs must be 1 or more, got 0"),
         ({"attacked": -3}, "--attacked must be 1 or more, got -3"),
         ({"threads": 0}, "--threads must be 1 or more, got 0"),
+        ({"threads": 100_000}, "the cores of this machine, got 100000"),
         ({"tasks": "sst2", "data": Path("nowhere")}, "the data folder nowhere does not exist"),
         ({"tasks": "sst2", "offline": True}, "needs the data set nyu-mll/glue@"),
     ],

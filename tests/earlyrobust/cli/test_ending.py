@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,33 @@ def test_a_users_file_cannot_end_the_command_as_a_success(line: str, tmp_path: P
     assert ended.returncode == (75 if "Keyboard" in line else 2)
     assert "Traceback" not in ended.stderr
     assert ended.stderr.startswith("earlyrobust: ") and len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "full", "code"),
+    [
+        (["ls", "experiments"], "stdout", 1),
+        (["--help"], "stdout", 1),
+        (["ls", "nothing"], "stderr", 2),
+        (["reproduce", "table1", "--runs", "many"], "stderr", 2),
+    ],
+)
+def test_a_full_device_gets_no_traceback_and_changes_no_other_code(arguments, full: str, code: int) -> None:
+    with Path("/dev/full").open("w") as device:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {full: device}
+        ended = subprocess.run([sys.executable, "-m", "earlyrobust", *arguments], cwd=ROOT, text=True, **streams)
+    assert ended.returncode == code
+    if full == "stdout":
+        assert ended.stderr == "earlyrobust: No space left on device\n"
+
+
+@pytest.mark.parametrize("backend", ["junk", "module://none.such", "QtAgg"])
+def test_a_window_s_library_that_is_not_there_is_not_asked_for(backend: str) -> None:
+    code = (
+        "from earlyrobust.cli import main\n"
+        "main._run = lambda arguments: __import__('matplotlib.pyplot').get_backend().lower() != 'agg'\n"
+        "main.main([])"
+    )
+    environment = os.environ | {"MPLBACKEND": backend}
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
