@@ -50,6 +50,7 @@ CASES = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("what", "status"), [("backbone", 200), ("data", 404)])
 def test_an_error_page_is_a_sentence(tmp_path, what: str, status: int) -> None:
     arguments, sentence = CASES[what]

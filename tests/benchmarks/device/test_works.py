@@ -39,6 +39,7 @@ def test_a_training_whose_weights_did_not_come_along_is_done_again(place: Place)
     assert "is redone" in said and setup.store.training(record.key) is None
 
 
+@pytest.mark.integration
 def test_throughput_needs_no_weights_of_table_1_and_leaves_none(place: Place) -> None:
     """Weights do not travel from machine to machine, records do."""
     setup = resolve(replace(place.options(), defenses="fine_tune"))

@@ -103,6 +103,7 @@ def test_what_is_imported_before_a_fork_does_not_wake_the_gpu() -> None:
     assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ
 
 
+@pytest.mark.integration
 def test_folders_named_like_the_suite_s_are_not_taken_for_it(tmp_path: Path) -> None:
     """A user works where results are, not where the suite is, and may have a `benchmarks` of their own."""
     for name in ("baselines", "benchmarks"):
