@@ -78,7 +78,7 @@ class Batch:
         return self._each(Tensor.clone)
 
     def copy_(self, other: Batch) -> None:
-        """Takes the values of another batch of the same shape."""
+        """Take the values of another batch of the same shape."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 value.copy_(getattr(other, name), non_blocking=True)

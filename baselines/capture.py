@@ -27,16 +27,16 @@ Act = Callable[[], None]
 
 
 class Graphs(Protocol):
-    """Records what is launched on a device."""
+    """Record what is launched on a device."""
 
     def beside(self) -> AbstractContextManager[None]:
         """Where steps are recorded, and run before that."""
 
     def begin(self, generators: Sequence[Generator]) -> None:
-        """Records from here on and runs nothing; `generators` are drawn from besides the device's own."""
+        """Record from here on and run nothing; `generators` are drawn from besides the device's own."""
 
     def end(self) -> Act:
-        """Ends the recording; the act replays it."""
+        """End the recording; the act replays it."""
 
 
 class CudaGraphs:
@@ -59,7 +59,7 @@ class CudaGraphs:
         torch.cuda.current_stream().wait_stream(self._stream)
 
     def begin(self, generators: Sequence[Generator]) -> None:
-        """Begins a graph; it takes the generators' place from launch to launch, as they stand then."""
+        """Begin a graph; it takes the generators' place from launch to launch, as they stand then."""
         self._graph = torch.cuda.CUDAGraph()
         for generator in generators:
             self._graph.register_generator_state(generator)
@@ -67,7 +67,7 @@ class CudaGraphs:
         self._graph.capture_begin(pool=self._pool)
 
     def end(self) -> Act:
-        """Ends the graph."""
+        """End the graph."""
         self._graph.capture_end()
         self._last = self._graph
         return self._graph.replay
@@ -81,7 +81,7 @@ class _Tape:
         self.acts: list[Act] = []
 
     def cut(self, act: Act) -> None:
-        """Ends a graph, does the act, begins the next graph."""
+        """End a graph, do the act, begin the next graph."""
         self.acts += [self.graphs.end(), act]
         act()
         self.graphs.begin(self.generators)
@@ -91,7 +91,7 @@ _tape: _Tape | None = None
 
 
 def on_the_host(act: Act) -> None:
-    """Does `act`; where a step is being recorded, also at this place of every replay."""
+    """Do `act`; where a step is being recorded, also at this place of every replay."""
     if _tape is None:
         act()
     else:
@@ -186,7 +186,7 @@ class CapturedStep:
         return _shape(batch) in self._recorded
 
     def record(self, batch: Batch) -> None:
-        """Records the step for the batch's shape; random states and counts are then what they were before.
+        """Record the step for the batch's shape; random states and counts are then what they were before.
 
         Raises:
             ValueError: where the step does what a recording cannot hold.
@@ -222,7 +222,7 @@ class CapturedStep:
         self._recorded[_shape(batch)] = _Recorded(batch, tape.acts, loss, gradients, more)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Replays the recording of the batch's shape: gradients in `.grad`, and the detached loss, ()."""
+        """Replay the recording of the batch's shape: gradients in `.grad`, and the detached loss, ()."""
         recorded = self._recorded[_shape(batch)]
         recorded.batch.copy_(batch)
         for act in recorded.acts:

@@ -14,7 +14,7 @@ State = dict[str, Any]
 
 
 class Keeper(Protocol):
-    """Keeps the newest state of each stage of one training, outside the clock."""
+    """Keep the newest state of each stage of one training, outside the clock."""
 
     def load(self, stage: int) -> State | None:
         """The state of stage number `stage`, from 0, or None where it must be run from its start."""
@@ -23,7 +23,7 @@ class Keeper(Protocol):
         """Whether the state after this update is wanted."""
 
     def save(self, stage: int, state: State) -> None:
-        """Keeps a state, of tensors and JSON values, in place of the stage's last one."""
+        """Keep a state, of tensors and JSON values, in place of the stage's last one."""
 
 
 def random_state(device: torch.device) -> State:
@@ -39,7 +39,7 @@ def random_state(device: torch.device) -> State:
 
 
 def restore_random_state(state: State, device: torch.device) -> None:
-    """Puts back what `random_state` read."""
+    """Put back what `random_state` read."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     np.random.set_state(tuple(state["numpy"]))

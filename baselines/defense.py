@@ -242,7 +242,7 @@ class Defense(ABC):
         return changed(self, changes)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Leaves the objective's gradient in `.grad` and returns the detached loss, shape ()."""
+        """Leave the objective's gradient in `.grad` and return the detached loss, shape ()."""
         raise NotImplementedError(f"{type(self).__name__} writes neither step() nor stages()")
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
@@ -297,7 +297,7 @@ def discover(*packages: ModuleType) -> dict[str, type[Defense]]:
 
 
 def collect(module: ModuleType, found: dict[str, type[Defense]]) -> None:
-    """Adds to `found` the defenses that `module` itself defines and gives a key."""
+    """Add to `found` the defenses that `module` itself defines and gives a key."""
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, Defense) and value.__module__ == module.__name__:
             if "key" not in vars(value):

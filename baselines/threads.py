@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Computes on `count` threads within the block, and on as many as before after it."""
+    """Compute on `count` threads within the block, and on as many as before after it."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -31,7 +31,7 @@ class Batches(Protocol):
 
 
 class Timer(Protocol):
-    """Adds up the time of named spans; what is outside every span is off the clock."""
+    """Add up the time of named spans; what is outside every span is off the clock."""
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """Time spent here is training time of the stage `name`."""
@@ -43,7 +43,7 @@ class Timer(Protocol):
         """All readings so far, to be put away."""
 
     def restore(self, state: State) -> None:
-        """Goes on from those readings; what was read since it was made is dropped."""
+        """Go on from those readings; what was read since it was made is dropped."""
 
 
 class NoTimer:
@@ -117,7 +117,7 @@ def fit(
     graphs: Graphs | None = None,
     parts: int = 1,
 ) -> list[StageLog]:
-    """Trains `model` in place and returns a log per stage.
+    """Train `model` in place and return a log per stage.
 
     Stages are timed under their own names, the code between them (setting up, drawing, rewinding) under "set up" and
     "after <stage>". Seeds are the caller's: the loop draws nothing itself.
@@ -171,7 +171,7 @@ def matmul_precision(precision: Precision) -> Iterator[None]:
 
 
 def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> Stage | None:
-    """Runs the defense's own code up to its next stage, on the clock."""
+    """Run the defense's own code up to its next stage, on the clock."""
     with timer.span(f"after {logs[-1].name}" if logs else "set up"):
         return next(stages, None)
 
@@ -220,7 +220,7 @@ class _Run:
         return step if graphs is None else CapturedStep(defense.title, self.stage, step, self.counter, graphs)
 
     def go(self, step: Step, on_update: Any, keeper: Keeper | None, number: int) -> None:
-        """Trains to the end of the stage, which is number `number`."""
+        """Train to the end of the stage, which is number `number`."""
         stage, batches = self.stage, self.batches
         with self.counter:
             for batch in _endless(batches, stage.shuffle, len(self.losses), self.total):
@@ -292,7 +292,7 @@ class _Run:
         }
 
     def restore(self, state: State) -> None:
-        """Becomes the run whose `state` this is."""
+        """Become the run whose `state` this is."""
         self.ended = state["ended"]
         self.losses = list(state["losses"].to(self.device))
         self.model.load_state_dict(state["model"])
@@ -374,7 +374,7 @@ def _refuse_divergence(stage: Stage, losses: list[Tensor]) -> list[float]:
 
 
 class CountPasses:
-    """Counts passes through a model's encoder while it is entered.
+    """Count passes through a model's encoder while it is entered.
 
     A forward pass is a call of the encoder. A backward pass is a gradient arriving at the encoder's output; it is full
     when that run of autograd accumulated a gradient on a trained parameter below, and an input pass otherwise. One run
@@ -411,7 +411,7 @@ class CountPasses:
         return asdict(self.passes) | {"backward": self.backward}
 
     def restore(self, state: State) -> None:
-        """Counts on from there; who was given the passes keeps them."""
+        """Count on from there; who was given the passes keeps them."""
         for name in vars(self.passes):
             setattr(self.passes, name, state[name])
         self.backward = state["backward"]

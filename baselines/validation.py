@@ -43,7 +43,7 @@ def printable(text: str) -> str:
 
 
 def require_file_name(name: str, what: str) -> None:
-    """Refuses a name that a file could not simply have: one that leads elsewhere, hides, or is too long.
+    """Refuse a name that a file could not simply have: one that leads elsewhere, hides, or is too long.
 
     Raises:
         UserError: where it is not letters, digits, dots, hyphens and underscores, a letter or digit first.
@@ -53,7 +53,7 @@ def require_file_name(name: str, what: str) -> None:
 
 
 def require(condition: bool, name: str, allowed: str, received: object) -> None:
-    """Refuses a value: `FreeLB.steps must be 1 or more, got 0`.
+    """Refuse a value: `FreeLB.steps must be 1 or more, got 0`.
 
     Raises:
         UserError: when `condition` is false.

@@ -47,7 +47,7 @@ class Convergence(Generic[Mask]):
         self.settled_at: int | None = None
 
     def observe(self, mask: Mask) -> bool:
-        """Takes the next boundary's mask; True from the boundary on at which the rule is met."""
+        """Take the next boundary's mask; True from the boundary on at which the rule is met."""
         if self.masks:
             self.distances.append(self.distance(self.masks[-1], mask))
         self.masks.append(mask)

@@ -211,7 +211,7 @@ class EarlyRobust(Defense, key="early_robust"):
         return heads, 0.0 if self.without == "structure" else self.pruning.neuron_sparsity
 
     def _pass_on_(self, model: nn.Module, ticket: Ticket) -> None:
-        """Makes the rewound model the ticket, or what an ablation leaves of it."""
+        """Make the rewound model the ticket, or what an ablation leaves of it."""
         if self.without == "structure":
             redraw_removed_(model, ticket)
             return
@@ -303,7 +303,7 @@ class _TicketSearch:
         )
 
     def _conclude(self, progress: Progress) -> None:
-        """Writes down when the search stopped, where it draws and whether the masks had settled."""
+        """Write down when the search stopped, where it draws and whether the masks had settled."""
         drawn = self.convergence.drawn
         if self.by_hand is None:
             self.trace["draw_update"] = self.boundaries[drawn - 1] if drawn else progress.update

@@ -178,5 +178,5 @@ def _order(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tup
 
 
 def place(known: Sequence[str], name: str) -> tuple[int, str]:
-    """Sorts names as some are listed, and those that are not by the alphabet behind them."""
+    """Sort names as some are listed, and those that are not by the alphabet behind them."""
     return (known.index(name) if name in known else len(known), name)

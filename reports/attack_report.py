@@ -246,7 +246,7 @@ def _facts(outcome: Outcome, group: AttackGroup) -> str:
 
 
 def write_report(report: AttackReport, folder: Path) -> list[Path]:
-    """Writes the report as Markdown, CSV, LaTeX and JSON, each whole or not at all."""
+    """Write the report as Markdown, CSV, LaTeX and JSON, each whole or not at all."""
     paths = []
     for suffix, content in report_renderings(report).items():
         paths.append(folder / f"attacks.{suffix}")
@@ -284,7 +284,7 @@ def _columns(outcome: Outcome, group: AttackGroup) -> list[tuple[str, str, str]]
 
 
 def print_report(report: AttackReport, console: Console, examples: int) -> None:
-    """Shows the table, and where examples are wanted one text per task and attack, its words coloured."""
+    """Show the table, and where examples are wanted one text per task and attack, its words coloured."""
     report.table.print(console)
     if not examples:
         return
@@ -303,7 +303,7 @@ def print_report(report: AttackReport, console: Console, examples: int) -> None:
 
 
 def check_examples(count: int) -> None:
-    """Refuses a negative number of examples.
+    """Refuse a negative number of examples.
 
     Raises:
         ValueError: naming the flag.

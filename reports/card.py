@@ -151,7 +151,7 @@ def print_card(card: Card, console: Console) -> None:
 
 
 def write_card(card: Card, folder: Path, sources: Mapping[str, Any]) -> list[Path]:
-    """Writes the card as `claims` and its parts as `claims_parts`, each as every kind of table.
+    """Write the card as `claims` and its parts as `claims_parts`, each as every kind of table.
 
     Args:
         sources: keys of the trainings and attacks that were judged.

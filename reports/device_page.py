@@ -52,7 +52,7 @@ INTERVALS = "Intervals are 95 % ones; those of ratios are t intervals of log rat
 
 
 def write_evidence(place: Place) -> list[Path]:
-    """Writes all tables, figures, the archive of records and the page from what is stored.
+    """Write all tables, figures, the archive of records and the page from what is stored.
 
     Returns:
         their paths, the page last.

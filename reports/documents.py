@@ -50,7 +50,7 @@ def blocks(document: str) -> Iterator[Block]:
 
 
 def write_into(document: Path, folder: Path) -> list[str]:
-    """Fills every block of a document with its table, made anew from the records of a folder, and returns their names.
+    """Fill every block of a document with its table, made anew from the records of a folder, and return their names.
 
     Raises:
         ValueError: for a document without a block, a table the folder does not have, or one that its records do not

@@ -163,7 +163,7 @@ def _dashes(index: int) -> str | tuple[int, tuple[float, ...]]:
 
 
 def _plain_numbers(axis) -> None:
-    """Marks a logarithmic axis with plain numbers at 1, 2 and 5 times the powers of ten."""
+    """Mark a logarithmic axis with plain numbers at 1, 2 and 5 times the powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -238,7 +238,7 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Writes the figure in each format, whole or not at all, with a note of its hash, and returns the paths."""
+    """Write the figure in each format, whole or not at all, with a note of its hash, and return the paths."""
     import matplotlib
     from matplotlib.text import Text
 

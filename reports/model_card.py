@@ -64,7 +64,7 @@ def export(
     seed: int | None = None,
     key: str | None = None,
 ) -> list[Path]:
-    """Writes a stored model, its tokenizer and its card into `folder`, and returns the files.
+    """Write a stored model, its tokenizer and its card into `folder`, and return the files.
 
     Args:
         out: the folder of results.

@@ -200,7 +200,7 @@ def with_table(text: str, table: Table) -> str:
 
 
 def write_into(document: Path, table: Table) -> None:
-    """Puts the table into a document, in place of the one that is there.
+    """Put the table into a document, in place of the one that is there.
 
     Raises:
         ValueError: where the document is absent or has no marks.

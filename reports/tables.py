@@ -352,7 +352,7 @@ def _finite(value: float) -> float | None:
 
 
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
-    """Writes the table as Markdown, CSV, LaTeX, JSON and HTML, each whole or not at all, and returns the paths.
+    """Write the table as Markdown, CSV, LaTeX, JSON and HTML, each whole or not at all, and return the paths.
 
     Their hashes are noted beside them, for `verify`.
     """
@@ -367,5 +367,5 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
 
 def write_json(table: Table, path: Path) -> None:
-    """Writes the table as JSON to a place of the user's."""
+    """Write the table as JSON to a place of the user's."""
     write_atomically(path, table.to_json())

@@ -33,10 +33,10 @@ class Tracker(Protocol):
     """Where one run is logged."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Writes some numbers at a step, which never goes back."""
+        """Write some numbers at a step, which never goes back."""
 
     def close(self) -> None:
-        """Ends the run."""
+        """End the run."""
 
 
 class TensorBoard:
@@ -84,7 +84,7 @@ def library_of(tracker: str) -> Any:
 
 
 def track(setup: Setup, tracker: str, trainings: Sequence[TrainingRecord]) -> int:
-    """Logs every training with its attacks that was not logged as it stands now; returns how many were.
+    """Log every training with its attacks that was not logged as it stands now; return how many were.
 
     A note in `tracked/<tracker>/` of the results tells that a run was.
 

@@ -76,13 +76,13 @@ class Importance:
         return Coefficients(*(value.detach().to("cpu", copy=True) for value in self.parameters()))
 
     def remove(self) -> None:
-        """Takes the hooks off; the model is stock again and computes as with coefficients of 1."""
+        """Take the hooks off; the model is stock again and computes as with coefficients of 1."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
 
     def fold_(self) -> None:
-        """Multiplies the coefficients into the weights they act on and takes the hooks off; the logits stay."""
+        """Multiply the coefficients into the weights they act on and take the hooks off; the logits stay."""
         with torch.no_grad():
             for number, layer in enumerate(layers_of(self.model)):
                 heads = self.heads[number][self._kept_heads[number]].repeat_interleave(self._width)

@@ -66,7 +66,7 @@ def anchors(grad: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
 
 
 class Critic(nn.Module):
-    """Scores pairs of a token feature and a text feature: Softplus(Linear(ReLU(Linear([token; text]))))."""
+    """Score pairs of a token feature and a text feature: Softplus(Linear(ReLU(Linear([token; text]))))."""
 
     def __init__(self, width: int):
         super().__init__()

@@ -116,7 +116,7 @@ def forward(model: nn.Module, embedded: Tensor, batch: Batch, **options: Any) ->
 
 
 class DropoutReplay:
-    """Makes every forward pass of one update draw the same dropout masks, or leaves each its own.
+    """Make every forward pass of one update draw the same dropout masks, or leave each its own.
 
     "shared" keeps the random state at the first `rewind` and restores it at every later one. After the last pass the
     state is left advanced. Source: Zhu et al. 2020, section 3.3.

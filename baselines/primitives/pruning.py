@@ -75,7 +75,7 @@ def keep_top(
     rule: MaskRule = "rank",
     at_least_one: bool = False,
 ) -> Tensor:
-    """Keeps the largest scores.
+    """Keep the largest scores.
 
     Args:
         scores: (layers, n), importance of each structure.
@@ -191,7 +191,7 @@ def kept_of(model: nn.Module) -> Kept:
 
 
 def prune_(model: nn.Module, ticket: Ticket) -> None:
-    """Removes what the ticket does not keep, by slicing six linear layers in each encoder layer.
+    """Remove what the ticket does not keep, by slicing six linear layers in each encoder layer.
 
     The kept indices go into the model's configuration (`kept_heads`, `kept_neurons`), from which `reshape_` rebuilds
     the shapes. The scale of attention scores, 1 / sqrt(head width), does not change. A layer may lose all neurons: its
@@ -227,7 +227,7 @@ def prune_(model: nn.Module, ticket: Ticket) -> None:
 
 
 def reshape_(model: nn.Module, kept: Kept) -> None:
-    """Gives an unpruned model the shapes of a pruned one, with the weights that happen to stand there."""
+    """Give an unpruned model the shapes of a pruned one, with the weights that happen to stand there."""
     layers, heads, neurons = shape_of(model)
     masks = (torch.zeros(layers, heads, dtype=torch.bool), torch.zeros(layers, neurons, dtype=torch.bool))
     for mask, indices in zip(masks, (kept.heads, kept.neurons), strict=True):
@@ -239,7 +239,7 @@ def reshape_(model: nn.Module, kept: Kept) -> None:
 
 
 def _note(model: nn.Module, kept: Kept) -> None:
-    """Tells the attention modules their number of heads, and the configuration what is kept."""
+    """Tell the attention modules their number of heads, and the configuration what is kept."""
     width = head_width(model)
     for layer, indices in zip(layers_of(model), kept.heads, strict=True):
         sizes = {

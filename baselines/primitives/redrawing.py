@@ -14,7 +14,7 @@ PROJECTIONS = ("query", "key", "value")
 
 @torch.no_grad()
 def redraw_(model: nn.Module) -> None:
-    """Draws the six linear layers of each encoder layer and the pooler anew: weights N(0, 0.02), biases 0.
+    """Draw the six linear layers of each encoder layer and the pooler anew: weights N(0, 0.02), biases 0.
 
     Embeddings, LayerNorms and the classifier stay. The shapes are those the model has, pruned or not; the draw is from
     the global random state. Source: WooooDyy/EarlyRobust, the ticket without initialisation of Xi et al. 2022, Table 4.
@@ -26,7 +26,7 @@ def redraw_(model: nn.Module) -> None:
 
 @torch.no_grad()
 def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
-    """Draws anew exactly what `prune_` would remove, in a model that keeps its size: weights N(0, 0.02), biases 0.
+    """Draw anew exactly what `prune_` would remove, in a model that keeps its size: weights N(0, 0.02), biases 0.
 
     Rows and biases of pruned heads in query, key and value, their columns in the attention output; rows and biases of
     pruned neurons in the intermediate layer, their columns in the layer after it. All else stays. The draw is from the
@@ -44,7 +44,7 @@ def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
 
 @torch.no_grad()
 def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
-    """Sets weights of pruned heads to zero along the wrong axis: what the release does without structure.
+    """Set weights of pruned heads to zero along the wrong axis: what the release does without structure.
 
     Input columns of query, key and value and output rows of the attention output, where the heads are not. The biases
     of query, key and value are zeroed where the heads are; that of the attention output stays.
@@ -63,13 +63,13 @@ def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
 
 
 def _redraw_rows(linear: nn.Linear, chosen: Tensor) -> None:
-    """Draws the chosen outputs' weights anew and zeroes their biases; `chosen` is (outputs,) bool."""
+    """Draw the chosen outputs' weights anew and zero their biases; `chosen` is (outputs,) bool."""
     rows = chosen.to(linear.weight.device)
     linear.weight[rows] = torch.randn_like(linear.weight[rows]) * REDRAWN_STD
     linear.bias[rows] = 0
 
 
 def _redraw_columns(linear: nn.Linear, chosen: Tensor) -> None:
-    """Draws the weights of the chosen inputs anew; `chosen` is (inputs,) bool."""
+    """Draw the weights of the chosen inputs anew; `chosen` is (inputs,) bool."""
     columns = chosen.to(linear.weight.device)
     linear.weight[:, columns] = torch.randn_like(linear.weight[:, columns]) * REDRAWN_STD

@@ -96,13 +96,13 @@ class WeightMasks:
         return [part.view_as(scores) for part, scores in zip(mask.split(sizes), self.scores, strict=True)]
 
     def remove(self) -> None:
-        """Takes the scores off; the weights are what they were."""
+        """Take the scores off; the weights are what they were."""
         for linear in self.linears:
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
 
 
 class FixedMasks:
-    """Holds weights at zero where their mask is, until `bake_` leaves plain linear layers with those zeros."""
+    """Hold weights at zero where their mask is, until `bake_` leaves plain linear layers with those zeros."""
 
     def __init__(self, model: nn.Module, masks: list[Tensor]):
         self.linears = [linear for _, linear in masked_linears(model)]
@@ -110,6 +110,6 @@ class FixedMasks:
             parametrize.register_parametrization(linear, "weight", _Fixed(mask))
 
     def bake_(self) -> None:
-        """Writes the zeros into the weights and takes the masks off."""
+        """Write the zeros into the weights and take the masks off."""
         for linear in self.linears:
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)

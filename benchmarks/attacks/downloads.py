@@ -108,7 +108,7 @@ def needed_for(recipes: Iterable[Recipe]) -> list[str]:
 
 
 def require_assets(folder: Path, names: Sequence[str]) -> None:
-    """Refuses a folder in which a file of the named resources is missing or is not what was fetched.
+    """Refuse a folder in which a file of the named resources is missing or is not what was fetched.
 
     Raises:
         ValueError: naming every such file and the command that fetches it.

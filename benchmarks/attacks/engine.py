@@ -44,7 +44,7 @@ def attack_all(
     in_flight: int = IN_FLIGHT,
     on_queries: Callable[[int], None] = lambda queries: None,
 ) -> Iterator[Outcome]:
-    """Attacks each example and yields its outcome as soon as it stands; an attack that breaks is an outcome too.
+    """Attack each example and yield its outcome as soon as it stands; an attack that breaks is an outcome too.
 
     So is one of which a single step, between two questions, takes more than `STEP_SECONDS` of the processor.
 
@@ -110,7 +110,7 @@ class _Running:
             self._break()
 
     def resume(self, answer: Any) -> None:
-        """Goes on to the next question or to the end; an exception for an answer breaks the search."""
+        """Go on to the next question or to the end; an exception for an answer breaks the search."""
         assert self._steps is not None
         try:
             self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)

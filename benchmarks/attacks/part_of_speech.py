@@ -214,7 +214,7 @@ class _Weights:
 
     @classmethod
     def from_folder(cls, folder: Path) -> _Weights:
-        """Reads the three JSON files of NLTK's tagger.
+        """Read the three JSON files of NLTK's tagger.
 
         Raises:
             ValueError: where one is missing or cannot be read.

@@ -13,7 +13,7 @@ from baselines.validation import require, unknown
 
 @dataclass(frozen=True)
 class Substitute:
-    """Replaces a word by one of its nearest neighbours.
+    """Replace a word by one of its nearest neighbours.
 
     Attributes:
         neighbours: how many neighbours are tried.
@@ -24,7 +24,7 @@ class Substitute:
 
 @dataclass(frozen=True)
 class MaskedSubstitute:
-    """Replaces a word by what a masked language model proposes, BERT-Attack's way.
+    """Replace a word by what a masked language model proposes, BERT-Attack's way.
 
     Attributes:
         candidates: K, proposals for each word piece.
@@ -35,22 +35,22 @@ class MaskedSubstitute:
 
 @dataclass(frozen=True)
 class InsertSpace:
-    """Inserts a space at a random place inside the word."""
+    """Insert a space at a random place inside the word."""
 
 
 @dataclass(frozen=True)
 class DeleteInner:
-    """Deletes a random inner letter of the word."""
+    """Delete a random inner letter of the word."""
 
 
 @dataclass(frozen=True)
 class SwapInner:
-    """Swaps a random inner letter with its inner neighbour."""
+    """Swap a random inner letter with its inner neighbour."""
 
 
 @dataclass(frozen=True)
 class Homoglyph:
-    """Replaces one letter by a look-alike, each position a candidate."""
+    """Replace one letter by a look-alike, each position a candidate."""
 
 
 Transformation = Substitute | MaskedSubstitute | InsertSpace | DeleteInner | SwapInner | Homoglyph

@@ -32,7 +32,7 @@ def attack_all(
     seed: int,
     columns: Sequence[str],
 ) -> Iterator[Outcome]:
-    """Attacks each example and yields its outcome, in order; an attack that breaks is an outcome too.
+    """Attack each example and yield its outcome, in order; an attack that breaks is an outcome too.
 
     So is one that takes more than `TEXT_SECONDS` of the processor.
 

@@ -57,7 +57,7 @@ class Resources:
         return (self.textfooler_stop_words if recipe.stop_words == "textfooler" else self.nltk_stop_words).words
 
     def check(self, recipe: Recipe) -> None:
-        """Refuses a recipe that needs what this profile lacks.
+        """Refuse a recipe that needs what this profile lacks.
 
         Raises:
             ValueError: for a recipe with a masked language model where there is none.

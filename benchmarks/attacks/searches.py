@@ -29,14 +29,14 @@ WORDS_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class AskVictim:
-    """Asks for the probabilities (N, C) float32 of N texts."""
+    """Ask for the probabilities (N, C) float32 of N texts."""
 
     texts: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class AskEncoder:
-    """Asks for the similarities (N,) float32 of N texts to N others."""
+    """Ask for the similarities (N,) float32 of N texts to N others."""
 
     texts: Sequence[str]
     others: Sequence[str]
@@ -44,7 +44,7 @@ class AskEncoder:
 
 @dataclass(frozen=True)
 class AskMaskedModel:
-    """Asks for the likeliest tokens (L, K) at the L places of a text."""
+    """Ask for the likeliest tokens (L, K) at the L places of a text."""
 
     masked: Masked
     count: int
@@ -187,7 +187,7 @@ class _Attempt:
         self._texts_at_once = max(1, WORDS_AT_ONCE // max(1, words))
 
     def run(self) -> Search:
-        """Asks once, ranks the words, replaces them in that order."""
+        """Ask once, rank the words, replace them in that order."""
         original = Text(self._example.texts)
         scores, misread = yield from self._ask([original.columns])
         state = _State(original, scores[0], bool(misread[0]))
@@ -265,7 +265,7 @@ class _Attempt:
         return chosen
 
     def _confirm(self, state: _State) -> Generator[Request, Any, None]:
-        """Asks once more about a success; not a query."""
+        """Ask once more about a success; not a query."""
         _, misread = self._judge((yield AskVictim([state.text.columns])))
         if not misread[0]:
             raise RuntimeError(f"the success on {self._example.id} is not confirmed by asking again")

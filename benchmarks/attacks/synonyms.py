@@ -66,7 +66,7 @@ class NeighbourList:
 
     @classmethod
     def from_file(cls, path: Path) -> NeighbourList:
-        """Reads JSON, gzipped or not: word to list of neighbours, nearest first.
+        """Read JSON, gzipped or not: word to list of neighbours, nearest first.
 
         Raises:
             UserError: where the file is missing or has another layout, names a word twice, or lists what is no word.

@@ -56,7 +56,7 @@ def import_textattack() -> ModuleType:
 
 
 def _ensure_nltk_stop_words(folder: Path) -> None:
-    """Puts TextFooler's stop words where NLTK looks, if NLTK finds none."""
+    """Put TextFooler's stop words where NLTK looks, if NLTK finds none."""
     import nltk
 
     try:

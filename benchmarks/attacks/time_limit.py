@@ -19,13 +19,13 @@ _ends: dict[int, float] = {}
 
 
 def time_limit(seconds: float) -> AbstractContextManager[CountAnew]:
-    """Raises TimeoutError inside the block when it takes longer by the clock on the wall; see `_limit`."""
+    """Raise TimeoutError inside the block when it takes longer by the clock on the wall; see `_limit`."""
     message = f"it took longer than {seconds:g} s"
     return _limit(seconds, signal.SIGALRM, signal.ITIMER_REAL, time.monotonic, message)
 
 
 def processor_limit(seconds: float) -> AbstractContextManager[CountAnew]:
-    """Raises TimeoutError inside the block when this process computes longer; see `_limit`.
+    """Raise TimeoutError inside the block when this process computes longer; see `_limit`.
 
     While the process is stopped (Ctrl-Z, a scheduler, a sleeping machine), or others have the processor, nothing is
     counted: what a text takes does not depend on them.
@@ -38,7 +38,7 @@ def processor_limit(seconds: float) -> AbstractContextManager[CountAnew]:
 def _limit(
     seconds: float, number: signal.Signals, timer: int, clock: Callable[[], float], message: str
 ) -> Iterator[CountAnew]:
-    """Raises TimeoutError inside the block when a timer of the system runs out.
+    """Raise TimeoutError inside the block when a timer of the system runs out.
 
     Its signal reaches the main thread alone, where attacks run; in another one there is no bound. Code that never
     returns to Python is not interrupted. A limit around this one goes on counting, and rings when this block is left.

@@ -72,7 +72,7 @@ class UniversalSentenceEncoder:
 
 
 def require_tensorflow() -> None:
-    """Refuses a machine on which the encoder cannot run, without importing anything.
+    """Refuse a machine on which the encoder cannot run, without importing anything.
 
     Raises:
         RuntimeError: where TensorFlow or TensorFlow Hub is not installed.

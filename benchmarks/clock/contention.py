@@ -37,7 +37,7 @@ class Company:
 
 @contextmanager
 def company() -> Iterator[Company]:
-    """Compares the machine's CPU time with this process's own while the block runs."""
+    """Compare the machine's CPU time with this process's own while the block runs."""
     found = Company()
     began, machine, own = time.monotonic(), _machine_seconds(), _own_seconds()
     try:

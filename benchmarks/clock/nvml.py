@@ -184,7 +184,7 @@ class Watch:
 
 
 def assess(samples: Sequence[Sample], *, own_process: int, own_bytes: int) -> Watch:
-    """Judges a run by its samples.
+    """Judge a run by its samples.
 
     Args:
         own_process: the id of the training process.
@@ -301,7 +301,7 @@ class Watcher:
 
 @contextmanager
 def watching(open_device: Callable[[], Device] | None, own_bytes: Callable[[], int] = lambda: 0) -> Iterator[Watcher]:
-    """Samples a GPU in a helper process while the block runs; nothing the helper does can stop or harm the block.
+    """Sample a GPU in a helper process while the block runs; nothing the helper does can stop or harm the block.
 
     Args:
         open_device: opens the device, in the helper; importable by name. None where there is no GPU.

@@ -23,7 +23,7 @@ READ_BACK = frozenset(
 
 
 class SynchronisationWatch(TorchDispatchMode):
-    """Counts, while entered, the operations that would hold a GPU up.
+    """Count, while entered, the operations that would hold a GPU up.
 
     Attributes:
         counts: by the operation's name. Indexing with a mask counts as `nonzero`, which it stands for.

@@ -33,7 +33,7 @@ class _Readings:
         self.started = time.perf_counter()
 
     def _read(self) -> None:
-        """Fetches what is still under way."""
+        """Fetch what is still under way."""
 
     def readings(self) -> dict[str, Any]:
         """Seconds so far, after at most one synchronisation; see `summarise`."""
@@ -46,7 +46,7 @@ class _Readings:
         return {"series": dict(self.series), "copies": self.copies, "wall": time.perf_counter() - self.started}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from there: what was read meanwhile is dropped, and the time between the two does not count."""
+        """Go on from there: what was read meanwhile is dropped, and the time between the two does not count."""
         self._read()
         self.series.clear()
         self.series.update({name: list(values) for name, values in state["series"].items()})
@@ -61,7 +61,7 @@ class HostTimer(_Readings):
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
-        """Adds the block's seconds to the span `name`."""
+        """Add the block's seconds to the span `name`."""
         started = time.perf_counter()
         try:
             yield
@@ -70,7 +70,7 @@ class HostTimer(_Readings):
 
     @contextmanager
     def copy(self) -> Iterator[None]:
-        """Adds the block's seconds to the copies."""
+        """Add the block's seconds to the copies."""
         started = time.perf_counter()
         try:
             yield
@@ -103,13 +103,13 @@ class CudaTimer(_Readings):
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
-        """Adds the device's seconds between two events to the span `name`."""
+        """Add the device's seconds between two events to the span `name`."""
         with self._pair(self.series[name]):
             yield
 
     @contextmanager
     def copy(self) -> Iterator[None]:
-        """Adds the device's seconds between two events to the copies."""
+        """Add the device's seconds between two events to the copies."""
         with self._pair(self.copies):
             yield
 

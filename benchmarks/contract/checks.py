@@ -74,7 +74,7 @@ def verdicts(kind: type[Defense]) -> Iterator[Verdict]:
 
 
 def hold(is_kept: bool, fault: str) -> None:
-    """Raises `Broken` with the fault where the contract is not kept."""
+    """Raise `Broken` with the fault where the contract is not kept."""
     if not is_kept:
         raise Broken(fault)
 
@@ -369,7 +369,7 @@ CHECKS: tuple[Check, ...] = tuple(
 def train(
     defense: Defense | _Watched, model: nn.Module, batches: SmallSet | None = None, seed: int = 7
 ) -> list[StageLog]:
-    """Trains on the small set with that seed."""
+    """Train on the small set with that seed."""
     torch.manual_seed(seed)
     return fit(defense, model, batches or SmallSet(defense.needs))  # type: ignore[arg-type]
 

@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def new_defense(key: str, folder: Path) -> list[Path]:
-    """Writes `key`.py, test_`key`.py and `key`.md into `folder`, and returns their paths.
+    """Write `key`.py, test_`key`.py and `key`.md into `folder`, and return their paths.
 
     The defense works as it is and keeps the contract; nothing is overwritten.
 

@@ -84,7 +84,7 @@ class Asset:
 
 
 def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> str:
-    """Fetches a file unless it is there, and checks and unpacks it either way.
+    """Fetch a file unless it is there, and check and unpack it either way.
 
     A broken download stays in a `.part` file and is continued by the next call.
 
@@ -163,7 +163,7 @@ def _fetched(asset: Asset, path: Path, expected: str | None, opener: Callable[..
 
 
 def _download(asset: Asset, path: Path, opener: Callable[..., Any]) -> None:
-    """Fills the `.part` file, going on after breaks.
+    """Fill the `.part` file, going on after breaks.
 
     Raises:
         RuntimeError: where the source refuses, or breaks off too often.
@@ -229,7 +229,7 @@ def _remember_version(version: Path, tag: str | None) -> None:
 
 
 def _append(response: IO[bytes], part: Path, mode: str) -> None:
-    """Writes what comes; every piece that came before a break is kept."""
+    """Write what comes; every piece that came before a break is kept."""
     with _written(part):
         file = part.open(mode)
     with file:
@@ -249,7 +249,7 @@ def _written(path: Path) -> Iterator[None]:
 
 
 def _unpack(asset: Asset, archive: Archive, folder: Path, sha256: str) -> None:
-    """Unpacks beside the archive's folder and then takes its place, so that it is there whole or not at all.
+    """Unpack beside the archive's folder and then take its place, so that it is there whole or not at all.
 
     Raises:
         ValueError: for an archive that cannot be read, leaves its folder, or lacks what is wanted.

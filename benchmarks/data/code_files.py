@@ -46,7 +46,7 @@ def run_code(path: Path, what: str, prefix: str) -> ModuleType:
 
 
 def watch_user_code(file: str) -> None:
-    """Takes note that a file is the user's, as exceptions are told by it; `os._exit` called in it raises instead."""
+    """Take note that a file is the user's, as exceptions are told by it; `os._exit` called in it raises instead."""
     USER_FILES.add(file)
     if os._exit is not _exit:
         os._exit = _exit
@@ -71,7 +71,7 @@ _exit_process = os._exit
 
 
 def _exit(status: int) -> None:
-    """Ends the process at once, but not for code of the user's, which could pass for success that way."""
+    """End the process at once, but not for code of the user's, which could pass for success that way."""
     if sys._getframe(1).f_code.co_filename in USER_FILES:
         raise SystemExit(status)
     _exit_process(status)

@@ -44,7 +44,7 @@ class Encoded:
 def encode(
     tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, cache: Path | None = None
 ) -> Encoded:
-    """Tokenises texts, or reads them from `cache`, where a file is named by all that decides its content."""
+    """Tokenise texts, or read them from `cache`, where a file is named by all that decides its content."""
     if cache is None:
         return _tokenise(tokenizer, examples, max_length)
     path = cache / f"{content_key(tokenizer, examples, max_length)}.safetensors"

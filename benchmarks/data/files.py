@@ -38,7 +38,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def read_rows(path: Path, layout: Layout) -> Iterator[Row]:
-    """Yields (row number from 1, texts, label as written) for every row of a file; blank lines only count.
+    """Yield (row number from 1, texts, label as written) for every row of a file; blank lines only count.
 
     Raises:
         UserError: naming file, row and column, for a file that cannot be read as what it says it is, a missing or

@@ -18,7 +18,7 @@ PICKLED, PLAIN = "wordlist.pickle", "words.json"
 
 
 class _NumberType:
-    """Stands for NumPy's dtype of a whole number; holds what the pickle says of it."""
+    """Stand for NumPy's dtype of a whole number; holds what the pickle says of it."""
 
     def __init__(self, code: str, *_: object) -> None:
         if not (isinstance(code, str) and len(code) == 2 and code[0] in "iu" and code[1] in "1248"):
@@ -35,7 +35,7 @@ def _number(kind: _NumberType, raw: bytes) -> int:
 
 
 class _WordsOnly(pickle.Unpickler):
-    """Looks up no name but those of NumPy's whole numbers, for which it has its own."""
+    """Look up no name but those of NumPy's whole numbers, for which it has its own."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("numpy", "dtype"):
@@ -46,7 +46,7 @@ class _WordsOnly(pickle.Unpickler):
 
 
 def convert_words(folder: Path) -> None:
-    """Writes the words of `wordlist.pickle` (word to row) as `words.json`, a list in the order of the rows.
+    """Write the words of `wordlist.pickle` (word to row) as `words.json`, a list in the order of the rows.
 
     Raises:
         ValueError: where the pickle holds anything but words, each with a row of its own from 0 on.

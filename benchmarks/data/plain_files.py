@@ -23,7 +23,7 @@ class NotPlain(OSError):
 
 
 def require_plain(root: Path, path: Path) -> None:
-    """Refuses a path below `root` that leads over a link, or to something that is no regular file or folder.
+    """Refuse a path below `root` that leads over a link, or to something that is no regular file or folder.
 
     Of a folder, all that lies in it is looked at. What is not there is plain. `root` itself may be a link.
 
@@ -111,7 +111,7 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder.
+    """Write a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder.
 
     A link in its place is replaced, not followed. A writer that is killed leaves its temporary file behind;
     `remove_left_parts` finds it.
@@ -157,7 +157,7 @@ def part_of(path: Path) -> Iterator[Path]:
 
 
 def remove_left_parts(root: Path) -> None:
-    """Removes the temporary files of killed writers from a folder and all below it.
+    """Remove the temporary files of killed writers from a folder and all below it.
 
     The system's lock on a file falls with the process that writes it; one that is still held is left alone.
     """
@@ -182,7 +182,7 @@ def _remove_if_left(part: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Has the system write a file or a folder to the disk."""
+    """Have the system write a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -84,7 +84,7 @@ def pack(
     nltk_data: Path | None = None,
     limit_bytes: int = LIMIT_BYTES,
 ) -> Bundle:
-    """Writes a bundle into `folder` and opens it.
+    """Write a bundle into `folder` and open it.
 
     Args:
         folder: new or empty.

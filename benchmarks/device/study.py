@@ -148,7 +148,7 @@ def chosen_parts(names: Sequence[str] | None) -> list[Part]:
 
 
 def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Callable[[str], None]) -> list[PartRecord]:
-    """Does what is not done and fits into the time; returns a record of every part, in order.
+    """Do what is not done and fits into the time; return a record of every part, in order.
 
     A part that is likely to take longer than what is left is left out, and one that overruns is cut off there; the next
     call begins with these. Table 1 goes on from its last training and text, any other part from its start.
@@ -170,7 +170,7 @@ def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Calla
 
 
 def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say: Callable[[str], None]) -> PartRecord:
-    """Does a part, or says why not; stores it unless the time did not reach."""
+    """Do a part, or say why not; store it unless the time did not reach."""
     needed = _needed(place, part)
 
     def record(status: Status, why: str, seconds: float = 0.0, answer: dict[str, Any] | None = None) -> PartRecord:
@@ -247,7 +247,7 @@ def left_out(place: Place, part: Part) -> PartRecord:
 
 
 def put_together(out: Path) -> Path:
-    """Packs all records of Table 1, weights left out, into one file beside the parts, and returns its path."""
+    """Pack all records of Table 1, weights left out, into one file beside the parts, and return its path."""
 
     def light(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         parts = Path(member.name).parts

@@ -14,7 +14,7 @@ from benchmarks.results.store import Record
 
 
 def execute(setup: Setup, plan: Plan, reporter: Reporter, executor: Executor | None = None) -> list[TrainingRecord]:
-    """Finishes every cell and returns the trainings in the plan's order; what is stored is not redone.
+    """Finish every cell and return the trainings in the plan's order; what is stored is not redone.
 
     Attacks wait until nothing is left to train, so that they disturb no clock; without timing, for their model alone.
 

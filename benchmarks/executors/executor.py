@@ -36,12 +36,12 @@ Event = Progress | Done
 
 
 class Executor(ABC):
-    """Does items of one run. It is entered before the first and left after the last; left by an exception, it ends what
+    """Do items of one run. It is entered before the first and left after the last; left by an exception, it ends what
     is under way so that the same command continues there."""
 
     @abstractmethod
     def __enter__(self) -> Executor:
-        """Starts what is needed, and looks at each machine before any work.
+        """Start what is needed, and look at each machine before any work.
 
         Raises:
             ValueError, RuntimeError: with one sentence naming the machine and what is missing there.
@@ -51,7 +51,7 @@ class Executor(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """Ends everything it started."""
+        """End everything it started."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -59,7 +59,7 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, item: Item) -> None:
-        """Takes an item over: it is done at once, or when there is room. What it needs is in the store."""
+        """Take an item over: it is done at once, or when there is room. What it needs is in the store."""
 
     @abstractmethod
     def events(self) -> Iterator[Event]:

@@ -117,7 +117,7 @@ def _as_the_server_needs_it() -> Iterator[None]:
 def call_in_fresh_process(
     function: Callable[..., Any], *arguments: Any, on_progress: Callable[[], None] = lambda: None
 ) -> Any:
-    """Calls `function(*arguments, tell)` in a new process and returns what it returns.
+    """Call `function(*arguments, tell)` in a new process and return what it returns.
 
     Args:
         function: found by name in the new process; it calls `tell()` as it gets on.

@@ -39,7 +39,7 @@ class _Worker:
             self.connection.send(item)
 
     def end(self) -> None:
-        """Lets the process go, which waits for an item or has been told to end."""
+        """Let the process go, which waits for an item or has been told to end."""
         self.connection.close()
         self.process.join()
 
@@ -95,7 +95,7 @@ class LocalExecutor(Executor):
         )
 
     def submit(self, item: Item) -> None:
-        """Queues an item and starts what there is room for."""
+        """Queue an item and start what there is room for."""
         self._queue.append(item)
         self._start()
 
@@ -124,7 +124,7 @@ class LocalExecutor(Executor):
         return Done(item.key)
 
     def _start(self) -> None:
-        """Starts queued items in their order while there is room."""
+        """Start queued items in their order while there is room."""
         while self._queue and (place := self._room_for(self._queue[0])) is not None:
             item = self._queue.popleft()
             worker = self._idle.pop(place, None)

@@ -20,26 +20,26 @@ class Bar(Protocol):
     """One piece of work under way."""
 
     def advance(self, amount: int = 1, *, queries: int = 0) -> None:
-        """Says that `amount` of the work was done, and so many queries of an attack."""
+        """Say that `amount` of the work was done, and so many queries of an attack."""
 
     def end(self) -> None:
-        """Says that there is no more of it."""
+        """Say that there is no more of it."""
 
 
 class Reporter:
-    """Shows pieces of work on a console."""
+    """Show pieces of work on a console."""
 
     def __init__(self, console: Console):
         self.console = console
         self.last_line = time.monotonic()
 
     def say(self, line: str) -> None:
-        """Prints one line."""
+        """Print one line."""
         self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def board(self) -> Iterator[Callable[[str, int | None], Bar]]:
-        """Shows any number of pieces of work at once until the block ends.
+        """Show any number of pieces of work at once until the block ends.
 
         Yields:
             What begins one, by its label and its length, None where that is not known.
@@ -58,7 +58,7 @@ class Reporter:
 
     @contextmanager
     def work(self, label: str, total: int | None) -> Iterator[Bar]:
-        """Shows one piece of work until the block ends; `total` is None where the length is not known."""
+        """Show one piece of work until the block ends; `total` is None where the length is not known."""
         with self.board() as begin:
             yield begin(label, total)
 
@@ -78,7 +78,7 @@ class _RichBar:
 
 
 class _PlainBar:
-    """Prints at most one line per interval, over all the work of a reporter."""
+    """Print at most one line per interval, over all the work of a reporter."""
 
     def __init__(self, reporter: Reporter, label: str, total: int | None):
         self.reporter, self.label, self.total, self.done, self.queries = reporter, label, total, 0, 0

@@ -131,7 +131,7 @@ class RayExecutor(Executor):
         return f"executor Ray: {machines}{note}"
 
     def submit(self, item: Item) -> None:
-        """Queues an item and starts what there is room for."""
+        """Queue an item and start what there is room for."""
         self._queue.append(item)
         self._start()
 
@@ -160,7 +160,7 @@ class RayExecutor(Executor):
                 yield Progress(key, amount)
 
     def _connect(self) -> None:
-        """Joins the cluster, or starts Ray here; signals stay this program's own."""
+        """Join the cluster, or start Ray here; signals stay this program's own."""
         options = self._setup.options
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         heeded = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
@@ -195,7 +195,7 @@ class RayExecutor(Executor):
         return nodes
 
     def _look_at_nodes(self) -> None:
-        """Has every node load what the run needs, and compares it with what is here.
+        """Have every node load what the run needs, and compare it with what is here.
 
         Raises:
             RuntimeError: naming the first node that lacks something or holds something else.
@@ -257,7 +257,7 @@ class RayExecutor(Executor):
         return task.options(**amounts, max_retries=RETRIES, scheduling_strategy=where)
 
     def _start(self) -> None:
-        """Starts queued items, in their order on each machine, where there is room."""
+        """Start queued items, in their order on each machine, where there is room."""
         if not self._queue or not any(node.free for node in self._nodes):
             return
         alive = {each["NodeID"] for each in ray.nodes() if each["Alive"]}
@@ -305,7 +305,7 @@ class RayExecutor(Executor):
         return self._packs[training]
 
     def _store(self, reference: ray.ObjectRef, task: _Task) -> None:
-        """Puts what an item made into the store.
+        """Put what an item made into the store.
 
         Raises:
             ValueError, RuntimeError: those of the item.
@@ -358,7 +358,7 @@ def _resolved(surroundings: Surroundings, scratch: str) -> Setup:
 def work_there(
     surroundings: Surroundings, scratch: str, item: Item, told: Queue, begun: Packed, *needed: Packed
 ) -> tuple[Message, Packed]:
-    """Does an item on a node.
+    """Do an item on a node.
 
     Args:
         begun: what the store has of it already.

@@ -87,7 +87,7 @@ class TaskSpeed:
 
 
 def calibrate(setup: Setup, task: str, defenses: Sequence[Defense], seed: int) -> TaskSpeed:
-    """Times fine-tuning, then, within a minute, every other method's stages, on throw-away weights.
+    """Time fine-tuning, then, within a minute, every other method's stages, on throw-away weights.
 
     It is done in a process of its own: one that holds no GPU memory is then left to watch over the runs.
 

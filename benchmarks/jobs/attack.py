@@ -34,7 +34,7 @@ def attack_key(setup: Setup, task: str, trained_key: str, recipe: Recipe) -> str
 def attack_model(
     setup: Setup, training: TrainingRecord, recipe: Recipe, on_outcome: Callable[[], None] | None = None
 ) -> AttackRecord:
-    """Attacks a stored model; every outcome is stored as it comes, and those stored already are not redone.
+    """Attack a stored model; every outcome is stored as it comes, and those stored already are not redone.
 
     Outcomes of other weights, from before the training was redone, are moved away first.
 
@@ -78,7 +78,7 @@ def attack_victim(
     task: str,
     **named: Any,
 ) -> AttackRecord:
-    """Attacks the task's texts that have no outcome yet, stores each outcome as it comes, and then the record.
+    """Attack the task's texts that have no outcome yet, store each outcome as it comes, and then the record.
 
     Args:
         key: the attack's name in the store.
@@ -108,7 +108,7 @@ def attack_victim(
 
 
 def attack_training_texts(setup: Setup, cell: Cell, wanted: AdversarialTexts, base: TrainingRecord) -> list[Outcome]:
-    """Attacks the training texts that a defense's adversarial texts are made from; what is stored stays.
+    """Attack the training texts that a defense's adversarial texts are made from; what is stored stays.
 
     Args:
         wanted: which texts, and how.
@@ -138,7 +138,7 @@ def _attack_each(
     task: TaskSetup,
     on_outcome: Callable[[], None] | None = None,
 ) -> None:
-    """Attacks texts of a task on one CPU thread and stores each outcome as it comes.
+    """Attack texts of a task on one CPU thread and store each outcome as it comes.
 
     On more, matrix products are split according to their rows, and candidates that tie would be told apart by rounding.
     """

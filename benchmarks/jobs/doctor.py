@@ -44,7 +44,7 @@ class Finding:
 
 
 def examine(out: Path) -> list[Finding]:
-    """Looks at Python, packages, backbone, GPU, its driver, memory and the folder for results, made if absent."""
+    """Look at Python, packages, backbone, GPU, its driver, memory and the folder for results, made if absent."""
     looks: dict[str, Callable[[], Finding]] = {
         "Python": _python,
         "packages": _packages,

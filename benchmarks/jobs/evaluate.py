@@ -116,7 +116,7 @@ def evaluation_identity(setup: Setup, external: External, task: str) -> dict[str
 
 
 def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) -> list[EvaluationRecord]:
-    """Reads the test texts of a task and stores the evaluation; where asked, a second one on calibrated confidence.
+    """Read the test texts of a task and store the evaluation; where asked, a second one on calibrated confidence.
 
     The temperature is fitted to the test texts that are not attacked, whose classes it does not change. What is stored
     is not read again.
@@ -208,7 +208,7 @@ def attack_external(
     recipe: Recipe,
     on_outcome: Callable[[], None] = lambda: None,
 ) -> AttackRecord:
-    """Attacks the texts that every trained model of the task meets; goes on where it was stopped.
+    """Attack the texts that every trained model of the task meets; goes on where it was stopped.
 
     Raises:
         ValueError: where another process is at the same attack.

@@ -19,7 +19,7 @@ def raise_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def end_with_parent() -> None:
-    """Ends this process at once when the one that started it is gone, so that no work goes on that nobody waits for."""
+    """End this process at once when the one that started it is gone, so that no work goes on that nobody waits for."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

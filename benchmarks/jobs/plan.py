@@ -96,7 +96,7 @@ def _duration(seconds: float) -> str:
 
 
 def make_plan(setup: Setup, cells: Sequence[Cell]) -> Plan:
-    """Looks every cell up in the store, and takes a minute's look at this machine for those that are missing."""
+    """Look every cell up in the store, and take a minute's look at this machine for those that are missing."""
     planned = look_up(setup, cells)
     missing = [item for item in planned if not item.done]
     train_seconds = attack_seconds = watt_seconds = 0.0

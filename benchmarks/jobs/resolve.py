@@ -170,7 +170,7 @@ class Setup:
 
 
 def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Experiment | None = None) -> Setup:
-    """Checks and loads what `options` ask for.
+    """Check and load what `options` ask for.
 
     Args:
         tasks: the tasks, where the caller names them itself.
@@ -226,7 +226,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
 
 
 def check_precision(name: str) -> None:
-    """Refuses an unknown precision.
+    """Refuse an unknown precision.
 
     Raises:
         ValueError: for a name that is none.
@@ -236,7 +236,7 @@ def check_precision(name: str) -> None:
 
 
 def _check_executor(options: Options, device: str) -> None:
-    """Refuses ways of working that are unknown or not to be had here.
+    """Refuse ways of working that are unknown or not to be had here.
 
     Raises:
         ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
@@ -274,7 +274,7 @@ def threads_each(options: Options) -> int:
 
 
 def check_capture(capture: bool, device: str) -> None:
-    """Refuses to capture where there are no CUDA graphs.
+    """Refuse to capture where there are no CUDA graphs.
 
     Raises:
         ValueError: on a CPU.

@@ -50,7 +50,7 @@ def training_key(setup: Setup, cell: Cell) -> str:
 
 
 def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
-    """Trains one model, measures its Clean% on the whole test split, and stores model and record.
+    """Train one model, measure its Clean% on the whole test split, and store model and record.
 
     A diverged run is a record too, and so is one that ran out of memory. What another process has stored meanwhile is
     returned as it is. A training that was killed goes on from its last checkpoint; its time is then the sum of its
@@ -264,7 +264,7 @@ def warm_up(
     graphs: Graphs | None = None,
     parts: int = 1,
 ) -> None:
-    """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
+    """Take every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
     devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
     with torch.random.fork_rng(devices), suppress(Diverged):
         fit(
@@ -283,7 +283,7 @@ def warm_up(
 
 
 def _name_classes(config: Any, names: Sequence[str]) -> None:
-    """Writes the task's class names into a model's configuration, for who uses the model elsewhere."""
+    """Write the task's class names into a model's configuration, for who uses the model elsewhere."""
     config.id2label = dict(enumerate(names))
     config.label2id = {name: number for number, name in enumerate(names)}
 

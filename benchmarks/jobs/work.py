@@ -93,7 +93,7 @@ class Training:
         return Cell(self.task, build(self.defense, self.task, self.settings), self.seed)
 
     def do(self, setup: Setup, tell: Callable[[], None]) -> None:
-        """Trains and stores; `tell` is called at each update.
+        """Train and store; `tell` is called at each update.
 
         Raises:
             RuntimeError: where data, backbone or code of this process are not those it was planned with.
@@ -141,7 +141,7 @@ class Attack:
         return (f"attacks/{self.key}",)
 
     def do(self, setup: Setup, tell: Callable[[], None]) -> None:
-        """Attacks and stores; `tell` is called at each outcome."""
+        """Attack and store; `tell` is called at each outcome."""
         training = setup.store.training(self.training)
         assert training is not None
         attack_model(setup.under(self.terms), training, find_recipe(self.recipe), on_outcome=tell)

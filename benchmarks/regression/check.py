@@ -38,7 +38,7 @@ class Regression:
 
 
 def check(folder: Path | None, defenses: str | None, say: Say) -> list[Regression]:
-    """Runs the subset for each defense and compares it with the stored reference.
+    """Run the subset for each defense and compare it with the stored reference.
 
     Args:
         folder: references, one JSON file per defense; the suite's own when left out.
@@ -58,7 +58,7 @@ def check(folder: Path | None, defenses: str | None, say: Say) -> list[Regressio
 
 
 def update(folder: Path | None, defenses: str | None, say: Say) -> None:
-    """Makes the references of the defenses anew and says what changed in each.
+    """Make the references of the defenses anew and say what changed in each.
 
     Raises:
         RuntimeError: where a reference would hang on rounding.

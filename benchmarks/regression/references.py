@@ -130,7 +130,7 @@ def _surroundings() -> dict[str, Any]:
 
 
 def write_reference(path: Path, reference: Reference) -> None:
-    """Writes a reference as JSON, one field a line, so that a change of it reads well in a diff."""
+    """Write a reference as JSON, one field a line, so that a change of it reads well in a diff."""
     write_atomically(path, json.dumps(asdict(reference), indent=1, ensure_ascii=False) + "\n")
 
 

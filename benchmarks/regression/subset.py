@@ -88,7 +88,7 @@ def defense_on_subset(name: str) -> Defense:
 def observe(
     defense: Defense, *, nudge: int | None = None, recipes: tuple[Recipe, ...] = OFFLINE_RECIPES
 ) -> Observation:
-    """Trains and attacks.
+    """Train and attack.
 
     Args:
         nudge: seed of the signs by which all weights, the sentence encoder's too, are nudged; None leaves them exact.

@@ -93,7 +93,7 @@ class Checkpoints:
         return at_boundary and time.monotonic() - self._saved_at >= max(self.least_seconds, self._cost / SHARE)
 
     def save(self, stage: int, state: State) -> None:
-        """Writes the stage's file, whole or not at all.
+        """Write the stage's file, whole or not at all.
 
         Raises:
             RuntimeError: naming the path, where the disk is full or the folder cannot be written.
@@ -104,11 +104,11 @@ class Checkpoints:
         self._cost = self._saved_at - started
 
     def remove(self) -> None:
-        """Throws all of it away."""
+        """Throw all of it away."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def begin_anew(self, parts: int) -> None:
-        """Throws all of it away, for a training on batches in so many parts."""
+        """Throw all of it away, for a training on batches in so many parts."""
         self.remove()
         self.parts, self._going_on, self.resumed = parts, True, 0
         write_atomically(self._note, str(parts))

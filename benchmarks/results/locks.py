@@ -28,7 +28,7 @@ class UnderWay(UserError):
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Holds the lock file `path` while the block runs, and removes it after.
+    """Hold the lock file `path` while the block runs, and remove it after.
 
     The system's own file lock says whether the owner lives: it falls with its process, however that ends. The file
     says who the owner is: host, process, and since when.

@@ -13,7 +13,7 @@ SEALS = "tables.sha256"
 
 
 def seal(folder: Path, paths: Sequence[Path]) -> None:
-    """Notes the hashes of files of a folder, in place of those noted for them before."""
+    """Note the hashes of files of a folder, in place of those noted for them before."""
     known = _read(folder) | {path.name: sha256_of(path) for path in paths}
     write_atomically(folder / SEALS, "".join(f"{known[name]}  {name}\n" for name in sorted(known)))
 

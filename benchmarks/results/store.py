@@ -132,7 +132,7 @@ class Store:
             ) from error
 
     def locked(self, kind: Kind, key: str) -> AbstractContextManager[None]:
-        """Keeps other processes off one record while the block runs; see `benchmarks.results.locks.locked`."""
+        """Keep other processes off one record while the block runs; see `benchmarks.results.locks.locked`."""
         return locked(self.root / "locks" / f"{kind}-{key}", f"{self.root / kind / key}")
 
     def model_folder(self, key: str) -> Path:
@@ -160,7 +160,7 @@ class Store:
         return Store(self.root / "adversarial_texts", writable=False)
 
     def put_training(self, record: TrainingRecord) -> None:
-        """Writes a training's record, once."""
+        """Write a training's record, once."""
         self._put("trainings", record)
 
     def training(self, key: str) -> TrainingRecord | None:
@@ -172,7 +172,7 @@ class Store:
         return self._all("trainings", TrainingRecord)
 
     def put_evaluation(self, record: EvaluationRecord) -> None:
-        """Writes the evaluation of a victim from outside, once."""
+        """Write the evaluation of a victim from outside, once."""
         self._put("evaluations", record)
 
     def evaluation(self, key: str) -> EvaluationRecord | None:
@@ -184,7 +184,7 @@ class Store:
         return self._all("evaluations", EvaluationRecord)
 
     def put_attack(self, record: AttackRecord) -> None:
-        """Writes an attack's record, once; its outcomes were appended before."""
+        """Write an attack's record, once; its outcomes were appended before."""
         self._put("attacks", record)
 
     def attack(self, key: str) -> AttackRecord | None:
@@ -201,7 +201,7 @@ class Store:
         return self._all("attacks", AttackRecord)
 
     def append_outcome(self, key: str, outcome: Outcome) -> None:
-        """Adds one line to an attack's outcomes: the outcome and a checksum.
+        """Add one line to an attack's outcomes: the outcome and a checksum.
 
         Raises:
             RuntimeError: naming the file, where the disk is full or the folder cannot be written.
@@ -232,7 +232,7 @@ class Store:
             return _sound_bytes(file) == os.fstat(file.fileno()).st_size
 
     def hold_to(self, key: str, weights_sha256: str | None) -> None:
-        """Ties an attack to the weights it is run on: its outcomes so far are moved away where they are of others.
+        """Tie an attack to the weights it is run on: its outcomes so far are moved away where they are of others.
 
         Weights of one training come out otherwise when it is redone on a GPU, and outcomes of two models do not mix.
         """
@@ -257,7 +257,7 @@ class Store:
             raise Damaged(f"{path} is damaged ({_briefly(error)})") from error
 
     def quarantine(self) -> list[str]:
-        """Moves every training, evaluation and attack aside that is damaged or failed, and says so, a sentence each.
+        """Move every training, evaluation and attack aside that is damaged or failed, and say so, a sentence each.
 
         The next run redoes what was moved. Of an attack that only lacks outcomes the record alone is moved, and the
         texts that have theirs are not attacked again. What another process is at is left to it. Checkpoints that a kill
@@ -292,7 +292,7 @@ class Store:
         return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir() or KEY.fullmatch(path.name))
 
     def check(self, kind: Kind, key: str) -> bool:
-        """Reads all there is of a training, an evaluation or an attack; whether it is finished.
+        """Read all there is of a training, an evaluation or an attack; whether it is finished.
 
         Raises:
             Incomplete: for an attack that lacks outcomes of texts that its record says were attacked.
@@ -353,14 +353,14 @@ class Store:
         return f"the attacked texts {inside.outcomes_path(key)} are not those that the training {record.key} took up"
 
     def set_aside(self, kind: Kind, key: str, why: str) -> str:
-        """Moves a training's or an attack's folder to `quarantine/` and returns a sentence on it."""
+        """Move a training's or an attack's folder to `quarantine/` and return a sentence on it."""
         target = self._in_quarantine(f"{kind}-{key}")
         if os.path.lexists(self.root / kind / key):  # another process may have been faster
             os.replace(self.root / kind / key, target)
         return f"{why}; it was moved to {target} and is redone"
 
     def _set_record_aside(self, kind: Kind, key: str, why: str) -> str:
-        """Moves a record alone to `quarantine/`, so that what it lacks is redone; returns a sentence on it."""
+        """Move a record alone to `quarantine/`, so that what it lacks is redone; return a sentence on it."""
         target = self._in_quarantine(f"{kind}-{key}-record")
         os.replace(self._path(kind, key), target)
         return f"{why}; its record was moved to {target} and what is missing is redone"
@@ -386,7 +386,7 @@ class Store:
         return {name: path.read_bytes() for name, path in names.items() if not name.startswith("checkpoints/")}
 
     def unpack(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Writes what `pack` of another store gave, the record last.
+        """Write what `pack` of another store gave, the record last.
 
         A folder that has the same record already is left as it is. Where none comes along the work was not finished:
         what is here already may have got further, and stays.
@@ -570,7 +570,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _sync_all(home: Path) -> None:
-    """Has the disk hold all that lies in a folder, before a record vouches for it.
+    """Have the disk hold all that lies in a folder, before a record vouches for it.
 
     Raises:
         RuntimeError: naming the folder, where the disk is full.

@@ -168,7 +168,7 @@ def compare(
     ways: Sequence[str] = WAYS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Timing]:
-    """Attacks the same texts each way, the engine last.
+    """Attack the same texts each way, the engine last.
 
     TextAttack runs with its own wrapper (padding to 512 or to 128) or with padding to the longest text of a batch of
     32, and with its own classes for search, transformations and constraints; synonyms, tags and sentence vectors come

@@ -44,7 +44,7 @@ def bench_attacks(
     ways: Sequence[str] = WAYS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Bench]:
-    """Times every recipe on every task, on one thread of the CPU or on the GPU.
+    """Time every recipe on every task, on one thread of the CPU or on the GPU.
 
     The victim is the first fine-tuned model of the preset; it is trained where the store has none.
 
@@ -89,7 +89,7 @@ def bench_attacks(
 def bench_steps(
     options: Options, *, updates: int, say: Callable[[str], None] = lambda line: None
 ) -> tuple[list[StepTiming], list[str]]:
-    """Times an update of each method in BERT-base's shape, and says in sentences what the numbers rest on."""
+    """Time an update of each method in BERT-base's shape, and say in sentences what the numbers rest on."""
     Store(options.out)  # refuses a folder that cannot be written before the work
     check_precision(options.precision)
     device = choose_device(options.device)
@@ -123,7 +123,7 @@ def bench_loops(
     shape: EncoderShape = BERT_BASE,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, list[LoopTiming]], list[str]]:
-    """Times each method's update beside the plain one of its release, on a task's own texts, with random weights.
+    """Time each method's update beside the plain one of its release, on a task's own texts, with random weights.
 
     Returns:
         timings by the task's title, and what they rest on in sentences.

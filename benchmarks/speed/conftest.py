@@ -9,13 +9,13 @@ from benchmarks.speed.bench_suite import SIZES, Size
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds `--shape` and `--threads`."""
+    """Add `--shape` and `--threads`."""
     parser.addoption("--shape", choices=tuple(SIZES), default="tiny", help="what the steps are measured on")
     parser.addoption("--threads", type=int, default=1, help="threads of torch on a CPU")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fixes the number of threads."""
+    """Fix the number of threads."""
     torch.set_num_threads(config.getoption("--threads"))
 
 

@@ -80,7 +80,7 @@ def time_executors(
     ways: tuple[tuple[str, int], ...] = WAYS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[ExecutorTiming]:
-    """Fine-tunes and attacks with a few seeds in each way, on the CPU, a thread a worker, in folders thrown away.
+    """Fine-tune and attack with a few seeds in each way, on the CPU, a thread a worker, in folders thrown away.
 
     Args:
         options: as for a run; `runs` seeds, four when left out.

@@ -67,7 +67,7 @@ def time_loops(
     new_graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[LoopTiming]:
-    """Times every method's update, ours and plain, with padding in the batch and, plain, with padding to `longest`.
+    """Time every method's update, ours and plain, with padding in the batch and, plain, with padding to `longest`.
 
     Args:
         model: a classifier; copies of it are trained.

@@ -55,7 +55,7 @@ class SelfTest:
 
 
 def self_tests(device: str, shape: EncoderShape | None = None) -> list[SelfTest]:
-    """Plants a sleeping loader, a read-back in the step, and a second process."""
+    """Plant a sleeping loader, a read-back in the step, and a second process."""
     shape = shape or shape_for(device)
     return [_sleeping_loader(device, shape), _read_back(device, shape), _second_process(device, shape)]
 

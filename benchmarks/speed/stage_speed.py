@@ -102,7 +102,7 @@ def time_methods(
     graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[MethodTiming]:
-    """Times every method's stages on random tokens, in blocks.
+    """Time every method's stages on random tokens, in blocks.
 
     Args:
         model: a classifier; copies of it are trained.

@@ -74,7 +74,7 @@ def profile_updates(
     precision: Any = "fp32",
     graphs: Graphs | None = None,
 ) -> StepProfile:
-    """Profiles updates of the first stage of a defense in the training loop, the warm-up left out.
+    """Profile updates of the first stage of a defense in the training loop, the warm-up left out.
 
     Args:
         what: what it is called in tables.

@@ -135,7 +135,7 @@ def time_steps(
     new_graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[StepTiming]:
-    """Times each method's update at each length, then plain fine-tuning of a pruned model.
+    """Time each method's update at each length, then plain fine-tuning of a pruned model.
 
     Args:
         updates: timed updates; the median is taken.

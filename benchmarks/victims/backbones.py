@@ -210,7 +210,7 @@ class Backbone:
             )
 
     def _refuse_too_large(self, kind: Any, config: Any) -> None:
-        """Refuses a configuration of a far larger model than its weights, before memory is taken for it."""
+        """Refuse a configuration of a far larger model than its weights, before memory is taken for it."""
         held = count_weights(Path(self.source))
 
         def size(**_: Any) -> int:
@@ -279,7 +279,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _draw_head(model: nn.Module, missing: Sequence[str], seed: int) -> None:
-    """Draws all that is not the encoder anew, then a pooler's missing parts: weights normal with std 0.02, biases zero.
+    """Draw all that is not the encoder anew, then a pooler's missing parts: weights normal with std 0.02, biases zero.
 
     Args:
         missing: names of parameters of the encoder that count as head.

@@ -79,7 +79,7 @@ class CallableVictim:
         return found / sums[:, None]
 
     def require_repeatable(self, texts: Texts) -> None:
-        """Refuses a function that answers the same texts otherwise the second time.
+        """Refuse a function that answers the same texts otherwise the second time.
 
         Raises:
             ValueError: naming the largest difference.

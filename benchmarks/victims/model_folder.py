@@ -76,7 +76,7 @@ def read_model_folder(folder: Path) -> dict[str, Any]:
 
 
 def check_configuration(values: Mapping[str, Any], where: str) -> None:
-    """Refuses a configuration that the suite cannot use, before any of it is believed.
+    """Refuse a configuration that the suite cannot use, before any of it is believed.
 
     Args:
         values: the content of a `config.json`. where: what to call it.
@@ -113,7 +113,7 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
 
 
 def _check_value(where: str, name: str, value: Any, default: Any) -> None:
-    """Refuses a value of another type than the default's, and numbers out of bounds."""
+    """Refuse a value of another type than the default's, and numbers out of bounds."""
     if isinstance(default, bool):
         require(isinstance(value, bool), where, "true or false", _shown(value))
     elif isinstance(default, int):

@@ -142,7 +142,7 @@ class _Frame:
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase, columns: int) -> _Frame:
-    """Reads the frame off an example, whose columns are one ordinary token each."""
+    """Read the frame off an example, whose columns are one ordinary token each."""
     token = tokenizer("a", add_special_tokens=False)["input_ids"][:1]
     example = tokenizer(*["a"] * columns)
     before: list[tuple[int, ...]] = []

@@ -42,7 +42,7 @@ class Classifier:
 
 
 def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
-    """Writes weights, configuration and tokenizer into `folder` and returns the weights' SHA-256.
+    """Write weights, configuration and tokenizer into `folder` and return the weights' SHA-256.
 
     Raises:
         RuntimeError: naming the folder, where the disk is full or it cannot be written.

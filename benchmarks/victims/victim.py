@@ -18,7 +18,7 @@ REMEMBERED = 1 << 14
 
 
 class Victim:
-    """Answers texts with class probabilities, in eval mode and single precision.
+    """Answer texts with class probabilities, in eval mode and single precision.
 
     Inputs of equal tokens are answered once and remembered: changes behind the point where a long text is cut cost
     nothing. Batches fill a budget of tokens, and are halved where memory does not hold them. On a CPU they are not

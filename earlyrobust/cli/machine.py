@@ -207,7 +207,7 @@ def evidence(
 
 
 def _pack(bundle: Path, data: Path | None, synonyms: Path | None, nltk_data: Path | None) -> int:
-    """Packs what a machine without a network needs, and says how large its parts are."""
+    """Pack what a machine without a network needs, and say how large its parts are."""
     from benchmarks.device.bundle import pack
 
     if data is None:

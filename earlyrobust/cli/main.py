@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    """Finds the verb and calls it.
+    """Find the verb and call it.
 
     Raises:
         UserError: for an unknown verb, or none.

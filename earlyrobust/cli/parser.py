@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def bind(verb: Callable[..., int], arguments: Sequence[str], prog: str) -> Callable[[], int]:
-    """Reads a verb's arguments and returns the call of it.
+    """Read a verb's arguments and return the call of it.
 
     Args:
         prog: what the user typed so far, such as `earlyrobust run`.
@@ -163,7 +163,7 @@ def _is_required_option(parameter: Parameter) -> bool:
 
 
 def _add(group: Any, parameter: Parameter) -> None:
-    """Adds one parameter; values stay text, to be converted where a mistake can be named."""
+    """Add one parameter; values stay text, to be converted where a mistake can be named."""
     told = parameter.help.replace("%", "%%")
     if parameter.kind is bool:
         yes, no = parameter.flag, f"--no-{parameter.flag[2:]}"

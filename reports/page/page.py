@@ -69,7 +69,7 @@ def harmless(value: Any) -> Any:
 
 
 def write_page(found: Overview, folder: Path, examples: int = EXAMPLES) -> Path:
-    """Writes the page of a folder's results into it, whole or not at all, and returns its path.
+    """Write the page of a folder's results into it, whole or not at all, and return its path.
 
     Args:
         examples: most texts shown per attacked run; 0 for none.

@@ -71,7 +71,7 @@ def test_bad_settings_are_refused(settings: dict, sentence: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Holding(Defense):
-    """Holds others: one as ever, one in a field that came later."""
+    """Hold others: one as ever, one in a field that came later."""
 
     title, paper, key = "Holding", "none", "holding"
     search: Defense = field(default_factory=FreeLB)

@@ -194,7 +194,7 @@ def without_backward(model, batch):
 
 
 def backward_elsewhere(model, batch):
-    """Leaves gradients on a parameter that the stage does not train."""
+    """Leave gradients on a parameter that the stage does not train."""
     model.elsewhere = nn.Parameter(torch.ones(()))
     (loss := without_backward(model, batch) * model.elsewhere).backward()
     return loss.detach()

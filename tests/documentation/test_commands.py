@@ -73,7 +73,7 @@ def matches(rules: dict[str, str], command: str) -> bool:
 
 
 def parsed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads a command with the real parser; the verb itself does nothing."""
+    """Read a command with the real parser; the verb itself does nothing."""
 
     def silent(verb):
         @functools.wraps(verb)
@@ -115,7 +115,7 @@ def to_run(block: Block, *, slow: bool) -> list[list[str]]:
 
 
 def run_page(page: Path, prepared: Path, workplace: Path, capsys: pytest.CaptureFixture, *, slow: bool) -> None:
-    """Goes down a page: files stay from block to block, results are made anew, so that none rests on another's."""
+    """Go down a page: files stay from block to block, results are made anew, so that none rests on another's."""
     for block in blocks(page):
         shutil.rmtree(workplace / "results", ignore_errors=True)
         shutil.copytree(prepared / "results", workplace / "results")

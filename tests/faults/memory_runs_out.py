@@ -35,7 +35,7 @@ ROOM = 100 * MEGABYTE  # a fraction of what a batch of 256 texts takes, and seve
 
 
 def in_a_narrow_process(work: Callable[[], None], room: int = ROOM) -> None:
-    """Does the work in a forked process that can take `room` bytes more than it has, and hears whether it was done."""
+    """Do the work in a forked process that can take `room` bytes more than it has, and hear whether it was done."""
     gc.collect()
     child = os.fork()
     if child == 0:

@@ -37,7 +37,7 @@ def work(setup: Setup, tell: Callable[[], None] = lambda: None) -> None:
 
 
 def in_child(setup: Setup, options: Options, ticks: int, number: signal.Signals) -> int:
-    """Does the work in a forked process and sends it a signal after some updates and outcomes; its exit code."""
+    """Do the work in a forked process and send it a signal after some updates and outcomes; its exit code."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -34,7 +34,7 @@ def content_of(name: str, folder: Path = STORE) -> dict[str, Any]:
 
 @pytest.fixture
 def expect(request: pytest.FixtureRequest):
-    """Holds files to what they should be, or with --renew-tables makes them so."""
+    """Hold files to what they should be, or with --renew-tables makes them so."""
 
     def check(folder: Path, name: str, renderings: dict[str, str]) -> None:
         for suffix in SUFFIXES:

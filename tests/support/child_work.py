@@ -11,7 +11,7 @@ from typing import Any
 
 
 def count_to(number: int, tell: Callable[[], None]) -> tuple[int, int]:
-    """Tells `number` times; the number and the process it was counted in."""
+    """Tell `number` times; the number and the process it was counted in."""
     for _ in range(number):
         tell()
     return number, os.getpid()
@@ -23,17 +23,17 @@ def environment(name: str, tell: Callable[[], None]) -> str | None:
 
 
 def refuse(kind: type[Exception], tell: Callable[[], None]) -> None:
-    """Raises an exception of that kind."""
+    """Raise an exception of that kind."""
     raise kind("a sentence")
 
 
 def vanish(tell: Callable[[], None]) -> None:
-    """Dies as a process does that the system kills."""
+    """Die as a process does that the system kills."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wait_for_ever(path: str, tell: Callable[[], None]) -> Any:
-    """Writes its process's id to a file, tells once and never returns."""
+    """Write its process's id to a file, tell once and never returns."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(str(os.getpid()))
     tell()
@@ -49,6 +49,6 @@ class Vanishing:
     label: str = "demo"
 
     def do(self, setup: Any, tell: Callable[[], None]) -> None:
-        """Notes its process's id and dies."""
+        """Note its process's id and die."""
         Path(self.path).write_text(str(os.getpid()), "utf-8")
         vanish(tell)

@@ -25,7 +25,7 @@ def results(store: Store) -> list[object]:
 
 
 class InProcess(Executor):
-    """Does one item at each look, the first submitted first.
+    """Do one item at each look, the first submitted first.
 
     Attributes:
         submitted, left_by: labels of all items in their order; the exception it was left by.

@@ -69,7 +69,7 @@ def stored(folder: Path, seeds: tuple[int, ...] = (42, 43)) -> Path:
 
 
 def put_attack(store: Store, record: TrainingRecord, recipe: str, outcomes: list[Outcome]) -> None:
-    """Stores an attack on four texts with the outcomes given."""
+    """Store an attack on four texts with the outcomes given."""
     made = attack(record, recipe)
     store.put_attack(made)
     for each in outcomes:

@@ -82,7 +82,7 @@ class Made:
         return self
 
     def store(self, folder: Path) -> Path:
-        """Writes all of it to a folder."""
+        """Write all of it to a folder."""
         store = Store(folder)
         for record in self.trainings.values():
             store.put_training(record)

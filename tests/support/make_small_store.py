@@ -41,7 +41,7 @@ WITHOUT_TRAINING = (("reproduce", "table6", "--preset", "demo"), ("report", "--e
 
 
 def make_backbone(folder: Path) -> Path:
-    """Saves a random four-layer BERT with MiniLM's words and returns its folder."""
+    """Save a random four-layer BERT with MiniLM's words and return its folder."""
     torch.manual_seed(0)
     sizes = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
     config = BertConfig(**sizes, initializer_range=0.1)
@@ -50,7 +50,7 @@ def make_backbone(folder: Path) -> Path:
 
 
 def main(folder: Path) -> None:
-    """Trains and attacks what is not there, writes the tables, and throws away what no reader of records needs."""
+    """Train and attack what is not there, write the tables, and throw away what no reader of records needs."""
     backbone = make_backbone(folder.parent / "tiny_encoder")
     for key, asked in RUNS.items():
         options = Options(out=folder, backbone=str(backbone), **SIZE, **asked)

@@ -14,7 +14,7 @@ from benchmarks.clock.synchronisations import READ_BACK
 
 
 class _Writer(TorchDispatchMode):
-    """Does every operation and writes it down; refuses, as CUDA does, what the host would have to wait for."""
+    """Do every operation and write it down; refuses, as CUDA does, what the host would have to wait for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Writer(TorchDispatchMode):
         return found
 
     def replay(self) -> None:
-        """Does it all again; what an operation makes anew goes where it went before."""
+        """Do it all again; what an operation makes anew goes where it went before."""
         for function, args, kwargs, before in self.lines:
             again = function(*args, **kwargs)
             for old, new in zip(tree_leaves(before), tree_leaves(again), strict=True):
@@ -54,7 +54,7 @@ class FakeGraphs:
         yield
 
     def begin(self, generators: Sequence[torch.Generator]) -> None:
-        """Writes from here on."""
+        """Write from here on."""
         self._writer = _Writer()
         self._writer.__enter__()
 

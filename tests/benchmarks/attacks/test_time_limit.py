@@ -18,7 +18,7 @@ LIMITS = pytest.mark.parametrize(
 
 
 def compute(seconds: float) -> None:
-    """Keeps the processor busy for so many of its seconds."""
+    """Keep the processor busy for so many of its seconds."""
     started = time.process_time()
     while time.process_time() - started < seconds:
         pass

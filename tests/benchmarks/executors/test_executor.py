@@ -107,7 +107,7 @@ def test_a_killed_ray_worker_costs_nothing_but_time(small: Options, serial: Stor
     killed = []
 
     def kill_one() -> None:
-        """Kills the first process that is seen at an attack or a training."""
+        """Kill the first process that is seen at an attack or a training."""
         while not killed:
             for lock in [path for folder in scratch_folders() - before for path in folder.glob("locks/*-*")]:
                 try:

@@ -18,7 +18,7 @@ from benchmarks.jobs.work import Attack, Training
 
 
 class FakeConnection:
-    """Takes items."""
+    """Take items."""
 
     def __init__(self):
         self.items, self.closed = [], False
@@ -32,7 +32,7 @@ class FakeConnection:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch):
-    """Makes an executor whose processes are imaginary; those that were started are listed."""
+    """Make an executor whose processes are imaginary; those that were started are listed."""
 
     def executor(device: str = "cpu", attacks_each: int = 1, **options) -> LocalExecutor:
         usual = {"workers": 2, "untimed": False}
@@ -61,7 +61,7 @@ def attack(key: str) -> Attack:
 
 
 def end(working: LocalExecutor, key: str) -> None:
-    """Has the process that is at `key` answer."""
+    """Have the process that is at `key` answer."""
     (worker,) = [worker for worker in working._busy.values() if worker.item.key == key]
     worker.connection.recv = lambda: ("result", None)
     assert working._heard_from(worker) == Done(key)

@@ -28,7 +28,7 @@ def folder(tiny_backbone: Path, tmp_path: Path) -> Path:
 
 
 def written(name: str, **values: Any) -> Change:
-    """Sets values of a JSON file."""
+    """Set values of a JSON file."""
 
     def change(folder: Path) -> None:
         content = json.loads((folder / name).read_text())
@@ -38,7 +38,7 @@ def written(name: str, **values: Any) -> Change:
 
 
 def tensors(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Change:
-    """Changes the weights."""
+    """Change the weights."""
     return lambda folder: save_file(change(load_file(folder / WEIGHTS)), folder / WEIGHTS, {"format": "pt"})
 
 
@@ -47,7 +47,7 @@ def without(*parts: str) -> Change:
 
 
 def tokenizer_of(kind: str) -> Change:
-    """Gives the tokenizer's model another type, which its reader does not know."""
+    """Give the tokenizer's model another type, which its reader does not know."""
 
     def change(folder: Path) -> None:
         content = json.loads((folder / "tokenizer.json").read_text())
@@ -58,7 +58,7 @@ def tokenizer_of(kind: str) -> Change:
 
 
 def only(name: str) -> Change:
-    """Leaves the weights' folder without weights, but with a file of another format."""
+    """Leave the weights' folder without weights, but with a file of another format."""
 
     def change(folder: Path) -> None:
         (folder / WEIGHTS).unlink()
@@ -68,7 +68,7 @@ def only(name: str) -> Change:
 
 
 def pipe(name: str) -> Change:
-    """Puts a named pipe in a file's place, on which a reader would wait for ever."""
+    """Put a named pipe in a file's place, on which a reader would wait for ever."""
 
     def change(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)

@@ -51,7 +51,7 @@ def verb(
     slow: bool = False,
     check: bool = True,
 ) -> int:
-    """Does nothing.
+    """Do nothing.
 
     Args:
         what: its name.
@@ -128,7 +128,7 @@ def test_help_says_what_the_docstrings_say(capsys: pytest.CaptureFixture) -> Non
         bind(verb, ["--help"], "suite verb")
     text = " ".join(capsys.readouterr().out.split())
     assert end.value.code == 0
-    assert "usage: suite verb WHAT [OPTIONS] Does nothing." in text and "never" not in text
+    assert "usage: suite verb WHAT [OPTIONS] Do nothing." in text and "never" not in text
     assert "how much of it: --tasks TEXT what to run; all when left out. --runs N how often, at 100 % each." in text
     assert "(default: 3)" in text and "--no-check" in text and "--task " not in text and "None" not in text
     with pytest.raises(SystemExit):
