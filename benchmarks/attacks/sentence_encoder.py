@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.victims.backbones import Backbone
+from benchmarks.victims.inspection import positions_of
 from benchmarks.victims.packed import packed_means
 from benchmarks.victims.pieces import Pieces, Row
 from benchmarks.victims.steady_rows import answers_of
@@ -102,7 +103,7 @@ class MeanPooledEncoder:
 
     @cached_property
     def _pieces(self) -> Pieces:
-        return Pieces(self.tokenizer, MAX_TOKENS)
+        return Pieces(self.tokenizer, min(MAX_TOKENS, positions_of(self.backbone.config)))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 of length 1, for N texts of which at most 256 tokens are read."""

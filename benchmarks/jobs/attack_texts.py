@@ -280,7 +280,7 @@ def prepare_attack(
         "engine": engine,
     }
     store = None if out is None else Store(out)
-    notes = () if note is None else (note,)
+    notes = (*([] if note is None else [note]), *given.notes)
     return TextAttack(given, texts, tuple(examples), recipe, resources, engine, seed, threads, store, identity, notes)
 
 

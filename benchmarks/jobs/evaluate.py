@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from baselines.threads import cpu_threads
 from baselines.validation import UserError, require
 from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Dataset
 from benchmarks.jobs.attack import ATTACK_SEED, attack_victim
-from benchmarks.jobs.resolve import SCHEMA, Setup
+from benchmarks.jobs.resolve import SCHEMA, Setup, TaskSetup
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
 from benchmarks.victims.external import CallableVictim, load_callable
+from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.saved import load_any_classifier
 from benchmarks.victims.victim import Victim
 
@@ -90,8 +92,8 @@ def find_external(
     network, tokenizer = classifier.model.to(device), classifier.tokenizer
 
     def open_model(order: Sequence[int], longest: int, temperature: float) -> Victim:
-        can_read = getattr(network.config, "max_position_embeddings", longest)
-        longest = min(longest, can_read, tokenizer.model_max_length)
+        longest = longest_input(network.config, tokenizer, longest)
+        check_inputs(model, network.config, tokenizer, longest, 1)
         return Victim(network, tokenizer, max_length=longest, device=device, temperature=temperature, order=order)
 
     identity = classifier.identity
@@ -142,13 +144,13 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
 
     texts = [example.texts for example in chosen.dataset.test]
     labels = np.array([example.label for example in chosen.dataset.test])
-    order, by_position = external.order_for(chosen.dataset, chosen.task.label_values)
-    victim = external.open(order, chosen.max_length, 1.0)
+    victim, notes = _opened(external, chosen, 1.0)
     if isinstance(victim, CallableVictim):
         victim.require_repeatable(texts[:8])
-    probabilities = victim(texts)
+    with cpu_threads(1):  # on more, the last bits of the answers, and so of the temperature, depend on their number
+        probabilities = victim(texts)
     clean = "".join("1" if right else "0" for right in probabilities.argmax(axis=1) == labels)
-    about_victim = external.victim if by_position is None else external.victim | {"notes": [by_position]}
+    about_victim = external.victim | ({"notes": notes} if notes else {})
     records = [stored[0] or _put(setup, external, about_victim, plain, clean, None)]
     if calibrate:
         logits = np.log(np.maximum(probabilities[held_out], np.finfo(np.float32).tiny))
@@ -159,6 +161,24 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
             _put(setup, external, about_victim, plain | fitted_to | {"temperature": temperature}, clean, about)
         )
     return records
+
+
+def _opened(external: External, task: TaskSetup, temperature: float) -> tuple[Victim | CallableVictim, list[str]]:
+    """The victim ready for a task's texts, a model after a look at it, and sentences for captions.
+
+    Raises:
+        UserError: where a model's classes are not the task's, or it does not answer.
+    """
+    order, by_position = external.order_for(task.dataset, task.task.label_values)
+    victim = external.open(order, task.max_length, temperature)
+    notes = [] if by_position is None else [by_position]
+    if isinstance(victim, Victim):
+        if victim.max_length < task.max_length:
+            notes.append(
+                f"It reads {victim.max_length} tokens of a text, fewer than the {task.max_length} of the task."
+            )
+        notes += victim.check(probes([example.texts for example in task.dataset.test]))
+    return victim, notes
 
 
 def _warmth(record: EvaluationRecord) -> dict[str, float]:
@@ -220,8 +240,7 @@ def attack_external(
         if stored is not None:
             return stored
         task = setup.tasks[record.task]
-        order, _ = external.order_for(task.dataset, task.task.label_values)
-        victim = external.open(order, task.max_length, record.temperature)
+        victim, _ = _opened(external, task, record.temperature)
         return attack_victim(
             setup,
             victim,

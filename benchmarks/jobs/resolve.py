@@ -31,6 +31,7 @@ from benchmarks.experiments.presets import Preset, find_preset
 from benchmarks.jobs.adversarial_texts import base_cell, training_recipe
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.backbones import Backbone, find_backbone
+from benchmarks.victims.inspection import check_inputs
 
 SCHEMA = 1
 SUBSET_SEED = 0
@@ -159,9 +160,17 @@ class Setup:
         }
 
     def under(self, terms: Terms) -> Setup:
-        """The same with its attacks on other terms; trainings keep their keys, attacks on the usual terms too."""
+        """The same with its attacks on other terms; trainings keep their keys, attacks on the usual terms too.
+
+        Raises:
+            UserError: for a length that the backbone cannot read.
+        """
         if terms == Terms():
             return self
+        for task in self.tasks.values() if terms.max_length is not None else ():
+            name, length = self.backbone.name, terms.max_length
+            columns = len(task.task.columns)
+            check_inputs(name, self.backbone.config, self.tokenizer, length, columns, "the length under attack")
         changed = {
             name: replace(task, attacked=_attacked_under(terms, task), attack_length=terms.max_length)
             for name, task in self.tasks.items()
@@ -194,6 +203,12 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     columns = None if options.columns is None else split_names(options.columns, ())
     definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
     recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
+    for recipe in recipes:
+        if recipe.library is not None:
+            raise UserError(
+                f"--recipes must be of the suite's own, got {recipe.key!r}, which runs in TextAttack's own loop: "
+                f"'earlyrobust attack --recipe {recipe.key}' attacks a finished model with it"
+            )
     full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
     store = Store(options.out)
     backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
@@ -207,6 +222,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     for setup in loaded.values():
         for recipe in recipes:
             setup.resources.check(recipe)
+        check_inputs(backbone.name, backbone.config, tokenizer, setup.max_length, len(setup.task.columns))
     return Setup(
         options=options,
         preset=preset,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +19,11 @@ from baselines.primitives.encoders import KNOWN_ARCHITECTURES
 from baselines.validation import UserError, require
 from benchmarks.data.classes import Classes
 from benchmarks.victims.external import CallableVictim
+from benchmarks.victims.inspection import check_inputs, longest_input, probes
+from benchmarks.victims.model_folder import VOLATILE
 from benchmarks.victims.saved import OTHER_PROBLEMS, load_any_classifier
 from benchmarks.victims.victim import Victim
 
-LONGEST_INPUT = 512
 ALLOWED = (
     "a folder or hub id, a transformers model with a tokenizer, a text-classification pipeline, or a function from a "
     "list of texts to probabilities"
@@ -37,12 +39,14 @@ class Given:
         victim: texts in, probabilities out.
         classes: its classes.
         identity: what decides its answers; None for a function, of which that is not known.
+        notes: sentences for captions, on what was turned off for it.
     """
 
     name: str
     victim: Victim | CallableVictim
     classes: Classes
     identity: dict[str, Any] | None
+    notes: tuple[str, ...] = ()
 
     @property
     def max_length(self) -> int | None:
@@ -54,8 +58,7 @@ class Given:
         found = self.victim
         if isinstance(found, CallableVictim):
             return replace(self, victim=CallableVictim(found.function, found.name, found.classes, temperature))
-        options = {"max_length": found.max_length, "device": found.device, "temperature": temperature}
-        return replace(self, victim=Victim(found.model, found.tokenizer, **options))
+        return replace(self, victim=found.at(temperature))
 
 
 def open_victim(
@@ -73,24 +76,26 @@ def open_victim(
     Args:
         given: a folder or hub id; a model of transformers, where it lies; anything that has a `model` and a
             `tokenizer`; a function from a list of texts, or of pairs of them, to probabilities (N, C).
-        texts: some that it will be asked; a function's classes are counted on the first.
+        texts: some that it will be asked; a function's classes are counted on the first, a model is asked about a few.
         tokenizer: a model's; where it is None, the model's own `tokenizer`, or the one that lies beside its weights.
         max_length: longest input in tokens; what the model can read where it is None.
         device: where a model that is loaded here goes.
         temperature: what logits are divided by.
     Raises:
-        UserError: for anything else, an unknown architecture, and answers that are no probabilities.
+        UserError: for anything else, an unknown architecture, a model that cannot read the texts, and answers that are no
+            probabilities.
     """
     require(max_length is None or max_length >= 1, "max_length", "1 or more", max_length)
     require(temperature > 0, "temperature", "positive", temperature)
     if isinstance(given, (str, Path)):
         found = load_any_classifier(str(given), offline=offline)
-        victim = _victim(found.model.to(device), found.tokenizer, max_length, device, temperature)
-        return Given(str(given).rstrip("/"), victim, found.classes, found.identity)
+        name = str(given).rstrip("/")
+        victim = _victim(name, found.model.to(device), found.tokenizer, max_length, device, temperature, texts)
+        return Given(name, victim, found.classes, found.identity, tuple(victim.check(probes(texts))))
     model = _model_of(given)
     if model is not None:
         tokenizer = tokenizer or getattr(given, "tokenizer", None)
-        return _open_model(model, tokenizer, max_length, temperature, offline)
+        return _open_model(model, tokenizer, max_length, temperature, offline, texts)
     if not callable(given):
         raise UserError(f"the victim must be {ALLOWED}, got {type(given).__name__}")
     name = getattr(given, "__name__", type(given).__name__)
@@ -123,6 +128,7 @@ def _open_model(
     max_length: int | None,
     temperature: float,
     offline: bool,
+    texts: Sequence[tuple[str, ...]],
 ) -> Given:
     config = getattr(model, "config", None)
     kind = str(getattr(config, "model_type", type(model).__name__))
@@ -141,15 +147,23 @@ def _open_model(
     device = str(weights[0].device)
     place = str(getattr(config, "name_or_path", ""))
     tokenizer = tokenizer or getattr(model, "tokenizer", None) or _tokenizer_at(place, offline)
-    victim = _victim(model, tokenizer, max_length, device, temperature)
-    return Given(place or type(model).__name__, victim, classes, {"state_sha256": state_hash(model)})
+    name = place or type(model).__name__
+    victim = _victim(name, model, tokenizer, max_length, device, temperature, texts)
+    identity = {"state_sha256": state_hash(model), "settings_sha256": settings_hash(config, tokenizer)}
+    return Given(name, victim, classes, identity, tuple(victim.check(probes(texts))))
 
 
 def _victim(
-    model: nn.Module, tokenizer: PreTrainedTokenizerBase, longest: int | None, device: str, temperature: float
+    name: str,
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    longest: int | None,
+    device: str,
+    temperature: float,
+    texts: Sequence[tuple[str, ...]],
 ) -> Victim:
-    readable = getattr(model.config, "max_position_embeddings", LONGEST_INPUT)
-    longest = longest or min(tokenizer.model_max_length, readable, LONGEST_INPUT)
+    longest = longest or longest_input(model.config, tokenizer)
+    check_inputs(name, model.config, tokenizer, longest, len(texts[0]))
     return Victim(model, tokenizer, max_length=longest, device=device, temperature=temperature)
 
 
@@ -172,6 +186,16 @@ def _count_classes(function: Callable[[list[Any]], Any], name: str, texts: Seque
     allowed = "probabilities of shape (texts, classes), two classes or more"
     require(len(shape) == 2 and shape[0] == 1 and shape[1] >= 2, f"what the callable {name} returns", allowed, shape)
     return int(shape[1])
+
+
+def settings_hash(config: Any, tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 of a model's configuration and of what its tokenizer does."""
+    settings = {name: str(value) for name, value in config.to_dict().items() if name not in VOLATILE}
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    steps = tokenizer.get_vocab() if backend is None else json.loads(backend.to_str())
+    steps = {name: value for name, value in steps.items() if name not in VOLATILE}
+    written = json.dumps([settings, steps, tokenizer.truncation_side, tokenizer.model_input_names], sort_keys=True)
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def state_hash(model: nn.Module) -> str:

@@ -20,8 +20,8 @@ def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     last layer is computed for each input's first token alone: the classifier reads no other.
     """
     pack = _Pack(rows, next(model.parameters()).device)
-    if _encodes_distances(model):
-        return pack.in_order(torch.cat([model(**inputs).logits for inputs in pack.inputs()]))
+    if not is_plain_encoder(model):
+        return whole_logits(model, rows)
     *layers, last = layers_of(model)
     hidden = pack.embeddings(model)
     for layer in layers:
@@ -29,10 +29,16 @@ def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     return pack.in_order(_classify(model, pack.through(last, hidden, head_width(model), first_only=True)))
 
 
+def whole_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
+    """Logits (N, C) by the model's own forward pass, inputs of equal length together."""
+    pack = _Pack(rows, next(model.parameters()).device)
+    return pack.in_order(torch.cat([model(**inputs).logits for inputs in pack.inputs()]))
+
+
 def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     """Means (N, H) of each of N inputs' last hidden states; `model` is a classifier whose head is not used."""
     pack = _Pack(rows, next(model.parameters()).device)
-    if _encodes_distances(model):
+    if not is_plain_encoder(model):
         states = [model.base_model(**inputs).last_hidden_state for inputs in pack.inputs()]  # type: ignore[operator]
     else:
         hidden = pack.embeddings(model)
@@ -42,9 +48,14 @@ def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     return pack.in_order(torch.cat([each.mean(dim=1) for each in states]))
 
 
-def _encodes_distances(model: nn.Module) -> bool:
-    """Whether attention knows how far tokens are apart (relative positions), which only the model itself computes."""
-    return getattr(model.config, "position_embedding_type", "absolute") != "absolute"
+def is_plain_encoder(model: nn.Module) -> bool:
+    """Whether every token attends to every other alike, which is all that is computed here.
+
+    What knows how far tokens are apart (relative positions) or looks back alone (a decoder) only the model computes.
+    """
+    config = model.config
+    plain = getattr(config, "position_embedding_type", "absolute") == "absolute"
+    return plain and not config.is_decoder and not config.add_cross_attention  # type: ignore[union-attr]
 
 
 class _Pack:

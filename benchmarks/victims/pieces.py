@@ -47,6 +47,17 @@ class Pieces:
         self._known: dict[str, list[int]] = {}
         self._frames = {1: _frame(tokenizer, 1), 2: _frame(tokenizer, 2)} if self._kind else {}
 
+    def check(self, texts: Sequence[tuple[str, ...]]) -> str | None:
+        """Compares some inputs with the tokenizer's own; where they differ, the tokenizer is asked from then on.
+
+        Returns:
+            A sentence where they differ.
+        """
+        if self._kind is None or self.rows(texts) == self._by_tokenizer(texts):
+            return None
+        self._kind = None
+        return "Its tokenizer looks across words; texts are tokenised whole."
+
     def rows(self, texts: Sequence[tuple[str, ...]]) -> list[Row]:
         """The inputs of N texts, each of one or two columns."""
         if not texts:
@@ -164,6 +175,8 @@ def _frame(tokenizer: PreTrainedTokenizerBase, columns: int) -> _Frame:
 def _kind(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """ "word_piece", "byte_level", or None for tokenizers that may look across whitespace."""
     if not getattr(tokenizer, "is_fast", False):
+        return None
+    if tokenizer.truncation_side != "right":  # which is where texts are cut here
         return None
     parts: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
     ordinary = [token for token in parts["added_tokens"] if token["content"] not in tokenizer.all_special_tokens]

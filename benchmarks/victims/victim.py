@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,12 +10,14 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from baselines.validation import require
-from benchmarks.victims.packed import packed_logits
+from baselines.memory import ran_out_of_memory
+from baselines.validation import UserError, require
+from benchmarks.victims.packed import packed_logits, whole_logits
 from benchmarks.victims.pieces import Pieces, Row
 from benchmarks.victims.steady_rows import answers_of
 
 REMEMBERED = 1 << 14
+SAME = 1e-4  # between probabilities of the fast pass and of the model's own, which differ by rounding
 
 
 class Victim:
@@ -47,7 +50,8 @@ class Victim:
         temperature: float = 1.0,
         order: Sequence[int] | None = None,
     ) -> None:
-        require(max_length >= 1, "Victim.max_length", "1 or more", max_length)
+        least = tokenizer.num_special_tokens_to_add() + 1
+        require(max_length >= least, "Victim.max_length", f"{least} or more", max_length)
         require(batch_tokens >= max_length, "Victim.batch_tokens", f"at least max_length ({max_length})", batch_tokens)
         self.model = model.eval()
         self.tokenizer = tokenizer
@@ -58,6 +62,7 @@ class Victim:
         self.temperature = temperature
         self.order = None if order is None or list(order) == sorted(order) else list(order)
         self.queries = 0
+        self._packed = device == "cpu"
         self._pieces = Pieces(tokenizer, max_length)
         self._answers: dict[Row, np.ndarray] = {}
 
@@ -65,6 +70,48 @@ class Victim:
     def classes(self) -> int:
         """C, the number of classes."""
         return self.model.config.num_labels
+
+    def check(self, texts: Sequence[tuple[str, ...]]) -> list[str]:
+        """Asks about a few texts before any work, and compares the fast passes with the model's own.
+
+        What differs is turned off. Nothing is counted.
+
+        Returns:
+            Sentences on what was turned off.
+        Raises:
+            UserError: where the model does not answer, or not with C finite numbers for each text.
+        """
+        notes = [self._pieces.check(texts)]
+        rows = self._pieces.rows(texts)
+        try:
+            with torch.inference_mode():
+                own = whole_logits(self.model, rows)
+        except Exception as error:
+            if ran_out_of_memory(error):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"the model cannot read the texts: {type(error).__name__}: {reason}") from error
+        require(
+            own.shape == (len(rows), self.classes),
+            "the model's logits",
+            f"of shape {(len(rows), self.classes)}",
+            tuple(own.shape),
+        )
+        require(bool(own.isfinite().all()), "the model's logits", "finite", own[~own.isfinite()][:1].tolist())
+        if self._packed:
+            with torch.inference_mode():
+                packed = packed_logits(self.model, rows)
+            if not torch.allclose(packed.softmax(-1), own.softmax(-1), rtol=0, atol=SAME):
+                self._packed = False
+                notes.append("Inputs of several lengths are not computed together: the model answers otherwise alone.")
+        return [note for note in notes if note is not None]
+
+    def at(self, temperature: float) -> Victim:
+        """The same victim at another temperature, its count begun anew."""
+        require(temperature > 0, "Victim.temperature", "positive", temperature)
+        other = copy.copy(self)
+        other.temperature, other.queries, other._answers = temperature, 0, {}
+        return other
 
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> np.ndarray:
         """Class probabilities (N, C) float32 of N texts, each of one or two columns."""
@@ -90,9 +137,15 @@ class Victim:
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (B, C) of the B inputs of one batch."""
         # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
-        logits = packed_logits(self.model, rows) if self.device == "cpu" else self.model(**self._padded(rows)).logits
+        logits = self._logits(rows)
         logits = logits if self.order is None else logits[:, self.order]
         return (logits.double() / self.temperature).softmax(dim=-1).float().cpu().numpy()
+
+    def _logits(self, rows: Sequence[Row]) -> torch.Tensor:
+        """Logits (B, C) of B inputs, in the model's own order of classes."""
+        if self.device != "cpu":
+            return self.model(**self._padded(rows)).logits
+        return packed_logits(self.model, rows) if self._packed else whole_logits(self.model, rows)
 
     def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         """The model's inputs, each (B, L) int64."""

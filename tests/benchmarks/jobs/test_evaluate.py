@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.jobs.evaluate import attack_external, evaluate, find_external, stored_externals
 from benchmarks.jobs.resolve import resolve
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
 
 PREDICT = """
 def predict(texts):
@@ -108,6 +111,16 @@ def test_a_model_of_other_classes_is_refused(setup, tiny_backbone, tmp_path) -> 
         external = find_external(renamed(tiny_backbone, tmp_path / names[1], names), None, None, device="cpu")
         with pytest.raises(ValueError, match="cannot be matched to those of 'demo', which are 'negative', 'positive'"):
             evaluate(setup, external, "demo", calibrate=False)
+
+
+def test_a_model_that_reads_less_than_the_task_s_length_says_so(setup, tmp_path) -> None:
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, max_position_embeddings=20
+    )
+    save_classifier(BertForSequenceClassification(config), tmp_path / "short", find_backbone("minilm").load_tokenizer())
+    external = find_external(str(tmp_path / "short"), None, None, device="cpu")
+    (record,) = evaluate(setup, external, "demo", calibrate=False)
+    assert record.victim["notes"][1:] == ["It reads 20 tokens of a text, fewer than the 64 of the task."]
 
 
 def test_a_missing_evaluation_is_found_by_verify(setup, place: str) -> None:

@@ -75,6 +75,9 @@ def test_capture_is_in_the_identity_of_captured_trainings_alone(options) -> None
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"precision": "fp16"}, "unknown precision 'fp16'"),
         ({"device": "cpu", "capture": True}, "--capture records CUDA graphs, and this run uses the CPU"),
+        ({"recipes": "textattack:DeepWordBugGao2018"}, "which runs in TextAttack's own loop: 'earlyrobust attack"),
+        ({"max_length": 1}, "--max-length must be 3 to 512 tokens"),
+        ({"max_length": 513}, "--max-length must be 3 to 512 tokens"),
         ({"runs": 0}, "--runs must be 1 or more, got 0"),
         ({"attacked": -3}, "--attacked must be 1 or more, got -3"),
         ({"threads": 0}, "--threads must be 1 or more, got 0"),
@@ -138,6 +141,8 @@ def test_other_terms_change_the_attacks_and_no_training(options) -> None:
     setup = resolve(options)
     (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
     assert setup.under(Terms()) is setup
+    with pytest.raises(ValueError, match="the length under attack must be 3 to 512 tokens"):
+        setup.under(Terms(max_length=513))
     first, longer = setup.under(Terms(subset="first")), setup.under(Terms(max_length=512))
     assert first.tasks["demo"].attacked == tuple(setup.tasks["demo"].dataset.test[:3]) != setup.tasks["demo"].attacked
     assert (longer.tasks["demo"].attack_length, longer.tasks["demo"].max_length) == (512, 64)

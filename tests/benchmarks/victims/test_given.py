@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from transformers import GPT2ForSequenceClassification as Gpt2
 
 from baselines.validation import UserError
-from benchmarks.victims.given import mode_kept, open_victim, state_hash
+from benchmarks.victims.given import mode_kept, open_victim, settings_hash, state_hash
 
 TEXTS = (("a good film",), ("a bad film",))
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -32,7 +32,8 @@ def test_a_folder_a_model_and_a_pipeline_answer_alike(tiny_backbone: Path, model
     assert expected.shape == (2, 2)
     assert all((each.victim(TEXTS) == expected).all() and each.max_length == 512 for each in found)
     assert {each.name for each in found} == {str(tiny_backbone)}
-    assert found[2].identity == found[3].identity == {"state_sha256": state_hash(model)}
+    identity = {"state_sha256": state_hash(model), "settings_sha256": settings_hash(model.config, tokenizer)}
+    assert found[2].identity == found[3].identity == identity
 
 
 def test_the_tokenizer_is_the_given_one_then_the_models_then_the_one_beside_its_weights(tiny_backbone, model) -> None:
@@ -66,6 +67,34 @@ def test_a_state_hash_tells_one_number_from_another(model) -> None:
     with torch.no_grad():
         model.classifier.bias[0] -= 1
     assert changed != before and len(before) == 64
+
+
+def test_a_settings_hash_tells_configurations_and_tokenizers_apart(tiny_backbone, model) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_backbone)
+    before = settings_hash(model.config, tokenizer)
+    tokenizer("a text", truncation=True, max_length=3)
+    assert settings_hash(model.config, tokenizer) == before, "the last use of a tokenizer decides nothing"
+    tokenizer.truncation_side = "left"
+    left = settings_hash(model.config, tokenizer)
+    other = BertConfig(**model.config.to_dict() | {"layer_norm_eps": 1e-3})
+    assert len({before, left, settings_hash(other, tokenizer)}) == 3
+
+
+def test_a_model_is_looked_at_before_it_is_attacked(tiny_backbone, tmp_path) -> None:
+    for length in (2, 600):
+        with pytest.raises(UserError, match=f"--max-length must be 3 to 512 tokens, .*, got {length}"):
+            open_victim(tiny_backbone, TEXTS, max_length=length)
+    broken = BertForSequenceClassification.from_pretrained(tiny_backbone)
+    broken.classifier.bias.data.fill_(float("nan"))
+    with pytest.raises(UserError, match="the model's logits must be finite"):
+        open_victim(broken, TEXTS)
+    left = AutoTokenizer.from_pretrained(tiny_backbone, truncation_side="left")
+    cut = (("bad " * 30 + "good film",),)
+    given = open_victim(broken.from_pretrained(tiny_backbone), cut, tokenizer=left, max_length=4)
+    ends = open_victim(tiny_backbone, TEXTS).victim([("good film",)])
+    assert (given.victim(cut) == ends).all() and given.notes == ()
+    warmer = given.at(2.0)
+    assert warmer.victim.temperature == 2 and (warmer.victim(cut) != ends).all()
 
 
 def test_the_classes_of_a_function_are_counted() -> None:

@@ -49,10 +49,19 @@ def with_distances() -> nn.Module:
     return type(model)(model.config).eval()
 
 
+def decoder() -> nn.Module:
+    """A classifier whose tokens look back alone."""
+    model = small_bert(layers=2)
+    model.config.is_decoder = True
+    torch.manual_seed(0)
+    return type(model)(model.config).eval()
+
+
 MODELS = {
     **{kind: (lambda kind=kind: make(kind)) for kind in KINDS},
     "pruned": pruned,
     "relative positions": with_distances,
+    "decoder": decoder,
 }
 
 

@@ -59,6 +59,24 @@ def tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return made
 
 
+def test_texts_that_are_cut_on_the_left_are_left_to_the_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for kind in ("word_piece", "byte_level"):
+        made = KINDS[kind](tmp_path_factory)
+        made.truncation_side = "left"
+        found = Pieces(made, 6).rows([("good film the un",), ("a b c d e f g h",)])
+        expected = [own(made, (text,), 6) for text in ("good film the un", "a b c d e f g h")]
+        assert [tuple(row) for row in found] == expected
+
+
+def test_pieces_that_are_not_the_tokenizer_s_are_given_up(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = word_piece(tmp_path_factory)
+    parts = Pieces(made, 8)
+    assert parts.check([("good film",)]) is None
+    parts._known["good"] = [7, 7]
+    assert "texts are tokenised whole" in parts.check([("good film",)])
+    assert tuple(parts.rows([("good film",)])[0]) == own(made, ("good film",), 8)
+
+
 def own(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], max_length: int) -> tuple[tuple[int, ...], ...]:
     """Ids and types by the tokenizer itself."""
     encoded = tokenizer(*([text] for text in texts), truncation=True, max_length=max_length)

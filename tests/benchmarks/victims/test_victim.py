@@ -87,6 +87,55 @@ def test_the_model_is_in_eval_mode(bert, tokenizer) -> None:
     assert (victim(TEXTS) == victim(TEXTS)).all()
 
 
+def test_a_sound_model_is_asked_as_it_is(bert, tokenizer) -> None:
+    victim = Victim(bert(), tokenizer, max_length=16)
+    assert victim.check(TEXTS[:3]) == [] and victim.queries == 0
+
+
+def test_a_model_of_another_kind_than_is_known_goes_its_own_way(bert, tokenizer) -> None:
+    model = bert()
+    model.bert.encoder.layer[0].register_forward_hook(lambda module, given, output: (output[0] * 0.5, *output[1:]))
+    victim = Victim(model, tokenizer, max_length=16)
+    (note,) = victim.check(TEXTS)
+    assert note.startswith("Inputs of several lengths are not computed together")
+    for text, row in zip(TEXTS, victim(TEXTS), strict=True):
+        with torch.no_grad():
+            expected = model(**tokenizer(text[0], return_tensors="pt")).logits.softmax(dim=-1)[0].numpy()
+        assert row == pytest.approx(expected, abs=1e-6)
+
+
+def _raise(*_: object) -> None:
+    raise IndexError("index out of range in self")
+
+
+@pytest.mark.parametrize(
+    ("hook", "sentence"),
+    [
+        (_raise, "the model cannot read the texts: IndexError: index out of range in self"),
+        (lambda module, given, output: output * float("nan"), "the model's logits must be finite, got .nan."),
+        (lambda module, given, output: output[:, :1], r"the model's logits must be of shape \(2, 2\), got \(2, 1\)"),
+    ],
+)
+def test_a_model_that_answers_nothing_is_refused(bert, tokenizer, hook, sentence: str) -> None:
+    model = bert()
+    model.classifier.register_forward_hook(hook)
+    with pytest.raises(ValueError, match=sentence):
+        Victim(model, tokenizer, max_length=16).check(TEXTS[:2])
+
+
+def test_classes_are_answered_in_the_order_asked_for(bert, tokenizer) -> None:
+    model = bert(labels=3)
+    plain = Victim(model, tokenizer, max_length=16)(TEXTS)
+    other = Victim(model, tokenizer, max_length=16, order=(2, 0, 1))(TEXTS)
+    assert (other == plain[:, [2, 0, 1]]).all()
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_a_length_without_room_for_a_word_is_refused(bert, tokenizer, length: int) -> None:
+    with pytest.raises(ValueError, match=f"max_length must be 3 or more, got {length}"):
+        Victim(bert(), tokenizer, max_length=length)
+
+
 def test_a_budget_below_one_text_is_refused(bert, tokenizer) -> None:
     with pytest.raises(ValueError, match="batch_tokens must be at least max_length"):
         Victim(bert(), tokenizer, max_length=16, batch_tokens=8)

@@ -1,0 +1,58 @@
+"""A look at a model before any work: which inputs it can read, and whether it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from baselines.validation import UserError, require
+
+LONGEST_INPUT = 512
+PROBED = 4
+
+
+def positions_of(config: Any) -> int:
+    """The most tokens that a model can read: RoBERTa's numbers of positions begin behind its padding token's id."""
+    count = config.max_position_embeddings
+    return count - config.pad_token_id - 1 if config.model_type == "roberta" else count
+
+
+def longest_input(config: Any, tokenizer: PreTrainedTokenizerBase, most: int = LONGEST_INPUT) -> int:
+    """Tokens that a victim is asked about: what its tokenizer and its positions allow, `most` at most."""
+    return int(min(tokenizer.model_max_length, positions_of(config), most))
+
+
+def check_inputs(
+    name: str, config: Any, tokenizer: PreTrainedTokenizerBase, length: int, columns: int, option: str = "--max-length"
+) -> None:
+    """Refuses a length or a tokenizer with which a model cannot read texts.
+
+    Args:
+        name: the model's name.
+        length: of the longest input, in tokens.
+        columns: of a text.
+        option: what sets the length, for the message.
+    Raises:
+        UserError: for a length that leaves no room beside the special tokens or is beyond the model's positions, and
+            for a tokenizer with ids that the model has no embedding for.
+    """
+    least = tokenizer.num_special_tokens_to_add(pair=columns == 2) + columns
+    most = positions_of(config)
+    between = f"{least} to {most} tokens, which is what the model {name!r} can read"
+    require(least <= length <= most, option, between, length)
+    highest = max(tokenizer.get_vocab().values(), default=-1)
+    if highest >= config.vocab_size:
+        raise UserError(
+            f"the tokenizer of {name!r} has ids up to {highest}, and the model has embeddings for {config.vocab_size}; "
+            f"one of the two is of another model"
+        )
+    if tokenizer.pad_token_id is None:
+        raise UserError(f"the tokenizer of {name!r} has no padding token; set pad_token in its tokenizer_config.json")
+
+
+def probes(texts: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """A few of N texts, the shortest and the longest among them."""
+    by_length = sorted(dict.fromkeys(texts), key=lambda text: sum(map(len, text)))
+    return list(dict.fromkeys([*by_length[:1], *by_length[-1:], *texts[:PROBED]]))[:PROBED]
