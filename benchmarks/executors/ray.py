@@ -226,7 +226,7 @@ class RayExecutor(Executor):
         }
         if options.backbone is not None and Path(options.backbone).is_dir():
             paths["backbone"] = str(Path(options.backbone).absolute())
-        threads = options.threads or (1 if self._on_gpu or options.untimed else node.room)
+        threads = options.threads or (1 if self._on_gpu else self._setup.machine["threads"])
         return replace(Surroundings.of(self._setup), options=replace(options, threads=threads, **paths))
 
     def _scratch_name(self) -> str:

@@ -279,6 +279,8 @@ def prepare_attack(
         "seed": seed,
         "engine": engine,
     }
+    if threads != 1:
+        identity["threads"] = threads
     store = None if out is None else Store(out)
     notes = (*([] if note is None else [note]), *given.notes)
     return TextAttack(given, texts, tuple(examples), recipe, resources, engine, seed, threads, store, identity, notes)

@@ -35,6 +35,7 @@ from benchmarks.victims.inspection import check_inputs
 
 SCHEMA = 1
 SUBSET_SEED = 0
+USUAL_THREADS = 1  # of the published results, which were made before threads were kept and have their keys
 EXECUTORS = ("local", "ray")
 
 
@@ -115,8 +116,14 @@ class Setup:
             "precision": self.precision,
             "device": self.device,
             **({"capture": True} if self.capture else {}),
+            **self._threads_identity(),
             **({"revision": revision} if (revision := cell.defense.revision()) else {}),
         }
+
+    def _threads_identity(self) -> dict[str, int]:
+        """The threads of a training on a CPU, between which its sums are split; `USUAL_THREADS` are left out."""
+        threads = self.machine["threads"]
+        return {} if self.device == "cuda" or threads == USUAL_THREADS else {"threads": threads}
 
     def _needs_identity(self, cell: Cell) -> dict[str, Any]:
         """What decides the batches beyond data and seed: nothing for a defense that needs nothing more than tokens."""

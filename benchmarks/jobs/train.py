@@ -24,6 +24,7 @@ from benchmarks.clock.machine import peak_memory_bytes
 from benchmarks.clock.nvml import cuda_device, flags_before, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
+from benchmarks.data.digests import sha256_of
 from benchmarks.experiments.defenses import source_of
 from benchmarks.experiments.experiment import Cell
 from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell
@@ -35,6 +36,7 @@ from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.metrics import tally
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import content_key
+from benchmarks.victims.model_folder import WEIGHTS
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
 
@@ -193,11 +195,13 @@ def _train(
             error = str(divergence)
         readings = timer.readings()
     watch, peak_memory = watcher.result, peak_memory_bytes(setup.device)
-    clean, weights_hash = "", None
+    clean, weights_hash, files = "", None, None
     if error is None:
         clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
         _name_classes(model.config, task.dataset.label_names)
         weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
+        others = sorted(path for path in setup.store.model_folder(key).glob("[!.]*") if path.name != WEIGHTS)
+        files = {path.name: sha256_of(path) for path in others if path.is_file()}
     untimed = [UNTIMED] if setup.options.untimed else []
     parts = checkpoints.parts
     cut = [f"batches were cut into {parts} parts for want of memory"] if parts > 1 else []
@@ -211,6 +215,7 @@ def _train(
         parameters_kept=_parameters(model),
         clean_correct=clean,
         weights_sha256=weights_hash,
+        model_files=files,
         peak_memory_bytes=peak_memory,
         flags=[*not_idle, *readings["flags"], *watch.warnings, *beside.flags, *checkpoints.flags],
         started_at=started,

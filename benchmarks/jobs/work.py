@@ -37,8 +37,9 @@ class Surroundings:
 
     @classmethod
     def of(cls, setup: Setup) -> Surroundings:
-        """Those of a resolved run."""
-        return cls(setup.options, tuple(setup.tasks), setup.experiment)
+        """Those of a resolved run, its threads spelt out: weights trained on a CPU depend on their number."""
+        options = replace(setup.options, threads=setup.machine["threads"])
+        return cls(options, tuple(setup.tasks), setup.experiment)
 
     def resolve(self, **changes: Any) -> Setup:
         """The setup in this process, with some options changed."""

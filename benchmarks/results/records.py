@@ -96,6 +96,8 @@ class TrainingRecord:
         watch: what the GPU did meanwhile, a `Watch` as plain values.
         step_flops: by stage, what its first update took in the warm-up: texts, tokens and FLOPs by torch's counter.
         source: for a defense from outside the tree, its file's path or its module, and the file's SHA-256.
+        model_files: SHA-256 of the other files of the trained model, by name: its configuration and tokenizer. None in
+            records from before it was kept.
     """
 
     key: str
@@ -121,6 +123,7 @@ class TrainingRecord:
     watch: dict[str, Any] | None = None
     step_flops: dict[str, dict[str, int]] | None = None
     source: dict[str, str] | None = None
+    model_files: dict[str, str] | None = None
 
     @property
     def invalid(self) -> list[str]:

@@ -323,7 +323,7 @@ class Store:
         return record is not None
 
     def model_complaint(self, record: TrainingRecord) -> str | None:
-        """What is wrong with the weights of a finished training, held to the hash in its record; None for nothing.
+        """What is wrong with the model of a finished training, held to the hashes in its record; None for nothing.
 
         Raises:
             Damaged: where the model's folder holds what is no regular file or folder.
@@ -335,6 +335,10 @@ class Store:
             return f"the weights {weights} are missing, or too large to be read"
         if sha256_of(weights) != record.weights_sha256:
             return f"the weights {weights} are not those that were trained"
+        for name, digest in (record.model_files or {}).items():
+            path = self.model_folder(record.key) / name
+            if not is_plain_file(path) or sha256_of(path) != digest:
+                return f"{path} is missing or not what was stored with the weights"
         return None
 
     def texts_complaint(self, record: TrainingRecord) -> str | None:

@@ -82,8 +82,8 @@ def open_victim(
         device: where a model that is loaded here goes.
         temperature: what logits are divided by.
     Raises:
-        UserError: for anything else, an unknown architecture, a model that cannot read the texts, and answers that are no
-            probabilities.
+        UserError: for anything else, an unknown architecture, a model that cannot read the texts, and a function whose
+            answers are no probabilities.
     """
     require(max_length is None or max_length >= 1, "max_length", "1 or more", max_length)
     require(temperature > 0, "temperature", "positive", temperature)

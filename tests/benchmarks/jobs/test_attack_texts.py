@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +45,16 @@ def data(tmp_path: Path) -> Path:
 def prepared(tiny_backbone, data, resources, tmp_path):
     """Makes an attack on five texts under TextBugger, stored where it is not said otherwise."""
 
-    def make(recipe: str = "textbugger", engine: str = "lockstep", temperature: float = 1.0, **how: Any) -> TextAttack:
+    def make(
+        recipe: str = "textbugger",
+        engine: str = "lockstep",
+        temperature: float = 1.0,
+        model: Path = tiny_backbone,
+        **how: Any,
+    ) -> TextAttack:
         chosen, runner = chosen_recipe(recipe, None, engine)
         texts = read_texts(data)
-        given = open_victim(tiny_backbone, texts.texts, temperature=temperature)
+        given = open_victim(model, texts.texts, temperature=temperature)
         where = {"seed": 42, "threads": 1, "max_words": 5000, "out": tmp_path / "out"} | how
         return prepare_attack(given, texts, chosen, resources, engine=runner, **where)
 
@@ -172,6 +180,19 @@ def test_a_broken_file_is_named(data, content: bytes, sentence: str) -> None:
 def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
     with pytest.raises(UserError, match=r"has the ending '\.xlsx'; use \.csv"):
         read_texts(tmp_path / "texts.xlsx")
+
+
+def test_threads_and_every_file_of_a_folder_are_part_of_the_identity(prepared, tiny_backbone, tmp_path) -> None:
+    found = {prepared(threads=threads).key for threads in (1, 2)}
+    other = Path(shutil.copytree(tiny_backbone, tmp_path / "other"))
+    assert prepared(model=other).key in found, "a folder's name decides nothing"
+    for name, change in (
+        ("tokenizer_config.json", {"truncation_side": "left"}),
+        ("config.json", {"hidden_act": "relu"}),
+    ):
+        (other / name).write_text(json.dumps(json.loads((other / name).read_text()) | change))
+        found.add(prepared(model=other).key)
+    assert len(found) == 4
 
 
 def test_the_victims_temperature_is_part_of_the_identity(prepared) -> None:

@@ -11,6 +11,7 @@ from benchmarks.data.examples import Example
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.experiment import Terms, cells
 from benchmarks.jobs.resolve import random_subset, resolve
+from benchmarks.jobs.work import Surroundings
 from benchmarks.results.store import content_key
 
 
@@ -38,6 +39,16 @@ def test_identities_tell_apart_what_decides_the_weights(options) -> None:
     other = resolve(replace(options, train_texts=39)).training_identity(first)
     assert identities[0] != identities[1]
     assert {name for name in other if other[name] != identities[0][name]} == {"data"}
+
+
+def test_threads_are_in_the_identity_of_trainings_on_a_cpu(options) -> None:
+    setup = resolve(options)
+    (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
+    on_two = replace(setup, machine=setup.machine | {"threads": 2})
+    assert on_two.training_identity(cell) == setup.training_identity(cell) | {"threads": 2}
+    assert "threads" not in setup.training_identity(cell), "one thread keeps its keys"
+    assert "threads" not in replace(on_two, device="cuda").training_identity(cell)
+    assert Surroundings.of(setup).options.threads == 1
 
 
 def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options, tmp_path) -> None:

@@ -22,10 +22,12 @@ WEIGHTS = b"weights of this training"
 def store(tmp_path) -> Store:
     """One training and one attack on four texts; the first was misread from the start."""
     store = Store(tmp_path / "out")
-    record = training(weights_sha256=sha256(WEIGHTS).hexdigest(), title="Fine-tune")
+    files = {"config.json": sha256(b"{}").hexdigest()}
+    record = training(weights_sha256=sha256(WEIGHTS).hexdigest(), title="Fine-tune", model_files=files)
     model = store.model_folder(record.key)
     model.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(WEIGHTS)
+    (model / "config.json").write_bytes(b"{}")
     store.put_training(record)
     attacked = attack(record)
     store.hold_to(attacked.key, record.weights_sha256)
@@ -120,6 +122,14 @@ FAULTS: dict[str, tuple[Callable[[Store], object], str]] = {
         lambda s: (folder_of(s, "trainings") / "model" / "model.safetensors").write_bytes(b"others"),
         "are not those that were trained",
     ),
+    "configuration of another model": (
+        lambda s: (folder_of(s, "trainings") / "model/config.json").write_text('{"num_hidden_layers": 1}'),
+        "config.json is missing or not what was stored with the weights",
+    ),
+    "no configuration": (
+        lambda s: (folder_of(s, "trainings") / "model/config.json").unlink(),
+        "config.json is missing or not what was stored with the weights",
+    ),
     "no weights": (
         lambda s: (folder_of(s, "trainings") / "model" / "model.safetensors").unlink(),
         "model.safetensors are missing",
@@ -199,6 +209,7 @@ def augmented(store) -> Store:
     record = replace(base, key=content_key(identity), identity=identity, defense="augmentation", stages=[stage])
     store.weights_path(record.key).parent.mkdir(parents=True)
     store.weights_path(record.key).write_bytes(WEIGHTS)
+    (store.model_folder(record.key) / "config.json").write_bytes(b"{}")
     store.put_training(record)
     inside = store.of_training_texts()
     inside.hold_to(content_key(attacked), base.weights_sha256)
