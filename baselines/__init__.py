@@ -1,1 +1,1 @@
-"""The defenses that EarlyRobust is compared with, and what every defense is made of."""
+"""The baseline defenses, and the building blocks of every defense."""

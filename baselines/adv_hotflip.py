@@ -1,4 +1,4 @@
-"""Adv-Hotflip: train on texts with the tokens flipped that the gradient names, beside the clean ones."""
+"""Adv-Hotflip: train on clean texts and on copies in which tokens are flipped along the gradient."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from baselines.needs import ReplaceableTokens
 from baselines.primitives.perturbation import embed, forward
 from baselines.validation import UserError, require
 
-ROWS_AT_ONCE = 512  # positions scored against the whole vocabulary in one product, which bounds its memory
+ROWS_AT_ONCE = 512  # positions compared with the whole vocabulary in one product; this bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdvHotflip(Defense, key="adv_hotflip"):
-    """Flip, in a few rounds, the tokens whose replacement raises the loss most by its first-order estimate.
+    """Flip, in a few rounds, the tokens for which the first-order estimate of the loss rises most.
 
-    Nothing binds the meaning: any token of letters may replace any other.
+    The flips do not keep the meaning: any token made of letters may replace any other.
 
     Attributes:
-        rounds: gradients taken per update; each flips anew.
+        rounds: rounds of flips per update; each computes a new gradient.
         share: tokens flipped per round, as a share of a text's tokens, rounded down; in [0, 1].
 
     Source: Ebrahimi et al., ACL 2018; rounds, share and training on both texts of RockyLzy/TextDefender,
     trainer/hotflip.py.
-    Departures: punctuation, digits and special tokens stay, so that all flips fall on words; in TextDefender flips may
-    fall on special tokens and are taken back. Texts of any length share a batch, each with its own number of flips.
-    Clean and flipped texts go through the model in two passes, not in one of twice the size.
+    Departures: punctuation, digits and special tokens are never flipped, so that all flips fall on words; TextDefender
+    may flip special tokens and then undoes those flips. Texts of any length share a batch, each with its own number
+    of flips. Clean and flipped texts go through the model in two passes, not in one pass of twice the size.
     """
 
     title = "Adv-Hotflip"
@@ -48,7 +48,7 @@ class AdvHotflip(Defense, key="adv_hotflip"):
         require(0 <= self.share <= 1, "AdvHotflip.share", "in [0, 1]", self.share)
 
     def update_passes(self) -> Passes:
-        """As `step` counts them."""
+        """Passes per update, as in `step`."""
         return Passes(self.rounds + 2, 2, self.rounds)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -64,10 +64,10 @@ class AdvHotflip(Defense, key="adv_hotflip"):
         return total
 
     def flip(self, model: nn.Module, batch: Batch) -> Batch:
-        """The batch with one round of flips.
+        """Apply one round of flips to the batch.
 
         Raises:
-            ValueError: where the batch does not say which tokens are replaceable.
+            ValueError: if the batch does not say which tokens are replaceable.
         """
         allowed = batch.replaceable
         if allowed is None:
@@ -84,16 +84,16 @@ class AdvHotflip(Defense, key="adv_hotflip"):
 
     @staticmethod
     def _vocabulary(model: nn.Module, allowed: Tensor) -> Tensor:
-        """The word vectors of the tokenizer's vocabulary, (V, D); the model's table may hold spare rows."""
+        """Word vectors of the tokenizer's vocabulary, (V, D), without spare rows of the model's table."""
         return model.get_input_embeddings().weight.detach()[: len(allowed)]  # type: ignore[operator,union-attr,index]
 
 
 def best_flips(grad: Tensor, words: Tensor, vocabulary: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-    """For each position, the most that a flip raises the loss by in the first order, and the token to flip to.
+    """For each position, the largest first-order rise of the loss by a flip, and the token to flip to.
 
     Args:
-        grad, words: (B, L, D), the loss's gradient by the word embeddings, and these.
-        vocabulary: (V, D) word embeddings. allowed: (V,) bool, what may be flipped to.
+        grad, words: (B, L, D), the loss's gradient with respect to the word embeddings, and the embeddings.
+        vocabulary: (V, D) word embeddings. allowed: (V,) bool, the tokens that a flip may put in.
     Returns:
         gains (B, L); tokens (B, L) int64.
     """

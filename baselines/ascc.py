@@ -1,4 +1,4 @@
-"""ASCC-defense: stay close on the worst sparse mixture of synonyms."""
+"""ASCC-defense: keep predictions stable under the worst sparse mixture of synonyms."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ from baselines.validation import require
 
 @dataclass(frozen=True, kw_only=True)
 class Ascc(Defense, key="ascc"):
-    """Mix each word's substitutes so that predictions move most, then train on the clean text and keep the two close.
+    """Mix substitutes so that predictions move most; train on clean text and keep the two predictions close.
 
-    The mixtures are of word embeddings and take their place, before positions and LayerNorm.
+    The mixtures replace the word embeddings, before positions and LayerNorm are added.
 
     Attributes:
-        divergence_weight: weight of KL(clean || mixture), the mean over texts.
+        divergence_weight: weight of KL(clean || mixture), averaged over texts.
         attack_steps: updates of the mixtures.
         attack_learning_rate, attack_weight_decay: of the adversary's Adam.
-        sparsity: the adversary's weight on the mixtures' mean entropy; large values push towards single words.
-        init_magnitude: scale of its random start in the release's; 0 starts at the even mixture.
-        attack_dropout: whether dropout is on while the adversary climbs, as in TextDefender; the authors' own code
-            attacks in eval mode, in 10 updates with a sparsity of 15.
-        attack_backward: "input" differentiates the adversary by its scores alone; "full" also computes the parameters'
-            gradients and throws them away, as TextDefender does, with the same result at a higher cost.
+        sparsity: the adversary's weight on the mean entropy of the mixtures; large values push towards single words.
+        init_magnitude: scale of the random start, as the release defines it; 0 starts at equal weights.
+        attack_dropout: whether dropout is on during the attack, as in TextDefender; the authors' own code attacks in
+            eval mode, with 10 updates and a sparsity of 15.
+        attack_backward: "input" computes the gradient of the adversary's scores only; "full" also computes the
+            parameters' gradients and discards them, as TextDefender does: the same result at a higher cost.
 
     Source: Dong et al., ICLR 2021; values and form of RockyLzy/TextDefender, trainer/ascc.py, which is for BERT.
-    Departures: the entropy's mean is over real tokens, TextDefender's over the padding too; its learning rate, which
-    falls tenfold after 40 and 80 updates, is replaced by the schedule every method shares.
+    Departures: the entropy is averaged over real tokens, in TextDefender over the padding too; TextDefender's learning
+    rate, divided by ten after 40 and after 80 updates, is replaced by the schedule that all methods share.
     """
 
     title = "ASCC"
@@ -74,14 +74,14 @@ class Ascc(Defense, key="ascc"):
         require(self.attack_learning_rate > 0, "Ascc.attack_learning_rate", "positive", self.attack_learning_rate)
 
     def update_passes(self) -> Passes:
-        """As `step` counts them."""
+        """Passes per update, as in `step`."""
         steps = self.attack_steps
         return Passes(steps + 3, 2, steps) if self.attack_backward == "input" else Passes(steps + 3, steps + 2, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage."""
         for stage in super().stages(model):
-            yield replace(stage, not_capturable_reason="its adversary's optimiser counts on the host")
+            yield replace(stage, not_capturable_reason="its adversary's optimiser counts its updates on the CPU")
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """With S attack steps S + 3 forward, S input and 2 full backward passes: 2 S + 7 units, 17 at S = 5."""
@@ -94,7 +94,7 @@ class Ascc(Defense, key="ascc"):
         return loss.detach()
 
     def attack(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Weights of the substitutes, (B, L, S), that move the model's predictions away from those on clean texts."""
+        """Weights of the substitutes, (B, L, S), that move predictions away from those on the clean texts."""
         usable = available(substitutes_of(batch))
         real = batch.attention_mask.float()
         scores = start_scores(usable, batch.attention_mask, self.init_magnitude)

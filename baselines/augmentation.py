@@ -1,4 +1,4 @@
-"""Adversarial data augmentation: fine-tune on the training texts together with what an attack makes of them."""
+"""Adversarial data augmentation: fine-tune on the training texts and on attacked versions of them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from baselines.validation import require
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Defense, key="augmentation"):
-    """Fine-tune again on the union of the training texts and what an attack made of them, with the labels kept.
+    """Fine-tune on the union of the training texts and their attacked versions, which keep the labels.
 
-    The attacked texts are made beforehand, once, by an attack on a model that was fine-tuned with the same settings;
-    where they come from is the harness's business. Neither that model nor the attack is on this method's clock: the
-    model has a record of its own, and the attack's queries stand in the record's trace.
+    The attacked texts are made once, beforehand, by an attack on a model fine-tuned with the same settings. The harness
+    provides them. Neither that model nor the attack counts as training time of this method: the model has its own
+    record, and the trace of this method's record holds the queries of the attack.
 
     Attributes:
-        recipe: the attack, as attacks on trained models are named.
+        recipe: key of the attack.
         share: part of the training texts that is attacked, in [0, 1].
         least_words: texts of fewer words are not attacked; of a pair, the second text counts.
-        added: which of the attacked texts join the training texts: "all", however the attack ended, or those of
-            "successful" attacks alone. A text whose attack broke is never added.
+        added: which attacked texts are added to the training texts: "all", whatever the attack's result, or only those
+            of "successful" attacks. A text whose attack failed with an error is never added.
 
     Source: RockyLzy/TextDefender, `augment` and `use_aug` (Li et al., EMNLP 2021): every text of more than four words
-    is attacked, and every result is added, of failed and skipped attacks too; its `aug_ratio` of 0.5 is the union
+    is attacked, and every result is added, also of failed and skipped attacks; its `aug_ratio` of 0.5 is the union
     with the training texts.
-    Departures: TextDefender attacks with PWWS, whose WordNet is not among the suite's resources.
+    Departures: TextDefender attacks with PWWS, which needs WordNet; the suite's resources do not include it.
     """
 
     title = "ADA"
     paper = "Li et al., EMNLP 2021, arXiv:2108.12777"
     published = {"weight_decay": 1e-6, "warmup_ratio": 0.0}  # TextDefender's; its rate falls by a cosine
-    one_stage = False  # its texts are those of a whole training
+    one_stage = False  # its attacked texts are made for a whole training
 
     recipe: str = "textfooler"
     share: float = 1.0
@@ -52,17 +52,17 @@ class Augmentation(Defense, key="augmentation"):
 
     @property
     def needs(self) -> frozenset[Need]:  # type: ignore[override]
-        """Texts of its attack."""
+        """The attacked texts."""
         return frozenset({AdversarialTexts(self.recipe, self.share, self.least_words, self.added)})
 
     def update_passes(self) -> Passes:
-        """Those of fine-tuning."""
+        """As for fine-tuning."""
         return Passes(1, 1, 0)
 
     def cost(self) -> tuple[StageCost, ...]:
-        """Those of fine-tuning on the texts and as many more as are attacked at most; short texts are not.
+        """Cost of fine-tuning on the texts and on the largest number of attacked texts; short texts are not attacked.
 
-        Neither the model that is attacked nor the attack's queries are in it.
+        Training the attacked model and the attack's queries are not included.
         """
         return (StageCost("train", (1 + self.share) * self.epochs, self.update_passes()),)
 

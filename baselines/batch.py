@@ -1,4 +1,4 @@
-"""The only thing a defense learns about data: one batch of token ids."""
+"""A batch of token ids: all that a defense sees of the data."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from baselines.known_mask import known_mask
 
 @dataclass(frozen=True)
 class Batch:
-    """B texts of L tokens, padded on the right to the longest of them.
+    """B texts of L tokens, padded on the right to the longest text.
 
     Attributes:
         input_ids: (B, L) int64.
         attention_mask: (B, L) int64; 1 on tokens, 0 on padding.
         labels: (B,) int64 in [0, C).
         token_type_ids: (B, L) int64 segment ids, or None where the backbone has none.
-        substitutes: (B, L, S) int64, for defenses that need `Substitutes`: slot 0 holds the token itself, the others
-            tokens that may stand in its place; an empty slot repeats the token.
-        replaceable: (V,) bool, for defenses that need `ReplaceableTokens`: those made of letters alone, which may take
-            each other's place.
-        is_full: whether no text is padded. It is looked up where the batch is made on a CPU; None means not known,
-            since a look at a GPU's memory would wait for the GPU.
+        substitutes: (B, L, S) int64, for defenses that need `Substitutes`: slot 0 holds the token itself, the other
+            slots hold tokens that may replace it; an empty slot repeats the token.
+        replaceable: (V,) bool, for defenses that need `ReplaceableTokens`: the tokens made of letters only, which may
+            replace each other.
+        is_full: whether no text is padded. Determined on the CPU when the batch is made; None means unknown, since
+            reading it from a GPU's memory would wait for the GPU.
     """
 
     input_ids: Tensor
@@ -44,7 +44,7 @@ class Batch:
         return self.input_ids.shape[0]
 
     def context(self) -> dict[str, Tensor]:
-        """What a forward pass takes beside the tokens themselves: the mask, and segment ids where there are any."""
+        """The other inputs of a forward pass: the mask, and segment ids if the model has them."""
         mask = self.attention_mask
         context = {"attention_mask": mask if self.is_full is None else known_mask(mask, self.is_full)}
         if self.token_type_ids is not None:
@@ -56,9 +56,9 @@ class Batch:
         return {"input_ids": self.input_ids, **self.context()}
 
     def parts(self, count: int) -> list[Batch]:
-        """The batch in `count` parts, fewer where it has fewer texts: every count-th text, to keep classes mixed.
+        """Split the batch into `count` parts, or fewer if it has fewer texts: each takes every count-th text.
 
-        Their texts keep the whole batch's padding.
+        This keeps classes mixed. The texts keep the padding of the whole batch.
         """
         of_texts = {
             name: value for name, value in vars(self).items() if isinstance(value, Tensor) and name != "replaceable"
@@ -74,11 +74,11 @@ class Batch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def clone(self) -> Batch:
-        """The same batch in memory of its own."""
+        """A copy of the batch in memory of its own."""
         return self._each(Tensor.clone)
 
     def copy_(self, other: Batch) -> None:
-        """Take the values of another batch of the same shape."""
+        """Copy the values of another batch of the same shape into this one."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 value.copy_(getattr(other, name), non_blocking=True)

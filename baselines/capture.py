@@ -1,8 +1,9 @@
-"""A stage's step recorded once for every shape of batch and replayed: on a GPU a few CUDA graphs, launched whole.
+"""Record a stage's step once per batch shape and replay it: on a GPU, as a few CUDA graphs.
 
-What a step does on the host between its launches, such as putting back a random state, cuts the recording: a recorded
-step is launches, an act, launches, and so on. All else that Python does in a step is done once, while it is recorded;
-a step in which that may come out otherwise says so in `Stage.not_capturable_reason` and is refused.
+Some acts of a step happen on the CPU between two launches, such as restoring a random state. Each such act splits the
+recording: a recorded step is launches, an act, launches, and so on. All other Python code of a step runs only once,
+during recording. A step in which that code may give another result later says so in `Stage.not_capturable_reason` and
+is not captured.
 """
 
 from __future__ import annotations
@@ -21,28 +22,28 @@ from baselines.checkpointing import random_state, restore_random_state
 from baselines.defense import Stage, Stateful, Step
 from baselines.validation import UserError
 
-WARM_UPS = 2  # libraries make their workspaces in the first call, which cannot be recorded
+WARM_UPS = 2  # libraries allocate their workspaces in the first call, which cannot be recorded
 
 Act = Callable[[], None]
 
 
 class Graphs(Protocol):
-    """Record what is launched on a device."""
+    """A recorder of what is launched on a device."""
 
     def beside(self) -> AbstractContextManager[None]:
-        """Where steps are recorded, and run before that."""
+        """The context in which steps are warmed up and recorded."""
 
     def begin(self, generators: Sequence[Generator]) -> None:
-        """Record from here on and run nothing; `generators` are drawn from besides the device's own."""
+        """Start recording; nothing runs. `generators` are those drawn from besides the device's own."""
 
     def end(self) -> Act:
-        """End the recording; the act replays it."""
+        """Stop recording and return an act that replays the recording."""
 
 
 class CudaGraphs:
-    """CUDA graphs that share one pool of memory, since only one is replayed at a time.
+    """CUDA graphs that share one memory pool, since only one is replayed at a time.
 
-    The last graph is kept until the next one is there: torch takes a pool again only as long as a graph holds it.
+    The last graph is kept until the next one exists: torch reuses a pool only while some graph holds it.
     """
 
     def __init__(self) -> None:
@@ -52,14 +53,14 @@ class CudaGraphs:
 
     @contextmanager
     def beside(self) -> Iterator[None]:
-        """A stream of its own, as CUDA asks; the present one waits for it."""
+        """A separate stream, as CUDA requires; the current stream waits for it."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             yield
         torch.cuda.current_stream().wait_stream(self._stream)
 
     def begin(self, generators: Sequence[Generator]) -> None:
-        """Begin a graph; it takes the generators' place from launch to launch, as they stand then."""
+        """Start a graph; each launch will use the generators' states at that time."""
         self._graph = torch.cuda.CUDAGraph()
         for generator in generators:
             self._graph.register_generator_state(generator)
@@ -67,21 +68,21 @@ class CudaGraphs:
         self._graph.capture_begin(pool=self._pool)
 
     def end(self) -> Act:
-        """End the graph."""
+        """Finish the graph."""
         self._graph.capture_end()
         self._last = self._graph
         return self._graph.replay
 
 
 class _Tape:
-    """A recording under way: the graphs so far and the host's acts between them."""
+    """A recording in progress: the graphs so far and the CPU's acts between them."""
 
     def __init__(self, graphs: Graphs, generators: Sequence[Generator]):
         self.graphs, self.generators = graphs, generators
         self.acts: list[Act] = []
 
     def cut(self, act: Act) -> None:
-        """End a graph, do the act, begin the next graph."""
+        """Finish a graph, do the act, start the next graph."""
         self.acts += [self.graphs.end(), act]
         act()
         self.graphs.begin(self.generators)
@@ -91,7 +92,7 @@ _tape: _Tape | None = None
 
 
 def on_the_host(act: Act) -> None:
-    """Do `act`; where a step is being recorded, also at this place of every replay."""
+    """Do `act` now; during recording, also at this place of every replay."""
     if _tape is None:
         act()
     else:
@@ -100,10 +101,10 @@ def on_the_host(act: Act) -> None:
 
 @contextmanager
 def _unseen_by_transformers() -> Iterator[None]:
-    """While the block runs transformers 5 does not see that it is recorded.
+    """Hide from transformers 5 that the block is being recorded.
 
-    It would make a mask for texts without padding too, lest a mask be read. A batch's mask answers without being read,
-    and what is replayed is to be what an eager step does.
+    When it detects a recording, it builds a mask even for texts without padding, so as not to read a mask's values. Our
+    mask answers without being read, and a replay must do what an eager step does.
     """
     asked = getattr(import_utils, "is_cuda_stream_capturing", None)
     if asked is None:
@@ -118,14 +119,14 @@ def _unseen_by_transformers() -> Iterator[None]:
 
 @contextmanager
 def _recording(tape: _Tape) -> Iterator[None]:
-    """Launches go to the tape while the block runs."""
+    """Send launches to the tape while the block runs."""
     global _tape
     tape.graphs.begin(tape.generators)
     _tape = tape
     try:
         yield
     except BaseException:
-        with suppress(RuntimeError):  # a recording that broke says so once more at its end
+        with suppress(RuntimeError):  # a broken recording raises again at its end
             tape.graphs.end()
         raise
     else:
@@ -136,13 +137,13 @@ def _recording(tape: _Tape) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """One shape's recording.
+    """The recording of one shape.
 
     Attributes:
-        batch: what it reads; another batch is copied into it.
-        acts: what to do in turn.
-        loss: where the loss is then, shape ().
-        gradients: the parameters with the places where their gradients are then.
+        batch: the input of the replay; another batch is copied into it.
+        acts: what to do, in order.
+        loss: the tensor that then holds the loss, shape ().
+        gradients: the parameters with the tensors that then hold their gradients.
         counts: what one replay adds to the counts.
     """
 
@@ -156,14 +157,14 @@ class _Recorded:
 class CapturedStep:
     """A stage's step, recorded for each shape of batch and replayed for each batch.
 
-    Gradients of all shapes are left in the same memory, unless the step itself throws gradients away.
+    All shapes leave their gradients in the same memory, unless the step itself discards gradients.
 
     Args:
-        title: the method, for refusals.
+        title: the method's name, for error messages.
         step: what is recorded: `stage.step` in the precision it runs in.
-        counts: what counts in Python, which sees nothing in a replay.
+        counts: what Python code counts; a replay runs no Python, so the counts are added afterwards.
     Raises:
-        ValueError: where replays of the stage's step would not do what the step does.
+        ValueError: if replays of the stage's step would not do what the step does.
     """
 
     def __init__(self, title: str, stage: Stage, step: Step, counts: Stateful, graphs: Graphs):
@@ -179,17 +180,17 @@ class CapturedStep:
         self._recorded: dict[tuple[object, ...], _Recorded] = {}
 
     def _refusal(self, because: object) -> ValueError:
-        return UserError(f"{self._name} cannot be captured: {because}; leave --capture out, or this method")
+        return UserError(f"{self._name} cannot be captured: {because}; leave out --capture, or leave out this method")
 
     def knows(self, batch: Batch) -> bool:
         """Whether a batch of this shape was recorded."""
         return _shape(batch) in self._recorded
 
     def record(self, batch: Batch) -> None:
-        """Record the step for the batch's shape; random states and counts are then what they were before.
+        """Record the step for the batch's shape, then put random states and counts back.
 
         Raises:
-            ValueError: where the step does what a recording cannot hold.
+            ValueError: if the step does something that a recording cannot hold.
         """
         batch = batch.clone()
         device = batch.labels.device
@@ -222,7 +223,7 @@ class CapturedStep:
         self._recorded[_shape(batch)] = _Recorded(batch, tape.acts, loss, gradients, more)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Replay the recording of the batch's shape: gradients in `.grad`, and the detached loss, ()."""
+        """Replay the recording of the batch's shape: leave gradients in `.grad`, return the detached loss, ()."""
         recorded = self._recorded[_shape(batch)]
         recorded.batch.copy_(batch)
         for act in recorded.acts:
@@ -235,7 +236,7 @@ class CapturedStep:
 
 
 def _shape(batch: Batch) -> tuple[object, ...]:
-    """All of a batch that decides what is launched."""
+    """All properties of a batch that decide what is launched."""
     return tuple(
         (name, value.shape, value.dtype) if isinstance(value, Tensor) else (name, value)
         for name, value in vars(batch).items()

@@ -1,4 +1,4 @@
-"""What a training must put away to go on after a kill as if nothing had happened: the contract and the random state."""
+"""The checkpoints that let a killed training continue exactly as if it had not been killed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ State = dict[str, Any]
 
 
 class Keeper(Protocol):
-    """Keep the newest state of each stage of one training, outside the clock."""
+    """Keeps the newest state of each stage of one training; its time does not count as training time."""
 
     def load(self, stage: int) -> State | None:
-        """The state of stage number `stage`, from 0, or None where it must be run from its start."""
+        """The state of stage number `stage`, from 0; None if the stage must start from its beginning."""
 
     def due(self, progress: Progress) -> bool:
-        """Whether the state after this update is wanted."""
+        """Whether to save the state after this update."""
 
     def save(self, stage: int, state: State) -> None:
-        """Keep a state, of tensors and JSON values, in place of the stage's last one."""
+        """Save a state, of tensors and JSON values, and replace the stage's last one."""
 
 
 def random_state(device: torch.device) -> State:
@@ -39,7 +39,7 @@ def random_state(device: torch.device) -> State:
 
 
 def restore_random_state(state: State, device: torch.device) -> None:
-    """Put back what `random_state` read."""
+    """Restore the state that `random_state` returned."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     np.random.set_state(tuple(state["numpy"]))

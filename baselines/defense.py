@@ -1,4 +1,4 @@
-"""What a defense is: a frozen set of hyperparameters that yields stages of training.
+"""The interface of a defense: a frozen set of hyperparameters that yields stages of training.
 
 The loop that runs the stages is `baselines.training.fit`; a defense never sees an optimiser or a clock.
 """
@@ -49,12 +49,12 @@ class StageCost:
     """What a stage should cost, before any clock has run.
 
     Attributes:
-        name: the stage's name.
+        name: name of the stage.
         epochs: passes over the training texts.
-        passes: of one batch through the whole encoder.
-        first_layer: of one batch through its first layer alone.
-        heads_pruned, neurons_pruned: shares of the encoder that this stage does without, in [0, 1).
-        open_ended: whether a rule decides how long it takes; `epochs` is then the most.
+        passes: passes of one batch through the whole encoder.
+        first_layer: passes of one batch through the first layer only.
+        heads_pruned, neurons_pruned: shares of the encoder removed in this stage, in [0, 1).
+        open_ended: whether a stopping rule decides the length; `epochs` is then the maximum.
     """
 
     name: str
@@ -68,12 +68,12 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stage stands after an update.
+    """The position in a stage after an update.
 
     Attributes:
         update: updates done in this stage, from 1.
         updates_per_epoch: updates in one pass over the training set.
-        total_updates: updates this stage takes if nothing ends it.
+        total_updates: updates of this stage if nothing ends it early.
         learning_rate: the rate the update was made with.
     """
 
@@ -90,7 +90,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The schedule that all methods of a table share; the fields are those of every `Defense`.
+    """The schedule shared by all methods of a table; the fields are those of every `Defense`.
 
     Attributes:
         epochs, learning_rate, weight_decay, warmup_ratio, max_grad_norm: as in `Defense`.
@@ -104,16 +104,16 @@ class Schedule:
 
 
 class Stateful(Protocol):
-    """An object that a step or `after_update` changes, so that a checkpoint must hold its state.
+    """An object that a step or `after_update` changes; a checkpoint must save its state.
 
-    Parameters, the optimiser and the trace are held anyway.
+    Parameters, the optimiser and the trace are saved in any case.
     """
 
     def state(self) -> dict[str, Any]:
         """The whole state as tensors and JSON values."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state over; called on a newly made object."""
+        """Set the state of a newly made object."""
 
 
 @dataclass
@@ -123,24 +123,25 @@ class Stage:
     Attributes:
         name: what the stage is called in logs and time tables ("search", "fine_tune").
         step: takes a batch, leaves d objective / d parameters in `.grad` and returns the detached loss, shape ().
-        parameters: what the optimiser updates.
+        parameters: the parameters that the optimiser updates.
         epochs: length of the stage if nothing ends it.
         learning_rate: peak rate of AdamW; linear to 0 over the schedule.
         weight_decay: decoupled decay of the matrices.
         warmup_ratio: share of the schedule in which the rate rises linearly from 0, in [0, 1).
         max_grad_norm: bound on the global L2 norm of the gradient, or None for no clipping.
-        schedule_epochs: horizon of the schedule; None means `epochs`. Beyond it the rate stays 0.
-        least_updates: the stage and its schedule are no shorter than this, however small the data.
-        decayed: those of `parameters` that decay, or None for the matrices among them, no bias and no LayerNorm weight.
-        shuffle: whether the texts come in a seeded random order or as stored.
-        replays: how often in a row a batch is given to `step`, each time with an optimiser update of its own; schedule
+        schedule_epochs: horizon of the schedule; None means `epochs`. After it the rate stays 0.
+        least_updates: minimum length of the stage and its schedule, however small the data.
+        decayed: the parameters that decay; None means the matrices among `parameters`, without biases and LayerNorm
+            weights.
+        shuffle: whether the texts come in a seeded random order or in stored order.
+        replays: how often in a row a batch is given to `step`, each time with its own optimiser update; schedule
             and progress count the batch once.
         after_update: called with the progress after each update; returning True ends the stage.
         trace: what the method writes into the log (numbers, strings and lists of them), filled while the stage runs.
-        state: the objects and generators, beside parameters and trace, that `step` and `after_update` change; () for
-            none. None means not declared: a killed training then runs this stage from its start.
+        state: the objects and generators, besides parameters and trace, that `step` and `after_update` change; () for
+            none. None means not declared: a killed training then repeats this stage from its start.
         not_capturable_reason: why `step` may not be recorded once and replayed ("its penalty grows from update to
-            update"), or None where the batch and random numbers alone decide what it does; see `baselines.capture`.
+            update"); None if only the batch and random numbers decide what it does; see `baselines.capture`.
     """
 
     name: str
@@ -173,17 +174,17 @@ Wanted = TypeVar("Wanted", bound=Need)
 
 @dataclass(frozen=True, kw_only=True)
 class Defense(ABC):
-    """A training method, given by its hyperparameters; printing one is its configuration.
+    """A training method, defined by its hyperparameters; printing it shows its configuration.
 
-    A subclass is declared `class FreeLB(Defense, key="freelb")`, is a frozen dataclass, and writes either
-    `step(model, batch)` or `stages(model)`. One whose stages are several, or whose stage cannot be part of
-    another method, sets `one_stage` to False.
+    A subclass is declared `class FreeLB(Defense, key="freelb")`, is a frozen dataclass, and defines either
+    `step(model, batch)` or `stages(model)`. It sets `one_stage` to False if it has several stages, or if its stage
+    cannot be part of another method.
 
-    What its batches must carry beyond tokens it names in `needs`; `baselines.needs` lists what there is. A method that
-    needs nothing gets the same batches in the same order as every other.
+    `needs` names what its batches must carry besides tokens; `baselines.needs` lists the possible values. A method that
+    needs nothing gets the same batches in the same order as every other method.
 
-    The fields below are the schedule. Its defaults are this suite's own, the same for every method, so that a table
-    compares methods and not optimisers; what the authors of a method do otherwise stands in `published`.
+    The fields below are the schedule. Its defaults are chosen by this suite and are the same for every method, so that
+    a table compares methods and not optimisers; `published` holds the values in which a method's authors differ.
 
     Attributes:
         epochs: fine-tuning epochs. Source: EarlyRobust trains every method for 10.
@@ -225,60 +226,60 @@ class Defense(ABC):
         require(bound is None or bound > 0, f"{name}.max_grad_norm", "positive, or None for no clipping", bound)
 
     def need(self, kind: type[Wanted]) -> Wanted | None:
-        """The one of `needs` that is of a kind, or None."""
+        """The element of `needs` of the given kind, or None."""
         return next((need for need in self.needs if isinstance(need, kind)), None)
 
     @classmethod
     def for_task(cls, task: str) -> Defense:
-        """The defense as its source sets it for `task`; a task without settings of its own gets the defaults."""
+        """The defense with its source's settings for `task`; the defaults if the source has none for it."""
         return cls().changed(**cls.task_settings.get(task, {}))
 
     def changed(self, **changes: Any) -> Self:
-        """A copy with some hyperparameters changed, those of the values it is made of by their own names.
+        """Copy the defense with some hyperparameters changed; those of nested values are given by their own names.
 
         Raises:
-            ValueError: for an unknown one, or a value that is refused.
+            ValueError: for an unknown hyperparameter or an invalid value.
         """
         return changed(self, changes)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """Leave the objective's gradient in `.grad` and return the detached loss, shape ()."""
-        raise NotImplementedError(f"{type(self).__name__} writes neither step() nor stages()")
+        raise NotImplementedError(f"{type(self).__name__} defines neither step() nor stages(); define one of them")
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
-        """The stages in the paper's order; by default one, over all parameters of `model`, with `step`."""
+        """The stages in the paper's order; the default is one stage with `step` over all parameters of `model`."""
         yield self.stage("train", lambda batch: self.step(model, batch), list(model.parameters()), state=())
 
     def update_passes(self) -> Passes | None:
-        """What one batch costs in the last stage, as this defense declares it; None where it declares nothing."""
+        """Passes of one batch in the last stage, as declared by this defense; None if not declared."""
         return None
 
     def cost(self) -> tuple[StageCost, ...]:
-        """What each stage should cost; by default one of `epochs` with `update_passes`, or with fine-tuning's."""
+        """The cost of each stage; the default is one of `epochs` with `update_passes`, or with fine-tuning's passes."""
         return (StageCost("train", self.epochs, self.update_passes() or Passes(1, 1, 0)),)
 
     def stage(self, name: str, step: Step, parameters: list[nn.Parameter], **changes: Any) -> Stage:
-        """A stage with this defense's own schedule; `changes` replace single settings of it."""
+        """A stage with this defense's own schedule; `changes` replace single settings."""
         return Stage(name, step, parameters, **(self.schedule() | changes))
 
     def schedule(self) -> dict[str, Any]:
-        """The hyperparameters that every defense has: those of its stage's length, optimiser and rate."""
+        """The hyperparameters that every defense has: length of a stage, optimiser and learning rate."""
         return {each.name: getattr(self, each.name) for each in dataclasses.fields(Defense)}
 
     def revision(self) -> int:
-        """How often a correction has changed what these same settings train; a change of it changes the stored key."""
+        """How many corrections have changed the result of the same settings; each changes the stored key."""
         return 0
 
     def settings(self) -> dict[str, Any]:
         """The hyperparameters as plain JSON values.
 
-        Nested dataclasses become dictionaries; one that holds another defense than the field's default names it under
-        "defense".
+        Nested dataclasses become dictionaries. If a nested value is another defense than the field's default, its key
+        is stored under "defense".
         """
         return plain(self, whole=True)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that tell this value from others: those `added_later` are left out at their default."""
+        """The settings that identify this value; those `added_later` are left out at their default."""
         return plain(self, whole=False)
 
 
@@ -286,7 +287,7 @@ def discover(*packages: ModuleType) -> dict[str, type[Defense]]:
     """Every defense defined in the modules directly inside `packages`, by key, in alphabetical order.
 
     Raises:
-        ValueError: when two classes claim one key.
+        ValueError: if two classes use the same key.
     """
     found: dict[str, type[Defense]] = {}
     for package in packages:
@@ -297,10 +298,12 @@ def discover(*packages: ModuleType) -> dict[str, type[Defense]]:
 
 
 def collect(module: ModuleType, found: dict[str, type[Defense]]) -> None:
-    """Add to `found` the defenses that `module` itself defines and gives a key."""
+    """Add to `found` each defense that `module` itself defines with a key."""
     for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, Defense) and value.__module__ == module.__name__:
             if "key" not in vars(value):
                 continue
             if found.setdefault(value.key, value) is not value:
-                raise UserError(f"two defenses claim the key {value.key!r}: {found[value.key]} and {value}")
+                raise UserError(
+                    f"two defenses use the key {value.key!r}: {found[value.key]} and {value}; give one another key"
+                )

@@ -1,4 +1,4 @@
-"""EarlyBERT: structured early-bird tickets drawn from a short clean search."""
+"""EarlyBERT: structured early-bird tickets drawn from a short search on clean text."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class EarlyBert(Defense, key="early_bert"):
 
     Attributes:
         lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients.
-        pruning: how much is pruned, which is what EarlyRobust prunes on the same data, and by which ranking.
-        search_learning_rate: peak rate of the search; it has no warm-up and no decay of weights.
+        pruning: how much is pruned, as in EarlyRobust on the same data, and by which ranking.
+        search_learning_rate: peak rate of the search, which has no warm-up and no weight decay.
         draw_epoch: when the ticket is drawn; the search ends there.
-        schedule_epochs: horizon of the search's falling rate.
+        schedule_epochs: horizon of the search's decreasing rate.
         keep_coefficients_trainable: keep training coefficients beside the pruned weights, as the release does, and
             fold them into the weights at the end.
         ticket: "searched", or "random".
-        ticket_seed: decides a random ticket.
+        ticket_seed: seed of a random ticket.
 
     Source: Chen et al., ACL-IJCNLP 2021; VITA-Group/EarlyBERT, finetune.
-    Departures: fine-tuning on every method's schedule, where the release takes 4e-5 without decay and warm-up
+    Departures: fine-tuning uses the schedule of all methods, the release 4e-5 without decay and warm-up
     (`published`); ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search
-    ends where the ticket is drawn, while the released script runs on to one epoch; coefficients are read after an
-    update, the release reads them before.
+    ends when the ticket is drawn, the released script continues to one epoch; coefficients are read after an
+    update, in the release before it.
     """
 
     title = "EarlyBERT"
@@ -64,11 +64,11 @@ class EarlyBert(Defense, key="early_bert"):
             require(getattr(self, name) > 0, f"EarlyBert.{name}", "positive", getattr(self, name))
 
     def update_passes(self) -> Passes:
-        """Those of fine-tuning, in either stage."""
+        """As for fine-tuning, in either stage."""
         return Passes(1, 1, 0)
 
     def cost(self) -> tuple[StageCost, ...]:
-        """The search up to the draw, where there is one, and fine-tuning of what is kept."""
+        """The search up to the draw, if there is one, and fine-tuning of the pruned model."""
         plain = self.update_passes()
         search = () if self.ticket == "random" else (StageCost("search", self.draw_epoch, plain),)
         heads, neurons = self.pruning.head_sparsity, self.pruning.neuron_sparsity

@@ -22,7 +22,7 @@ class FineTune(Defense, key="fine_tune"):
     paper = "Devlin et al., NAACL 2019, arXiv:1810.04805"
 
     def update_passes(self) -> Passes:
-        """One of each."""
+        """One forward and one full backward pass."""
         return Passes(1, 1, 0)
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""FreeAT: each batch replayed m times, every gradient used twice, for the weights and for the perturbation."""
+"""FreeAT: replay each batch m times and use every gradient twice, for the weights and for the perturbation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from baselines.validation import require
 class FreeAT(Defense, key="free_at"):
     """One backward pass updates the weights and moves the perturbation, m times on a batch, with m optimiser updates.
 
-    A step of the ascent is one update stale: its gradient is that of the weights before the update.
+    The ascent's gradient is one update old: it belongs to the weights before the update.
 
     Attributes:
         ascent: m `steps` are replays of a batch, each with an optimiser update. `epochs` counts batches, so that m
             times fewer epochs cost what fine-tuning does, which is how the paper trains.
 
-    Source: Shafahi et al., NeurIPS 2019; for text zhuchen03/FreeLB, `freeat_adv_train_step`, whose loss is divided by
-    1 + m. Size of steps and start are TextDefender's for BERT-base, as every method here has them.
-    Departures from the paper, as in the port to text: each batch starts from a random perturbation of its own, since
+    Source: Shafahi et al., NeurIPS 2019; for text zhuchen03/FreeLB, `freeat_adv_train_step`, which divides its loss by
+    1 + m. Step size and start are TextDefender's for BERT-base, as for every method here.
+    Departures from the paper, as in the port to text: each batch starts from its own random perturbation, since
     texts differ in length; normalised steps instead of signs; as many epochs as other methods.
     """
 
@@ -45,7 +45,7 @@ class FreeAT(Defense, key="free_at"):
         return Passes(self.ascent.steps, self.ascent.steps, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
-        """One stage of m replays; the perturbation lives from the first replay of a batch to the last."""
+        """One stage of m replays; a batch's perturbation is kept from its first replay to its last."""
         replayed, delta = 0, None
 
         def step(batch: Batch) -> Tensor:
@@ -62,7 +62,7 @@ class FreeAT(Defense, key="free_at"):
             list(model.parameters()),
             replays=self.ascent.steps,
             state=(),
-            not_capturable_reason="its perturbation lives on from one replay of a batch to the next",
+            not_capturable_reason="its perturbation is kept from one replay of a batch to the next",
         )
 
     def replay(self, model: nn.Module, batch: Batch, delta: Tensor) -> tuple[Tensor, Tensor]:

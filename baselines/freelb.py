@@ -1,4 +1,4 @@
-"""FreeLB: gradients accumulated over every point of the ascent."""
+"""FreeLB: accumulate gradients over every point of the ascent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from baselines.validation import require
 
 @dataclass(frozen=True, kw_only=True)
 class FreeLB(Defense, key="freelb"):
-    """Minimise the mean loss over K points of a gradient ascent; there is no clean pass of its own.
+    """Minimise the mean loss over K points of a gradient ascent; there is no separate clean pass.
 
     Attributes:
         ascent: K `steps` are loss evaluations per update; the perturbation moves K - 1 times.
-        dropout: "shared" masks over the K passes, as the paper asks, or "fresh" ones, as ports to BERT have it.
+        dropout: "shared" masks over the K passes, as in the paper, or "fresh" ones, as in ports to BERT.
 
     Source: Zhu et al., ICLR 2020; values for BERT-base from RockyLzy/TextDefender (5, 0.03, 0.05, unbounded).
     """

@@ -1,4 +1,4 @@
-"""FreeLB++: FreeLB without a ball, climbing far longer."""
+"""FreeLB++: FreeLB without a norm bound and with many more ascent steps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from baselines.primitives.perturbation import Ascent, DropoutMode, Norm
 
 @dataclass(frozen=True, kw_only=True)
 class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
-    """FreeLB whose perturbations nothing projects back and whose K points lead far from the text.
+    """FreeLB with perturbations that are not projected back, so that the K points lead far from the text.
 
     Attributes:
         steps: K, loss evaluations per update; the perturbation moves K - 1 times.
         step_size, init_magnitude, norm: as in FreeLB; there is no bound.
-        dropout: "fresh" masks for each of the K passes, as the release has it, or "shared" ones.
+        dropout: "fresh" masks for each of the K passes, as in the release, or "shared" ones.
 
     Source: Li et al., EMNLP 2021; RockyLzy/TextDefender, trainer/freelb.py without `max_norm`. K = 30 is known for
-    AG News; the ten elsewhere are a choice between that and FreeLB's five.
+    AG News; K = 10 for the other tasks is our choice, between 30 and FreeLB's five.
     """
 
     title = "FreeLB++"
@@ -42,12 +42,12 @@ class FreeLBPlusPlus(Defense, key="freelb_plus_plus"):
 
     @property
     def freelb(self) -> FreeLB:
-        """FreeLB at these settings, without a ball."""
+        """FreeLB with these settings and no norm bound."""
         ascent = Ascent(self.steps, self.step_size, self.init_magnitude, None, self.norm)
         return FreeLB(ascent=ascent, dropout=self.dropout)
 
     def update_passes(self) -> Passes:
-        """Those of FreeLB."""
+        """As for FreeLB."""
         return self.freelb.update_passes()
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:

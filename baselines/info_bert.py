@@ -1,4 +1,4 @@
-"""InfoBERT: FreeLB with an information bottleneck on tokens and anchored features tied to the text's."""
+"""InfoBERT: FreeLB plus an information bottleneck on tokens and a bound that ties anchored tokens to the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baselines.validation import require
 
 @dataclass(frozen=True, kw_only=True)
 class InfoBert(Defense, key="info_bert"):
-    """At every point of FreeLB's ascent, also bound what single tokens say and tie the stable ones to [CLS].
+    """At every point of FreeLB's ascent, limit the information in single tokens and tie the stable ones to [CLS].
 
     Attributes:
         ascent: K `steps` are loss evaluations per update; the perturbation moves K - 1 times.
@@ -27,15 +27,15 @@ class InfoBert(Defense, key="info_bert"):
         alpha: weight of the anchored-feature bound, which is maximised.
         beta: weight of the information-bottleneck bound, which is minimised.
         low, high: which tokens are anchored, by quantiles of the gradient's norm.
-        fused: one backward pass for all terms after one for the perturbation; False runs the two full ones of the
-            release, with the same gradients.
-        clip_critic: whether the critic's gradient counts in clipping; the release clips the model's alone.
+        fused: True runs one backward pass for all terms after one for the perturbation; False runs the release's two
+            full backward passes, with the same gradients.
+        clip_critic: whether clipping includes the critic's gradient; the release clips the model's only.
         decay_critic_biases: whether the critic's biases decay with its weights, as in the release; no other bias
             decays.
         info_seed: seeds the critic, the pairing of tokens and the order of anchors.
 
     Source: Wang et al., ICLR 2021, and AI-secure/InfoBERT, ANLI/local_robust_trainer.py; values of its ANLI command.
-    Departures: the release's defaults for warm-up and decay are replaced by those every method shares here.
+    Departures: the release's defaults for warm-up and decay are replaced by those shared by all methods here.
     """
 
     title = "InfoBERT"
@@ -61,12 +61,12 @@ class InfoBert(Defense, key="info_bert"):
         require(0 <= self.low < self.high <= 1, "InfoBert.low and high", "0 <= low < high <= 1", (self.low, self.high))
 
     def update_passes(self) -> Passes:
-        """K forward passes, each with a backward for the loss and one for the ranking of words."""
+        """K forward passes, each with a backward pass for the loss and one to rank the words."""
         steps = self.ascent.steps
         return Passes(steps, steps, steps) if self.fused else Passes(steps, 2 * steps, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
-        """One stage that trains the model and the critic together; the critic ends with it."""
+        """One stage that trains the model and the critic together; the critic is then discarded."""
         critic = self.new_critic(model)
         generator = torch.Generator(critic.score.weight.device).manual_seed(self.info_seed)
         clipped_here = None if self.clip_critic else self.max_grad_norm
@@ -85,7 +85,7 @@ class InfoBert(Defense, key="info_bert"):
         yield stage
 
     def new_critic(self, model: nn.Module) -> Critic:
-        """A critic that depends on `info_seed` alone and leaves the global random state as it was."""
+        """A critic that depends on `info_seed` only; the global random state does not change."""
         parameter = next(model.parameters())
         devices = [parameter.device] if parameter.is_cuda else []
         with torch.random.fork_rng(devices=devices):
@@ -123,7 +123,7 @@ class InfoBert(Defense, key="info_bert"):
         return total
 
     def _ranking_gradient(self, loss: Tensor, delta: Tensor) -> Tensor:
-        """d loss / d delta, (B, L, D), with the graph kept for the anchors' term."""
+        """d loss / d delta, (B, L, D), keeping the graph for the anchors' term."""
         if self.fused:
             return torch.autograd.grad(loss, delta, retain_graph=True)[0]
         loss.backward(retain_graph=True)

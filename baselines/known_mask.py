@@ -1,4 +1,4 @@
-"""An attention mask that knows whether it is full: without it every forward pass on a GPU would wait to find out."""
+"""An attention mask that knows whether it is full, so that forward passes on a GPU need not read it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 
 class _KnownMask(Tensor):
-    """An attention mask that answers whether it is full without being read.
+    """An attention mask that says whether it is full without reading its values.
 
-    transformers asks this in every forward pass, to leave out a full mask.
+    transformers asks this in every forward pass, in order to leave out a full mask.
     """
 
     is_full: bool
@@ -26,11 +26,11 @@ class _KnownMask(Tensor):
 
 
 _ASKING = (torch.all, Tensor.all)
-_AS_FULL = (Tensor.to, Tensor.eq, Tensor.__eq__)  # a mask that is full stays so: cast, or held against 1
+_AS_FULL = (Tensor.to, Tensor.eq, Tensor.__eq__)  # a full mask stays full when it is cast or compared with 1
 
 
 def known_mask(mask: Tensor, is_full: bool) -> Tensor:
-    """The mask (B, L), which answers whether it is full without being read."""
+    """Wrap a mask (B, L) so that it says whether it is full without being read."""
     known = mask.as_subclass(_KnownMask)
     known.is_full = is_full
     return known

@@ -1,4 +1,4 @@
-"""Running out of memory: told from other errors, and gone on from with less at once."""
+"""Detect out-of-memory errors and retry with smaller batches."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Answer = TypeVar("Answer")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory could not be had, on a GPU or on the host.
+    """Whether an exception is an out-of-memory error, of a GPU or of the CPU.
 
-    Torch has no class of its own for the host's: it is known by the allocator's words.
+    Torch has no exception class for the CPU's: it is recognised by the allocator's message.
     """
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
@@ -22,16 +22,16 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def in_halves(answer: Callable[[Sequence[Question]], Sequence[Answer]], questions: Sequence[Question]) -> list[Answer]:
-    """An answer for each question, given to `answer` all at once, or by halves where that runs out of memory.
+    """Answer each question, all in one call to `answer`, or in halves if that runs out of memory.
 
     Raises:
-        Whatever `answer` raises else, or for a single question.
+        Any other exception of `answer`, and an out-of-memory error for a single question.
     """
     try:
         return list(answer(questions))
     except Exception as error:
         if len(questions) <= 1 or not ran_out_of_memory(error):
             raise
-    # Outside the handler, so that the exception no longer holds what the failed attempt had allocated.
+    # Outside the handler: the exception must no longer hold the memory of the failed attempt.
     middle = len(questions) // 2
     return in_halves(answer, questions[:middle]) + in_halves(answer, questions[middle:])

@@ -1,4 +1,4 @@
-"""What a method may need of its batches beyond tokens, each as a value that a defense names in `needs`."""
+"""What a defense may need of its batches besides tokens: values for its `needs`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Substitutes:
-    """Batches carry, for each token, the tokens that may stand in for it."""
+    """Batches carry, for each token, the tokens that may replace it."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class BalancedBatches:
 
 @dataclass(frozen=True)
 class AdversarialTexts:
-    """The training texts include what attacks on a fine-tuned model made of some of them.
+    """The training texts include attacked versions of some of them, made against a fine-tuned model.
 
     Attributes:
-        recipe: the attack's key.
+        recipe: key of the attack.
         share: part of the training texts that is attacked, in [0, 1].
         least_words: texts of fewer words are not attacked; of a pair, the second text counts.
-        added: which of the attacked texts are included: "all" whose attack did not break, or those of "successful"
-            attacks.
+        added: which attacked texts are included: "all" except those whose attack failed with an error, or those of
+            "successful" attacks only.
     """
 
     recipe: str

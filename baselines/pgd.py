@@ -17,13 +17,13 @@ from baselines.settings import inlined
 
 @dataclass(frozen=True, kw_only=True)
 class PGD(Defense, key="pgd"):
-    """Climb K steps by the perturbation's gradient alone, then minimise the loss at the point reached.
+    """Climb K steps along the gradient of the perturbation, then minimise the loss at the point reached.
 
     Attributes:
         ascent: K `steps` per update; 0 trains on the random start.
         dropout: "shared" masks over the K + 1 passes, or "fresh" ones (TextDefender).
-        ascent_backward: "input" differentiates by the perturbation only; "full" also computes the parameters'
-            gradients and throws them away, as TextDefender does, with the same result at a higher cost.
+        ascent_backward: "input" computes the perturbation's gradient only; "full" also computes the parameters'
+            gradients and discards them, as TextDefender does: the same result at a higher cost.
 
     Source: Madry et al., ICLR 2018, on embeddings as Miyato et al., ICLR 2017; values from RockyLzy/TextDefender.
     """
@@ -37,7 +37,7 @@ class PGD(Defense, key="pgd"):
     ascent_backward: Literal["input", "full"] = "input"
 
     def update_passes(self) -> Passes:
-        """K + 1 forward passes, a full backward at the end and K in the ascent."""
+        """K + 1 forward passes, one full backward pass at the end and K backward passes in the ascent."""
         full, alone = (self.ascent.steps, 0) if self.ascent_backward == "full" else (0, self.ascent.steps)
         return Passes(self.ascent.steps + 1, full + 1, alone)
 

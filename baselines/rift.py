@@ -1,4 +1,4 @@
-"""RIFT: adversarial fine-tuning that keeps what the pre-trained encoder says about texts of one class."""
+"""RIFT: adversarial fine-tuning that keeps the pre-trained encoder's information about texts of one class."""
 
 from __future__ import annotations
 
@@ -31,42 +31,43 @@ from baselines.primitives.substitution import (
 )
 from baselines.validation import require
 
-ENTROPY_SCALE = 300 * 128  # the release divides the summed entropy by this, whatever the batch's size
+ENTROPY_SCALE = 300 * 128  # the release divides the summed entropy by this, whatever the batch size
 
 _SNLI = {"divergence_weight": 5.0, "information_weight": 0.7}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rift(Defense, key="rift"):
-    """Train on clean texts, stay close on the worst mixture of synonyms, and keep telling texts of one class apart.
+    """Train on clean texts, keep predictions stable under the worst mixture of synonyms, and keep texts apart.
 
     The adversary mixes each word's substitutes, after the embedding layer and with dropout off. A frozen copy of the
-    pre-trained encoder reads the clean texts; what the trained one makes of the mixtures must still find its own text
-    among those of its class.
+    pre-trained encoder reads the clean texts. From the trained encoder's features of a mixed text it must stay possible
+    to find that text among those of its class.
 
     Attributes:
         clean_weight: weight of the clean loss.
-        divergence_weight: weight of KL(clean || mixture), the mean over texts.
+        divergence_weight: weight of KL(clean || mixture), averaged over texts.
         information_weight: weight of the noise-contrastive loss within classes.
-        temperature: divides its cosines.
+        temperature: divisor of its cosines.
         attack_steps: updates of the mixtures.
         attack_learning_rate, attack_weight_decay: of the adversary's Adam.
-        sparsity: the adversary's weight on the mixtures' entropy; large values push towards single words.
-        init_magnitude: scale of its random start in the release's; 0 starts at the even mixture.
-        balanced: whether batches hold equal shares of the classes, as the release has them; False takes those of every
-            other method, in which a class may have too few texts to be told apart.
-        lean: differentiate the adversary by its scores alone and read the mixtures once; False computes the encoder's
-            gradients in the attack, throws them away, and reads the mixtures again for the information, as the release
+        sparsity: the adversary's weight on the entropy of the mixtures; large values push towards single words.
+        init_magnitude: scale of the random start, as the release defines it; 0 starts at equal weights.
+        balanced: whether batches hold equal shares of the classes, as in the release; False uses the batches of all
+            other methods, in which a class may have too few texts to compare.
+        lean: True computes the gradient of the adversary's scores only and reads the mixtures once; False computes the
+            encoder's gradients in the attack, discards them, and reads the mixtures again for the information loss, as
+            the release does.
             does.
 
     Source: Dong et al., NeurIPS 2021, and dongxinshuai/RIFT-NeurIPS2021; weights of its IMDB script, and of its SNLI
     script for tasks of pairs or many classes.
-    Departures: the classifier's head, clipping, decay and schedule are those every method shares; texts are cut into
-    word pieces, and words of one piece alone are replaced; segments of pairs are passed.
+    Departures: the classifier's head, clipping, decay and schedule are those shared by all methods; texts are cut into
+    word pieces, and only words of one piece are replaced; segments of pairs are passed.
     """
 
     title = "RIFT"
-    one_stage = False  # its teacher is the encoder as it came, not one that coefficients scale or a ticket cuts
+    one_stage = False  # its teacher is the unchanged encoder, not one scaled by coefficients or pruned to a ticket
     paper = "Dong et al., NeurIPS 2021, arXiv:2112.11668"
     published = {"weight_decay": 0.0, "max_grad_norm": None}  # its head and projectors decay by 2e-4
     task_settings = {"ag_news": _SNLI, "qnli": _SNLI, "qqp": _SNLI}
@@ -100,11 +101,11 @@ class Rift(Defense, key="rift"):
 
     @property
     def needs(self) -> frozenset[Need]:  # type: ignore[override]
-        """Substitutes, and balanced batches where asked."""
+        """Substitutes, and balanced batches if set."""
         return frozenset({Substitutes(), BalancedBatches()} if self.balanced else {Substitutes()})
 
     def update_passes(self) -> Passes:
-        """As `objective` counts them."""
+        """Passes per update, as in `objective`."""
         steps = self.attack_steps
         return Passes(steps + 4, 2, steps) if self.lean else Passes(steps + 5, steps + 3, 0)
 
@@ -149,7 +150,7 @@ class Rift(Defense, key="rift"):
         return loss.detach()
 
     def attack(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Weights of the substitutes, (B, L, S), that move the model's predictions away from those on clean texts."""
+        """Weights of the substitutes, (B, L, S), that move predictions away from those on the clean texts."""
         usable = available(substitutes_of(batch))
         scores = start_scores(usable, batch.attention_mask, self.init_magnitude)
         adam = torch.optim.Adam([scores], lr=self.attack_learning_rate, weight_decay=self.attack_weight_decay)

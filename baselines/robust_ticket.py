@@ -1,4 +1,4 @@
-"""RobusT: unstructured robust tickets, masks on single weights learnt under FreeLB."""
+"""RobusT: unstructured robust tickets, from masks on single weights learnt under FreeLB."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from baselines.primitives.weight_masks import FixedMasks, WeightMasks
 from baselines.validation import require
 
 INTENDED_RAMP = 1
-RELEASED_RAMP = 3  # the release counts the three input tensors of a batch as updates
+RELEASED_RAMP = 3  # the release counts each of a batch's three input tensors as an update
 
 
 def _search(**changes: Any) -> FreeLB:
-    """The adversarial loss of the mask search: fresh dropout, a decay for scores of 1e-6, their own rate."""
+    """The adversarial loss of the mask search: fresh dropout, and the scores' own learning rate and decay of 1e-6."""
     settings: dict[str, Any] = {
         "step_size": 0.03,
         "init_magnitude": 0.05,
@@ -43,24 +43,24 @@ _PAIRS = {"search": _search(step_size=0.04, learning_rate=0.05, steps=3), "penal
 
 @dataclass(frozen=True, kw_only=True)
 class RobustTicket(Defense, key="robust_ticket"):
-    """Fine-tune, learn a mask on every weight under FreeLB with the weights fixed, draw, rewind, fine-tune the ticket.
+    """Fine-tune; learn a mask on every weight under FreeLB with the weights fixed; draw; rewind; fine-tune the ticket.
 
     Attributes:
         first_epochs: epochs of the first stage, plain fine-tuning.
-        search: FreeLB as the masks are learnt: its epochs, the scores' learning rate and decay, its ascent.
-        penalty: weight of the masks' expected share, reached after the ramp.
+        search: FreeLB for learning the masks: its epochs, the scores' learning rate and decay, its ascent.
+        penalty: weight of the expected share of kept weights, reached at the end of the ramp.
         sparsity: share of weights pruned, in [0, 1), all masked matrices together.
-        released_ramp: count three updates for one in the penalty's ramp, as the release does: it then runs from 3.3 %
-            to 13.3 % of the search, not from 10 % to 40 %.
-        legacy_clip: clip over weights and scores together with the weights' gradients of all updates so far, as the
-            release does; False freezes the weights and clips the scores' gradients.
+        released_ramp: count each update as three in the penalty's ramp, as the release does: the ramp then runs from
+            3.3 % to 13.3 % of the search, not from 10 % to 40 %.
+        legacy_clip: clip weights and scores together, with the weights' gradients summed over all updates so far, as
+            the release does; False freezes the weights and clips the scores' gradients.
         pass_token_types: whether the search passes segment ids; the release does not.
 
     Source: Zheng et al., ACL 2022; ruizheng20/robust_ticket. `epochs` is the last stage: 3 in its own paper, 10 where
     it is a baseline at equal fine-tuning epochs. The paper clips in the first and the last stage, the release does not
     (`max_grad_norm` None); `RobustTicket.released()` has the release's settings.
-    Departures: rewinding takes back the first random classifier instead of drawing another; the first and last stage
-    end at their last epoch, the release picks the best on held-out data.
+    Departures: rewinding restores the first random classifier and does not draw another; the first and last stage
+    end at their last epoch, where the release picks the best on held-out data.
     """
 
     title = "RobusT"
@@ -91,19 +91,19 @@ class RobustTicket(Defense, key="robust_ticket"):
 
     @classmethod
     def released(cls, **changes: Any) -> RobustTicket:
-        """The settings the released scripts run with."""
+        """The settings of the released scripts."""
         return cls().changed(**{**RELEASED, **changes})
 
     def revision(self) -> int:
-        """1: the penalty's ramp counts updates from 1, as the release does, where it counted from 0."""
+        """1: the penalty's ramp counts updates from 1, as the release does; before, it counted from 0."""
         return 1
 
     def update_passes(self) -> Passes:
-        """Those of fine-tuning, which its last stage is."""
+        """As for fine-tuning, which is its last stage."""
         return Passes(1, 1, 0)
 
     def cost(self) -> tuple[StageCost, ...]:
-        """3 epochs, 20 of the search, and fine-tuning: zeros in a dense matrix save nothing."""
+        """3 epochs, 20 of the search, and fine-tuning: zeros in a dense matrix save no time."""
         plain = self.update_passes()
         return (
             StageCost("first_fine_tune", self.first_epochs, plain),
@@ -149,7 +149,7 @@ class RobustTicket(Defense, key="robust_ticket"):
 
 
 class _MaskSearch:
-    """The search's step, with its place on the penalty's ramp."""
+    """The search's step, with its position on the penalty's ramp."""
 
     def __init__(self, defense: RobustTicket, model: nn.Module, masks: WeightMasks):
         self.defense, self.model, self.masks = defense, model, masks
@@ -157,15 +157,15 @@ class _MaskSearch:
         self.trace: dict[str, Any] = {"sparsity": defense.sparsity}
 
     def observe(self, progress: Progress) -> None:
-        """Note the share of the search that the next update ends; for the first update, before any call, it is 0."""
+        """Store the share of the search at the end of the next update; it is 0 for the first update."""
         self.done = (progress.update + 1) / progress.total_updates
 
     def state(self) -> dict[str, Any]:
-        """The place on the ramp."""
+        """The position on the ramp."""
         return {"done": self.done}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take it over."""
+        """Restore the position."""
         self.done = state["done"]
 
     def step(self, batch: Batch) -> Tensor:

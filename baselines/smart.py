@@ -1,4 +1,4 @@
-"""SMART: a smooth model around each text, tied to the average of its own past."""
+"""SMART: smooth predictions around each text, kept close to those of an average of past weights."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ RELEASED: Mapping[str, Any] = {
     "dropout": "fresh",
 }
 
-SMALLEST = 1e-6  # what the release adds to probabilities and largest entries that it divides by
-FIRST_SHARE = 0.1  # of the updates, in which the average follows the weights faster
+SMALLEST = 1e-6  # the release adds this to probabilities, and to the largest entries before dividing by them
+FIRST_SHARE = 0.1  # of the updates, during which the average follows the weights faster
 
 
 @dataclass(frozen=True, kw_only=True)
 class SMART(Defense, key="smart"):
-    """Cross-entropy, plus how far predictions move inside a small box around the text, plus how far from an average.
+    """Cross-entropy plus two distances: of predictions in a small box around the text, and to those of an average.
 
-    Distances of predictions are KL(P||Q) + KL(Q||P); the perturbation sees no label.
+    The distance of two predictions is KL(P||Q) + KL(Q||P). The perturbation uses no label.
 
     Attributes:
         steps: S, ascent steps per update.
-        step_size: length of one, the gradient being normalised to 1 in its largest entry per token.
-        noise: standard deviation of the normal start; from 0 the gradient is zero and nothing moves.
+        step_size: length of one step; the gradient is normalised so that its largest entry per token is 1.
+        noise: standard deviation of the normal random start; with 0 the gradient is zero and nothing moves.
         radius: largest entry of the perturbation. None climbs as the release does: along the gradient of a one-sided
-            divergence, not normalised, and divides what comes out by its largest entry per token, so that it always
-            reaches about 1; at its small steps that is the random start made large.
+            divergence, not normalised, then dividing the result by its largest entry per token, so that it always
+            reaches about 1; with the release's small steps this is mostly the random start, made large.
         smoothness: lambda, weight of the distance between the text's prediction and its perturbed neighbour's.
-        fixed_targets: whether the gradient stops at the target of either divergence of the smoothness term, as in
-            namisan/mt-dnn and smart-pytorch. The term's gradient is then about half as large: their lambda = 1 is
-            this one's 0.5.
+        fixed_targets: whether the gradient stops at the target of both divergences of the smoothness term, as in
+            namisan/mt-dnn and smart-pytorch. The term's gradient is then about half as large: their lambda = 1
+            corresponds to 0.5 here.
         proximal: mu, weight of the distance to the prediction of the averaged weights; 0 keeps no average, as the
             released code does.
-        first_averaging, averaging: beta, what the average keeps of itself in an update, in the first tenth of the
-            updates and after it.
-        dropout: "shared" masks, so that the distance is the perturbation's alone, or "fresh" ones in each pass, as the
-            release has it.
+        first_averaging, averaging: beta, the share of itself that the average keeps in an update, in the first tenth of
+            the updates and after it.
+        dropout: "shared" masks, so that the distance comes from the perturbation only, or "fresh" ones in each pass, as
+            in the release.
 
-    Source: Jiang et al., ACL 2020, Algorithm 1 and section 4; lambda = 1 as in namisan/mt-dnn, where the paper tries 1,
-    3 and 5. At the paper's radius of 1e-5 the distance falls with its square to some 1e-8: in float32 the term is next
-    to nothing; the presets that are not the paper's set a radius of the other methods' reach. `SMART.released()` has
-    the release's settings.
-    Departures: the release's second pass through positions, segments and LayerNorm is not repeated here: like every
-    method's, the perturbation is added to the word embeddings. The averaged model predicts without dropout.
+    Source: Jiang et al., ACL 2020, Algorithm 1 and section 4; lambda = 1 as in namisan/mt-dnn; the paper tries 1, 3 and
+    5. At the paper's radius of 1e-5 the distance is about 1e-8, since it falls with the square of the radius: in
+    float32 the term has almost no effect. The presets other than the paper's set a radius similar to that of the other
+    methods. `SMART.released()` has the release's settings.
+    Departures: the release passes positions, segments and LayerNorm a second time, which is not repeated here: as for
+    every method, the perturbation is added to the word embeddings. The averaged model predicts without dropout.
     """
 
     title = "SMART"
@@ -94,15 +94,15 @@ class SMART(Defense, key="smart"):
 
     @property
     def ascent(self) -> Ascent:
-        """The perturbation's ascent; its start is the method's own."""
+        """The perturbation's ascent; the method makes its own start."""
         return Ascent(self.steps, self.step_size, self.noise, self.radius, "linf", "token")
 
     def update_passes(self) -> Passes:
-        """The clean text, S ascent steps, the end of the ascent and, with a proximal term, the average model."""
+        """The clean text, S ascent steps, the end of the ascent and, with a proximal term, the averaged model."""
         return Passes(self.steps + 2 + (self.proximal > 0), 2, self.steps)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
-        """One stage; the average of the weights ends with it."""
+        """One stage; the average of the weights is then discarded."""
         average = _Average(self, model) if self.proximal > 0 else None
         yield self.stage(
             "train",
@@ -116,7 +116,7 @@ class SMART(Defense, key="smart"):
         """S + 2 forward, S input and 2 full backward passes: 2S + 6 cost units, and the teacher's forward pass.
 
         Args:
-            teacher: gives the averaged model's logits, (B, C).
+            teacher: returns the averaged model's logits, (B, C).
         """
         fixed = embed(model, batch).detach()
         replay = DropoutReplay(self.dropout, fixed.device)
@@ -137,7 +137,7 @@ class SMART(Defense, key="smart"):
         return loss.detach()
 
     def climb(self, delta: Tensor, moved: Tensor, clean: Tensor, mask: Tensor) -> Tensor:
-        """The next perturbation (B, L, D), from the logits (B, C) that the last one gives and those of the text."""
+        """The next perturbation (B, L, D), from the logits (B, C) of the last one and those of the text."""
         if self.radius is not None:
             distance = divergence(moved, clean).sum()
             return self.ascent.climb(delta, torch.autograd.grad(distance, delta)[0], mask)
@@ -164,7 +164,7 @@ def divergence_to_fixed(first: Tensor, second: Tensor) -> Tensor:
 
 
 def released_divergence(moved: Tensor, clean: Tensor) -> Tensor:
-    """What the release's ascent climbs, shape (): each probability times twice what its log odds differ by.
+    """The objective of the release's ascent, shape (): each probability times twice the difference of its log odds.
 
     The odds carry no gradient. Source: namisan/mt-dnn, `stable_kl`, summed over texts.
     """
@@ -174,7 +174,7 @@ def released_divergence(moved: Tensor, clean: Tensor) -> Tensor:
 
 
 class _Average:
-    """The exponential average of a model's weights, and the model with them in place of its own."""
+    """The exponential average of a model's weights, and the model evaluated with them."""
 
     def __init__(self, defense: SMART, model: nn.Module):
         self.defense, self.model = defense, model
@@ -196,14 +196,14 @@ class _Average:
         return self.weights
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take them over."""
+        """Restore the averaged weights."""
         for name, weight in self.weights.items():
             weight.copy_(state[name])
 
 
 @contextmanager
 def _without_dropout(model: nn.Module) -> Iterator[None]:
-    """The model in eval mode while entered; every module's own mode comes back."""
+    """Put the model in eval mode while entered, then restore the mode of every module."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:

@@ -1,4 +1,4 @@
-"""The CPU threads that a stretch of work computes on."""
+"""The number of CPU threads for a block of work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Compute on `count` threads within the block, and on as many as before after it."""
+    """Compute on `count` threads within the block, then restore the previous number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

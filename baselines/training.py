@@ -1,4 +1,4 @@
-"""The one training loop: runs a defense's stages, owns the optimiser, reports to a timer, counts the passes."""
+"""The one training loop: run a defense's stages, own the optimiser, report to a timer, count the passes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class Batches(Protocol):
     updates_per_epoch: int
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
-        """The batches of epoch `number`, from 0, in an order that only `number` and the set's own seed decide."""
+        """The batches of epoch `number`, from 0; only `number` and the set's own seed decide their order."""
 
 
 class Timer(Protocol):
-    """Add up the time of named spans; what is outside every span is off the clock."""
+    """Adds up the time of named spans; time outside every span does not count."""
 
     def span(self, name: str) -> AbstractContextManager[None]:
-        """Time spent here is training time of the stage `name`."""
+        """Time in this span counts as training time of the stage `name`."""
 
     def copy(self) -> AbstractContextManager[None]:
-        """Time spent here is host-to-device copying."""
+        """Time in this span counts as copying from CPU to GPU."""
 
     def state(self) -> State:
-        """All readings so far, to be put away."""
+        """All readings so far, for a checkpoint."""
 
     def restore(self, state: State) -> None:
-        """Go on from those readings; what was read since it was made is dropped."""
+        """Continue from these readings; readings since the timer was made are dropped."""
 
 
 class NoTimer:
@@ -63,11 +63,11 @@ class NoTimer:
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite; the run is reported, not replaced."""
+    """The loss became NaN or infinite; the run is recorded as failed, not repeated."""
 
 
 class Indivisible(MachineError):
-    """A stage whose batches cannot be cut into parts was to be run on parts."""
+    """A stage with batches that cannot be cut into parts was asked to run on parts."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ class StageLog:
 
     Attributes:
         name: the stage's name.
-        updates: optimiser updates made; those on a replayed batch count as one.
+        updates: optimiser updates; those on a replayed batch count as one.
         updates_per_epoch: updates in one pass over the training set.
         ended_early: whether `after_update` ended the stage.
         passes: totals over the stage.
-        parameters: numbers trained in this stage.
-        losses: one loss per update; of a replayed batch, the last.
+        parameters: how many numbers this stage trained.
+        losses: one loss per update; for a replayed batch, the last.
         trace: what the method recorded.
     """
 
@@ -96,7 +96,7 @@ class StageLog:
 
     @property
     def epochs(self) -> float:
-        """Epochs made, fractions included."""
+        """Epochs completed, fractions included."""
         return self.updates / self.updates_per_epoch
 
     def as_json(self) -> dict[str, Any]:
@@ -120,29 +120,29 @@ def fit(
     """Train `model` in place and return a log per stage.
 
     Stages are timed under their own names, the code between them (setting up, drawing, rewinding) under "set up" and
-    "after <stage>". Seeds are the caller's: the loop draws nothing itself.
+    "after <stage>". The caller sets the seeds: the loop itself draws no random numbers.
 
-    Where a keeper has states, `model` and the seeds must be as they were at the first start: the method's own code
-    between its stages runs again, each stage that has a state takes it up, and the rest is trained. On a CPU the
-    result equals an uninterrupted training's bit for bit.
+    When resuming from a keeper's states, `model` and the seeds must be as they were at the first start. The method's
+    own code between its stages runs again, each stage with a saved state continues from it, and the rest is trained. On
+    a CPU the result equals that of an uninterrupted training bit for bit.
 
     Args:
         on_update: called as on_update(stage, progress) after each update, outside every span.
-        keeper: keeps checkpoints to resume from; none after the first stage that does not declare its `state`.
-        most_updates: a bound on each stage, for warming up; schedules keep their horizon.
-        graphs: records each step once for every shape of batch, in the span "capture", to replay it; left out, steps
-            run as they are written.
-        parts: how many parts of a batch are given to the step one after another, for want of memory; their gradients
-            are averaged by their texts, so that an update is still one of the whole batch. What a step draws or
-            compares within its batch, and the counted passes, are then of the parts.
+        keeper: saves checkpoints to resume from; none after the first stage that does not declare its `state`.
+        most_updates: upper bound for each stage, for warming up; schedules keep their horizon.
+        graphs: records each step once per batch shape, in the span "capture", and replays it; if left out, steps run
+            eagerly.
+        parts: number of parts into which each batch is cut to save memory. The gradients are averaged, weighted by
+            the number of texts, so that an update is still one of the whole batch. What a step draws or compares
+            within its batch, and the counted passes, are then those of the parts.
     Raises:
-        ValueError: where graphs are given, and a step cannot be captured or works on parts.
-        Diverged: when the loss of an epoch is not finite.
-        Indivisible: for parts of a batch that is replayed, as its step then builds on what it did before.
-        UserError: when a step leaves no gradient on any parameter of its stage.
+        ValueError: if graphs are given and a step cannot be captured or works on parts.
+        Diverged: if the loss of an epoch is not finite.
+        Indivisible: if a batch is to be replayed in parts; its step then depends on the step before.
+        UserError: if a step leaves no gradient on any parameter of its stage.
     """
     if graphs is not None and parts > 1:
-        raise UserError(f"a captured step takes whole batches, and {parts} parts of each were asked for")
+        raise UserError(f"a captured step needs whole batches, got {parts} parts per batch; leave out --capture")
     timer = timer or NoTimer()
     with matmul_precision(precision):
         logs: list[StageLog] = []
@@ -161,7 +161,7 @@ def fit(
 
 @contextmanager
 def matmul_precision(precision: Precision) -> Iterator[None]:
-    """Products of float32 matrices in TensorFloat-32 for "tf32", in full precision else, while the block runs."""
+    """Multiply float32 matrices in TensorFloat-32 for "tf32", otherwise in full precision, while the block runs."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
@@ -171,18 +171,18 @@ def matmul_precision(precision: Precision) -> Iterator[None]:
 
 
 def _next_stage(stages: Iterator[Stage], timer: Timer, logs: list[StageLog]) -> Stage | None:
-    """Run the defense's own code up to its next stage, on the clock."""
+    """Run the defense's own code up to its next stage; this counts as training time."""
     with timer.span(f"after {logs[-1].name}" if logs else "set up"):
         return next(stages, None)
 
 
 def planned_updates(stage: Stage, epochs: float, batches: Batches) -> int:
-    """Updates in so many epochs of a stage, which is no shorter than its least."""
+    """Updates in `epochs` epochs of a stage, at least its `least_updates`."""
     return max(1, stage.least_updates, math.floor(epochs * batches.updates_per_epoch))
 
 
 class _Run:
-    """One stage under way: what it has done and all that decides how it goes on."""
+    """One stage in progress: what it has done and all that decides how it continues."""
 
     def __init__(
         self, stage: Stage, model: nn.Module, batches: Batches, timer: Timer, most_updates: int | None, parts: int
@@ -206,11 +206,11 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the stage has ended."""
         return self.ended or len(self.losses) == self.total
 
     def step_of(self, defense: Defense, precision: Precision, graphs: Graphs | None) -> Step:
-        """The stage's step in its precision, captured where there are graphs to hold it."""
+        """The stage's step in its precision, captured if `graphs` are given."""
         autocast = torch.autocast(self.device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
         def step(batch: Batch) -> Tensor:
@@ -257,7 +257,7 @@ class _Run:
                     _refuse_divergence(stage, self.losses)
 
     def accumulated(self, batch: Batch) -> Tensor:
-        """The step on one part of the batch after another; leaves the mean gradient and returns the mean loss, ()."""
+        """Run the step on one part of the batch after another; leave the mean gradient, return the mean loss, ()."""
         sums: list[Tensor | None] = [None] * len(self.stage.parameters)
         total = torch.zeros((), device=self.device)
         for part in batch.parts(self.parts):
@@ -273,7 +273,7 @@ class _Run:
         return total
 
     def state(self) -> State:
-        """Everything a fresh run needs to go on from here; a finished stage's optimiser is of no more use."""
+        """Everything a fresh run needs to continue from here; a finished stage no longer needs its optimiser."""
         mine = {id(parameter) for parameter in self.model.parameters()}
         return {
             "finished": self.finished,
@@ -292,7 +292,7 @@ class _Run:
         }
 
     def restore(self, state: State) -> None:
-        """Become the run whose `state` this is."""
+        """Continue from this state."""
         self.ended = state["ended"]
         self.losses = list(state["losses"].to(self.device))
         self.model.load_state_dict(state["model"])
@@ -339,7 +339,7 @@ def _state_of(each: Any) -> Any:
 
 
 def warmup_then_linear(done: int, horizon: int, warmup_ratio: float) -> float:
-    """The schedule's factor for update `done` + 1: up from 0 over the warm-up, then linearly down to 0 at `horizon`."""
+    """The schedule's factor for update `done` + 1: rises in the warm-up, then falls linearly to 0 at `horizon`."""
     warmup = round(warmup_ratio * horizon)
     if done < warmup:
         return done / warmup
@@ -356,7 +356,7 @@ def _decay_groups(stage: Stage) -> list[dict[str, Any]]:
 
 
 def _endless(batches: Batches, shuffle: bool, done: int, total: int) -> Iterator[Batch]:
-    """Batches number `done` to `total` of epoch 0, 1, 2, ... end to end."""
+    """Batches number `done` to `total` of the epochs 0, 1, 2, ... in a row."""
     while done < total:
         number, skipped = divmod(done, batches.updates_per_epoch)
         for batch in islice(batches.epoch(number, shuffle), skipped, skipped + total - done):
@@ -365,7 +365,7 @@ def _endless(batches: Batches, shuffle: bool, done: int, total: int) -> Iterator
 
 
 def _refuse_divergence(stage: Stage, losses: list[Tensor]) -> list[float]:
-    """All losses as numbers, read at once; off the clock."""
+    """Read all losses as numbers, at once; this does not count as training time."""
     values = torch.stack(losses).float().cpu().tolist()
     for update, value in enumerate(values, start=1):
         if not math.isfinite(value):
@@ -374,10 +374,10 @@ def _refuse_divergence(stage: Stage, losses: list[Tensor]) -> list[float]:
 
 
 class CountPasses:
-    """Count passes through a model's encoder while it is entered.
+    """Counts passes through a model's encoder while it is entered.
 
-    A forward pass is a call of the encoder. A backward pass is a gradient arriving at the encoder's output; it is full
-    when that run of autograd accumulated a gradient on a trained parameter below, and an input pass otherwise. One run
+    A forward pass is a call of the encoder. A backward pass is a gradient that arrives at the encoder's output. It is
+    full if that run of autograd accumulated a gradient on a trained parameter below, otherwise an input pass. One run
     through the graphs of two forward passes is two backward passes.
     """
 
@@ -385,7 +385,7 @@ class CountPasses:
         self.encoder: nn.Module = getattr(model, "base_model", model)
         inside = {id(parameter) for parameter in self.encoder.parameters()}
         below = [parameter for parameter in parameters if id(parameter) in inside and parameter.ndim > 1]
-        # One from the middle lies in the layers, which every backward pass crosses; it may leave out the pooler.
+        # A parameter from the middle lies in the layers, which every backward pass crosses; it may skip the pooler.
         watched = below or parameters
         self.parameter = watched[len(watched) // 2]
         self.passes = Passes()
@@ -411,7 +411,7 @@ class CountPasses:
         return asdict(self.passes) | {"backward": self.backward}
 
     def restore(self, state: State) -> None:
-        """Count on from there; who was given the passes keeps them."""
+        """Continue counting from there, in the same `Passes` object."""
         for name in vars(self.passes):
             setattr(self.passes, name, state[name])
         self.backward = state["backward"]
@@ -429,12 +429,12 @@ class CountPasses:
         self.under_way += 1
 
     def _after_full_backward(self, parameter: Tensor) -> None:
-        # A penalty on the parameters alone reaches them without crossing the encoder: no pass.
+        # A penalty on the parameters alone reaches them without crossing the encoder: it is no pass.
         if self.run == _autograd_run():
             self.passes.backward_full += self.under_way
             self.under_way = 0
 
 
 def _autograd_run() -> int:
-    """The number of the backward call that is under way, as torch.autograd.graph tells them apart."""
+    """The id of the current backward call, as torch.autograd.graph gives it."""
     return torch._C._current_graph_task_id()

@@ -1,4 +1,4 @@
-"""Errors that are told in one sentence, and the sentences that refuse bad input.
+"""Errors that are reported to the user in one sentence, and functions that reject bad input.
 
 Any other exception is a bug of the suite.
 """
@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-# What steers a terminal, or turns or hides the text around it: control characters, marks of direction, line separators
+# Characters that control a terminal, or reorder or hide text: control characters, direction marks, line separators
 STEERING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
@@ -17,19 +17,19 @@ LONGEST_NAME = 100
 
 
 class UserError(ValueError):
-    """A mistake in what was asked: what is wrong, what was received, what is allowed, what to do next."""
+    """A mistake in the request: what is wrong, what was received, what is allowed, what to do next."""
 
     exit_code = 2
 
 
 class MachineError(RuntimeError):
-    """What could not be done though nothing asked was wrong: a full disk, a missing package, a damaged file."""
+    """Something that failed although the request was right: a full disk, a missing package, a damaged file."""
 
     exit_code = 1
 
 
 class UserCodeError(RuntimeError):
-    """An exception in code that the user gave, with the lines of it that led there."""
+    """An exception in the user's own code, with the lines of that code that led to it."""
 
     exit_code = 3
 
@@ -38,25 +38,26 @@ EXPECTED = (UserError, MachineError, UserCodeError)
 
 
 def printable(text: str) -> str:
-    """Text of unknown origin without the characters that steer a terminal or turn the direction of writing."""
+    """Remove from text of unknown origin the characters that control a terminal or the direction of writing."""
     return STEERING.sub("", text)
 
 
 def require_file_name(name: str, what: str) -> None:
-    """Refuse a name that a file could not simply have: one that leads elsewhere, hides, or is too long.
+    """Reject a name that is not a plain file name: one that leads to another folder, is hidden, or is too long.
 
     Raises:
-        UserError: where it is not letters, digits, dots, hyphens and underscores, a letter or digit first.
+        UserError: unless the name has only letters, digits, dots, hyphens and underscores, and starts with a letter
+            or digit.
     """
     plain = len(name) <= LONGEST_NAME and re.fullmatch(r"\w[\w.-]*", name) is not None
     require(plain, what, "a plain name of letters, digits, '.', '-' and '_'", name)
 
 
 def require(condition: bool, name: str, allowed: str, received: object) -> None:
-    """Refuse a value: `FreeLB.steps must be 1 or more, got 0`.
+    """Reject a value: `FreeLB.steps must be 1 or more, got 0`.
 
     Raises:
-        UserError: when `condition` is false.
+        UserError: if `condition` is false.
     """
     if not condition:
         raise UserError(f"{name} must be {allowed}, got {received!r}")

@@ -1,4 +1,4 @@
-"""YOPO: most steps of the ascent pass through the first layer alone."""
+"""YOPO: run most steps of the ascent through the first layer only."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from baselines.validation import require
 
 @dataclass(frozen=True, kw_only=True)
 class YOPO(Defense, key="yopo"):
-    """Minimise the mean loss over m + 1 points; between two, climb n steps with the gradient above layer 0 held fixed.
+    """Minimise the mean loss over m + 1 points; between two, climb n steps with the gradient above layer 0 fixed.
 
-    By the chain rule the perturbation's gradient is the first layer's, weighted with p = d loss / d h1, the gradient at
-    that layer's output. Right after a full pass this is exact; over the n steps p grows stale.
+    By the chain rule the perturbation's gradient is that of the first layer, weighted with p = d loss / d h1, the
+    gradient at that layer's output. Right after a full pass this is exact; during the n steps p becomes outdated.
 
     Attributes:
         ascent: m `steps` are rounds; the whole model is passed m + 1 times.
         inner_steps: n, steps of a round, through the embeddings and the first layer only.
-        dropout: "shared" masks over all passes, partial ones too, as in the port; with "fresh" ones the first layer
-            that p belongs to is another.
+        dropout: "shared" masks over all passes, also the partial ones, as in the port; with "fresh" masks, p belongs to
+            a first layer with other dropout masks.
 
-    Source: Zhang et al., NeurIPS 2019; for text zhuchen03/FreeLB, `yopo_train_step` and `yopo_inner_steps`, whose
-    launch line for SST-2 gives m = 2 and n = 3. Size of steps and start are TextDefender's for BERT-base.
+    Source: Zhang et al., NeurIPS 2019; for text zhuchen03/FreeLB, `yopo_train_step` and `yopo_inner_steps`, with
+    m = 2 and n = 3 in its command for SST-2. Step size and start are TextDefender's for BERT-base.
     Departures from the paper, as in the port: normalised steps instead of signs, full gradients for all layers, m + 1
     full passes instead of m.
     """
@@ -48,11 +48,11 @@ class YOPO(Defense, key="yopo"):
         require(self.inner_steps >= 0, "YOPO.inner_steps", "0 or more", self.inner_steps)
 
     def update_passes(self) -> Passes:
-        """m + 1 of each through the whole model; those through its first layer alone are not among them."""
+        """m + 1 of each through the whole model; passes through the first layer only are not counted."""
         return Passes(self.ascent.steps + 1, self.ascent.steps + 1, 0)
 
     def cost(self) -> tuple[StageCost, ...]:
-        """One stage; m n steps of the ascent pass through the first layer alone."""
+        """One stage; m n steps of the ascent pass through the first layer only."""
         alone = self.ascent.steps * self.inner_steps
         return (StageCost("train", self.epochs, self.update_passes(), Passes(alone, 0, alone)),)
 
@@ -76,13 +76,13 @@ class YOPO(Defense, key="yopo"):
     def _inner_ascent(
         self, model: nn.Module, batch: Batch, delta: Tensor, gradient: Tensor, replay: DropoutReplay
     ) -> Tensor:
-        """n steps that climb sum(h1 * p), p the `gradient` (B, L, H) of the loss by h1; delta (B, L, D)."""
+        """n steps that climb sum(h1 * p), with p (B, L, H) the loss's `gradient` at h1; delta (B, L, D)."""
         fixed = embed(model, batch).detach()
         for _ in range(self.inner_steps):
             delta.requires_grad_()
             replay.rewind()
             with only_first_layer(model) as encoder:
-                # Not a call of the encoder but of its function: a pass through one layer is not counted as a pass.
+                # Calls the encoder's function, not the encoder: a pass through one layer is not counted as a pass.
                 first = encoder.forward(inputs_embeds=fixed + delta, **batch.context())[0]
             hamiltonian = (first.float() * gradient.float()).sum()
             delta = self.ascent.climb(delta, torch.autograd.grad(hamiltonian, delta)[0], batch.attention_mask)

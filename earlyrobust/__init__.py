@@ -60,7 +60,7 @@ def train(
         settings: hyperparameters of the defense, such as `steps=3`; `**{"search.steps": 2}` reaches inside one.
     Raises:
         ValueError: for an unknown name, a hyperparameter that the defense refuses, or data that cannot be read.
-        RuntimeError: where the machine fails.
+        RuntimeError: if the machine fails.
     """
     from dataclasses import replace
 
@@ -233,7 +233,7 @@ def reproduce(
         The table, and its files.
     Raises:
         ValueError: for an unknown experiment or option, or data that cannot be read.
-        RuntimeError: where the machine fails.
+        RuntimeError: if the machine fails.
     """
     from benchmarks.experiments.catalogue import find_experiments
     from earlyrobust.running import options_of, reporter, reproduce_one
@@ -259,8 +259,8 @@ def load(
     Returns:
         The classifier of transformers; `model.tokenizer` is its tokenizer, which cuts at the training's length.
     Raises:
-        ValueError: where no stored training matches, or several do, with those that are stored.
-        RuntimeError: where the weights are not those that were trained.
+        ValueError: if no stored training matches, or several do, with those that are stored.
+        RuntimeError: if the weights are not those that were trained.
     """
     from benchmarks.jobs.stored_models import find_training, open_store
     from earlyrobust.stored import load_model
@@ -274,7 +274,7 @@ def results(out: str | Path = "results") -> Results:
     Args:
         out: the folder.
     Raises:
-        ValueError: where there is no such folder.
+        ValueError: if there is no such folder.
     """
     from benchmarks.jobs.stored_models import open_store
     from earlyrobust.returned import Results

@@ -35,7 +35,7 @@ class Training:
         """The trained classifier of transformers, in eval mode; `model.tokenizer` is its tokenizer.
 
         Raises:
-            RuntimeError: where the training did not finish, or the weights are not those that were trained.
+            RuntimeError: if the training did not finish, or the weights are not those that were trained.
         """
         from earlyrobust.stored import load_model
 

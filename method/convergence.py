@@ -1,4 +1,4 @@
-"""When the ticket has settled: three rules over the masks at the boundaries of mini-epochs."""
+"""Decide when the ticket has converged: three rules on the masks at the boundaries of mini-epochs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Mask = TypeVar("Mask")
 
 
 class Convergence(Generic[Mask]):
-    """Observe the mask at every boundary, from the first on, and tell when it has settled.
+    """Observe the mask at every boundary, from the first on, and decide when the masks have converged.
 
     "consecutive": `patience` times in a row the mask is within gamma of the one before it (Xi et al. 2022).
     "anchor": some mask has the next `patience` masks all within gamma (WooooDyy/EarlyRobust).
     "fifo": the newest of `patience` masks is within gamma of the older ones (You et al. 2020).
-    Heads and neurons must both be within, strictly. The mask of boundary 0, before training, is not observed.
+    Heads and neurons must both be strictly within gamma. The mask of boundary 0, before training, is not observed.
 
     Attributes:
-        distance: how far two masks are apart, (heads, neurons).
-        settled_at: the boundary, from 1, at which it was settled, or None.
-        drawn: the boundary whose mask is drawn: the last one, or with `draw_at` "first" the one that opened the run. By
+        distance: function that returns the distance of two masks, (heads, neurons).
+        settled_at: the boundary, from 1, at which the rule was met, or None.
+        drawn: the boundary of the mask that is drawn: the last one, or the first of the run with `draw_at` "first". By
             default "anchor" draws the first, the others the last.
         distances: of each mask to the one before it, (heads, neurons), from the second boundary on.
     """
@@ -47,7 +47,7 @@ class Convergence(Generic[Mask]):
         self.settled_at: int | None = None
 
     def observe(self, mask: Mask) -> bool:
-        """Take the next boundary's mask; True from the boundary on at which the rule is met."""
+        """Take the next boundary's mask; return True from the boundary on at which the rule is met."""
         if self.masks:
             self.distances.append(self.distance(self.masks[-1], mask))
         self.masks.append(mask)
@@ -64,17 +64,17 @@ class Convergence(Generic[Mask]):
 
     @property
     def drawn(self) -> int | None:
-        """The boundary to draw from once settled."""
+        """The boundary to draw from, once the rule is met."""
         return self.settled_at if self.draw_at == "last" else self.first
 
     @property
     def first(self) -> int | None:
-        """The boundary that opened the settled run."""
+        """The first boundary of the run that met the rule."""
         return None if self.settled_at is None else self.settled_at - self._reach
 
     @property
     def _reach(self) -> int:
-        """Boundaries between the mask that opens a run and the one that ends it."""
+        """Number of boundaries from the first mask of a run to the last."""
         return self.patience - 1 if self.rule == "fifo" else self.patience
 
     def _met(self) -> bool:

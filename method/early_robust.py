@@ -1,5 +1,6 @@
-"""EarlyRobust: robust early-bird tickets. Search, by default under FreeLB, until masks settle; draw, rewind, prune,
-fine-tune.
+"""EarlyRobust: robust early-bird tickets.
+
+Search, by default under FreeLB, until the masks converge; draw, rewind, prune, fine-tune.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from method.convergence import Convergence, DrawAt, StopRule
 
 LEAST_MINI_EPOCH_UPDATES = 10
 
-# What the released scripts run with: fine-tuning without decay and warm-up; a whole epoch of search, unshuffled and
-# without segment ids, the ticket drawn by hand at 0.20 epoch from quantile masks.
+# The settings of the released scripts: fine-tuning without decay and warm-up; a whole epoch of search, unshuffled and
+# without segment ids, with the ticket drawn at a fixed 0.20 epoch from quantile masks.
 RELEASED: Mapping[str, Any] = {
     "weight_decay": 0.0,
     "warmup_ratio": 0.0,
@@ -52,7 +53,7 @@ Lacking = Literal["initialisation", "structure", "structure_as_released"]
 
 
 def _search() -> FreeLB:
-    """FreeLB as the search runs it: K = 5, small steps, fresh dropout, one epoch's schedule."""
+    """FreeLB for the search: K = 5, small steps, fresh dropout, a schedule of one epoch."""
     return FreeLB(epochs=1, ascent=Ascent(steps=5, step_size=0.01, init_magnitude=0.05), dropout="fresh")
 
 
@@ -61,41 +62,42 @@ class EarlyRobust(Defense, key="early_robust"):
     """Learn importance coefficients under an adversarial loss for a fraction of an epoch, then fine-tune the ticket.
 
     Attributes:
-        search: the defense whose objective shapes the ticket, with its own learning rate, decay and warm-up; its
+        search: the defense with the objective of the search, with its own learning rate, decay and warm-up; its
             `epochs` is the horizon of the search's schedule, which stays one epoch however early the search stops. Any
-            of one stage will do; the paper's is FreeLB.
+            defense of one stage can be used; the paper uses FreeLB.
         lambda_heads, lambda_neurons: weights of the L1 penalty on the coefficients, added once per update.
         pruning: how much is pruned, and by which ranking.
-        mini_epoch: the masks are compared every so many epochs.
-        gamma: bound on the distance of masks, for heads and for neurons.
-        patience: how many comparisons must pass.
-        stop_rule: when the masks have settled. "consecutive": `patience` comparisons in a row are within gamma, as the
-            paper says. "anchor": some mask has the next `patience` masks within gamma, as the release does. "fifo": the
+        mini_epoch: how often the masks are compared, in epochs.
+        gamma: upper bound on the distance of masks, for heads and for neurons.
+        patience: number of comparisons that must be within gamma.
+        stop_rule: when the masks have converged. "consecutive": `patience` comparisons in a row are within gamma, as in
+            the paper. "anchor": some mask has the next `patience` masks within gamma, as in the release. "fifo": the
             newest of `patience` masks is within gamma of the older ones, as in You et al. 2020.
         draw_at: the mask that is drawn, the "last" observed or the "first" of those within gamma; None draws the first
-            under "anchor", else the last.
-        max_search_epochs: the search ends here at the latest and draws what it has, reported as not converged.
-        search_to_cap: search on to `max_search_epochs` although the masks have settled, as the release does.
-        draw_epoch: draw at this epoch of the search by hand, whatever the masks do; None leaves it to the rule.
-        decay_coefficients: whether the search's weight decay acts on the coefficients too, as in the release.
+            under "anchor", otherwise the last.
+        max_search_epochs: upper bound on the search; if it is reached, the last mask is drawn and reported as not
+            converged.
+        search_to_cap: continue to `max_search_epochs` after the masks have converged, as the release does.
+        draw_epoch: draw at this epoch of the search, whatever the masks do; None leaves it to the rule.
+        decay_coefficients: whether the search's weight decay also acts on the coefficients, as in the release.
         search_shuffle: False searches the texts in stored order, as the release does.
         search_token_types: False searches without segment ids, as the release does.
-        released_records: compare masks as the release does: those after the first update of each mini-epoch, from the
-            search's first update on, and with heads ranked within layers those of neurons alone, as the release then
-            takes heads to be equal. False compares them at the end of each mini-epoch.
+        released_records: True compares masks as the release does: those after the first update of each mini-epoch, from
+            the search's first update on; if heads are ranked within layers, it compares neurons only, since the release
+            then treats all heads as equal. False compares the masks at the end of each mini-epoch.
         ticket: "searched", or "random", which needs no search.
-        ticket_seed: decides a random ticket.
-        fine_tuning: the defense by whose objective the ticket is fine-tuned, of one stage; its schedule is this one's.
-            The paper fine-tunes plainly.
-        without: an ablation of what the ticket passes on. "initialisation": its structure, with the linear layers drawn
-            anew. "structure": the whole model, in which what the ticket prunes is drawn anew.
-            "structure_as_released": what the release does under that name: neurons pruned, heads' weights zeroed
-            crosswise and their query, key and value biases zeroed.
+        ticket_seed: seed of a random ticket.
+        fine_tuning: the defense with the objective for fine-tuning the ticket, of one stage; the schedule is that of
+            EarlyRobust. The paper uses plain fine-tuning.
+        without: an ablation that removes part of the ticket. "initialisation": keep its structure, redraw its linear
+            layers. "structure": keep the whole model, redraw what the ticket prunes. "structure_as_released": as the
+            release implements the latter: prune neurons, and zero heads' weights along the wrong axis and their query,
+            key and value biases.
 
-    Source: Xi et al., EMNLP 2022, sections 3 and 4; WooooDyy/EarlyRobust. Known for IMDB alone: learning rate, K, step
-    size, start and both lambdas (run_first_stage.sh); the same values stand in here for the other tasks.
-    Departures: fine-tuning decays and warms up as every method's does, where the release does neither (`published`);
-    where a mini-epoch would be shorter than ten updates it is ten updates, and the search may then take
+    Source: Xi et al., EMNLP 2022, sections 3 and 4; WooooDyy/EarlyRobust. Published for IMDB only: learning rate, K,
+    step size, start and both lambdas (run_first_stage.sh); here the same values are used for the other tasks.
+    Departures: fine-tuning uses the decay and warm-up of all methods, where the release uses neither (`published`);
+    a mini-epoch has at least ten updates, so that on little data the search may take
     several epochs; learnt coefficients are dropped after drawing, which equals freezing them at 1.
     """
 
@@ -146,29 +148,29 @@ class EarlyRobust(Defense, key="early_robust"):
             nested = getattr(self, name)
             require(nested.one_stage, f"EarlyRobust.{name}", "a defense of one stage", nested.key)
         unread = self.fine_tuning.schedule()
-        allowed = f"left at its default {', '.join(unread)}, for those of EarlyRobust itself count"
+        allowed = f"left at its default {', '.join(unread)}, since EarlyRobust's own values are used"
         require(unread == type(self.fine_tuning)().schedule(), "EarlyRobust.fine_tuning", allowed, unread)
 
     @property
     def needs(self) -> frozenset[Need]:  # type: ignore[override]
-        """What either objective needs."""
+        """The needs of both objectives."""
         return self.search.needs | self.fine_tuning.needs
 
     @classmethod
     def released(cls, **changes: Any) -> EarlyRobust:
-        """The settings the released scripts run with."""
+        """The settings of the released scripts."""
         return cls().changed(**{**RELEASED, **changes})
 
     def revision(self) -> int:
-        """1: without structure as released, the biases of pruned heads are zeroed too."""
+        """1: without structure as released, the biases of pruned heads are now zeroed too."""
         return 1 if self.without == "structure_as_released" else 0
 
     def update_passes(self) -> Passes | None:
-        """Those of the fine-tuning's objective; the search has its own."""
+        """Passes of the objective of fine-tuning; the search has its own."""
         return self.fine_tuning.update_passes()
 
     def cost(self) -> tuple[StageCost, ...]:
-        """The search up to its cap, where there is one, and fine-tuning of what is kept."""
+        """The search up to its upper bound, if there is one, and fine-tuning of the pruned model."""
         search = replace(self.search.cost()[-1], name="search", epochs=self.max_search_epochs, open_ended=True)
         heads, neurons = self.shares_removed
         tuning = replace(self.fine_tuning, **self.schedule()).cost()[-1]
@@ -206,12 +208,12 @@ class EarlyRobust(Defense, key="early_robust"):
 
     @property
     def shares_removed(self) -> tuple[float, float]:
-        """Shares of heads and of neurons that fine-tuning does without."""
+        """Shares of heads and of neurons removed before fine-tuning."""
         heads = 0.0 if self.without in ("structure", "structure_as_released") else self.pruning.head_sparsity
         return heads, 0.0 if self.without == "structure" else self.pruning.neuron_sparsity
 
     def _pass_on_(self, model: nn.Module, ticket: Ticket) -> None:
-        """Make the rewound model the ticket, or what an ablation leaves of it."""
+        """Turn the rewound model into the ticket, or into the ablation of it."""
         if self.without == "structure":
             redraw_removed_(model, ticket)
             return
@@ -223,17 +225,17 @@ class EarlyRobust(Defense, key="early_robust"):
             redraw_(model)
 
     def distance(self, first: Ticket, second: Ticket) -> tuple[float, float]:
-        """How far two masks of the search are apart, heads and neurons, each in [0, 1]."""
+        """The distance of two masks of the search, for heads and neurons, each in [0, 1]."""
         heads, neurons = first.distance(second)
         return (0.0 if self.released_records and self.pruning.head_scope == "layerwise" else heads), neurons
 
     def draw(self, coefficients: Coefficients) -> Ticket:
-        """The ticket of some coefficients."""
+        """Draw the ticket from coefficients."""
         return self.pruning.draw(coefficients.heads, coefficients.neurons)
 
 
 class _TicketSearch:
-    """The search's step, its boundaries and what becomes of the masks there."""
+    """The search's step, and its handling of masks at the boundaries."""
 
     def __init__(self, defense: EarlyRobust, shaping: Stage, importance: Importance):
         self.defense, self.shaping, self.importance = defense, shaping, importance
@@ -246,7 +248,7 @@ class _TicketSearch:
         self.trace["boundaries"] = []
 
     def step(self, batch: Batch) -> Tensor:
-        """The objective's gradient, then the penalty's once and undivided."""
+        """Compute the objective's gradient, then add the penalty's once, not divided by K."""
         defense = self.defense
         if not defense.search_token_types:
             batch = replace(batch, token_type_ids=None)
@@ -255,7 +257,7 @@ class _TicketSearch:
         return loss
 
     def observe(self, progress: Progress) -> bool:
-        """At a boundary, builds the masks and asks the rule; True ends the search."""
+        """At a boundary, build the masks and apply the rule; True ends the search."""
         if self.shaping.after_update is not None:
             self.shaping.after_update(progress)
         at_end = progress.update == progress.total_updates
@@ -277,7 +279,7 @@ class _TicketSearch:
         return self.by_hand is not None or (self.defense.draw_epoch is None and self.convergence.settled_at is not None)
 
     def _epoch_updates(self, progress: Progress) -> float:
-        """Updates of the epoch that mini-epochs are shares of; longer than the data's where that is too short."""
+        """Updates of the epoch that defines mini-epochs; more than the data's epoch if that is too short."""
         return max(progress.updates_per_epoch, LEAST_MINI_EPOCH_UPDATES / self.defense.mini_epoch)
 
     def _next_boundary(self, progress: Progress) -> int:
@@ -303,7 +305,7 @@ class _TicketSearch:
         )
 
     def _conclude(self, progress: Progress) -> None:
-        """Write down when the search stopped, where it draws and whether the masks had settled."""
+        """Record when the search stopped, where it draws and whether the masks had converged."""
         drawn = self.convergence.drawn
         if self.by_hand is None:
             self.trace["draw_update"] = self.boundaries[drawn - 1] if drawn else progress.update
@@ -321,7 +323,7 @@ class _TicketSearch:
         }
 
     def state(self) -> dict[str, Any]:
-        """The boundaries with the masks observed there, and the ticket drawn by hand; the rule's verdict follows."""
+        """The boundaries with the masks observed there, and the ticket of `draw_epoch`; the rule is applied again."""
         by_hand = None if self.by_hand is None else vars(self.by_hand)
         return {"boundaries": self.boundaries, "masks": [*map(vars, self.convergence.masks)], "by_hand": by_hand}
 
@@ -333,7 +335,7 @@ class _TicketSearch:
         self.by_hand = None if state["by_hand"] is None else Ticket(**state["by_hand"])
 
     def ticket(self) -> Ticket:
-        """The ticket drawn: by hand, by the rule, or at the cap."""
+        """The ticket: from `draw_epoch`, from the rule, or from the last mask at the upper bound."""
         drawn = self.convergence.drawn
         if self.by_hand is not None or drawn is None:
             return self.by_hand  # type: ignore[return-value]

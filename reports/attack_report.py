@@ -82,7 +82,7 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     Args:
         trainings: the victims' records by key; one without a record goes by the attack's own names.
     Raises:
-        ValueError: where no attack is complete.
+        ValueError: if no attack is complete.
     """
     if not any(result.complete for result in results):
         raise UserError("no stored attack is complete; repeat the command that was interrupted")

@@ -80,7 +80,7 @@ def compare(first: Path, second: Path) -> Comparison:
     """The difference B less A of every cell that both folders hold: task, defense, settings and recipe.
 
     Raises:
-        ValueError: where a folder holds no results, or the two share no cell.
+        ValueError: if a folder holds no results, or the two share no cell.
     """
     sides = [measure(*stored_results(folder)) for folder in (first, second)]
     pairs, alone = _pairs(*sides)

@@ -147,7 +147,7 @@ def parse(text: str) -> dict[str, Any] | None:
     """A table's JSON that names its sources; None for other JSON.
 
     Raises:
-        ValueError: where it is no JSON.
+        ValueError: if it is no JSON.
     """
     try:
         content = json.loads(text)

@@ -70,8 +70,8 @@ def export(
         out: the folder of results.
         defense, task, seed, key: which training; see `benchmarks.load`.
     Raises:
-        ValueError: where the folder holds anything, no training is meant, or several are.
-        RuntimeError: where the weights are not those that were trained, or cannot be written.
+        ValueError: if the folder holds anything, no training is meant, or several are.
+        RuntimeError: if the weights are not those that were trained, or cannot be written.
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"the folder {folder} is there already and not empty; give a new one with --to")

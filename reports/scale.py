@@ -190,7 +190,7 @@ def with_table(text: str, table: Table) -> str:
     """A document with the table between its two marks.
 
     Raises:
-        ValueError: where they are not there, each once.
+        ValueError: if they are not there, each once.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UserError(f"the document must hold {BEGIN} and {END}, each once and in this order")
@@ -203,7 +203,7 @@ def write_into(document: Path, table: Table) -> None:
     """Put the table into a document, in place of the one that is there.
 
     Raises:
-        ValueError: where the document is absent or has no marks.
+        ValueError: if the document is absent or has no marks.
     """
     if not document.is_file():
         raise UserError(f"the document {document} does not exist")

@@ -21,7 +21,7 @@ def verified(folder: Path) -> Table:
     """A row per thing that is wrong; `incomplete` where there is one.
 
     Raises:
-        ValueError: where the folder is no store.
+        ValueError: if the folder is no store.
     """
     store = Store(folder, writable=False)
     findings = verify(store)

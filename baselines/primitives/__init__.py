@@ -1,1 +1,1 @@
-"""The mathematics that the defenses share."""
+"""The mathematical building blocks that the defenses share."""

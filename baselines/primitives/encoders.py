@@ -1,4 +1,4 @@
-"""Where the projections of each supported encoder are: the one table that pruning and importance rest on."""
+"""Names of the projections in each supported encoder, for pruning and importance coefficients."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ KNOWN_ARCHITECTURES = tuple(ARCHITECTURES)
 
 @dataclass(frozen=True)
 class Layer:
-    """One encoder layer's parts, as the model holds them now (pruned or not)."""
+    """The parts of one encoder layer, as they are in the model now (pruned or not)."""
 
     architecture: Architecture
     module: nn.Module
@@ -92,10 +92,10 @@ ROLES = ("query", "key", "value", "attention_output", "intermediate", "output")
 
 
 def architecture_of(model: nn.Module) -> Architecture:
-    """The table's row for a model.
+    """The table's entry for a model.
 
     Raises:
-        ValueError: for an architecture the table does not hold, naming those it does.
+        ValueError: for an unsupported architecture; the message names the supported ones.
     """
     kind = model.config.model_type  # type: ignore[union-attr]
     if kind not in ARCHITECTURES:
@@ -125,7 +125,7 @@ def shape_of(model: nn.Module) -> tuple[int, int, int]:
 
 
 def masked_linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
-    """The named linear layers RobusT masks: six per layer and the pooler (73 for BERT-base)."""
+    """The named linear layers that RobusT masks: six per layer and the pooler (73 for BERT-base)."""
     architecture = architecture_of(model)
     for number, layer in enumerate(layers_of(model)):
         for role in ROLES:
@@ -135,7 +135,7 @@ def masked_linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
 
 @contextmanager
 def only_first_layer(model: nn.Module) -> Iterator[nn.Module]:
-    """The encoder with its embeddings and first layer alone, while entered; the layers stay the model's own."""
+    """Reduce the encoder to its embeddings and first layer while entered; the layer objects stay the same."""
     path, _, name = architecture_of(model).layers.rpartition(".")
     owner, layers = model.get_submodule(path), model.get_submodule(f"{path}.{name}")
     setattr(owner, name, layers[:1])  # type: ignore[index]

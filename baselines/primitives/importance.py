@@ -26,13 +26,13 @@ class Coefficients:
 
 
 class Importance:
-    """Coefficients, all 1 at first, that scale each head's context and each neuron's activation.
+    """Coefficients, initially 1, that scale each head's context and each neuron's activation.
 
-    A head's context is scaled before the output projection, a neuron's activation before the second linear layer, by
-    forward pre-hooks and out of place; neither bias is scaled. Fused attention stays in use. On a pruned model the
+    Forward pre-hooks scale a head's context before the output projection and a neuron's activation before the second
+    linear layer, out of place; no bias is scaled. Fused attention stays in use. On a pruned model the
     coefficients keep their unpruned shape, and those of removed structures get no gradient.
 
-    The coefficients are float32 always: they move by about a learning rate per update, which half precision loses.
+    The coefficients are always float32: an update changes them by about a learning rate, too little for half precision.
     Source: Chen et al. 2021 (EarlyBERT), Xi et al. 2022, section 3.1; the releases scale attention probabilities,
     which is the same product.
     """
@@ -44,7 +44,7 @@ class Importance:
         self.heads = nn.Parameter(torch.ones(layers, heads, device=device))
         self.neurons = nn.Parameter(torch.ones(layers, neurons, device=device))
         kept = kept_of(model)
-        # Indices on the device: a list would be copied there in every pass, which waits for it.
+        # Indices on the device: a list would be copied there in every pass, and the copy waits for the GPU.
         self._kept_heads = [torch.tensor(each, dtype=torch.long, device=device) for each in kept.heads]
         self._kept_neurons = [torch.tensor(each, dtype=torch.long, device=device) for each in kept.neurons]
         self._width = head_width(model)
@@ -72,17 +72,17 @@ class Importance:
         return heads * self.heads.abs().sum() + neurons * self.neurons.abs().sum()
 
     def snapshot(self) -> Coefficients:
-        """Copies on the CPU, which later updates do not reach."""
+        """Copy the coefficients to the CPU; later updates do not change the copy."""
         return Coefficients(*(value.detach().to("cpu", copy=True) for value in self.parameters()))
 
     def remove(self) -> None:
-        """Take the hooks off; the model is stock again and computes as with coefficients of 1."""
+        """Remove the hooks; the model then computes as with coefficients of 1."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
 
     def fold_(self) -> None:
-        """Multiply the coefficients into the weights they act on and take the hooks off; the logits stay."""
+        """Multiply the coefficients into the weights they act on and remove the hooks; the logits do not change."""
         with torch.no_grad():
             for number, layer in enumerate(layers_of(self.model)):
                 heads = self.heads[number][self._kept_heads[number]].repeat_interleave(self._width)

@@ -1,4 +1,4 @@
-"""Bounds on information: InfoBERT's on what tokens say and anchors share, RIFT's on what is kept within a class."""
+"""Bounds on information: InfoBERT's on tokens and anchors, RIFT's within a class."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ PROJECTOR_WIDTH, PROJECTED = 512, 256
 DRAWN_WIDTH = 512
 LEAST_SCORE = -1e9
 
-# Rows are looked up with `embedding`: unlike indexing's, its gradient is added up in the same order every time. How
-# many tokens there are is known on the device alone: shapes are those of the padded batch, or the host would wait.
+# Rows are looked up with `embedding`: unlike that of indexing, its gradient is summed in the same order every time. The
+# number of tokens is known on the GPU only: shapes are those of the padded batch, otherwise the CPU would wait.
 
 
 def token_draws(mask: Tensor, generator: torch.Generator) -> Tensor:
-    """A random number for each token, (B, L) in [0, 1), which does not depend on how far the texts are padded.
+    """A random number for each token, (B, L) in [0, 1), independent of the amount of padding.
 
     Args:
-        mask: (B, L), for its shape. generator: of the mask's device.
+        mask: (B, L), only its shape is used. generator: on the mask's device.
     """
     texts, tokens = mask.shape
     width = DRAWN_WIDTH * -(-tokens // DRAWN_WIDTH)
@@ -34,21 +34,21 @@ def bottleneck_bound(features: Tensor, mask: Tensor, generator: torch.Generator)
 
     Args:
         features: (B, L, D) output of the embedding layer. mask: (B, L), 1 on real tokens.
-        generator: draws the partners, with replacement; a token may meet itself.
-    Source: AI-secure/InfoBERT, CLUB in "version 6": a Gaussian of unit variance, nothing trained. Its mean over draws
-    is the trace of the rows' biased covariance.
+        generator: draws the partners, with replacement; a token may be paired with itself.
+    Source: AI-secure/InfoBERT, CLUB in "version 6": a Gaussian of unit variance, with nothing trained. Its mean over
+    draws is the trace of the rows' biased covariance.
     """
     real = mask.bool().flatten()  # (N,), N = B L
     count = real.sum()
     rows = features.flatten(0, 1).masked_fill(~real.unsqueeze(-1), 0.0)  # (N, D)
     drawn = (token_draws(mask, generator).flatten() * count).long().minimum(count - 1)
-    partners = torch.searchsorted(real.cumsum(0), drawn + 1)  # where the drawn one of the real tokens stands
+    partners = torch.searchsorted(real.cumsum(0), drawn + 1)  # positions of the drawn tokens among all rows
     distances = (rows - embedding(partners, rows)).square().sum(-1)
     return 0.5 * (distances * real).sum() / count
 
 
 def anchors(grad: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
-    """Tokens whose gradient is neither useless nor fragile.
+    """Select the tokens with gradients that are neither too small (useless) nor too large (fragile).
 
     Args:
         grad: (B, L, D), gradient by the perturbation. mask: (B, L), 1 on real tokens.
@@ -74,9 +74,9 @@ class Critic(nn.Module):
         self.score = nn.Linear(CRITIC_WIDTH, 1)
 
     def forward(self, local: Tensor, whole: Tensor) -> Tensor:
-        """Scores (..., N, N) of all pairs of `local` and `whole`, each (..., N, D): [a, b] is whole a with local b.
+        """Scores (..., N, N) of all pairs of `local` and `whole`, each (..., N, D): [a, b] pairs whole a with local b.
 
-        The first layer is applied to each half once and added, not to every concatenation.
+        The first layer is applied once to each half and the results are added; no pair is concatenated.
         """
         width = local.shape[-1]
         from_local = nn.functional.linear(local, self.hidden.weight[:, :width])
@@ -86,12 +86,12 @@ class Critic(nn.Module):
 
 
 def nce_bound(scores: Tensor, used: Tensor | None = None) -> Tensor:
-    """Lower bound on mutual information from scores (..., N, N), diagonal pairs being true; shape (...), at most log N.
+    """Lower bound on mutual information from scores (..., N, N) with true pairs on the diagonal; (...), at most log N.
 
     The log-sum runs over the token features of a fixed text feature (the last dimension).
 
     Args:
-        used: (..., N) bool, the pairs there are; all where it is left out, and 0 is the bound of none.
+        used: (..., N) bool, the pairs that exist; None means all. The bound of no pairs is 0.
     """
     if used is None:
         used = torch.ones_like(scores[..., 0], dtype=torch.bool)
@@ -102,19 +102,19 @@ def nce_bound(scores: Tensor, used: Tensor | None = None) -> Tensor:
 
 
 def most_anchors(tokens: int, low: float, high: float) -> int:
-    """The most anchors that a text of at most so many tokens has; see `anchors`."""
+    """The maximum number of anchors in a text of `tokens` tokens; see `anchors`."""
     return max(math.ceil(high * length) - math.ceil(low * length) for length in range(tokens + 1))
 
 
 def anchored_bound(
     critic: Critic, local: Tensor, whole: Tensor, chosen: Tensor, chunk: int, most: int, generator: torch.Generator
 ) -> Tensor:
-    """Mean of `nce_bound` over chunks of anchored tokens in a random order, shape (); 0 where there are none.
+    """Mean of `nce_bound` over chunks of anchored tokens in a random order, shape (); 0 if there are none.
 
     Args:
         local: (B, L, D) token features. whole: (B, D) text features. chosen: (B, L) bool.
-        chunk: pairs compared with each other; the last chunk may be smaller and counts as much as the others.
-        most: anchors of a text; none has more.
+        chunk: number of pairs compared with each other; a smaller last chunk has the same weight as the others.
+        most: maximum number of anchors in a text.
     """
     texts, tokens = chosen.shape
     places = chunk * -(-texts * most // chunk)
@@ -129,7 +129,7 @@ def anchored_bound(
 
 
 class ClassProjectors(nn.Module):
-    """For each class, a projector of the student's text features and one of the teacher's: D -> 512 ReLU -> 256.
+    """One projector of the student's text features and one of the teacher's for each class: D -> 512 ReLU -> 256.
 
     Source: Dong et al. 2021 (RIFT), and dongxinshuai/RIFT-NeurIPS2021.
     """
@@ -140,7 +140,7 @@ class ClassProjectors(nn.Module):
         self.teachers = nn.ModuleList(_projector(width) for _ in range(classes))
 
     def forward(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-        """Scores (C, B, B) of features (B, D): [c, i, j] is the student's text i with the teacher's text j."""
+        """Scores (C, B, B) of features (B, D): [c, i, j] pairs the student's text i with the teacher's text j."""
         scores = []
         for of_student, of_teacher in zip(self.students, self.teachers, strict=True):
             rows, columns = normalize(of_student(student), dim=-1), normalize(of_teacher(teacher), dim=-1)
@@ -153,14 +153,14 @@ def _projector(width: int) -> nn.Module:
 
 
 def loss_within_classes(scores: Tensor, labels: Tensor) -> Tensor:
-    """Noise-contrastive loss whose negatives are of the same class, shape (): log n less it bounds I(S; T | Y).
+    """Noise-contrastive loss with negatives of the same class, shape (); log n minus the loss bounds I(S; T | Y).
 
-    For each of the teacher's texts j, minus the log of its own student's share among the students of its class; the
-    mean over the texts of a class, then over the classes that are present.
+    For each text j of the teacher: minus the log of the softmax weight of the student's text j among the student's
+    texts of that class. Averaged over the texts of a class, then over the classes in the batch.
 
     Args:
         scores: (C, B, B), [c, i, j] as `ClassProjectors` gives them. labels: (B,) in [0, C).
-    Source: Dong et al. 2021 (RIFT). Departures: the release cuts a batch into equal parts and takes each for a class,
+    Source: Dong et al. 2021 (RIFT). Departures: the release cuts a batch into equal parts and treats each as a class,
     which mixes classes in an uneven batch; here the labels decide.
     """
     members = labels == torch.arange(len(scores), device=labels.device).view(-1, 1)  # (C, B)

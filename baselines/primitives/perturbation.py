@@ -1,4 +1,4 @@
-"""Perturbations of word embeddings: where they start, how they climb, and the forward pass that takes them.
+"""Perturbations of word embeddings: their start, their ascent steps, and the forward pass with them.
 
 The perturbation is added to the word embeddings, before positions, segments, LayerNorm and dropout, on every real
 token, [CLS] and [SEP] included. Norms are per text over all its tokens and dimensions, or per token where asked.
@@ -26,7 +26,7 @@ SMALLEST_NORM = 1e-8
 
 @dataclass(frozen=True)
 class Ascent:
-    """How a perturbation is found.
+    """Settings of the gradient ascent that finds a perturbation.
 
     Attributes:
         steps: the method's K, 0 or more.
@@ -34,7 +34,7 @@ class Ascent:
         init_magnitude: scale of the random start; 0 starts at the clean text exactly.
         max_norm: radius of the ball around the clean text, or None for no bound. The start is not projected.
         norm: "l2" over a text, or "linf" over its entries.
-        unit: what has a norm of its own, a "text" or each "token" of it.
+        unit: whether each "text" or each "token" has its own norm.
 
     Source: Zhu et al. 2020 (FreeLB), Algorithm 1 and the released code.
     """
@@ -75,9 +75,9 @@ class Ascent:
         """One normalised ascent step, projected back into the ball.
 
         A text (or token) whose gradient is zero or not finite keeps its perturbation.
-
+        A text (or token) with a gradient that is zero or not finite keeps its perturbation.
         Args:
-            delta: (B, L, D). grad: (B, L, D), gradient of the loss by `delta`, of any positive scale.
+            delta: (B, L, D). grad: (B, L, D), gradient of the loss with respect to `delta`, of any positive scale.
             mask: (B, L), 1 on real tokens.
         Returns:
             (B, L, D) float32, detached, zero on padding.
@@ -106,7 +106,7 @@ class Ascent:
 
 
 def embed(model: nn.Module, batch: Batch) -> Tensor:
-    """Word embeddings of a batch, (B, L, D), with a fresh graph to the embedding table."""
+    """Word embeddings of a batch, (B, L, D), with a new graph to the embedding table."""
     return model.get_input_embeddings()(batch.input_ids)  # type: ignore[operator]
 
 
@@ -116,10 +116,10 @@ def forward(model: nn.Module, embedded: Tensor, batch: Batch, **options: Any) ->
 
 
 class DropoutReplay:
-    """Make every forward pass of one update draw the same dropout masks, or leave each its own.
+    """Make all forward passes of one update draw the same dropout masks ("shared") or different ones ("fresh").
 
-    "shared" keeps the random state at the first `rewind` and restores it at every later one. After the last pass the
-    state is left advanced. Source: Zhu et al. 2020, section 3.3.
+    "shared" saves the random state at the first `rewind` and restores it at every later one. After the last pass the
+    random state stays where the pass left it. Source: Zhu et al. 2020, section 3.3.
     """
 
     def __init__(self, mode: DropoutMode, device: torch.device):
@@ -127,7 +127,7 @@ class DropoutReplay:
         self._is_kept = False
 
     def rewind(self) -> None:
-        """To be called before each forward pass."""
+        """Prepare the next forward pass; to be called before each one."""
         if self._shared:
             on_the_host(self._restore if self._is_kept else self._keep)
             self._is_kept = True

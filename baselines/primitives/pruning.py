@@ -1,4 +1,4 @@
-"""Tickets: which heads and neurons are kept, how they are chosen from scores, and their physical removal."""
+"""Tickets: which heads and neurons are kept, how scores choose them, and their physical removal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baselines.validation import UserError, require
 Scope = Literal["global", "layerwise"]
 MaskRule = Literal["rank", "quantile"]
 
-# Shares of neurons that EarlyRobust prunes, task by task. Source: Xi et al. 2022, section 4.
+# Shares of neurons that EarlyRobust prunes, for each task. Source: Xi et al. 2022, section 4.
 TASK_SPARSITIES = {
     "imdb": {"neuron_sparsity": 0.4},
     "ag_news": {"neuron_sparsity": 0.2},
@@ -39,7 +39,7 @@ class Ticket:
     neurons: Tensor
 
     def distance(self, other: Ticket) -> tuple[float, float]:
-        """Share of differing entries, for heads and for neurons, each in [0, 1].
+        """Share of entries that differ, for heads and for neurons, each in [0, 1].
 
         Source: You et al. 2020; Xi et al. 2022, section 3.2.
         """
@@ -53,16 +53,16 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Kept:
-    """Kept indices per layer, the form a pruned model carries in its configuration."""
+    """Kept indices per layer, as a pruned model stores them in its configuration."""
 
     heads: list[list[int]]
     neurons: list[list[int]]
 
 
 def pruned_count(total: int, sparsity: float) -> int:
-    """How many of `total` scores the linear-interpolated `sparsity` quantile and a strict comparison prune.
+    """How many of `total` scores lie below the linear-interpolated `sparsity` quantile.
 
-    floor(sparsity * (total - 1)) + 1 where no two scores are equal; 0 at sparsity 0, where the release prunes one.
+    floor(sparsity * (total - 1)) + 1 if no two scores are equal; 0 at sparsity 0, where the release prunes one.
     """
     return 0 if sparsity == 0 else math.floor(sparsity * (total - 1)) + 1
 
@@ -80,14 +80,14 @@ def keep_top(
     Args:
         scores: (layers, n), importance of each structure.
         sparsity: share to prune, in [0, 1).
-        scope: rank all layers together, or each by itself.
-        rule: "rank" prunes exactly `pruned_count` scores, equal ones by position; "quantile" prunes what is not above
-            the quantile, so all that equal it (the releases).
-        at_least_one: keep every layer's largest score, pruning the same number elsewhere (global scope).
+        scope: rank all layers together, or each layer separately.
+        rule: "rank" prunes exactly `pruned_count` scores, and equal scores by position; "quantile" prunes everything
+            that is not above the quantile, so also all scores equal to it (as in the releases).
+        at_least_one: keep every layer's largest score, and prune the same number elsewhere (global scope).
     Returns:
         (layers, n) bool on the CPU, True where kept.
     Raises:
-        ValueError: where the sparsity leaves no score for some layer that must keep one.
+        ValueError: if the sparsity leaves no score for some layer that must keep one.
     Source: Xi et al. 2022, section 3.3, and WooooDyy/EarlyRobust, pruning_utils.py.
     """
     layers, width = scores.shape
@@ -116,10 +116,10 @@ def _keep_row(values: np.ndarray, sparsity: float, rule: MaskRule) -> np.ndarray
 
 
 def _keep_with_survivors(values: np.ndarray, sparsity: float, rule: MaskRule) -> np.ndarray:
-    """The global mask under the rule that every layer keeps its largest entry.
+    """The global mask in which every layer keeps its largest entry.
 
-    "quantile" lifts a dead layer's largest entry to infinity and starts over, as the release does; "rank" exchanges it
-    for the smallest entry of a layer that keeps more than one. The number pruned stays the same.
+    "quantile" sets the largest entry of an empty layer to infinity and starts again, as the release does; "rank" swaps
+    it with the smallest entry of a layer that keeps more than one. The number pruned stays the same.
     """
     if rule == "quantile":
         values = values.copy()
@@ -143,7 +143,7 @@ class Pruning:
 
     Attributes:
         head_sparsity, neuron_sparsity: shares to prune, in [0, 1).
-        head_scope, neuron_scope: rank structures over all layers or within each.
+        head_scope, neuron_scope: rank structures over all layers or within each layer.
         mask_rule: how equal scores are treated; see `keep_top`.
     """
 
@@ -158,7 +158,7 @@ class Pruning:
             require(0 <= getattr(self, name) < 1, f"Pruning.{name}", "in [0, 1)", getattr(self, name))
 
     def draw(self, heads: Tensor, neurons: Tensor) -> Ticket:
-        """The ticket of scores (layers, H) and (layers, F); every layer keeps a head, but may lose all neurons."""
+        """Draw a ticket from scores (layers, H) and (layers, F); each layer keeps a head, but may lose all neurons."""
         rule = self.mask_rule
         return Ticket(
             keep_top(heads, self.head_sparsity, scope=self.head_scope, rule=rule, at_least_one=True),
@@ -174,14 +174,14 @@ def random_coefficients(model: nn.Module, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def tied_at_threshold(scores: Tensor, kept: Tensor) -> int:
-    """Kept scores that equal the largest pruned one: how many places only the order of entries decided."""
+    """Number of kept scores equal to the largest pruned one: only the order of entries decided between them."""
     if bool(kept.all()):
         return 0
     return int((scores[kept] == scores[~kept].max()).sum())
 
 
 def kept_of(model: nn.Module) -> Kept:
-    """Which heads and neurons a model still has; all of them in a model that was never pruned."""
+    """The heads and neurons that a model still has; all of them if it was never pruned."""
     layers, heads, neurons = shape_of(model)
     config = model.config
     return Kept(
@@ -193,12 +193,12 @@ def kept_of(model: nn.Module) -> Kept:
 def prune_(model: nn.Module, ticket: Ticket) -> None:
     """Remove what the ticket does not keep, by slicing six linear layers in each encoder layer.
 
-    The kept indices go into the model's configuration (`kept_heads`, `kept_neurons`), from which `reshape_` rebuilds
-    the shapes. The scale of attention scores, 1 / sqrt(head width), does not change. A layer may lose all neurons: its
-    feed-forward output is then the bias. Source: Xi et al. 2022, section 3.3; Prasanna et al. 2020.
+    The kept indices are stored in the model's configuration (`kept_heads`, `kept_neurons`), from which `reshape_`
+    rebuilds the shapes. The scale of attention scores, 1 / sqrt(head width), does not change. A layer may lose all
+    neurons: its feed-forward output is then the bias. Source: Xi et al. 2022, section 3.3; Prasanna et al. 2020.
 
     Raises:
-        ValueError: where the ticket's shape is not the model's, the model is pruned already, or a layer keeps no head.
+        ValueError: if the ticket's shape is not the model's, the model is pruned already, or a layer keeps no head.
     """
     layers, heads, neurons = shape_of(model)
     shapes = (tuple(ticket.heads.shape), tuple(ticket.neurons.shape))
@@ -227,7 +227,7 @@ def prune_(model: nn.Module, ticket: Ticket) -> None:
 
 
 def reshape_(model: nn.Module, kept: Kept) -> None:
-    """Give an unpruned model the shapes of a pruned one, with the weights that happen to stand there."""
+    """Give an unpruned model the shapes of a pruned one; the values of the weights have no meaning yet."""
     layers, heads, neurons = shape_of(model)
     masks = (torch.zeros(layers, heads, dtype=torch.bool), torch.zeros(layers, neurons, dtype=torch.bool))
     for mask, indices in zip(masks, (kept.heads, kept.neurons), strict=True):
@@ -239,7 +239,7 @@ def reshape_(model: nn.Module, kept: Kept) -> None:
 
 
 def _note(model: nn.Module, kept: Kept) -> None:
-    """Tell the attention modules their number of heads, and the configuration what is kept."""
+    """Set the number of heads of the attention modules, and store what is kept in the configuration."""
     width = head_width(model)
     for layer, indices in zip(layers_of(model), kept.heads, strict=True):
         sizes = {
@@ -268,7 +268,7 @@ def _keep_inputs(linear: nn.Linear, columns: Tensor) -> None:
 
 
 def _sliced(parameter: nn.Parameter, dimension: int, indices: Tensor) -> nn.Parameter:
-    """A contiguous copy of a slice, trainable where the whole was."""
+    """A contiguous copy of a slice, trainable if the whole was."""
     return nn.Parameter(
         parameter.detach().index_select(dimension, indices).clone(), requires_grad=parameter.requires_grad
     )

@@ -1,4 +1,4 @@
-"""Weights drawn anew, for ablations that ask what a ticket owes to its weights and what to its structure."""
+"""Redraw weights, for ablations that separate the effect of a ticket's weights from that of its structure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ PROJECTIONS = ("query", "key", "value")
 
 @torch.no_grad()
 def redraw_(model: nn.Module) -> None:
-    """Draw the six linear layers of each encoder layer and the pooler anew: weights N(0, 0.02), biases 0.
+    """Redraw the six linear layers of each encoder layer and the pooler: weights N(0, 0.02), biases 0.
 
-    Embeddings, LayerNorms and the classifier stay. The shapes are those the model has, pruned or not; the draw is from
-    the global random state. Source: WooooDyy/EarlyRobust, the ticket without initialisation of Xi et al. 2022, Table 4.
+    Embeddings, LayerNorms and the classifier do not change. The shapes are those of the model, pruned or not; the
+    global random state is used.
+    Source: WooooDyy/EarlyRobust, the ticket without initialisation of Xi et al. 2022, Table 4.
     """
     for _, linear in masked_linears(model):
         linear.weight.normal_(0, REDRAWN_STD)
@@ -26,11 +27,11 @@ def redraw_(model: nn.Module) -> None:
 
 @torch.no_grad()
 def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
-    """Draw anew exactly what `prune_` would remove, in a model that keeps its size: weights N(0, 0.02), biases 0.
+    """Redraw exactly what `prune_` would remove, in a model that keeps its size: weights N(0, 0.02), biases 0.
 
-    Rows and biases of pruned heads in query, key and value, their columns in the attention output; rows and biases of
-    pruned neurons in the intermediate layer, their columns in the layer after it. All else stays. The draw is from the
-    global random state. Source: the ticket without structure of Xi et al. 2022, Table 4.
+    For pruned heads: their rows and biases in query, key and value, and their columns in the attention output. For
+    pruned neurons: their rows and biases in the intermediate layer, and their columns in the layer after it. Nothing
+    else changes. The global random state is used. Source: the ticket without structure of Xi et al. 2022, Table 4.
     """
     width = head_width(model)
     for layer, heads, neurons in zip(layers_of(model), ticket.heads, ticket.neurons, strict=True):
@@ -44,10 +45,10 @@ def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
 
 @torch.no_grad()
 def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
-    """Set weights of pruned heads to zero along the wrong axis: what the release does without structure.
+    """Set weights of pruned heads to zero along the wrong axis, as the release does for "without structure".
 
-    Input columns of query, key and value and output rows of the attention output, where the heads are not. The biases
-    of query, key and value are zeroed where the heads are; that of the attention output stays.
+    It zeroes input columns of query, key and value, and output rows of the attention output; the heads lie along the
+    other axis. The biases of query, key and value are zeroed in the right places; that of the attention output stays.
     Source: WooooDyy/EarlyRobust, second_stage.py, and its modeling_bert.py.
     """
     width = head_width(model)
@@ -63,13 +64,13 @@ def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
 
 
 def _redraw_rows(linear: nn.Linear, chosen: Tensor) -> None:
-    """Draw the chosen outputs' weights anew and zero their biases; `chosen` is (outputs,) bool."""
+    """Redraw the weights of the chosen outputs and zero their biases; `chosen` is (outputs,) bool."""
     rows = chosen.to(linear.weight.device)
     linear.weight[rows] = torch.randn_like(linear.weight[rows]) * REDRAWN_STD
     linear.bias[rows] = 0
 
 
 def _redraw_columns(linear: nn.Linear, chosen: Tensor) -> None:
-    """Draw the weights of the chosen inputs anew; `chosen` is (inputs,) bool."""
+    """Redraw the weights of the chosen inputs; `chosen` is (inputs,) bool."""
     columns = chosen.to(linear.weight.device)
     linear.weight[:, columns] = torch.randn_like(linear.weight[:, columns]) * REDRAWN_STD

@@ -1,6 +1,7 @@
-"""Substitution made smooth: a token stands anywhere in the convex hull of its substitutes' embeddings.
+"""Smooth substitution: a token becomes a point in the convex hull of its substitutes' embeddings.
 
-A point of the hull is a weight for each substitute; an adversary climbs by the scores whose softmax the weights are.
+A point of the hull is given by a weight for each substitute. The weights are the softmax of scores; an adversary climbs
+along the gradient of the scores.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from baselines.validation import UserError
 
 Backward = Literal["input", "full"]
 
-UNAVAILABLE = -500.0  # as RIFT's release scores an empty slot; its softmax is 0 in float32, its entropy finite
+UNAVAILABLE = -500.0  # score of an empty slot, as in RIFT's release: its softmax is 0 in float32, its entropy finite
 
 
 def substitutes_of(batch: Batch) -> Tensor:
     """The batch's substitutes, (B, L, S).
 
     Raises:
-        ValueError: where the batch was made for a defense that does not need them.
+        ValueError: if the batch was made for a defense that does not need them.
     """
     if batch.substitutes is None:
         raise UserError("this defense needs batches with substitutes, got one without; put Substitutes() in its needs")
@@ -40,11 +41,11 @@ def available(substitutes: Tensor) -> Tensor:
 
 
 def start_scores(usable: Tensor, mask: Tensor, magnitude: float) -> Tensor:
-    """Random scores to climb from, (B, L, S), a leaf that requires its gradient.
+    """Random start scores, (B, L, S), a leaf tensor that requires its gradient.
 
     Args:
         usable: (B, L, S) bool. mask: (B, L), 1 on real tokens.
-        magnitude: multiple of the standard deviation sqrt(2 / (tokens x slots)); 0 starts at even weights.
+        magnitude: multiple of the standard deviation sqrt(2 / (tokens x slots)); 0 starts at equal weights.
     Departures: the tokens of each text are counted; the releases count the padding too.
     """
     draw = torch.randn if magnitude > 0 else torch.zeros
@@ -54,22 +55,22 @@ def start_scores(usable: Tensor, mask: Tensor, magnitude: float) -> Tensor:
 
 
 def hull_weights(scores: Tensor, usable: Tensor) -> Tensor:
-    """Weights (B, L, S) of the substitutes: 0 or more, a sum of 1 over S, exactly 0 where nothing is available."""
+    """Weights (B, L, S) of the substitutes: 0 or more, sum 1 over S, exactly 0 for unavailable slots."""
     return scores.masked_fill(~usable, UNAVAILABLE).softmax(-1)
 
 
 def entropy(scores: Tensor, usable: Tensor) -> Tensor:
-    """Entropy of the weights in nats, (B, L); 0 where one word has it all."""
+    """Entropy of the weights in nats, (B, L); 0 if one word has all the weight."""
     logs = scores.masked_fill(~usable, UNAVAILABLE).log_softmax(-1)
     return -(logs.exp() * logs).sum(-1)
 
 
 def scores_gradient(model: nn.Module, loss: Tensor, scores: Tensor, backward: Backward) -> Tensor:
-    """d loss / d scores, (B, L, S), with zeros for a text in which an entry is not finite.
+    """d loss / d scores, (B, L, S), set to zero for a text with an entry that is not finite.
 
     Args:
-        backward: "input" for the scores alone; "full" computes the parameters' gradients too and throws them away.
-            These are empty before and after.
+        backward: "input" computes the scores' gradient only; "full" also computes the parameters' gradients and
+            discards them. The parameters have no gradients before and after.
     """
     if backward == "input":
         grad = torch.autograd.grad(loss, scores)[0]
@@ -89,7 +90,7 @@ def mix(weights: Tensor, vectors: Tensor) -> Tensor:
 
 
 def divergence(clean: Tensor, other: Tensor) -> Tensor:
-    """KL(softmax(clean) || softmax(other)) of logits (B, C), summed over texts, shape (); both sides carry gradient."""
+    """KL(softmax(clean) || softmax(other)) of logits (B, C), summed over texts, shape (); both carry a gradient."""
     return kl_div(other.float().log_softmax(-1), clean.float().log_softmax(-1), reduction="sum", log_target=True)
 
 
@@ -99,7 +100,7 @@ def substitute_words(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def substitute_features(model: nn.Module, batch: Batch) -> Tensor:
-    """What the embedding layer makes of each substitute in its place, (B, L, S, D): positions, LayerNorm and all."""
+    """Output of the embedding layer for each substitute in its position, (B, L, S, D), LayerNorm included."""
     others = substitutes_of(batch)
     texts, length, slots = others.shape
     ids = others.transpose(1, 2).reshape(texts * slots, length)
@@ -112,7 +113,7 @@ def substitute_features(model: nn.Module, batch: Batch) -> Tensor:
 
 @contextmanager
 def embedded_as(model: nn.Module, mixed: Tensor) -> Iterator[None]:
-    """While entered, the model's embedding layer gives `mixed` (B, L, D), whatever it is asked."""
+    """While entered, the model's embedding layer returns `mixed` (B, L, D) for any input."""
     layer: nn.Module = model.base_model.embeddings  # type: ignore[union-attr,assignment]
     handle = layer.register_forward_hook(lambda module, arguments, output: mixed)
     try:
@@ -123,7 +124,7 @@ def embedded_as(model: nn.Module, mixed: Tensor) -> Iterator[None]:
 
 @contextmanager
 def dropout_off(model: nn.Module) -> Iterator[None]:
-    """While entered, the model is in eval mode; afterwards each module is in the mode it was in."""
+    """Put the model in eval mode while entered, then restore the mode of every module."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -146,6 +147,6 @@ def read(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def text_feature(output: Any) -> Tensor:
-    """What an encoder says of whole texts, (B, D): its pooled output, or [CLS] where it has no pooler."""
+    """One feature per text, (B, D): the encoder's pooled output, or [CLS] if it has no pooler."""
     pooled = getattr(output, "pooler_output", None)
     return output.last_hidden_state[:, 0] if pooled is None else pooled

@@ -1,4 +1,4 @@
-"""Hard-concrete masks on single weights: learnt as scores, sampled while training, drawn once by magnitude."""
+"""Hard-concrete masks on single weights: learnt as scores, sampled in training, drawn once by magnitude."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOISE_EDGE = 1e-4
 
 
 def initial_score(mask: float = INITIAL_MASK) -> float:
-    """The score whose deterministic mask is `mask`: 1.6094 for 0.9."""
+    """The score with the deterministic mask `mask`: 1.6094 for 0.9."""
     stretched = (mask - STRETCH_LOW) / (STRETCH_HIGH - STRETCH_LOW)
     return math.log(stretched / (1 - stretched))
 
@@ -34,7 +34,7 @@ def sampled_mask(scores: Tensor, noise: Tensor) -> Tensor:
 
 
 def deterministic_mask(scores: Tensor) -> Tensor:
-    """The mask of evaluation, in [0, 1]; it knows no temperature."""
+    """The mask of evaluation, in [0, 1]; it does not depend on a temperature."""
     return (torch.sigmoid(scores) * (STRETCH_HIGH - STRETCH_LOW) + STRETCH_LOW).clamp(0, 1)
 
 
@@ -44,7 +44,7 @@ def expected_share(scores: Tensor) -> Tensor:
 
 
 class _Sampled(nn.Module):
-    """A weight under a sampled mask while training and the deterministic one in evaluation."""
+    """A weight times its mask: sampled in training, deterministic in evaluation."""
 
     def __init__(self, weight: Tensor):
         super().__init__()
@@ -57,7 +57,7 @@ class _Sampled(nn.Module):
 
 
 class _Fixed(nn.Module):
-    """A weight under a mask of ones and zeros."""
+    """A weight times a mask of ones and zeros."""
 
     def __init__(self, mask: Tensor):
         super().__init__()
@@ -82,11 +82,11 @@ class WeightMasks:
             self.scores.append(sampled.scores)
 
     def penalty(self) -> Tensor:
-        """Mean over the matrices of their expected share of weights, shape (); the mean of means, as released."""
+        """The expected share of kept weights per matrix, averaged over the matrices as in the release, shape ()."""
         return torch.stack([expected_share(scores) for scores in self.scores]).mean()
 
     def draw(self, sparsity: float) -> list[Tensor]:
-        """Masks of ones and zeros, one per matrix: all but the `sparsity` share of smallest scores of all together."""
+        """Masks of ones and zeros, one per matrix; the `sparsity` share of lowest scores of all matrices is pruned."""
         require(0 <= sparsity < 1, "sparsity", "in [0, 1)", sparsity)
         flat = torch.cat([scores.detach().flatten() for scores in self.scores])
         keep = round((1 - sparsity) * flat.numel())
@@ -96,13 +96,13 @@ class WeightMasks:
         return [part.view_as(scores) for part, scores in zip(mask.split(sizes), self.scores, strict=True)]
 
     def remove(self) -> None:
-        """Take the scores off; the weights are what they were."""
+        """Remove the scores; the weights are as before."""
         for linear in self.linears:
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
 
 
 class FixedMasks:
-    """Hold weights at zero where their mask is, until `bake_` leaves plain linear layers with those zeros."""
+    """Keep weights at zero where their mask is zero, until `bake_` leaves plain linear layers with those zeros."""
 
     def __init__(self, model: nn.Module, masks: list[Tensor]):
         self.linears = [linear for _, linear in masked_linears(model)]
@@ -110,6 +110,6 @@ class FixedMasks:
             parametrize.register_parametrization(linear, "weight", _Fixed(mask))
 
     def bake_(self) -> None:
-        """Write the zeros into the weights and take the masks off."""
+        """Write the zeros into the weights and remove the masks."""
         for linear in self.linears:
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)

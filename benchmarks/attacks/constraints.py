@@ -64,7 +64,7 @@ class Constraints:
         """The replacements of the word at `index` that pass, in order; all are held against the original text.
 
         Raises:
-            IndexError: where an inserted word has moved the place out of the original text, as in TextAttack.
+            IndexError: if an inserted word has moved the place out of the original text, as in TextAttack.
         """
         passed = list(replacements)
         if self._recipe.max_words_changed is not None:

@@ -25,7 +25,7 @@ class CounterFitted:
         folder: holds `paragram.npy` (V, D), `nn.npy` (V, K) with each word's nearest rows, itself first, and
             `words.json`, the V words.
     Raises:
-        ValueError: where a file is missing, cannot be read, or does not fit the others.
+        ValueError: if a file is missing, cannot be read, or does not fit the others.
 
     Source: Mrksic et al. 2016; TextAttack 0.3.11, `WordEmbedding.counterfitted_GLOVE_embedding`.
     Departures: TextAttack's pickles of cosines computed beforehand are not read; all cosines are computed here.

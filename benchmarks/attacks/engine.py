@@ -58,7 +58,7 @@ def attack_all(
             words at once.
         on_queries: told how many texts the victim read, after each round of questions; within a long text too.
     Raises:
-        ValueError: where the recipe needs what the resources lack.
+        ValueError: if the recipe needs what the resources lack.
     """
     require(in_flight >= 1, "in_flight", "1 or more", in_flight)
     resources.check(recipe)

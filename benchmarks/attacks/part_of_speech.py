@@ -217,7 +217,7 @@ class _Weights:
         """Read the three JSON files of NLTK's tagger.
 
         Raises:
-            ValueError: where one is missing or cannot be read.
+            ValueError: if one is missing or cannot be read.
         """
         try:
             weights, unambiguous, classes = (

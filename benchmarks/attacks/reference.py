@@ -40,8 +40,8 @@ def attack_all(
         seed: with the recipe and the example's id it decides all that is drawn.
         columns: names of the text columns, as recipes' column rules know them.
     Raises:
-        ValueError: where the recipe needs what the resources lack.
-        RuntimeError: where TextAttack cannot be imported.
+        ValueError: if the recipe needs what the resources lack.
+        RuntimeError: if TextAttack cannot be imported.
     """
     resources.check(recipe)
     import_textattack()

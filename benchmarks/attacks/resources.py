@@ -123,7 +123,7 @@ def offline_resources(
         assets: a folder that `earlyrobust prepare` filled, for its masked model if it holds one.
         encoder: name or folder of the backbone that encodes sentences.
     Raises:
-        ValueError: where a given file or folder does not hold what it was given for.
+        ValueError: if a given file or folder does not hold what it was given for.
     """
     tagger: Tagger = DictionaryTagger()
     textfooler = textfooler_stop_words()
@@ -157,7 +157,7 @@ def full_resources(assets: Path, recipes: Sequence[Recipe]) -> Resources:
         recipes: the attacks; the masked model is read only where one of them asks it.
     Raises:
         ValueError: naming the files that are missing or damaged.
-        RuntimeError: where TensorFlow is not installed.
+        RuntimeError: if TensorFlow is not installed.
     """
     needed = needed_for(recipes)
     require_assets(assets, needed)

@@ -94,7 +94,7 @@ class GreedySearch:
 
         Raises:
             ValueError: for a label outside the victim's classes, or where the victim answers with NaN.
-            RuntimeError: where a claimed success is not confirmed.
+            RuntimeError: if a claimed success is not confirmed.
         """
         if not 0 <= example.label < self._classes:
             raise UserError(

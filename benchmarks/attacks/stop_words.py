@@ -31,7 +31,7 @@ def textfooler_stop_words() -> StopWords:
     """TextFooler's list, read from TextAttack's source without importing it; else scikit-learn's.
 
     Raises:
-        RuntimeError: where TextAttack's recipe holds no such list.
+        RuntimeError: if TextAttack's recipe holds no such list.
     """
     spec = find_spec("textattack")
     if spec is None or spec.origin is None:

@@ -69,7 +69,7 @@ class NeighbourList:
         """Read JSON, gzipped or not: word to list of neighbours, nearest first.
 
         Raises:
-            UserError: where the file is missing or has another layout, names a word twice, or lists what is no word.
+            UserError: if the file is missing or has another layout, names a word twice, or lists what is no word.
         """
         try:
             content = read_file(path)

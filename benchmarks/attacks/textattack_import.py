@@ -30,7 +30,7 @@ def import_textattack() -> ModuleType:
     stop words where NLTK has none; the user's environment variables and TextAttack's cache folder are put back.
 
     Raises:
-        RuntimeError: where TextAttack is not installed or cannot be imported.
+        RuntimeError: if TextAttack is not installed or cannot be imported.
     """
     if "textattack" in sys.modules:
         return sys.modules["textattack"]

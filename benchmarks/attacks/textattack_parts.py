@@ -213,7 +213,7 @@ def build_attack(
         wrapper: what asks the victim, in place of our own batches.
         batch: queries in a call of it.
     Raises:
-        ValueError: where the recipe needs what the resources lack.
+        ValueError: if the recipe needs what the resources lack.
     """
     resources.check(recipe)
     if recipe.library is not None:
@@ -235,7 +235,7 @@ def _library_attack(name: str, wrapper: ModelWrapper, budget: int | None) -> Att
     """TextAttack's own recipe.
 
     Raises:
-        RuntimeError: where what it downloads cannot be had, or it cannot be built for a classifier.
+        RuntimeError: if what it downloads cannot be had, or it cannot be built for a classifier.
     """
     try:
         attack = getattr(attack_recipes, name).build(wrapper)

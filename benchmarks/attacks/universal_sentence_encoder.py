@@ -27,7 +27,7 @@ class UniversalSentenceEncoder:
     Args:
         folder: the saved model, with `saved_model.pb`.
     Raises:
-        RuntimeError: where TensorFlow or TensorFlow Hub is not installed.
+        RuntimeError: if TensorFlow or TensorFlow Hub is not installed.
 
     Source: Cer et al. 2018; TextAttack 0.3.11, `UniversalSentenceEncoder`.
     """
@@ -75,7 +75,7 @@ def require_tensorflow() -> None:
     """Refuse a machine on which the encoder cannot run, without importing anything.
 
     Raises:
-        RuntimeError: where TensorFlow or TensorFlow Hub is not installed.
+        RuntimeError: if TensorFlow or TensorFlow Hub is not installed.
     """
     missing = [name for name in ("tensorflow", "tensorflow_hub") if find_spec(name) is None]
     if missing:

@@ -87,7 +87,7 @@ class NvmlDevice:
         uuid: the GPU's own name, or its instance's, as torch gives it; the first GPU where it is None. CUDA numbers
             devices in another way.
     Raises:
-        RuntimeError: where the driver or the package is not present.
+        RuntimeError: if the driver or the package is not present.
     """
 
     def __init__(self, uuid: str | None = None) -> None:

@@ -23,7 +23,7 @@ def new_defense(key: str, folder: Path) -> list[Path]:
         key: what the defense is called in commands: snake case, and no name that is taken.
     Raises:
         ValueError: for a name that will not do, or a file that is there already.
-        RuntimeError: where a file cannot be written.
+        RuntimeError: if a file cannot be written.
     """
     _check_name(key)
     words = key.split("_")

@@ -95,7 +95,7 @@ def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> s
         The file's SHA-256.
     Raises:
         ValueError: for a wrong hash, or an archive without what is wanted; nothing of it is kept.
-        RuntimeError: where it cannot be fetched or written.
+        RuntimeError: if it cannot be fetched or written.
     """
     path = folder / asset.path
     expected = _expected(asset, folder)
@@ -166,7 +166,7 @@ def _download(asset: Asset, path: Path, opener: Callable[..., Any]) -> None:
     """Fill the `.part` file, going on after breaks.
 
     Raises:
-        RuntimeError: where the source refuses, or breaks off too often.
+        RuntimeError: if the source refuses, or breaks off too often.
     """
     why = ""
     for attempt in range(ATTEMPTS):

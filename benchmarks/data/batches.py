@@ -30,7 +30,7 @@ class BucketedBatches:
             share evenly is smaller.
         pinned: make tensors in pinned memory, from which a CUDA device copies.
     Raises:
-        ValueError: where a batch has no room for a text of every class.
+        ValueError: if a batch has no room for a text of every class.
     """
 
     def __init__(

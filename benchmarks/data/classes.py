@@ -35,7 +35,7 @@ class Classes:
         Args:
             values: its content; `id2label`, `label2id` and `num_labels` may each be absent.
         Raises:
-            UserError: where they contradict each other, or are no maps between numbers and names.
+            UserError: if they contradict each other, or are no maps between numbers and names.
         """
         count = values.get("num_labels")
         require(count is None or (type(count) is int and 1 <= count <= MOST_CLASSES), "num_labels", "a number", count)

@@ -141,7 +141,7 @@ def read_file(path: Path) -> bytes:
     """The content of a file that the user names; a link to it is followed.
 
     Raises:
-        UserError: where it cannot be read, or is a folder, a pipe or a device.
+        UserError: if it cannot be read, or is a folder, a pipe or a device.
     """
     try:
         mode = path.stat().st_mode

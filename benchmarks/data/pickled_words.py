@@ -49,7 +49,7 @@ def convert_words(folder: Path) -> None:
     """Write the words of `wordlist.pickle` (word to row) as `words.json`, a list in the order of the rows.
 
     Raises:
-        ValueError: where the pickle holds anything but words, each with a row of its own from 0 on.
+        ValueError: if the pickle holds anything but words, each with a row of its own from 0 on.
     """
     path = folder / PICKLED
     try:

@@ -70,7 +70,7 @@ def open_plain(path: Path, flags: int, most_bytes: int | None = MOST_BYTES) -> i
         most_bytes: of a larger one nothing is read.
     Raises:
         NotPlain: where it is something else, or larger.
-        OSError: where it cannot be opened.
+        OSError: if it cannot be opened.
     """
     try:
         descriptor = os.open(path, flags | OPENED, 0o666)
@@ -139,7 +139,7 @@ def part_of(path: Path) -> Iterator[Path]:
     It is locked meanwhile, so that `remove_left_parts` of another process leaves it alone.
 
     Raises:
-        OSError: where it cannot be made.
+        OSError: if it cannot be made.
     """
     while True:
         part = path.with_name(f".{path.name[:200]}-{os.urandom(4).hex()}.part")

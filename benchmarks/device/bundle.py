@@ -93,8 +93,8 @@ def pack(
         nltk_data: NLTK's tagger and stop words; without them parts of speech come from a dictionary.
         limit_bytes: what may be sent.
     Raises:
-        ValueError: where the folder holds something, an input is missing, or the bundle would be too large.
-        RuntimeError: where a package is not installed here or has compiled parts.
+        ValueError: if the folder holds something, an input is missing, or the bundle would be too large.
+        RuntimeError: if a package is not installed here or has compiled parts.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"the bundle's folder {folder} is not empty; give a new one")
@@ -136,7 +136,7 @@ def open_bundle(folder: Path) -> Bundle:
     """A bundle that was sent, each file held to its hash.
 
     Raises:
-        ValueError: where it is none, or a file is missing or damaged.
+        ValueError: if it is none, or a file is missing or damaged.
     """
     path = folder / MANIFEST
     try:

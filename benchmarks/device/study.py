@@ -72,7 +72,7 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
     A folder that came back without its results has them in an archive, which is unpacked.
 
     Raises:
-        ValueError: where the folder holds evidence on another footing, or the bundle is damaged.
+        ValueError: if the folder holds evidence on another footing, or the bundle is damaged.
     """
     chosen = choose_device(device)
     size: SizeName = "full" if chosen == "cuda" else "tiny"
@@ -230,7 +230,7 @@ def stored(out: Path, key: str) -> PartRecord | None:
     """The record of a part that was done before, or None.
 
     Raises:
-        RuntimeError: where it cannot be read.
+        RuntimeError: if it cannot be read.
     """
     path = _path(out, key)
     if not path.exists():

@@ -119,7 +119,7 @@ def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precis
     """The methods that say that they cannot be captured, with the reason; a thin batch tells.
 
     Raises:
-        RuntimeError: where another one broke while it was captured.
+        RuntimeError: if another one broke while it was captured.
     """
     found = {}
     batches = RandomBatches(random_batch(2, 16, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
@@ -227,7 +227,7 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
     """The tests that need a GPU: passed, failed and skipped, by name.
 
     Raises:
-        RuntimeError: where there are none beside the code.
+        RuntimeError: if there are none beside the code.
     """
     # These files alone: others import what such a machine may lack.
     marked = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text("utf-8")]

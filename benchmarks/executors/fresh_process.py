@@ -46,7 +46,7 @@ def start_process(target: Callable[..., Any], arguments: tuple[Any, ...]) -> Bas
     """Starts a new process; a server of processes that was killed is started again, once.
 
     Raises:
-        MachineError: where the server is killed again, or no process can be had.
+        MachineError: if the server is killed again, or no process can be had.
     """
     try:
         return _started(target, arguments)
@@ -72,7 +72,7 @@ def _have_short_folder() -> None:
     """Sees to a folder for the server's socket, the path of which may have `SOCKET_PATH` bytes and no more.
 
     Raises:
-        MachineError: where the system's folder for temporary files has too long a name, and no other can be had.
+        MachineError: if the system's folder for temporary files has too long a name, and no other can be had.
     """
     long = tempfile.gettempdir()
     if len(os.fsencode(long)) <= SOCKET_PATH - len("/pymp-12345678/listener-12345678"):
@@ -125,7 +125,7 @@ def call_in_fresh_process(
         on_progress: called here for each `tell()` there.
     Raises:
         UserError, MachineError, UserCodeError: those of the function.
-        RuntimeError: where it raised anything else, or the process ended without an answer.
+        RuntimeError: if it raised anything else, or the process ended without an answer.
     """
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = start_process(_answer, (sender, function, arguments))
@@ -164,7 +164,7 @@ def unwrapped(message: Message, name: str) -> Any:
         name: what the call is named in an error.
     Raises:
         UserError, MachineError, UserCodeError: those of the call.
-        RuntimeError: where it raised anything else.
+        RuntimeError: if it raised anything else.
     """
     kind, value = message
     if kind == "result":

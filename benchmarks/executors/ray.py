@@ -182,7 +182,7 @@ class RayExecutor(Executor):
         """The nodes that are there and have a GPU, or a CPU.
 
         Raises:
-            RuntimeError: where there is none.
+            RuntimeError: if there is none.
         """
         unit = "GPU" if self._on_gpu else "CPU"
         nodes = [
@@ -309,7 +309,7 @@ class RayExecutor(Executor):
 
         Raises:
             ValueError, RuntimeError: those of the item.
-            RuntimeError: where its process died again and again.
+            RuntimeError: if its process died again and again.
         """
         label = task.item.label
         try:
@@ -328,7 +328,7 @@ def footprint(setup: Setup, trainings: Sequence[Training]) -> dict[str, Any]:
     """What two machines must share to work on one run: what is trained, what attacks draw on, and the code.
 
     Raises:
-        ValueError: where a defense's file is not here.
+        ValueError: if a defense's file is not here.
     """
     planned = {f"{item.task} {item.defense}": setup.training_identity(item.cell()) for item in trainings}
     resources = {

@@ -38,7 +38,7 @@ def known_defenses() -> dict[str, type[Defense]]:
     A plugin that cannot be loaded is left out with a warning, since every command looks here.
 
     Raises:
-        ValueError: when two claim one key.
+        ValueError: if two claim one key.
     """
     found = dict(tree_defenses())
     for entry in entry_points(group=ENTRY_POINT_GROUP):

@@ -151,7 +151,7 @@ def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """`"a, b"` as `("a", "b")`; `default` for None.
 
     Raises:
-        ValueError: where a name is empty or given twice.
+        ValueError: if a name is empty or given twice.
     """
     if text is None:
         return default

@@ -19,7 +19,7 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
     """`["steps=3", "search.steps=2"]` as a dictionary.
 
     Raises:
-        ValueError: where an assignment has no `=`, or one field is set twice.
+        ValueError: if an assignment has no `=`, or one field is set twice.
     """
     values: dict[str, str] = {}
     for assignment in assignments:

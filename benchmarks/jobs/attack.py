@@ -39,8 +39,8 @@ def attack_model(
     Outcomes of other weights, from before the training was redone, are moved away first.
 
     Raises:
-        ValueError: where another process is at the same attack.
-        RuntimeError: where the model's weights are not those that were trained; they are moved away.
+        ValueError: if another process is at the same attack.
+        RuntimeError: if the model's weights are not those that were trained; they are moved away.
     """
     key = attack_key(setup, training.task, training.key, recipe)
     with setup.store.locked("attacks", key):
@@ -114,8 +114,8 @@ def attack_training_texts(setup: Setup, cell: Cell, wanted: AdversarialTexts, ba
         wanted: which texts, and how.
         base: the training whose model is attacked.
     Raises:
-        ValueError: where another process is at the same attack.
-        RuntimeError: where the model's weights are not those that were trained; they are moved away.
+        ValueError: if another process is at the same attack.
+        RuntimeError: if the model's weights are not those that were trained; they are moved away.
     """
     task, recipe = setup.tasks[cell.task], training_recipe(wanted)
     store = setup.store.of_training_texts()

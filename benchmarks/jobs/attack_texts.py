@@ -178,7 +178,7 @@ class TextAttack:
             on_outcome: called after each text.
             on_queries: told how many queries were made, also within a text; by the suite's own engine alone.
         Raises:
-            UserError: where another process is at the same attack.
+            UserError: if another process is at the same attack.
         """
         with self._lock(), cpu_threads(self.threads):
             found = {outcome.example_id: outcome for outcome in self.stored()}
@@ -306,7 +306,7 @@ def fitted_temperature(given: Given, attacked: Texts, held_out: Texts) -> float:
     """The temperature at which a victim's confidence fits texts that are not attacked.
 
     Raises:
-        UserError: where a text is attacked too.
+        UserError: if a text is attacked too.
     """
     shared = len(set(attacked.texts) & set(held_out.texts))
     require(not shared, "--calibrate", "a file of texts that are not attacked", f"{shared} that are")

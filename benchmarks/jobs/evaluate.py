@@ -57,7 +57,7 @@ class External:
         Args:
             written: how the task's files write its classes.
         Raises:
-            ValueError: where a model's classes are not those of the task.
+            ValueError: if a model's classes are not those of the task.
         """
         if self.classes is None:
             return tuple(range(len(dataset.label_names))), None
@@ -124,7 +124,7 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
     is not read again.
 
     Raises:
-        ValueError: where the victim does not answer as one, or every test text is attacked and none is left to fit to.
+        ValueError: if the victim does not answer as one, or every test text is attacked and none is left to fit to.
     """
     chosen = setup.tasks[task]
     attacked = {example.id for example in chosen.attacked}
@@ -231,7 +231,7 @@ def attack_external(
     """Attack the texts that every trained model of the task meets; goes on where it was stopped.
 
     Raises:
-        ValueError: where another process is at the same attack.
+        ValueError: if another process is at the same attack.
     """
     identity = external_attack_identity(setup, record, recipe)
     key = content_key(identity)

@@ -263,7 +263,7 @@ def _check_executor(options: Options, device: str) -> None:
 
     Raises:
         ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
-        RuntimeError: where Ray is asked for and not installed.
+        RuntimeError: if Ray is asked for and not installed.
     """
     if options.executor not in EXECUTORS:
         raise unknown("executor", options.executor, EXECUTORS)
@@ -325,7 +325,7 @@ def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe])
     """The full profile's resources.
 
     Raises:
-        ValueError: where no folder is given, it lacks a file, or an option is only for the offline profile.
+        ValueError: if no folder is given, it lacks a file, or an option is only for the offline profile.
     """
     if options.assets is None:
         raise UserError(
@@ -373,7 +373,7 @@ def _attacked_under(terms: Terms, task: TaskSetup) -> tuple[Example, ...]:
     """The texts to attack on some terms.
 
     Raises:
-        ValueError: where the attack takes every test text, so that none is left for development.
+        ValueError: if the attack takes every test text, so that none is left for development.
     """
     if terms.subset == "first":
         return tuple(task.dataset.test[: len(task.attacked)])

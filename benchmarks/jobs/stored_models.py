@@ -34,8 +34,8 @@ def load(
         defense, task, seed: what is sought; what is left out may be anything, so long as one training is meant.
         key: the training's key, or how it begins; where settings alone tell trainings apart.
     Raises:
-        ValueError: where no training is meant, or several are, with those that are stored.
-        RuntimeError: where the weights are not those that were trained.
+        ValueError: if no training is meant, or several are, with those that are stored.
+        RuntimeError: if the weights are not those that were trained.
     """
     store = open_store(out)
     return load_stored(store, find_training(store, defense, task, seed, key=key))
@@ -45,7 +45,7 @@ def open_store(out: Path | str) -> Store:
     """The results in a folder, to be read alone.
 
     Raises:
-        ValueError: where there is no such folder.
+        ValueError: if there is no such folder.
     """
     if not Path(out).is_dir():
         raise UserError(f"there is no folder {out}; name the one that 'reproduce' or 'run' got as --out")
@@ -63,7 +63,7 @@ def find_training(
     """The one finished training that is meant; see `load`.
 
     Raises:
-        ValueError: where none is meant, or several are.
+        ValueError: if none is meant, or several are.
     """
     found = [record for record in store.trainings() if record.status == "finished"]
     if not found:
@@ -97,7 +97,7 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     """The model and tokenizer of a training; the store is left as it is.
 
     Raises:
-        RuntimeError: where the weights are absent, or not those that were trained.
+        RuntimeError: if the weights are absent, or not those that were trained.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:
@@ -112,7 +112,7 @@ def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
     """The model of a training, in eval mode, for who goes on working in the store.
 
     Raises:
-        RuntimeError: where the weights are not those that were trained; the training is moved away, to be redone.
+        RuntimeError: if the weights are not those that were trained; the training is moved away, to be redone.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:

@@ -59,7 +59,7 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     parts, which a flag in the record says.
 
     Raises:
-        ValueError: where another process is at the same training.
+        ValueError: if another process is at the same training.
         KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
     """
     key = training_key(setup, cell)
@@ -91,7 +91,7 @@ def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, An
     Adversarial texts are made by attacking the cell's base model, which is trained where it is not stored.
 
     Raises:
-        RuntimeError: where the base diverged.
+        RuntimeError: if the base diverged.
     """
     wanted = cell.defense.need(AdversarialTexts)
     if wanted is None:

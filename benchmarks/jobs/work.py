@@ -89,7 +89,7 @@ class Training:
         """The cell it is the training of.
 
         Raises:
-            ValueError: where the defense's file is not here.
+            ValueError: if the defense's file is not here.
         """
         return Cell(self.task, build(self.defense, self.task, self.settings), self.seed)
 
@@ -97,7 +97,7 @@ class Training:
         """Train and store; `tell` is called at each update.
 
         Raises:
-            RuntimeError: where data, backbone or code of this process are not those it was planned with.
+            RuntimeError: if data, backbone or code of this process are not those it was planned with.
         """
         cell = self.cell()
         changed = next(differences(self.identity, setup.training_identity(cell)), None)

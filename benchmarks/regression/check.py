@@ -61,7 +61,7 @@ def update(folder: Path | None, defenses: str | None, say: Say) -> None:
     """Make the references of the defenses anew and say what changed in each.
 
     Raises:
-        RuntimeError: where a reference would hang on rounding.
+        RuntimeError: if a reference would hang on rounding.
     """
     folder = folder or FOLDER
     for defense in _chosen(folder, defenses, must_exist=False):

@@ -46,7 +46,7 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
     """The reference of one training, with repetitions of it from nudged weights.
 
     Raises:
-        RuntimeError: where a counter, or more than half of the examples, do not come out alike: a decision was then so
+        RuntimeError: if a counter, or more than half of the examples, do not come out alike: a decision was then so
             close that another processor's rounding could turn it. Also where all texts are read as one class: the
             outcomes of such a model would say nothing.
     """
@@ -138,7 +138,7 @@ def read_reference(path: Path) -> Reference:
     """The reference in a file.
 
     Raises:
-        ValueError: where it is damaged.
+        ValueError: if it is damaged.
     """
     try:
         return typed(Reference(**json.loads(path.read_text("utf-8"))))

@@ -93,7 +93,7 @@ def observe(
     Args:
         nudge: seed of the signs by which all weights, the sentence encoder's too, are nudged; None leaves them exact.
     Raises:
-        RuntimeError: where the loss diverges or an attack breaks.
+        RuntimeError: if the loss diverges or an attack breaks.
     """
     torch.set_num_threads(1)  # on so small a model the fastest, and the least noisy
     task, minilm = find_task("demo"), find_backbone("minilm")

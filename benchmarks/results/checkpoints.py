@@ -142,7 +142,7 @@ def _read(path: Path) -> Any:
     """The content of a checkpoint.
 
     Raises:
-        ValueError, KeyError, TypeError, SafetensorError: where it is damaged.
+        ValueError, KeyError, TypeError, SafetensorError: if it is damaged.
     """
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}

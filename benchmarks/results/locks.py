@@ -38,7 +38,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     Raises:
         UnderWay: naming owner and age, where another process holds the lock, or where one of another machine left it
             on a file system that machines share: nobody here can tell whether that one lives.
-        RuntimeError: where the file cannot be written, or is no regular file.
+        RuntimeError: if the file cannot be written, or is no regular file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -88,7 +88,7 @@ def agreement_percent(first: Sequence[Outcome], second: Sequence[Outcome]) -> fl
     A text whose attack broke on either side has no verdict and is left out; NaN where none has one.
 
     Raises:
-        ValueError: where the attacks are not on the same texts.
+        ValueError: if the attacks are not on the same texts.
     """
     one, other = ({outcome.example_id: outcome.status for outcome in outcomes} for outcomes in (first, second))
     if one.keys() != other.keys():
@@ -101,7 +101,7 @@ def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
     """Aua under the worst of several attacks: the share of texts that withstood every one.
 
     Raises:
-        ValueError: where the attacks are not on the same texts.
+        ValueError: if the attacks are not on the same texts.
     """
     withstood = [{o.example_id: o.status == "failed" for o in outcomes} for outcomes in attacks]
     if not withstood or not withstood[0]:

@@ -109,7 +109,7 @@ class Store:
         root: the folder; it may be a link itself.
         writable: False reads alone; nothing is made or tried out in the folder.
     Raises:
-        ValueError: where the folder is a file, or cannot be written, or a folder in it is a link or a file.
+        ValueError: if the folder is a file, or cannot be written, or a folder in it is a link or a file.
     """
 
     def __init__(self, root: Path, *, writable: bool = True):

@@ -31,7 +31,7 @@ def verify(store: Store) -> list[Finding]:
     Every file is read in full, weights too. A training or attack without a record is unfinished, which is a finding.
 
     Raises:
-        ValueError: where the folder is no store.
+        ValueError: if the folder is no store.
     """
     folder = store.root
     if not (folder / "trainings").is_dir() and not (folder / "attacks").is_dir():

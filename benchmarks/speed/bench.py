@@ -52,7 +52,7 @@ def bench_attacks(
         options: as for a run; `attacked` texts are drawn in the stored order.
         words: least and most words of a text.
     Raises:
-        ValueError: where no text has that many words, or the preset attacks in the full profile.
+        ValueError: if no text has that many words, or the preset attacks in the full profile.
     """
     setup = resolve(options)
     if setup.preset.profile == "full":

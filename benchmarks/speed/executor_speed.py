@@ -85,7 +85,7 @@ def time_executors(
     Args:
         options: as for a run; `runs` seeds, four when left out.
     Raises:
-        RuntimeError: where Ray is not installed.
+        RuntimeError: if Ray is not installed.
     """
     found: list[ExecutorTiming] = []
     first: dict[str, object] = {}

@@ -81,7 +81,7 @@ def profile_updates(
         model: is trained.
         graphs: what captures the steps, if anything does.
     Raises:
-        RuntimeError: where the profiler saw nothing.
+        RuntimeError: if the profiler saw nothing.
     """
     on_gpu = device == "cuda"
     os.environ.setdefault("TEARDOWN_CUPTI", "0")  # a second profile in a process that replays graphs else may crash

@@ -73,7 +73,7 @@ class Backbone:
         """The model's configuration.
 
         Raises:
-            UserError: where it cannot be read, or the architecture is not one the suite knows.
+            UserError: if it cannot be read, or the architecture is not one the suite knows.
         """
         return self._configuration()
 
@@ -82,7 +82,7 @@ class Backbone:
         """The content of its `config.json`, checked.
 
         Raises:
-            UserError: where it cannot be read, or the architecture is not one the suite knows.
+            UserError: if it cannot be read, or the architecture is not one the suite knows.
         """
         if self.is_folder:
             return read_model_folder(Path(self.source))
@@ -97,7 +97,7 @@ class Backbone:
         """The classes that it was made for.
 
         Raises:
-            UserError: where its configuration contradicts itself.
+            UserError: if its configuration contradicts itself.
         """
         try:
             return Classes.of_configuration(self.written)
@@ -113,7 +113,7 @@ class Backbone:
         """The model's fast tokenizer, without segments where the architecture knows none.
 
         Raises:
-            UserError: where there is none, or it cannot be read.
+            UserError: if there is none, or it cannot be read.
         """
         if self.is_folder and not any((Path(self.source) / name).is_file() for name in TOKENIZER):
             raise UserError(
@@ -133,7 +133,7 @@ class Backbone:
         """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head.
 
         Raises:
-            UserError: where the weights lack a tensor of the encoder; BERT's pooler counts as head.
+            UserError: if the weights lack a tensor of the encoder; BERT's pooler counts as head.
         """
         config = self._configuration(num_labels=labels)
         config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
@@ -148,7 +148,7 @@ class Backbone:
         """A model whose weights are complete, of a class of transformers such as `AutoModelForMaskedLM`, in eval mode.
 
         Raises:
-            UserError: where a tensor is missing or has another shape, or they cannot be read.
+            UserError: if a tensor is missing or has another shape, or they cannot be read.
         """
         model, new = self.load_model(kind, config or self._configuration())
         self._refuse_new(new)
@@ -320,7 +320,7 @@ def minilm_folder() -> Path:
     """The model folder inside the installed MiniLM package, found without importing the package.
 
     Raises:
-        RuntimeError: where the package is not installed.
+        RuntimeError: if the package is not installed.
     """
     try:
         files = distribution(MINILM_PACKAGE).files or []
@@ -342,7 +342,7 @@ def _minilm() -> Backbone:
     """The packaged model; its files are held to known hashes.
 
     Raises:
-        UserError: where one of them is another.
+        UserError: if one of them is another.
     """
     folder = minilm_folder()
     read_model_folder(folder)

@@ -43,7 +43,7 @@ class CallableVictim:
         """Class probabilities (N, C) float32 of N texts, each of one or two columns.
 
         Raises:
-            ValueError: where the function raises, or what it returns are no probabilities.
+            ValueError: if the function raises, or what it returns are no probabilities.
         """
         self.queries += len(texts)
         answers = {text: self._answers[text] for text in texts if text in self._answers}

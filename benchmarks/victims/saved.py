@@ -94,7 +94,7 @@ def load_any_classifier(name: str, *, offline: bool = False) -> Classifier:
     """A classifier from a folder (pruned or not) or a hub id.
 
     Raises:
-        UserError: where it cannot be read, or is no classifier of one class among several.
+        UserError: if it cannot be read, or is no classifier of one class among several.
     """
     found = find_backbone(name, offline=offline)
     kinds = found.written.get("architectures") or []

@@ -36,7 +36,7 @@ def returned(verb: Callable[[], int]) -> int:
     """The exit code that a verb returns. An exit inside it is an error, which must not pass for success.
 
     Raises:
-        UserCodeError: where code of the user's ended the process.
+        UserCodeError: if code of the user's ended the process.
     """
     try:
         return verb()

@@ -41,12 +41,12 @@ def test_one_key_for_two_defenses_is_refused() -> None:
     module = ModuleType("twice")
     kinds = [type(f"D{number}", (Defense,), {"__module__": "twice", "key": "same"}) for number in range(2)]
     vars(module).update({kind.__name__: kind for kind in kinds})
-    with pytest.raises(ValueError, match="two defenses claim the key 'same'"):
+    with pytest.raises(ValueError, match="two defenses use the key 'same'"):
         collect(module, {})
 
 
 def test_a_defense_with_neither_step_nor_stages_says_so(bert, batch) -> None:
-    with pytest.raises(NotImplementedError, match="writes neither"):
+    with pytest.raises(NotImplementedError, match="defines neither"):
         Defense().step(bert(), batch())
 
 
