@@ -15,14 +15,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
 import ray
+from ray._private import ray_constants
 from ray.exceptions import RayError
 from ray.util.queue import Queue
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -31,6 +33,7 @@ from baselines.validation import MachineError, UserError
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
+from benchmarks.executors.left_behind import Guard
 from benchmarks.jobs.resolve import Setup
 from benchmarks.jobs.work import Item, Surroundings, Training
 from benchmarks.results.store import Store, content_key, differences
@@ -39,6 +42,7 @@ RETRIES = 3
 GRACE_SECONDS = 30.0
 TOLD_EVERY_SECONDS = 1.0
 TOKEN = "ray-token"
+LOOPBACK = "127.0.0.1"
 
 Packed = dict[str, dict[str, bytes]]
 
@@ -96,16 +100,20 @@ class RayExecutor(Executor):
         self._packs: dict[str, ray.ObjectRef] = {}
         self._stored_meanwhile: list[Item] = []
         self._nodes: list[Node] = []
+        self._guard: Guard | None = None
 
     def __enter__(self) -> RayExecutor:
+        before = psutil.Process().children(recursive=True)
         self._connect()
         try:
             self._nodes = self._usable_nodes()
+            self._guard_what_came_since(before)
             self._scratch = self._scratch_name()
             self._told = Queue(actor_options={"num_cpus": 0, "max_restarts": -1})
             self._look_at_nodes()
+            self._guard_what_came_since(before)
         except BaseException:
-            ray.shutdown()
+            self._leave()
             raise
         return self
 
@@ -121,7 +129,22 @@ class RayExecutor(Executor):
                 ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=GRACE_SECONDS)
         for task in self._tasks.values():
             task.lock.close()
+        self._leave()
+
+    def _leave(self) -> None:
         ray.shutdown()
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+
+    def _guard_what_came_since(self, before: Sequence[psutil.Process]) -> None:
+        """See to it that a Ray started here does not outlive this process, which may be killed at any time.
+
+        Ray's own agents would first try to reach the rest of it for a minute.
+        """
+        if self._setup.options.ray_address is None:
+            self._guard = self._guard or Guard()
+            self._guard.name([each for each in psutil.Process().children(recursive=True) if each not in before])
 
     def describe(self) -> str:
         """What it works with."""
@@ -167,16 +190,25 @@ class RayExecutor(Executor):
         handlers = {each: signal.getsignal(each) for each in heeded}
         if options.ray_address is None:
             size = {"num_gpus" if self._on_gpu else "num_cpus": options.workers}
-            how: dict[str, Any] = {"include_dashboard": False} | size | self._started_with
+            how: dict[str, Any] = {"address": "local", "include_dashboard": False} | size | self._started_with
+            where = "on this machine"
+            reach: AbstractContextManager[None] = _on_loopback()
         else:
             how = {"address": options.ray_address}
+            where, reach = f"at {options.ray_address}", nullcontext()
         try:
-            ray.init(log_to_driver=False, logging_level="error", **how)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            where = "on this machine" if options.ray_address is None else f"at {options.ray_address}"
+            with reach:
+                ray.init(log_to_driver=False, logging_level="error", **how)
+        except (OSError, ValueError, RuntimeError) as error:
             raise MachineError(f"Ray {where} cannot be had: {error}") from error
         for each, handler in handlers.items():
             signal.signal(each, handler)
+        if options.ray_address is None and ray.nodes()[0]["NodeManagerAddress"] != LOOPBACK:
+            ray.shutdown()
+            raise MachineError(
+                f"Ray {ray.__version__} listens on more than {LOOPBACK}, where others could reach it and run code; "
+                f"start a fenced cluster with 'ray start' and give --ray-address, or take --executor local"
+            )
 
     def _usable_nodes(self) -> list[Node]:
         """The nodes that are there and have a GPU, or a CPU.
@@ -322,6 +354,25 @@ class RayExecutor(Executor):
         unwrapped(message, label)
         for folder, files in made.items():
             self._setup.store.unpack(folder, files)
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have a Ray that is started meanwhile listen on the loopback address alone: who reaches it runs code.
+
+    Ray has no option for that on Linux; on other systems, where it joins no cluster, it does so by itself.
+    """
+    name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
+    given = os.environ.get(name)
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        if given is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = given
 
 
 def footprint(setup: Setup, trainings: Sequence[Training]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from in_process import InProcess, results
 from rich.console import Console
@@ -29,6 +32,7 @@ from benchmarks.jobs.work import trainings_of
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 
+ROOT = Path(__file__).resolve().parents[3]
 RAY_BYTES = 100 * 2**20
 
 
@@ -135,3 +139,36 @@ def test_the_options_choose_the_executor(small: Options) -> None:
     from benchmarks.executors.ray import RayExecutor
 
     assert isinstance(executor_for(resolve(replace(small, executor="ray")), []), RayExecutor)
+
+
+RAY_DRIVER = """
+import sys, time
+import psutil
+from dataclasses import replace
+from pathlib import Path
+from benchmarks.executors.ray import RayExecutor
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.resolve import resolve
+
+options = Options(preset="demo", backbone=sys.argv[1], out=Path(sys.argv[2]), train_texts=40, test_texts=20, attacked=3,
+                  recipes="textfooler", threads=1, executor="ray", workers=1, untimed=True)
+with RayExecutor(resolve(options), [], object_store_memory=100 * 2**20):
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    listening = [c.laddr.ip for each in processes for c in each.net_connections("inet") if c.status == "LISTEN"]
+    print(*listening)
+    print(*[each.pid for each in processes], flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.integration
+def test_a_ray_started_here_listens_on_loopback_alone_and_ends_with_its_killed_driver(small, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed; pip install 'earlyrobust[ray]'")
+    command = [sys.executable, "-c", RAY_DRIVER, small.backbone, str(tmp_path / "out")]
+    driver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    listening, pids = driver.stdout.readline().split(), driver.stdout.readline().split()
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    assert listening and {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+    _, alive = psutil.wait_procs([psutil.Process(int(pid)) for pid in pids if psutil.pid_exists(int(pid))], timeout=30)
+    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []

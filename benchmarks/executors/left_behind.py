@@ -1,0 +1,59 @@
+"""Ends processes that outlive the one that had them started, whatever that was killed by; run as a script."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import psutil
+
+PATIENCE_SECONDS = 10.0
+
+
+class Guard:
+    """A small process that waits for this one to end, and then ends those named to it that go on.
+
+    It has a session of its own, so that a signal to this process's group does not reach it.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, start_new_session=True, text=True
+        )
+
+    def name(self, processes: Sequence[psutil.Process]) -> None:
+        """Has it end these too."""
+        assert self._process.stdin is not None
+        named = [(each.pid, each.create_time()) for each in processes if each.is_running()]
+        self._process.stdin.write(json.dumps(named) + "\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Lets it look at once, and waits for its end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> None:
+    """Reads which processes to end, and waits for the end of the input, which comes with that of its writer."""
+    found = []
+    for pid, created in [each for line in sys.stdin for each in json.loads(line)]:
+        try:
+            process = psutil.Process(pid)
+            if process.create_time() == created:  # else another has its number now
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    _, alive = psutil.wait_procs(found, timeout=PATIENCE_SECONDS)
+    for process in alive:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+if __name__ == "__main__":
+    main()
