@@ -178,6 +178,7 @@ def evaluate(
     function: str | None = None,
     name: str | None = None,
     calibrate: bool = True,
+    retries: int | None = None,
     out: str | Path = "results",
     quiet: bool = False,
     **options: Any,
@@ -192,6 +193,7 @@ def evaluate(
             text. The file is run.
         name: what its row is called; None for the folder's or function's name.
         calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+        retries: how often the function is asked again after an exception, after 1, 2, 4, ... seconds; None for 3.
         out: folder of results.
         quiet: print nothing.
         options: options of `earlyrobust evaluate` by name, such as tasks, preset, data, recipes, attacked.
@@ -209,7 +211,8 @@ def evaluate(
 
     setup = resolve(options_of({**options, "out": out}))
     given = None if model is None else str(model)
-    external = find_external(given, function, name, device=setup.device, offline=setup.options.offline)
+    how = {"device": setup.device, "offline": setup.options.offline, "retries": retries}
+    external = find_external(given, function, name, **how)
     evaluate_on_tasks(setup, external, calibrate, reporter(quiet))
     table = table_of_externals(setup)
     return Report(table, tuple(write_table(table, setup.store.root, "externals")))

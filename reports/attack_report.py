@@ -33,7 +33,7 @@ from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
-from reports.frame import AttackResult, keys_of
+from reports.frame import AttackResult, broken_note, keys_of
 from reports.statistics import summarise
 from reports.tables import Column, Number, Table
 from reports.word_differences import STYLES, terminal_words, word_differences
@@ -112,7 +112,7 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
     )
     rows = tuple(_row(group, groups, classes) for group in groups)
     partial = [result.record for result in results if not result.complete]
-    broken = sum(outcome.status == "error" for result in results for outcome in result.outcomes)
+    broken = broken_note(results)
     failed = [result.record for result in results if too_many_broke(result.outcomes)]
     caption = [*NOTES, *(f"Attacks: {profile}." for profile in dict.fromkeys(each.record.profile for each in results))]
     if partial:
@@ -120,7 +120,7 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
     if failed:
         caption.append(f"Left out, since more than {BROKEN_PERCENT:g} % of the texts broke: {_names(failed)}.")
     if broken:
-        caption.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
+        caption.append(broken)
     return Table(TITLE, columns, rows, tuple(caption), incomplete=bool(partial or broken))
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.jobs.attack_texts import Attacked
-from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries
-from benchmarks.results.records import Outcome
+from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, reason
 from reports.tables import Column, Number, Table
 
 COLUMNS = (
@@ -54,12 +53,7 @@ def attack_table(attacks: Sequence[Attacked]) -> Table:
                 Number(temperature, digits=2),
             )
         )
-        caption += [f"{outcome.example_id}: {_reason(outcome)}" for outcome in broken[:5]]
+        caption += [f"{outcome.example_id}: {reason(outcome)}" for outcome in broken[:5]]
     if is_tempered:
         caption.append("Temperature: what the victim's logits were divided by; its classes stay the same.")
     return Table("Accuracy under attack", COLUMNS, tuple(rows), tuple(caption), incomplete=incomplete)
-
-
-def _reason(outcome: Outcome) -> str:
-    """The last line of a traceback: the sentence that was raised."""
-    return (outcome.error or "").strip().splitlines()[-1]

@@ -11,7 +11,7 @@ from benchmarks.jobs.evaluate import stored_externals
 from benchmarks.jobs.resolve import Setup
 from benchmarks.results.metrics import aua_percent, mean_queries, too_many_broke
 from benchmarks.results.records import EvaluationRecord
-from reports.frame import AttackResult
+from reports.frame import AttackResult, broken_note
 from reports.tables import Number
 
 
@@ -60,6 +60,9 @@ def external_caption(externals: Sequence[ExternalResult]) -> list[str]:
     for each in externals:
         for note in each.record.victim.get("notes", ()):
             lines.append(f"{title_of(each.record.task)}, {each.record.title}: {note}")
+        broken = broken_note(each.attacks.values())
+        if broken is not None:
+            lines.append(f"{title_of(each.record.task)}, {each.record.title}: {broken}")
         about = each.record.calibration
         if about is not None:
             lines.append(

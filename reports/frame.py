@@ -10,7 +10,14 @@ from typing import Any
 import pandas as pd
 
 from baselines.defense import Schedule
-from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, too_many_broke
+from benchmarks.results.metrics import (
+    asr_percent,
+    aua_percent,
+    broken_among,
+    clean_percent,
+    mean_queries,
+    too_many_broke,
+)
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 
 
@@ -35,6 +42,14 @@ class AttackResult:
         """The outcomes of a complete attack in the order in which their texts were drawn."""
         found = {outcome.example_id: outcome for outcome in self.outcomes}
         return [found[example] for example in self.record.example_ids]
+
+
+def broken_note(results: Iterable[AttackResult]) -> str | None:
+    """That attacks on single texts broke, and why, in sentences; None where none did."""
+    broken = broken_among([outcome for result in results for outcome in result.outcomes])
+    if broken is None:
+        return None
+    return f"{broken}. They count as neither withstood nor queried; the same command attacks them again."
 
 
 def keys_of(trainings: Iterable[TrainingRecord], results: Iterable[AttackResult]) -> dict[str, list[str]]:

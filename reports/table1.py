@@ -24,6 +24,7 @@ from reports.external import ExternalResult, external_caption, external_cells, e
 from reports.frame import (
     AttackResult,
     attack_frame,
+    broken_note,
     conditions,
     counted_seconds,
     keys_of,
@@ -279,9 +280,10 @@ def _schedule_words(schedule: Mapping[str, Any]) -> str:
 
 
 def machine_words(machine: Mapping[str, Any]) -> str:
-    """The processor with its GPUs, or with its threads where there are none."""
+    """The processor with its GPUs, or with its threads where there are none and they are known."""
     gpus = machine["gpus"] if isinstance(machine["gpus"], list) else []
-    return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else f", {machine['threads']} threads")
+    threads = f", {machine['threads']} threads" if "threads" in machine else ""
+    return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else threads)
 
 
 def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
@@ -319,9 +321,7 @@ def troubles(
             lines.append(f"Failed and blank: {called[record.key]} seed {record.seed} {record.error}.")
     lines += _by_reason("Time not counted", [(called[record.key], record.invalid) for record in runs])
     lines += _by_reason("Flagged", [(called[record.key], record.flags) for record in runs])
-    broken = sum(outcome.status == "error" for result in attacks for outcome in result.outcomes)
-    if broken:
-        lines.append(f"{broken} attacks on single texts broke and count as neither withstood nor queried.")
+    lines += filter(None, [broken_note(attacks)])
     blank = sum(too_many_broke(result.outcomes) for result in attacks)
     if blank:
         lines.append(f"{blank} attacks are left blank: more than {BROKEN_PERCENT:g} % of their texts broke.")

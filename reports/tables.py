@@ -23,6 +23,7 @@ from tabulate import tabulate
 from baselines.validation import printable, require_file_name
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
+from reports.output_files import write_output
 
 BLANK = "–"
 WIDTH = 100
@@ -368,4 +369,4 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
 def write_json(table: Table, path: Path) -> None:
     """Write the table as JSON to a place of the user's."""
-    write_atomically(path, table.to_json())
+    write_output(path, table.to_json())

@@ -61,7 +61,7 @@ def read_rows(path: Path, layout: Layout) -> Iterator[Row]:
 
 @cache
 def warn_of_odd_classes(path: Path, classes: tuple[str, ...]) -> None:
-    """Warns, once, of labels that may be one class written in two ways, or a missing value."""
+    """Warn, once, of labels that may be one class written in two ways, or a missing value."""
     seen: dict[object, str] = {}
     for written in classes:
         key = _value(written)

@@ -147,6 +147,19 @@ class AttackOptions:
     json: Path | None = None
 
 
+def refuse_unread(options: Options, verb: str, names: tuple[str, ...]) -> None:
+    """Refuse options that a verb does not read.
+
+    Args:
+        names: fields of `Options`.
+    Raises:
+        UserError: naming the first that was given.
+    """
+    for name in names:
+        if getattr(options, name) != getattr(DEFAULTS, name):
+            raise UserError(f"--{name.replace('_', '-')} changes nothing in '{verb}'; leave it out")
+
+
 def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """`"a, b"` as `("a", "b")`; `default` for None.
 

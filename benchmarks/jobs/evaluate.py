@@ -21,10 +21,12 @@ from benchmarks.jobs.resolve import SCHEMA, Setup, TaskSetup
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
-from benchmarks.victims.external import CallableVictim, load_callable
+from benchmarks.victims.external import MOST_RETRIES, CallableVictim, load_callable
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.saved import load_any_classifier
 from benchmarks.victims.victim import Victim
+
+RETRIES = 3
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,20 @@ class External:
 
 
 def find_external(
-    model: str | None, function: str | None, name: str | None, *, device: str, offline: bool = False
+    model: str | None,
+    function: str | None,
+    name: str | None,
+    *,
+    device: str,
+    offline: bool = False,
+    retries: int | None = None,
 ) -> External:
     """The victim a user names.
 
     Args:
         model: folder or hub id of a finished classifier. function: FILE.py:FUNCTION. One of the two is given.
         name: what to call it; the folder's or function's own name when left out.
+        retries: how often a function is asked again after an exception; 3 times when left out.
     Raises:
         ValueError: for neither or both, and for what cannot be loaded.
     """
@@ -79,15 +88,18 @@ def find_external(
     require(len(given) == 1, "the victim", "given by one of --model and --callable", " and ".join(given) or "neither")
     require(name is None or name.strip() != "", "--name", "a name, or left out", name)
     if function is not None:
+        again = RETRIES if retries is None else retries
+        require(0 <= again <= MOST_RETRIES, "--retries", f"0 to {MOST_RETRIES}", again)
         called, about = load_callable(function)
         told = {field: about[field] for field in ("sha256", "function")}
         return External(
             name or about["function"],
             {"callable": about},
             content_key(told),
-            lambda order, longest, temperature: CallableVictim(called, function, len(order), temperature),
+            lambda order, longest, temperature: CallableVictim(called, function, len(order), temperature, again),
         )
     assert model is not None
+    require(retries is None, "--retries", "left out beside --model, which is not asked again", retries)
     classifier = load_any_classifier(model, offline=offline)
     network, tokenizer = classifier.model.to(device), classifier.tokenizer
 

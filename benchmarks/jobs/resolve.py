@@ -209,6 +209,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     names = tasks or split_names(options.tasks, preset.tasks)
     columns = None if options.columns is None else split_names(options.columns, ())
     definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
+    _refuse_unread_files(options, definitions)
     recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
     for recipe in recipes:
         if recipe.library is not None:
@@ -246,6 +247,18 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
         versions=versions() | git_state(),
         experiment=experiment,
     )
+
+
+def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
+    """Refuse files for tasks that are generated, whose texts and synonyms are their own.
+
+    Raises:
+        UserError: naming the option.
+    """
+    for name in ("data", "synonyms"):
+        if getattr(options, name) is not None and all(task.layout is None for task in tasks):
+            names = ", ".join(task.key for task in tasks)
+            raise UserError(f"--{name} is not read for the generated task {names}; leave it out, or name --tasks")
 
 
 def check_precision(name: str) -> None:

@@ -7,7 +7,9 @@ rightly, neither before the attack nor under it, so a breakdown never makes a de
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from benchmarks.results.records import Outcome
@@ -18,6 +20,22 @@ BROKEN_PERCENT = 1.0
 def too_many_broke(outcomes: Sequence[Outcome]) -> bool:
     """Whether more than 1 % of the attacks broke, so that their percentages say nothing."""
     return _share(outcomes, ("error",), len(outcomes)) > BROKEN_PERCENT
+
+
+def broken_among(outcomes: Sequence[Outcome]) -> str | None:
+    """How many texts broke and why, in a clause, or None where none did."""
+    reasons = Counter(reason(outcome) for outcome in outcomes if outcome.status == "error")
+    if not reasons:
+        return None
+    (why, times), others = reasons.most_common(1)[0], len(reasons) - 1
+    more = "" if not others else f" ({times} of them), and for {others} other reasons"
+    return f"{reasons.total()} of {len(outcomes)} texts broke: {why}{more}"
+
+
+def reason(outcome: Outcome) -> str:
+    """Why an attack broke: the sentence at the end of its traceback, without the place of the exception's class."""
+    last = ((outcome.error or "").strip().splitlines() or ["no reason was kept"])[-1]
+    return re.sub(r"^[\w.]*\.(?=\w+(:|$))", "", last)[:300]
 
 
 def _share(outcomes: Sequence[Outcome], statuses: tuple[str, ...], among: int) -> float:

@@ -30,7 +30,7 @@ from benchmarks.data.plain_files import (
     write_atomically,
 )
 from benchmarks.results.locks import UnderWay, locked
-from benchmarks.results.metrics import tally
+from benchmarks.results.metrics import broken_among, tally
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord, typed
 
 log = logging.getLogger(__name__)
@@ -207,13 +207,12 @@ class Store:
             RuntimeError: naming the file, where the disk is full or the folder cannot be written.
         """
         path = self.outcomes_path(key)
-        line = canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(open_plain(path, os.O_RDWR | os.O_CREAT, None), "r+b") as file:
                 file.seek(_sound_bytes(file))
                 file.truncate()
-                file.write(line.encode())
+                file.write(_line(outcome).encode())
         except OSError as error:
             raise MachineError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -261,10 +260,15 @@ class Store:
 
         The next run redoes what was moved. Of an attack that only lacks outcomes the record alone is moved, and the
         texts that have theirs are not attacked again. What another process is at is left to it. Checkpoints that a kill
-        left behind a finished training are thrown away, and so are temporary files of writers that are gone.
+        left behind a finished training are thrown away, and so are temporary files of writers that are gone. Texts on
+        which an attack broke are forgotten, so that they are attacked again.
         """
         inside = self.of_training_texts()
-        said = inside.quarantine() if inside.root.is_dir() else []
+        said = inside._set_damage_aside() if inside.root.is_dir() else []
+        return said + self._set_damage_aside() + self._forget_broken()
+
+    def _set_damage_aside(self) -> list[str]:
+        said = []
         remove_left_parts(self.root)
         for kind in KINDS:
             for key in self.keys(kind):
@@ -276,6 +280,21 @@ class Store:
                         said.append(self._set_record_aside(kind, key, damage.fact))
                     elif damage is not None:
                         said.append(self.set_aside(kind, key, damage.fact))
+        return said
+
+    def _forget_broken(self) -> list[str]:
+        """Take the texts that broke out of every attack, so that they are attacked again; a sentence an attack."""
+        said = []
+        for key in self.keys("attacks"):
+            if not broken_among(self.outcomes(key)):
+                continue
+            with suppress(UnderWay), self.locked("attacks", key):
+                found = self.outcomes(key)
+                broken = broken_among(found)
+                kept = "".join(_line(outcome) for outcome in found if outcome.status != "error")
+                self._path("attacks", key).unlink(missing_ok=True)
+                write_atomically(self.outcomes_path(key), kept)
+                said.append(f"the attack {self._path('attacks', key).parent}: {broken}; they are attacked again")
         return said
 
     def _damage(self, kind: Kind, key: str) -> Damaged | None:
@@ -493,6 +512,10 @@ def _sound_bytes(file: BinaryIO) -> int:
             return start + place + 1
         end = start
     return 0
+
+
+def _line(outcome: Outcome) -> str:
+    return canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
 
 
 def _checksum(values: Mapping[str, Any]) -> str:

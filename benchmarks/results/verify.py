@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from baselines.validation import UserError
+from benchmarks.results.metrics import broken_among
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import broken_seals
 from benchmarks.results.store import Damaged, Store, content_key, unlike_plan
@@ -109,6 +110,8 @@ def _attack_complaints(store: Store, key: str) -> Iterator[str]:
     if record.identity.get("examples") not in (None, content_key({"ids": record.example_ids})):
         yield "its planned texts are not those its identity names"
     yield from _against_victim(store, record)
+    if broken := broken_among(outcomes):
+        yield f"{broken}; the command that made it attacks them again"
 
 
 def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from baselines.validation import UserError, require, unknown
-from benchmarks.data.code_files import run_code
+from baselines.validation import UserCodeError, UserError, require, unknown
+from benchmarks.data.code_files import error_of_user_code, run_code
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.victim import REMEMBERED
 
 TEXTS_AT_ONCE = 256
 SUM_TOLERANCE = 1e-3  # what single or half precision leaves of a softmax's sum
 REPEAT_TOLERANCE = 1e-4
+COMPANY_TOLERANCE = 1e-2  # what padding to a longer text leaves in half precision
+LONGEST_PAUSE = 60.0
+MOST_RETRIES = 20
+PATIENCE = 8
+
+log = logging.getLogger(__name__)
 
 Texts = Sequence[tuple[str, ...]]
 
@@ -29,13 +38,24 @@ class CallableVictim:
         name: what refusals call it.
         classes: C.
         temperature: what the logarithms of the probabilities are divided by; 1 leaves them as they are.
+        retries: how often it is asked again after an exception, after a pause of 1, 2, 4, ... seconds. Once they were
+            all used up `PATIENCE` times in a row, it is asked once each time, until it answers.
     Attributes:
         queries: texts answered so far, repeats included.
     """
 
-    def __init__(self, function: Callable[[list[Any]], Any], name: str, classes: int, temperature: float = 1.0):
+    def __init__(
+        self,
+        function: Callable[[list[Any]], Any],
+        name: str,
+        classes: int,
+        temperature: float = 1.0,
+        retries: int = 0,
+    ) -> None:
         require(temperature > 0, "CallableVictim.temperature", "positive", temperature)
         self.function, self.name, self.classes, self.temperature = function, name, classes, temperature
+        self.retries = retries
+        self._given_up = 0
         self.queries = 0
         self._answers: dict[tuple[str, ...], np.ndarray] = {}
 
@@ -43,7 +63,8 @@ class CallableVictim:
         """Class probabilities (N, C) float32 of N texts, each of one or two columns.
 
         Raises:
-            ValueError: if the function raises, or what it returns are no probabilities.
+            UserCodeError: if the function raises.
+            UserError: if what it returns are no probabilities.
         """
         self.queries += len(texts)
         answers = {text: self._answers[text] for text in texts if text in self._answers}
@@ -60,16 +81,11 @@ class CallableVictim:
         """The function's own answer (N, C), checked; nothing is remembered.
 
         Raises:
-            ValueError: as for a call.
+            UserCodeError, UserError: as for a call.
         """
         plain = [text[0] if len(text) == 1 else text for text in texts]
-        try:
-            found = np.asarray(self.function(plain), dtype=float)
-        except Exception as error:
-            raise UserError(
-                f"the callable {self.name} fails on a list of {len(plain)} texts: {type(error).__name__}: {error}"
-            ) from error
         about, allowed = f"what the callable {self.name} returns", (len(plain), self.classes)
+        found = _numbers(self._returned(plain), about)
         require(found.shape == allowed, about, f"probabilities of shape {allowed}, a row per text", found.shape)
         require(bool(np.isfinite(found).all()), about, "finite", found[~np.isfinite(found)][:1].tolist())
         require(bool((found >= 0).all()), about, "probabilities of 0 or more, not logits", found.min())
@@ -78,21 +94,92 @@ class CallableVictim:
         require(abs(furthest - 1) <= SUM_TOLERANCE, about, "rows that sum to 1", furthest)
         return found / sums[:, None]
 
+    def _returned(self, plain: list[Any]) -> Any:
+        """What the function returns, asked again after an exception where that is wanted."""
+        for attempt in range(1 if self._given_up >= PATIENCE else 1 + self.retries):
+            if attempt:
+                time.sleep(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
+            try:
+                found = self.function(list(plain))
+            except (Exception, SystemExit) as error:
+                failure = error
+                log.info("the callable %s fails: %r", self.name, error)
+            else:
+                self._given_up = 0
+                return found
+        self._given_up += 1
+        of_user = error_of_user_code(failure)
+        reason = f"{type(failure).__name__}: {failure}" if of_user is None else of_user
+        raise UserCodeError(f"the callable {self.name} fails on a list of {len(plain)} texts: {reason}") from failure
+
     def require_repeatable(self, texts: Texts) -> None:
-        """Refuse a function that answers the same texts otherwise the second time.
+        """Refuse a function whose answer to a text depends on chance, or on the order and the number of texts.
 
         Raises:
-            ValueError: naming the largest difference.
+            UserError: naming the largest difference.
         """
-        apart = float(np.abs(self.ask(texts) - self.ask(texts)).max())
-        what = f"what the callable {self.name} returns for the same texts"
-        require(apart <= REPEAT_TOLERANCE, what, "the same, to 1e-4", f"answers {apart:.4f} apart")
+        first = self.ask(texts)
+        others = {
+            "for the same texts": (self.ask(texts), REPEAT_TOLERANCE),
+            "for the same texts in reverse order": (self.ask(texts[::-1])[::-1], COMPANY_TOLERANCE),
+            "for a text by itself": (np.concatenate([self.ask(texts[:1]), first[1:]]), COMPANY_TOLERANCE),
+            "for another text by itself": (np.concatenate([first[:-1], self.ask(texts[-1:])]), COMPANY_TOLERANCE),
+        }
+        for what, (found, tolerance) in others.items():
+            apart = float(np.abs(first - found).max())
+            about = f"what the callable {self.name} returns {what}"
+            require(apart <= tolerance, about, f"the same, to {tolerance:g}", f"answers {apart:.4f} apart")
 
     def _tempered(self, probabilities: np.ndarray) -> np.ndarray:
         if self.temperature == 1:
             return probabilities
         powers = np.maximum(probabilities, np.finfo(np.float32).tiny) ** (1 / self.temperature)
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _numbers(found: Any, about: str) -> np.ndarray:
+    """What a function returned as numbers.
+
+    Raises:
+        UserError: naming the layout that was received instead.
+    """
+    layout = _other_layout(found)
+    if layout is None:
+        try:
+            rows = [_plain(row) for row in found] if isinstance(found, (list, tuple)) else _plain(found)
+            return np.asarray(rows, dtype=float)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            layout = f"{type(found).__name__} {found!r}"[:120]
+    raise UserError(f"{about} must be a list, array or tensor of probabilities, a row per text, got {layout}")
+
+
+def _plain(found: Any) -> Any:
+    """A tensor of any device and precision as an array; what is no tensor stays."""
+    return found.detach().cpu().double().numpy() if isinstance(found, torch.Tensor) else found
+
+
+def _other_layout(found: Any) -> str | None:
+    """What is returned often and is no table of probabilities, with what to return instead."""
+    if hasattr(found, "logits"):
+        return f"a {type(found).__name__} with logits; return torch.softmax(output.logits, dim=-1)"
+    if isinstance(found, Mapping):
+        return f"a dictionary of {', '.join(map(repr, list(found)[:5]))}; return its rows of probabilities alone"
+    if hasattr(found, "columns"):
+        return f"a {type(found).__name__}; return its values, the columns in the order of the classes"
+    first = found[0] if isinstance(found, (list, tuple)) and found else None
+    inner = first[0] if isinstance(first, (list, tuple)) and first else first
+    if isinstance(inner, Mapping) and {"label", "score"} <= set(inner):
+        return (
+            "the labels and scores of a pipeline; ask it with top_k=None and return for each text the scores alone, in "
+            "the order of the classes"
+        )
+    if isinstance(inner, Mapping):
+        return "dictionaries; return for each text the probabilities alone, in the order of the classes"
+    if isinstance(inner, str):
+        return "names of classes; return for each text the probability of every class"
+    if found is None:
+        return "nothing; the function has to return them"
+    return None
 
 
 def load_callable(place: str) -> tuple[Callable[[list[Any]], Any], dict[str, str]]:

@@ -24,12 +24,12 @@ def say(*lines: str) -> None:
 
 
 def print_table(table: Table, json: Path | None) -> int:
-    """Print a table and, where asked, write it as JSON; the exit code is that of work done."""
+    """Write a table as JSON where asked, and print it; the exit code is that of work done."""
     from reports.tables import write_json
 
-    table.print(Console())
     if json is not None:
         write_json(table, json)
+    table.print(Console())
     return 0
 
 

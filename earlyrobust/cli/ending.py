@@ -48,7 +48,7 @@ def returned(verb: Callable[[], int]) -> int:
 
 
 def answer_to(error: Exception) -> int:
-    """Says on standard error what went wrong and returns the exit code."""
+    """Say on standard error what went wrong and return the exit code."""
     known = _known(error)
     if known is not None:
         say_error(str(known))
@@ -58,7 +58,7 @@ def answer_to(error: Exception) -> int:
 
 
 def say_error(sentence: str) -> None:
-    """Writes one line to standard error, without what would steer a terminal; a full device changes no exit code."""
+    """Write one line to standard error, without what would steer a terminal; a full device changes no exit code."""
     with suppress(OSError):
         print(f"earlyrobust: {printable(' '.join(sentence.split()))}", file=sys.stderr, flush=True)
 
@@ -88,7 +88,7 @@ def _ran_out_of_memory(error: Exception) -> bool:
 
 
 def _keep_traceback(error: Exception) -> str:
-    """Writes the traceback of a bug to a file, or shows it where none can be written; says what to do with it."""
+    """Write the traceback of a bug to a file, or show it where none can be written; say what to do with it."""
     lines = "".join(traceback.format_exception(error))
     try:
         descriptor, name = tempfile.mkstemp(prefix="earlyrobust-", suffix=".txt")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import earlyrobust as er
 from baselines.validation import require_file_name
-from benchmarks.experiments.options import DEFAULTS, Options
+from benchmarks.experiments.options import DEFAULTS, Options, refuse_unread
 from earlyrobust.cli.answers import keep_table, say, show_report
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def run(
     from reports.table1 import table_of_run
 
     require_file_name(name, "--name")
+    refuse_unread(options, "run", ("defenses", "variants"))
     changes = parse_assignments(set)
     setup = resolve(options)
     planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
@@ -79,6 +80,7 @@ def plan(experiment: str, options: Options = DEFAULTS) -> int:
     from benchmarks.jobs.plan import make_plan
     from benchmarks.jobs.resolve import resolve
 
+    refuse_unread(options, "plan", ("track", "json"))
     asked = asked_experiments(experiment, options)
     seen: list[Cell] = []
     for each in asked:

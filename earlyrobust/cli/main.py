@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from importlib.metadata import version
 
 from baselines.validation import UserError
@@ -20,6 +21,7 @@ from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
 from earlyrobust.cli.parser import bind
 from earlyrobust.cli.results import compare, report, verify
 from earlyrobust.cli.victims import attack, evaluate, export
+from reports.output_files import require_output
 
 Verb = Callable[..., int]
 
@@ -78,6 +80,9 @@ def _run(arguments: Sequence[str]) -> int:
         hint = f"did you mean {close[0]!r}?" if close else "see 'earlyrobust --help'"
         raise UserError(f"unknown verb {verb[:80]!r}; {hint}" if verb else f"no verb was given; {hint}")
     called = bind(VERBS[verb], rest, f"earlyrobust {verb}")
+    for each in (called.keywords, *(vars(value) for value in called.keywords.values() if is_dataclass(value))):
+        if (json := each.get("json")) is not None:
+            require_output(json, "--json")
     return returned(called)
 
 

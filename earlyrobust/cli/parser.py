@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message.removeprefix('argument ')}; see '{self.prog} --help'")
 
 
-def bind(verb: Callable[..., int], arguments: Sequence[str], prog: str) -> Callable[[], int]:
+def bind(verb: Callable[..., int], arguments: Sequence[str], prog: str) -> functools.partial[int]:
     """Read a verb's arguments and return the call of it.
 
     Args:
@@ -230,6 +230,8 @@ def _converted(parameter: Parameter, written: Any) -> Any:
         return tuple(_converted(parameter, each) for each in written)
     if isinstance(written, bool):
         return written
+    if parameter.kind is Path and not written:
+        raise UserError(f"{parameter.flag} must be a path, got ''")
     try:
         return parameter.kind(written)
     except ValueError:

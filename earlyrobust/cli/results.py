@@ -33,11 +33,14 @@ def report(
     from reports.card import print_card, write_card
     from reports.documents import write_into as fill_blocks
     from reports.figures import missing_library, write_figure
+    from reports.output_files import require_output
     from reports.overview import overview
     from reports.page.page import write_page
     from reports.tables import write_table
 
     check_examples(examples)
+    if write_into is not None:
+        require_output(write_into, "--write-into")
     found = overview(out, paper_numbers)
     console = Console()
     if found.attacks is not None:
@@ -49,7 +52,9 @@ def report(
         say("no attack is finished in this folder: its rates, budgets and texts are left out")
     else:
         say(*map(str, write_report(found.attacks, out)))
-        say(missing_library() or " ".join(map(str, write_figure(draw_budgets(found.attacks.curves), out, "budgets"))))
+        if found.attacks.curves:
+            figure = missing_library() or write_figure(draw_budgets(found.attacks.curves), out, "budgets")
+            say(figure if isinstance(figure, str) else " ".join(map(str, figure)))
     say(*map(str, [*write_card(found.card, out, found.sources), *write_table(found.gaps, out, "paper_numbers")]))
     if write_into is not None:
         say(f"{write_into}: {', '.join(fill_blocks(write_into, out))}")
@@ -72,10 +77,10 @@ def compare(first: Path, second: Path, *, json: Path | None = None) -> int:
     from reports.tables import write_json
 
     found = compare_folders(first, second)
-    found.table.print(Console())
-    say(f"{found.differing} differences outside their intervals")
     if json is not None:
         write_json(found.table, json)
+    found.table.print(Console())
+    say(f"{found.differing} differences outside their intervals")
     return DIFFERENT if found.differing else 0
 
 
@@ -92,10 +97,10 @@ def verify(out: Path = Path("results"), *, json: Path | None = None) -> int:
     from reports.verified import verified
 
     table = verified(out)
+    if json is not None:
+        write_json(table, json)
     if table.incomplete:
         table.print(Console())
     else:
         say(*table.caption)
-    if json is not None:
-        write_json(table, json)
     return FAILED if table.incomplete else 0

@@ -6,9 +6,25 @@ from pathlib import Path
 
 import earlyrobust as er
 from baselines.validation import require
-from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, split_names
+from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, refuse_unread, split_names
 from benchmarks.results.store import Store
 from earlyrobust.cli.answers import INCOMPLETE, print_table, say, show_report
+
+# What decides how models are trained: evaluate trains none.
+UNREAD = (
+    "defenses",
+    "variants",
+    "batch_size",
+    "schedule",
+    "precision",
+    "capture",
+    "allow_accumulation",
+    "track",
+    "executor",
+    "workers",
+    "untimed",
+    "ray_address",
+)
 
 
 def attack(options: AttackOptions) -> int:
@@ -42,6 +58,7 @@ def evaluate(
     callable: str | None = None,
     name: str | None = None,
     calibrate: bool = True,
+    retries: int | None = None,
 ) -> int:
     """Evaluate a finished classifier on the suite's tasks; nothing is trained.
 
@@ -55,8 +72,12 @@ def evaluate(
             is code and is run.
         name: what its row is called; the folder's or the function's name when left out.
         calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+        retries: how often the callable is asked again after an exception, after 1, 2, 4, ... seconds; 3 times when
+            left out.
     """
-    report = er.evaluate(model, function=callable, name=name, calibrate=calibrate, **vars(options))
+    refuse_unread(options, "evaluate", UNREAD)
+    how = {"function": callable, "name": name, "calibrate": calibrate, "retries": retries}
+    report = er.evaluate(model, **how, **vars(options))
     return show_report(report, options.json)
 
 

@@ -25,6 +25,7 @@ from benchmarks.jobs.attack_texts import (
 )
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.given import open_victim
+from earlyrobust.cli.main import main
 
 ROWS = ("good film,1", "a bad film and a poor plot,0", ",1", "good \U0001f600 food,0", "the plot was fine,1")
 
@@ -230,3 +231,10 @@ def test_a_function_is_attacked_and_not_stored(resources, tmp_path) -> None:
     assert (lost.status, kept.status) == ("successful", "failed")
     with pytest.raises(UserError, match="outcomes of the function surely cannot be stored"):
         prepare_attack(given, texts, recipe, resources, out=tmp_path, **how)
+
+
+def test_a_report_on_attacked_files_alone_is_whole(prepared, tmp_path) -> None:
+    prepared().run()
+    with pytest.raises(SystemExit) as end:
+        main(["report", "--out", str(tmp_path / "out")])
+    assert end.value.code == 0 and (tmp_path / "out" / "index.html").is_file()

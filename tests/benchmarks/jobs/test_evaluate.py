@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from transformers import BertConfig, BertForSequenceClassification
 
+from baselines.validation import UserError
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.jobs.evaluate import attack_external, evaluate, find_external, stored_externals
 from benchmarks.jobs.resolve import resolve
@@ -17,6 +18,9 @@ from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
+from earlyrobust.cli.main import main
+from reports.overview import overview
+from reports.table1 import table_of_externals
 
 PREDICT = """
 def predict(texts):
@@ -151,3 +155,42 @@ def test_mistakes_are_one_sentence(setup, options, place: str, tiny_backbone) ->
     whole = resolve(replace(options, attacked=20))
     with pytest.raises(ValueError, match="none is left to calibrate on; give a smaller --attacked or --no-calibrate"):
         evaluate(whole, find_external(None, place, None, device="cpu"), "demo", calibrate=True)
+
+
+def test_texts_that_broke_are_attacked_again_by_the_next_run(setup, place: str, capsys) -> None:
+    path = Path(place.partition(":")[0])
+    state = path.with_name("down")
+    path.write_text(
+        f"import pathlib\n{PREDICT}\ndef flaky(texts):\n"
+        f"    if pathlib.Path({str(state)!r}).exists(): raise RuntimeError('429 Too Many Requests')\n"
+        f"    return predict(texts)\n"
+    )
+    external = find_external(None, f"{path}:flaky", None, device="cpu", retries=0)
+    (record,) = evaluate(setup, external, "demo", calibrate=False)
+    state.touch()
+    attacked = attack_external(setup, external, record, TEXTBUGGER)
+    assert {outcome.status for outcome in setup.store.outcomes(attacked.key)} == {"error"}
+    (finding,) = verify(setup.store)
+    assert "3 of 3 texts broke: UserCodeError: the callable" in finding.what and "429 Too Many" in finding.what
+    caption = " ".join(table_of_externals(setup).caption)
+    assert "3 of 3 texts broke" in caption and "the same command attacks them again" in caption
+
+    found = overview(setup.store.root)
+    assert found.attacks is not None and found.attacks.table.incomplete and not found.attacks.curves
+    with pytest.raises(SystemExit) as end:
+        main(["report", "--out", str(setup.store.root)])
+    assert end.value.code == 3 and (setup.store.root / "index.html").is_file()
+
+    state.unlink()
+    (said,) = setup.store.quarantine()
+    assert "3 of 3 texts broke" in said and said.endswith("they are attacked again")
+    attack_external(setup, external, record, TEXTBUGGER)
+    assert "error" not in {outcome.status for outcome in setup.store.outcomes(attacked.key)}
+    assert verify(setup.store) == [] and setup.store.quarantine() == []
+
+
+def test_a_number_of_retries_is_checked(place: str, tiny_backbone) -> None:
+    with pytest.raises(UserError, match="--retries must be 0 to 20, got -1"):
+        find_external(None, place, None, device="cpu", retries=-1)
+    with pytest.raises(UserError, match="--retries must be left out beside --model"):
+        find_external(str(tiny_backbone), None, None, device="cpu", retries=1)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas
 import pytest
+import torch
 
-from benchmarks.victims.external import CallableVictim, load_callable
+from baselines.validation import UserCodeError, UserError
+from benchmarks.victims.external import PATIENCE, CallableVictim, load_callable
 
 TEXTS = [("a good film",), ("a bad film",), ("a good film",)]
 
@@ -59,11 +64,27 @@ def fails(texts: list[str]) -> None:
         (lambda texts: [[float("nan"), 1.0]] * len(texts), r"must be finite, got \[nan\]"),
         (lambda texts: [[-2.0, 3.0]] * len(texts), r"probabilities of 0 or more, not logits, got .*-2\.0"),
         (lambda texts: [[0.7, 0.7]] * len(texts), r"rows that sum to 1, got 1\.4"),
-        (lambda texts: ["positive"] * len(texts), "fails on a list of 2 texts: ValueError: could not convert"),
+        (lambda texts: ["positive"] * len(texts), "a row per text, got names of classes"),
+        (lambda texts: {"probs": [[0.5, 0.5]] * len(texts)}, "got a dictionary of 'probs'"),
+        (
+            lambda texts: SimpleNamespace(logits=torch.zeros(len(texts), 2)),
+            "got a SimpleNamespace with logits; return",
+        ),
+        (
+            lambda texts: [{"label": "POSITIVE", "score": 0.9}] * len(texts),
+            "labels and scores of a pipeline; ask it",
+        ),
+        (lambda texts: [[{"label": "A", "score": 0.9}, {"label": "B", "score": 0.1}]] * len(texts), "of a pipeline"),
+        (lambda texts: [{"neg": 0.1, "pos": 0.9}] * len(texts), "got dictionaries; return for each text"),
+        (lambda texts: pandas.DataFrame({"b": [0.1] * len(texts), "a": 0.9}), "got a DataFrame; return its values"),
+        (lambda texts: None, "got nothing; the function has to return them"),
+        (lambda texts: ([0.5, 0.5] for _ in texts), "got generator"),
+        (lambda texts: [object()] * len(texts), "probabilities, a row per text, got list"),
+        (lambda texts: sys.exit(0), "fails on a list of 2 texts: SystemExit: 0"),
     ],
 )
 def test_what_is_no_probability_is_refused(function, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence) as refusal:
+    with pytest.raises((UserError, UserCodeError), match=sentence) as refusal:
         CallableVictim(function, "f", 2)(TEXTS)
     assert "\n" not in str(refusal.value)
 
@@ -74,9 +95,68 @@ def test_a_function_that_draws_is_refused() -> None:
     def drawn(texts: list[str]) -> np.ndarray:
         return draw.dirichlet([1, 1], len(texts))
 
-    with pytest.raises(ValueError, match=r"for the same texts must be the same, to 1e-4, got 'answers 0\.\d+ apart'"):
+    with pytest.raises(ValueError, match=r"for the same texts must be the same, to 0.0001, got 'answers 0\.\d+ apart'"):
         CallableVictim(drawn, "f", 2).require_repeatable(TEXTS)
     CallableVictim(by_goodness, "f", 2).require_repeatable(TEXTS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("rows", [torch.Tensor.requires_grad_, list, tuple])
+def test_tensors_of_any_precision_are_read(dtype: torch.dtype, rows) -> None:
+    answer = torch.tensor([[0.25, 0.75], [0.5, 0.5]], dtype=dtype)
+    victim = CallableVictim(lambda texts: rows(answer), "f", 2)
+    np.testing.assert_allclose(victim(TEXTS), [[0.25, 0.75], [0.5, 0.5], [0.25, 0.75]])
+
+
+def sorts_and_forgets(texts: list[str]) -> list[list[float]]:
+    return by_goodness(sorted(texts))
+
+
+def compares_within_the_batch(texts: list[str]) -> list[list[float]]:
+    scores = np.array([len(text) for text in texts], dtype=float)
+    share = (scores - scores.min() + 1) / (scores.max() - scores.min() + 2)
+    return np.stack([share, 1 - share], axis=1).tolist()
+
+
+def alternates(texts: list[str]) -> list[list[float]]:
+    return [[0.1, 0.9] if place % 2 else [0.9, 0.1] for place in range(len(texts))]
+
+
+def knows_the_first(texts: list[str]) -> list[list[float]]:
+    return [[0.5, 0.5] if place else [0.9, 0.1] for place in range(len(texts))]
+
+
+@pytest.mark.parametrize("function", [sorts_and_forgets, compares_within_the_batch, alternates, knows_the_first])
+def test_answers_that_depend_on_order_or_company_are_refused(function) -> None:
+    with pytest.raises(UserError, match=r"returns for .* must be the same, to 0\.01, got 'answers 0\.\d+ apart'"):
+        CallableVictim(function, "f", 2).require_repeatable([("a good long film",), ("a bad film",)])
+
+
+def test_a_function_that_fails_for_a_while_is_asked_again_after_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    calls = iter([None, None, by_goodness, None, None, None, None, by_goodness])
+
+    def flaky(texts: list[str]) -> list[list[float]]:
+        if (answer := next(calls)) is None:
+            raise RuntimeError("429 Too Many Requests")
+        return answer(texts)
+
+    victim = CallableVictim(flaky, "f", 2, retries=3)
+    assert victim(TEXTS).shape == (3, 2) and pauses == [1.0, 2.0]
+    with pytest.raises(UserCodeError, match="RuntimeError: 429 Too Many Requests"):
+        victim([("another",)])
+    assert pauses == [1.0, 2.0, 1.0, 2.0, 4.0] and victim([("another",)]).shape == (1, 2)
+
+
+def test_a_function_that_stays_away_is_no_longer_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    victim = CallableVictim(fails, "f", 2, retries=1)
+    for number in range(20):
+        with pytest.raises(UserCodeError):
+            victim([(str(number),)])
+    assert pauses == [1.0] * PATIENCE
 
 
 def test_a_function_is_found_in_its_file_and_recorded_by_hash(tmp_path: Path) -> None:

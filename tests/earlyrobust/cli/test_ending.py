@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import command
+from command import command, small
 
 from baselines.validation import MachineError, UserCodeError, UserError
 from benchmarks.data.plain_files import NotPlain
@@ -99,3 +99,52 @@ def test_a_window_s_library_that_is_not_there_is_not_asked_for(backend: str) -> 
     environment = os.environ | {"MPLBACKEND": backend}
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+UNREAD = {
+    ("evaluate", "--callable", "mine.py:f", "--schedule", "published"): "--schedule changes nothing in 'evaluate'",
+    ("evaluate", "--callable", "mine.py:f", "--track", "nonsense"): "--track changes nothing in 'evaluate'",
+    ("run", "--defenses", "nonsense"): "--defenses changes nothing in 'run'",
+    ("plan", "table1", "--json", "a.json"): "--json changes nothing in 'plan'",
+    ("run", "--preset", "demo", "--data", "nonsense"): "--data is not read for the generated task demo",
+    ("run", "--preset", "demo", "--synonyms", "nonsense"): "--synonyms is not read for the generated task demo",
+    ("run", "--out", ""): "--out must be a path, got ''",
+    ("ls", "defenses", "--json", "/proc/there.json"): "--json '/proc/there.json' cannot be written",
+    ("verify", ".", "--json", "."): "--json '.' is a folder; give a file",
+}
+
+
+@pytest.mark.parametrize("arguments", UNREAD)
+def test_options_that_nothing_reads_and_places_that_cannot_be_written_are_refused_before_the_work(
+    arguments: tuple[str, ...], capsys
+) -> None:
+    code, _, errors = command(*arguments, capsys=capsys)
+    assert code == 2 and UNREAD[arguments] in errors and len(errors.splitlines()) == 1
+
+
+def test_a_screen_without_a_letter_loses_no_result(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "earlyrobust", "show", "freelb", "--json", str(tmp_path / "t.json")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+    assert ended.returncode == 0 and (tmp_path / "t.json").is_file()
+    ended.stdout.decode("ascii")
+
+
+def test_an_exception_in_a_users_step_is_shown_with_its_lines_alone(tiny_backbone, tmp_path: Path, capsys) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        """
+from dataclasses import dataclass
+from baselines.defense import Defense
+
+@dataclass(frozen=True)
+class Mine(Defense, key="mine"):
+    title, paper = "Mine", "no paper"
+
+    def step(self, model, batch):
+        return batch.no_such_field
+"""
+    )
+    code, _, errors = command("run", "--defense", str(mine), *small(tiny_backbone, tmp_path / "out"), capsys=capsys)
+    assert code == 3 and "AttributeError" in errors
+    assert "mine.py, line 10: return batch.no_such_field" in errors and "training.py" not in errors
