@@ -1,1 +1,1 @@
-"""The clock: what training costs, in seconds and in passes."""
+"""The cost of training, in seconds and in passes."""

@@ -1,4 +1,4 @@
-"""Whether other processes kept the CPU busy during a run, where there is no GPU whose driver would tell."""
+"""Measure whether other processes kept the CPU busy during a run without a GPU."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import psutil
 
 from benchmarks.clock.machine import usable_cores
 
-# Share of all cores that others may use, on average, before a run is flagged.
+# A run is flagged if others use more than this share of all cores on average.
 TOLERATED_SHARE = 0.1
 
 
 @dataclass
-class Company:
-    """What other processes did during a block; filled when it is left.
+class CpuContention:
+    """CPU use of other processes during a block; filled in when the block ends.
 
     Attributes:
         cores: cores that others kept busy on average, or None before the end.
@@ -29,16 +29,16 @@ class Company:
 
     @property
     def flags(self) -> list[str]:
-        """A sentence where others used more than a tenth of the cores."""
+        """One sentence if others used more than a tenth of the cores."""
         if self.cores is None or self.cores <= TOLERATED_SHARE * self.present:
             return []
         return [f"contention: other processes kept {self.cores:.1f} of {self.present} cores busy"]
 
 
 @contextmanager
-def company() -> Iterator[Company]:
+def cpu_contention() -> Iterator[CpuContention]:
     """Compare the machine's CPU time with this process's own while the block runs."""
-    found = Company()
+    found = CpuContention()
     began, machine, own = time.monotonic(), _machine_seconds(), _own_seconds()
     try:
         yield found
@@ -49,7 +49,7 @@ def company() -> Iterator[Company]:
 
 
 def _machine_seconds() -> float:
-    """Busy CPU seconds of all cores since the start."""
+    """Busy CPU seconds of all cores since the machine started."""
     times = psutil.cpu_times()
     return times.user + times.system + getattr(times, "nice", 0.0) + getattr(times, "steal", 0.0)
 

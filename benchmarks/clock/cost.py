@@ -1,7 +1,7 @@
-"""The cost model: what a method should cost in passes, before any clock has run.
+"""The cost model: predict the cost of a method in passes, without measuring time.
 
-The unit of a pass is one forward; an input backward is 1, a full backward 2. A method's units are counted in epochs of
-plain fine-tuning (forward and full backward, 3 passes) over the same texts.
+The unit is one forward pass; an input backward pass counts 1, a full backward pass 2. The cost of a method is given in
+epochs of plain fine-tuning (forward and full backward, 3 units) over the same texts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class EncoderShape:
 
 
 def layer_flops(shape: EncoderShape, tokens: int, heads: float, neurons: float) -> float:
-    """Forward FLOPs of one layer on one text of `tokens` tokens that keeps so many heads and neurons."""
+    """Forward FLOPs of one layer with this many heads and neurons, on one text of `tokens` tokens."""
     width = heads * shape.hidden / shape.heads
     return 8 * tokens * shape.hidden * width + 4 * tokens**2 * width + 4 * tokens * shape.hidden * neurons
 
 
 def share_left(shape: EncoderShape, tokens: int, head_sparsity: float, neuron_sparsity: float) -> float:
-    """phi: forward FLOPs of the pruned encoder over the dense one's; how layers share the loss does not matter."""
+    """phi: forward FLOPs of the pruned encoder divided by the dense one's, for any split of the loss over layers."""
     heads, neurons = shape.heads * (1 - head_sparsity), shape.neurons * (1 - neuron_sparsity)
     return layer_flops(shape, tokens, heads, neurons) / layer_flops(shape, tokens, shape.heads, shape.neurons)
 
@@ -43,18 +43,18 @@ def update_units(passes: Passes) -> float:
 
 
 def update_passes(defense: Defense) -> Passes:
-    """The passes a method declares for one batch of its last stage; those of fine-tuning where it declares none."""
+    """The passes a method declares for one batch of its last stage; those of fine-tuning if it declares none."""
     return defense.cost()[-1].passes
 
 
 def stage_units(cost: StageCost, shape: EncoderShape = EncoderShape(), tokens: int = 128) -> float:
-    """Cost of a stage's update in fine-tuning updates of the whole encoder, passes through its first layer included."""
+    """Cost of a stage's update in fine-tuning updates of the whole encoder, first-layer passes included."""
     units = update_units(cost.passes) + update_units(cost.first_layer) / shape.layers
     return units * share_left(shape, tokens, cost.heads_pruned, cost.neurons_pruned)
 
 
 def batch_units(defense: Defense, shape: EncoderShape = EncoderShape()) -> float:
-    """Cost of one batch in the last stage, in fine-tuning updates; of a whole encoder, whatever was pruned."""
+    """Cost of one batch in the last stage, in fine-tuning updates, as if nothing were pruned."""
     return stage_units(replace(defense.cost()[-1], heads_pruned=0.0, neurons_pruned=0.0), shape)
 
 
@@ -64,11 +64,11 @@ def epoch_units(
     """Predicted cost of a whole training in epochs of fine-tuning.
 
     Args:
-        tokens: length the share of a pruned encoder is reckoned at.
-        search_epochs: how long the stage ran that a rule ends, where that is known; else its longest.
+        tokens: text length for computing the share of a pruned encoder.
+        search_epochs: measured length of the stage that a rule ends, if known; otherwise its maximum is used.
 
     Source: the cost models of the method papers' releases; EarlyRobust = K e + E phi, RobusT = 3 + 20 K + E. With other
-        objectives K is the search's cost, and phi is multiplied by that of the fine-tuning.
+        objectives K is the search's cost, and phi is multiplied by the cost of fine-tuning.
     """
     total = 0.0
     for each in defense.cost():

@@ -1,4 +1,4 @@
-"""FLOPs of an update, counted by torch while it is made."""
+"""FLOPs of an update, counted by torch during the update."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from baselines.defense import Defense, Stage, Step
 
 @dataclass(frozen=True)
 class StepFlops:
-    """What one call of a stage's step takes, without the optimiser.
+    """FLOPs of one call of a stage's step, without the optimiser.
 
     Attributes:
         texts, tokens: B and L of the batch.
-        flops: floating-point operations of its products and convolutions, by torch's counter.
+        flops: floating-point operations of products and convolutions, by torch's counter.
     """
 
     texts: int
@@ -29,12 +29,12 @@ class StepFlops:
 
 
 class CountedSteps:
-    """A defense whose first step in each stage is counted; it trains as the defense does.
+    """A wrapper of a defense that counts the FLOPs of the first step in each stage; training is unchanged.
 
-    Counting takes longer than the step: it belongs into the warm-up.
+    Counting takes longer than the step, so it should be done during warm-up.
 
     Attributes:
-        counted: by the stage's name, once its first step was made.
+        counted: FLOPs by the stage's name, after its first step.
     """
 
     def __init__(self, defense: Defense):
@@ -54,7 +54,7 @@ class CountedSteps:
         def counting(batch: Batch) -> Tensor:
             if name in self.counted:
                 return step(batch)
-            # The counter does not know the fused attention of a CPU: it is spelt out.
+            # The counter does not support the CPU's fused attention, so attention is computed in separate operations.
             spelt_out = nullcontext() if batch.labels.is_cuda else sdpa_kernel(SDPBackend.MATH)
             with spelt_out, FlopCounterMode(display=False) as counter:
                 loss = step(batch)

@@ -1,4 +1,4 @@
-"""What a run ran on: processor, memory, GPUs, package versions, state of the code."""
+"""The machine and software of a run: processor, memory, GPUs, package versions, state of the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("torch", "transformers", "textattack", "datasets", "numpy", "pandas"
 
 
 def machine_description() -> dict[str, Any]:
-    """Processor, cores, memory and GPUs; what cannot be read says why."""
+    """Processor, cores, memory and GPUs; if one cannot be read, the reason."""
     return {
         "processor": _processor(),
         "cores": usable_cores(),
@@ -26,7 +26,7 @@ def machine_description() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Cores this process may run on, which a batch system or container may have cut down."""
+    """Number of cores this process may use; a batch system or container may limit it."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -40,7 +40,7 @@ def _processor() -> str:
 
 
 def _gpus() -> list[str] | str:
-    """Names of the GPUs the driver reports, or why there are none."""
+    """Names of the GPUs the driver reports, or the reason why there are none."""
     try:
         import pynvml
     except ImportError as error:
@@ -59,7 +59,7 @@ def _gpus() -> list[str] | str:
 
 
 def _instances(nvml: Any, handle: Any) -> str:
-    """A word for a GPU that is cut into instances, of which a run has one."""
+    """A note for a GPU that is cut into instances, of which a run uses one."""
     try:
         return " (MIG)" if nvml.nvmlDeviceGetMigMode(handle)[0] else ""
     except nvml.NVMLError:
@@ -71,7 +71,7 @@ def _name(name: str | bytes) -> str:
 
 
 def peak_memory_bytes(device: str) -> int | None:
-    """Most memory allocated on a CUDA device so far; on a CPU, the process's most resident memory, where known."""
+    """Peak memory allocated on a CUDA device so far; on a CPU, the process's peak resident memory, if known."""
     if device == "cuda":
         import torch
 
@@ -85,7 +85,7 @@ def peak_memory_bytes(device: str) -> int | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
+    """Versions of Python and of the packages that affect numbers."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -96,7 +96,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, str]:
-    """The commit the code stands at and whether it was changed since; or that it is no checkout."""
+    """The current commit and whether the code was changed since; or a note that this is no git checkout."""
     root = Path(__file__).resolve().parents[2]
     try:
         if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:

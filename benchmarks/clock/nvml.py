@@ -1,6 +1,6 @@
-"""What the GPU did while a model trained: clocks, power, throttling, other processes, energy, from NVML.
+"""The state of the GPU during training, from NVML: clocks, power, throttling, other processes, energy.
 
-A helper process samples, so that the training process spends nothing on it and loses nothing when the driver breaks.
+A helper process takes the samples, so that they cost the training process no time and a broken driver cannot stop it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOREIGN_BYTES = 3 << 29
 IDLE_UTILISATION_PERCENT = 5
 JOIN_SECONDS = 5
 
-# NVML's bits of why a clock is not at its most, and those that make a run invalid.
+# NVML's bits for reasons why a clock is below its maximum, and those that make a run invalid.
 REASONS = {
     0x4: "software power cap",
     0x8: "hardware slowdown",
@@ -42,19 +42,19 @@ POWER_CAP = 0x4
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at a GPU; None for what it does not report.
+    """One reading of a GPU; None for each value that it does not report.
 
     Attributes:
         at: seconds on the monotonic clock.
         sm_mhz, memory_mhz, watts, celsius: as reported.
-        reasons: bits of `REASONS` that hold.
+        reasons: the bits of `REASONS` that are set.
         processes: ids of compute processes; empty in many containers.
-        used_bytes: device memory in use by anyone.
-        energy_millijoules: the board's counter.
+        used_bytes: device memory used by all processes.
+        energy_millijoules: the board's energy counter.
         ecc_errors: uncorrected memory errors since the driver was loaded.
-        utilisation_percent: share of the last moment in which a kernel ran.
+        utilisation_percent: share of the last sampling interval in which a kernel ran.
         is_cut: whether the GPU is cut into instances (MIG), which share its power, clocks and counters.
-        error: what the driver raised in place of a reading.
+        error: the driver's exception, if the reading failed.
     """
 
     at: float
@@ -73,21 +73,21 @@ class Sample:
 
 
 class Device(Protocol):
-    """A GPU that can be looked at."""
+    """A GPU that can be sampled."""
 
     def sample(self) -> Sample:
-        """Its present state; may raise what the driver raises."""
+        """The current state; raises the driver's exceptions."""
         ...
 
 
 class NvmlDevice:
-    """A GPU as NVML sees it.
+    """A GPU read through NVML.
 
     Args:
-        uuid: the GPU's own name, or its instance's, as torch gives it; the first GPU where it is None. CUDA numbers
-            devices in another way.
+        uuid: the id of the GPU or of its instance, as torch gives it; None for the first GPU. CUDA numbers devices in
+            a different order.
     Raises:
-        RuntimeError: if the driver or the package is not present.
+        RuntimeError: if the driver or the package is missing.
     """
 
     def __init__(self, uuid: str | None = None) -> None:
@@ -103,7 +103,7 @@ class NvmlDevice:
             raise MachineError(f"NVML is not available: {error}") from error
 
     def _named(self, uuid: str) -> Any:
-        """The GPU of that name, or the one whose instance has it: an instance has no clocks and power of its own."""
+        """The GPU with this id, or the GPU of the instance with this id: an instance has no clocks and power itself."""
         nvml = self._nvml
         try:
             return nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
@@ -111,7 +111,7 @@ class NvmlDevice:
             return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}"))
 
     def sample(self) -> Sample:
-        """Its present state."""
+        """The current state."""
         nvml = self._nvml
         instances = self._read("nvmlDeviceGetMigMode")
         memory = self._read("nvmlDeviceGetMemoryInfo")
@@ -136,7 +136,7 @@ class NvmlDevice:
         )
 
     def _reasons(self) -> int | None:
-        """The bits under NVML's present name for them, else under its older one."""
+        """The bits under NVML's current name for them, otherwise under its older one."""
         for name in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
             found = self._read(name)
             if found is not None:
@@ -144,7 +144,7 @@ class NvmlDevice:
         return None
 
     def _read(self, name: str, *arguments: Any) -> Any:
-        """A reading, or None where this device does not give it; a lost device or driver raises."""
+        """A reading, or None if the device does not support it; raises if the device or the driver is lost."""
         function = getattr(self._nvml, name, None)
         if function is None:
             return None
@@ -158,13 +158,13 @@ class NvmlDevice:
 
 @dataclass(frozen=True)
 class Watch:
-    """What a run's samples say.
+    """The result of watching a run.
 
     Attributes:
-        available: "yes", or why nothing was sampled.
-        samples: looks taken.
-        invalid: reasons, declared beforehand, for which the run's time does not count.
-        warnings: what a reader should know besides.
+        available: "yes", or the reason why nothing was sampled.
+        samples: number of samples.
+        invalid: reasons, fixed in the rule book beforehand, for which the run's time does not count.
+        warnings: other things that a reader should know.
         joules: board energy as reported over the run, or None.
         sm_mhz, watts, celsius: medians, or None.
     """
@@ -184,11 +184,11 @@ class Watch:
 
 
 def assess(samples: Sequence[Sample], *, own_process: int, own_bytes: int) -> Watch:
-    """Judge a run by its samples.
+    """Assess a run by its samples.
 
     Args:
         own_process: the id of the training process.
-        own_bytes: most device memory the training process held.
+        own_bytes: peak device memory of the training process.
     Source: the thresholds are the rule book's, section "Flags".
     """
     if not samples:
@@ -231,7 +231,7 @@ def _throttling(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
 
 
 def _contention(samples: Sequence[Sample], own_process: int, own_bytes: int) -> list[str]:
-    """Other processes by name, or, where the list of processes is hidden, by the memory they hold."""
+    """Other processes by id; if the list of processes is hidden, the memory they use."""
     others = {process for sample in samples for process in sample.processes} - {own_process}
     listed = any(own_process in sample.processes for sample in samples)
     if others and (listed or len(others) > 1):
@@ -258,7 +258,7 @@ def _median(values: Iterator[float | None]) -> float | None:
 
 
 def cuda_device() -> Callable[[], Device]:
-    """What opens, in the helper, the GPU that torch computes on here."""
+    """A function that opens, in the helper, the GPU that torch uses here."""
     import torch
 
     uuid = getattr(torch.cuda.get_device_properties(torch.cuda.current_device()), "uuid", None)
@@ -266,7 +266,7 @@ def cuda_device() -> Callable[[], Device]:
 
 
 def idle_complaint(device: Device, *, own_process: int) -> str | None:
-    """Why the GPU is not idle, or None where it is; asked before this process holds memory there."""
+    """The reason why the GPU is not idle, or None if it is; call it before this process uses memory there."""
     sample = device.sample()
     others = set(sample.processes) - {own_process}
     if others:
@@ -279,33 +279,33 @@ def idle_complaint(device: Device, *, own_process: int) -> str | None:
 
 
 def flags_before(open_device: Callable[[], Device] | None, *, own_process: int) -> list[str]:
-    """The flag of a GPU that is not idle before a run; none where there is no GPU, or none can be asked.
+    """The flag of a GPU that is not idle before a run; no flag without a GPU, or if it cannot be read.
 
-    A driver that fails here is left to the watch of the run, which says so.
+    If the driver fails here, the watch of the run reports it.
     """
     if open_device is None:
         return []
     try:
         complaint = idle_complaint(open_device(), own_process=own_process)
-    except Exception as error:  # whatever a driver raises is a finding, not a crash
+    except Exception as error:  # any exception of a driver is a finding, not a crash
         return [f"idleness not known: {type(error).__name__}: {error}"]
     return [f"not idle: {complaint}"] if complaint else []
 
 
 @dataclass
 class Watcher:
-    """A run under watch; `result` holds its assessment once the block is left."""
+    """A run being watched; `result` holds the assessment after the block."""
 
     result: Watch = field(default_factory=lambda: Watch("no: the run is not over"))
 
 
 @contextmanager
 def watching(open_device: Callable[[], Device] | None, own_bytes: Callable[[], int] = lambda: 0) -> Iterator[Watcher]:
-    """Sample a GPU in a helper process while the block runs; nothing the helper does can stop or harm the block.
+    """Sample a GPU in a helper process while the block runs; the helper can neither stop nor disturb the block.
 
     Args:
-        open_device: opens the device, in the helper; importable by name. None where there is no GPU.
-        own_bytes: asked at the end for the most memory the block held.
+        open_device: opens the device, in the helper; importable by name. None without a GPU.
+        own_bytes: called at the end; returns the peak memory of the block.
     """
     watcher = Watcher()
     if open_device is None:
@@ -315,7 +315,7 @@ def watching(open_device: Callable[[], Device] | None, own_bytes: Callable[[], i
     with tempfile.TemporaryDirectory(prefix="earlyrobust-nvml-") as folder:
         path = Path(folder) / "samples.jsonl"
         context = multiprocessing.get_context("spawn")
-        # Not an event: to set one waits for whoever sleeps on it, for ever where that process was killed.
+        # Not an event: setting one waits for the process that sleeps on it, forever if that process was killed.
         receiver, sender = context.Pipe(duplex=False)
         helper = context.Process(target=_sample_until, args=(open_device, path, receiver), daemon=True)
         helper.start()
@@ -332,8 +332,8 @@ def watching(open_device: Callable[[], Device] | None, own_bytes: Callable[[], i
 
 
 def _sample_until(open_device: Callable[[], Device], path: Path, parent: Connection) -> None:
-    """The helper: a line for each sample until its parent hangs up or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the training process's to handle
+    """The helper process: write a line for each sample until its parent closes the connection or ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the training process handles an interrupt
     with path.open("w", encoding="utf-8") as file:
         try:
             device = open_device()
@@ -343,7 +343,7 @@ def _sample_until(open_device: Callable[[], Device], path: Path, parent: Connect
         while True:
             try:
                 sample = device.sample()
-            except Exception as error:  # whatever a driver raises is a finding, not a crash
+            except Exception as error:  # any exception of a driver is a finding, not a crash
                 sample = Sample(time.monotonic(), error=f"{type(error).__name__}: {error}")
             file.write(json.dumps(asdict(sample)) + "\n")
             file.flush()
@@ -353,7 +353,7 @@ def _sample_until(open_device: Callable[[], Device], path: Path, parent: Connect
 
 def _read(path: Path, *, own_process: int, own_bytes: int, ended_well: bool) -> Watch:
     lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
-    entries = [json.loads(line) for line in lines if line.endswith("\n")]  # a killed helper leaves a torn line
+    entries = [json.loads(line) for line in lines if line.endswith("\n")]  # a killed helper leaves an incomplete line
     if entries and "unavailable" in entries[0]:
         return Watch(f"no: {entries[0]['unavailable']}")
     samples = [Sample(**(entry | {"processes": tuple(entry["processes"])})) for entry in entries]

@@ -1,4 +1,4 @@
-"""Operations that make a GPU's queue run dry, found on any device: those whose result the host has to wait for."""
+"""Find operations for which the CPU must wait for the GPU; the search itself needs no GPU."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ READ_BACK = frozenset(
 
 
 class SynchronisationWatch(TorchDispatchMode):
-    """Count, while entered, the operations that would hold a GPU up.
+    """Count, while entered, the operations that would make the CPU wait for a GPU.
 
     Attributes:
-        counts: by the operation's name. Indexing with a mask counts as `nonzero`, which it stands for.
+        counts: by the operation's name. Indexing with a mask counts as `nonzero`, which it calls.
 
-    On a GPU torch.cuda.set_sync_debug_mode finds the same and copies besides; this needs no GPU.
+    On a GPU torch.cuda.set_sync_debug_mode finds the same operations, and copies as well; this class needs no GPU.
     """
 
     def __init__(self) -> None:

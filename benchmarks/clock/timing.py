@@ -1,7 +1,7 @@
-"""The clock: seconds of training from CUDA event pairs, or from the host's clock where there is no GPU.
+"""The training clock: seconds from CUDA event pairs, or from the CPU's clock without a GPU.
 
-On the clock is what a span encloses: every update with its forwards, backwards, clipping and optimiser step, and the
-method's own code between stages. Off it: reading, tokenising, collating, copying, evaluation, saving.
+Counted is the time inside spans: every update with its forward and backward passes, clipping and optimiser step, and
+the method's own code between stages. Not counted: reading, tokenising, collating, copying, evaluation, saving.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scipy.stats import linregress
 TIMING_RULES = "1"
 
 DRIFT_SLOPE = 0.01
-DRIFT_ERRORS = 3  # steps take as long as their texts are long: a slope must also be told from that scatter
+DRIFT_ERRORS = 3  # the time of a step varies with the length of its texts; a slope must exceed this scatter too
 SPREAD_RATIO = 1.5
 SHORTEST_SERIES = 20
 
 
 class _Readings:
-    """Seconds by span, in the order read, since a start; they can be put away and gone on from."""
+    """Seconds by span since a start, in the order read; they can be saved and continued."""
 
     def __init__(self) -> None:
         self.series: dict[str, list[float]] = defaultdict(list)
@@ -33,7 +33,7 @@ class _Readings:
         self.started = time.perf_counter()
 
     def _read(self) -> None:
-        """Fetch what is still under way."""
+        """Fetch readings that are not complete yet."""
 
     def readings(self) -> dict[str, Any]:
         """Seconds so far, after at most one synchronisation; see `summarise`."""
@@ -46,7 +46,7 @@ class _Readings:
         return {"series": dict(self.series), "copies": self.copies, "wall": time.perf_counter() - self.started}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from there: what was read meanwhile is dropped, and the time between the two does not count."""
+        """Continue from there: later readings are dropped, and the time in between does not count."""
         self._read()
         self.series.clear()
         self.series.update({name: list(values) for name, values in state["series"].items()})
@@ -55,7 +55,7 @@ class _Readings:
 
 
 class HostTimer(_Readings):
-    """Spans on the host's monotonic clock, for a CPU, where nothing runs asynchronously."""
+    """Spans on the CPU's monotonic clock, for a CPU, where nothing runs asynchronously."""
 
     clock: Literal["host", "cuda"] = "host"
 
@@ -79,11 +79,11 @@ class HostTimer(_Readings):
 
 
 class CudaTimer(_Readings):
-    """Spans as pairs of CUDA events, read in blocks after the queue has drained; no span synchronises.
+    """Spans as pairs of CUDA events, read in blocks when the queue is empty; no span synchronises.
 
     Args:
         make_event: makes an event with `record()` and `elapsed_time(other)` in milliseconds.
-        synchronize: waits until all recorded events are done.
+        synchronize: waits until all recorded events are complete.
         block: pairs recorded between two readings; events are reused.
     """
 
@@ -103,13 +103,13 @@ class CudaTimer(_Readings):
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
-        """Add the device's seconds between two events to the span `name`."""
+        """Add the GPU's seconds between two events to the span `name`."""
         with self._pair(self.series[name]):
             yield
 
     @contextmanager
     def copy(self) -> Iterator[None]:
-        """Add the device's seconds between two events to the copies."""
+        """Add the GPU's seconds between two events to the copies."""
         with self._pair(self.copies):
             yield
 
@@ -137,7 +137,7 @@ class CudaTimer(_Readings):
 
 
 def timer_for(device: str) -> HostTimer | CudaTimer:
-    """CUDA events on a CUDA device, the host's clock elsewhere."""
+    """CUDA events for a CUDA device, otherwise the CPU's clock."""
     return CudaTimer() if device.startswith("cuda") else HostTimer()
 
 
@@ -145,10 +145,10 @@ def summarise(series: dict[str, list[float]], copies: list[float], wall: float) 
     """The four numbers of a run, its spans and its step series.
 
     Returns:
-        `gpu`: seconds on the clock, the sum over all spans (host seconds where the clock is the host's); `h2d`: copies;
-        `wall`: from the first to the last reading; `gpu_busy_fraction`: the first over the third; `spans`: seconds by
-        name; `steps`: per repeated span, its count, median, 5th and 95th percentile, and relative slope with its error;
-        `flags`: "drift" or "spread" with the span's name, where declared bounds are crossed.
+        `gpu`: training seconds, the sum over all spans (CPU seconds if the clock is the CPU's); `h2d`: copies;
+        `wall`: from the first to the last reading; `gpu_busy_fraction`: the first divided by the third; `spans`:
+        seconds by name; `steps`: per repeated span, its count, median, 5th and 95th percentile, and relative slope
+        with its error; `flags`: "drift" or "spread" with the span's name, if declared bounds are exceeded.
     """
     spans = {name: float(sum(values)) for name, values in series.items()}
     steps = {name: _statistics(values) for name, values in series.items() if len(values) > 1}
@@ -181,7 +181,7 @@ def _statistics(values: list[float]) -> dict[str, float]:
 
 
 def _slope(seconds: np.ndarray) -> tuple[float, float]:
-    """Change from the first to the last step by a straight line, over the mean, and its standard error."""
+    """Slope of a line fitted to the steps, from the first to the last, divided by the mean; and its standard error."""
     if seconds.mean() == 0 or len(seconds) < 3:
         return 0.0, 0.0
     line = linregress(np.linspace(0, 1, len(seconds)), seconds / seconds.mean())
@@ -189,7 +189,7 @@ def _slope(seconds: np.ndarray) -> tuple[float, float]:
 
 
 def _flags(name: str, step: dict[str, float]) -> list[str]:
-    """Only series long enough to speak are flagged."""
+    """Flags of a series; a short series gets none."""
     if step["count"] < SHORTEST_SERIES:
         return []
     flags = []

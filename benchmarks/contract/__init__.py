@@ -1,4 +1,4 @@
-"""The contract every defense keeps, as checks that the command and any pytest suite run alike."""
+"""The contract of a defense, as checks for the command and for any pytest suite."""
 
 from benchmarks.contract.checks import CHECKS, Broken, Verdict, verdicts
 

@@ -1,4 +1,4 @@
-"""The checks: each trains a defense on a two-layer random BERT for seconds and raises `Broken` with what is wrong.
+"""The checks: each trains a defense on a two-layer random BERT for seconds and raises `Broken` with the fault.
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_it_keeps_the_contract(check):
@@ -34,22 +34,22 @@ from benchmarks.experiments.settings import with_settings
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.victims.saved import load_classifier, save_classifier
 
-LEAST_FALL = 0.05  # of the mean loss, in nats, over some 64 updates; fine-tuning's falls by about 0.6
+LEAST_FALL = 0.05  # of the mean loss, in nats, over about 64 updates; fine-tuning's falls by about 0.6
 FEW_EPOCHS = 2
 
 
 class Broken(AssertionError):
-    """A defense does not keep the contract; the message says in what and, where that is known, what to do."""
+    """A defense breaks the contract; the message says how and, if known, what to do."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         check: its name.
-        promise: what it holds the defense to.
-        fault: a sentence on what is wrong, None where nothing is.
+        promise: the rule that it checks.
+        fault: one sentence on what is wrong, or None.
     """
 
     check: str
@@ -61,7 +61,7 @@ Check = Callable[[type[Defense]], None]
 
 
 def verdicts(kind: type[Defense]) -> Iterator[Verdict]:
-    """Every check's verdict on a defense, as it comes; an exception out of the defense is a fault like any other."""
+    """Run every check on a defense and yield each verdict; an exception in the defense is a fault too."""
     for check in CHECKS:
         fault = None
         try:
@@ -74,13 +74,13 @@ def verdicts(kind: type[Defense]) -> Iterator[Verdict]:
 
 
 def hold(is_kept: bool, fault: str) -> None:
-    """Raise `Broken` with the fault where the contract is not kept."""
+    """Raise `Broken` with the fault unless the contract is kept."""
     if not is_kept:
         raise Broken(fault)
 
 
 def names_itself_and_its_source(kind: type[Defense]) -> None:
-    """Title and paper stand in the class, the source in its docstring."""
+    """The class defines title and paper, and its docstring the source."""
     for name in ("title", "paper"):
         hold(bool(getattr(kind, name, "")), f"{kind.__name__}.{name} is missing; set it in the class")
     hold("Source" in (kind.__doc__ or ""), f"the docstring of {kind.__name__} names no source; write 'Source: ...'")
@@ -98,11 +98,11 @@ def settings_survive_json(kind: type[Defense]) -> None:
         again = with_settings(kind(), json.loads(written))
     except UserError as error:
         raise Broken(f"its settings cannot be read from JSON again: {error}") from error
-    hold(again == defense, f"its settings come back from JSON otherwise: {defense} became {again}")
+    hold(again == defense, f"its settings change when written as JSON and read again: {defense} became {again}")
 
 
 def sees_training_texts_alone(kind: type[Defense]) -> None:
-    """Batches are all it learns about data: no data module is imported, no file read, no connection made."""
+    """The defense sees only its batches: it imports no data module, reads no file, opens no connection."""
     for line, module in forbidden_imports(kind):
         raise Broken(
             f"line {line} of its file imports {module}, through which it could reach test data; a defense learns about "
@@ -114,7 +114,7 @@ def sees_training_texts_alone(kind: type[Defense]) -> None:
 
 
 def steps_leave_gradients_and_nothing_else(kind: type[Defense]) -> None:
-    """A step leaves finite gradients on its stage's parameters, and weights, modes and flags as they were."""
+    """A step leaves finite gradients on its stage's parameters, and does not change weights, modes and flags."""
     defense, model = short(kind, FEW_EPOCHS), small_bert()
     watched = _Watched(defense, model)
     train(watched, model)
@@ -123,7 +123,7 @@ def steps_leave_gradients_and_nothing_else(kind: type[Defense]) -> None:
 
 
 class _Watched:
-    """A defense whose every step is looked at; in every second the model is found in eval mode."""
+    """A wrapper that checks every step of a defense; for every second step the model is put in eval mode."""
 
     def __init__(self, defense: Defense, model: nn.Module):
         self.defense, self.model, self.needs = defense, model, defense.needs
@@ -161,7 +161,7 @@ class _Watched:
         return step
 
     def _all(self, stage: Stage) -> list[nn.Parameter]:
-        """The model's parameters and what the stage trains beside them."""
+        """The model's parameters and the other parameters that the stage trains."""
         return list({id(each): each for each in (*self.model.parameters(), *stage.parameters)}.values())
 
     def _look_at_gradients(self, stage: Stage) -> None:
@@ -185,7 +185,7 @@ def _look_at_loss(loss: object) -> None:
 
 
 def makes_the_passes_it_declares(kind: type[Defense]) -> None:
-    """The passes of `update_passes()`, where it declares any, are those counted in the last stage."""
+    """If `update_passes()` declares passes, they equal those counted in the last stage."""
     declared = short(kind, FEW_EPOCHS).update_passes()
     if declared is None:
         return
@@ -206,7 +206,7 @@ def _passes(passes: Passes) -> str:
 
 
 def training_lowers_the_loss(kind: type[Defense]) -> None:
-    """Some 64 updates on eight batches that a class can be learned from lower the loss on them."""
+    """About 64 updates on eight easy batches lower the loss on them."""
     model = small_bert(dropout=0.0)
     before = mean_loss(model)
     logs = train(short(kind), model)
@@ -228,11 +228,11 @@ def a_seed_decides_the_training(kind: type[Defense]) -> None:
         ends[0] == ends[1],
         "two trainings with one seed end in different weights; draw from torch's generator, which the seed sets",
     )
-    hold(ends[0] != ends[2], "trainings with two seeds end in the same weights; something in it sets the seed itself")
+    hold(ends[0] != ends[2], "trainings with two seeds end in the same weights; do not set a seed inside the defense")
 
 
 def padding_changes_nothing(kind: type[Defense]) -> None:
-    """Two columns of padding more give the same losses, up to the order of sums in float32."""
+    """Two more columns of padding give the same losses, up to the order of sums in float32."""
     defense = without_noise(short(kind, FEW_EPOCHS))
     losses = []
     for pad_to in (None, 10):
@@ -249,17 +249,17 @@ def padding_changes_nothing(kind: type[Defense]) -> None:
 
 
 def leaves_a_plain_model(kind: type[Defense]) -> None:
-    """After the last stage the model is as it came but for its weights: no hooks, parametrisations or patches."""
+    """After the last stage only the model's weights have changed: no hooks, parametrisations or patches are left."""
     stock, (model, _) = small_bert(), trained(kind)
     trainable = {name: parameter.requires_grad for name, parameter in stock.named_parameters()}
     for name, module in model.named_modules():
         hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values(), *module._backward_hooks.values()]
-        # transformers 5 leaves hooks of its own where hidden states were asked for
+        # transformers 5 leaves its own hooks after hidden states were requested
         own = [hook for hook in hooks if not getattr(hook, "__module__", "").startswith("transformers.")]
         where = f"the module {name or 'model'!r}"
         hold(not own, f"a hook is left on {where}; remove it after the last stage")
         hold(not hasattr(module, "parametrizations"), f"a parametrisation is left on {where}; remove it")
-        hold("forward" not in vars(module), f"the forward of {where} is left patched; put the stock one back")
+        hold("forward" not in vars(module), f"the forward of {where} is left patched; put the original one back")
     changed = set(stock.state_dict()) ^ set(model.state_dict())
     hold(not changed, f"the model's weights were {'added or removed'}: {', '.join(sorted(changed)[:3])}")
     for name, parameter in model.named_parameters():
@@ -268,12 +268,12 @@ def leaves_a_plain_model(kind: type[Defense]) -> None:
 
 
 def answers_a_text_the_same_twice(kind: type[Defense]) -> None:
-    """In eval mode the trained model's forward pass draws nothing."""
+    """The trained model's forward pass in eval mode uses no random numbers."""
     model, _ = trained(kind)
     first, second = (logits(model, SmallSet().batches[0]) for _ in range(2))
     hold(
         torch.equal(first, second),
-        "the trained model's forward pass is random: one text, asked twice, gets two answers",
+        "the trained model's forward pass is random: two passes of one text in eval mode differ",
     )
 
 
@@ -285,15 +285,15 @@ def is_saved_and_loaded(kind: type[Defense]) -> None:
         loaded = load_classifier(Path(folder) / "model")
     batch = SmallSet().batches[0]
     same = torch.allclose(logits(loaded, batch), logits(model, batch), rtol=0, atol=1e-6)
-    hold(same, "the trained model, saved and loaded, answers otherwise: it holds more than its weights and shapes")
+    hold(same, "the trained model answers differently after saving and loading: it depends on more than its weights")
 
 
 def keeps_nothing_of_a_run(kind: type[Defense]) -> None:
-    """A training changes nothing in the defense, which is its hyperparameters alone."""
+    """A training does not change the defense, which holds hyperparameters only."""
     defense = short(kind, FEW_EPOCHS)
     before = (repr(defense), dict(vars(defense)))
     train(defense, small_bert())
-    hold((repr(defense), dict(vars(defense))) == before, "a training changes the defense; keep state in stages() alone")
+    hold((repr(defense), dict(vars(defense))) == before, "a training changes the defense; keep state in stages() only")
 
 
 class _Killed(Exception):
@@ -301,7 +301,7 @@ class _Killed(Exception):
 
 
 def goes_on_after_being_killed(kind: type[Defense]) -> None:
-    """Killed twice and begun anew from checkpoints: the same weights, losses, passes and trace, bit for bit."""
+    """Killed twice and resumed from checkpoints: the same weights, losses, passes and trace, bit for bit."""
     defense, whole = short(kind, FEW_EPOCHS), small_bert()
     expected = [log.as_json() for log in train(defense, whole)]
     updates = sum(log["updates"] for log in expected)
@@ -325,16 +325,16 @@ def goes_on_after_being_killed(kind: type[Defense]) -> None:
             torch.manual_seed(7)
             with contextlib.suppress(_Killed):
                 logs = fit(defense, model, SmallSet(defense.needs), on_update=until(lifetime), keeper=keeper)
-    hold(keeper.resumed == 2 or silent, "its checkpoints were not gone on from")
+    hold(keeper.resumed == 2 or silent, "the training did not resume from its checkpoints")
     same = [log.as_json() for log in logs] == json.loads(json.dumps(expected))
     hold(
         same and weights_hash(model) == weights_hash(whole),
-        "killed and gone on with, it ends otherwise; name what a stage changes in Stage.state, or leave that None",
+        "it ends differently after a kill and resume; name what a stage changes in Stage.state, or leave it None",
     )
 
 
 def _on_one_thread(check: Check) -> Check:
-    """The check with the one thread that so small a model is fastest on; on two beside other work it crawls."""
+    """Run a check on one thread, the fastest for so small a model; two threads are very slow beside other work."""
 
     @wraps(check)
     def checked(kind: type[Defense]) -> None:
@@ -369,14 +369,14 @@ CHECKS: tuple[Check, ...] = tuple(
 def train(
     defense: Defense | _Watched, model: nn.Module, batches: SmallSet | None = None, seed: int = 7
 ) -> list[StageLog]:
-    """Train on the small set with that seed."""
+    """Train on the small set with this seed."""
     torch.manual_seed(seed)
     return fit(defense, model, batches or SmallSet(defense.needs))  # type: ignore[arg-type]
 
 
 @cache
 def trained(kind: type[Defense]) -> tuple[nn.Module, list[StageLog]]:
-    """A model that the defense has trained and its stages' logs, made once for all checks that only look at them."""
+    """A model trained with the defense, and the logs of its stages; made once and shared by read-only checks."""
     model = small_bert()
     return model, train(short(kind, FEW_EPOCHS), model)
 

@@ -1,4 +1,4 @@
-"""What a defense reaches for beside its batches: data modules it imports, files it opens, connections it makes."""
+"""Find what a defense uses besides its batches: data modules it imports, files it opens, connections it makes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _is_listening = False
 
 
 def forbidden_imports(kind: type[Defense]) -> Iterator[tuple[int, str]]:
-    """Line and module of every import, in the file that defines the defense, of a module that hands out data."""
+    """Line and module of every import of a data module in the file that defines the defense."""
     source = inspect.getsourcefile(kind)
     assert source is not None
     for node in ast.walk(ast.parse(Path(source).read_text("utf-8"))):
@@ -37,13 +37,13 @@ def forbidden_imports(kind: type[Defense]) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def outside_reads(kind: type[Defense]) -> Iterator[list[str]]:
-    """What is opened or connected to while the block runs, in words: code and the system's own files are left out.
+    """List, in words, what is opened or connected to while the block runs, except code and the system's own files.
 
-    A defense from a file is run once more inside, so that what it reads when it is loaded is seen.
+    A defense from a file is loaded again inside the block, so that what it reads while loading is seen too.
     """
     global _heard, _is_listening
     if not _is_listening:
-        sys.addaudithook(_listen)  # which cannot be taken off again, and hears nothing outside this block
+        sys.addaudithook(_listen)  # it cannot be removed again; outside this block it ignores all events
         _is_listening = True
     found: list[str] = []
     _heard = found

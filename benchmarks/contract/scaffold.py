@@ -1,4 +1,4 @@
-"""A new defense to start from: a working file, its test and its card."""
+"""Templates for a new defense: a working file, its test and its card."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 def new_defense(key: str, folder: Path) -> list[Path]:
     """Write `key`.py, test_`key`.py and `key`.md into `folder`, and return their paths.
 
-    The defense works as it is and keeps the contract; nothing is overwritten.
+    The defense works and keeps the contract as written; no file is overwritten.
 
     Args:
-        key: what the defense is called in commands: snake case, and no name that is taken.
+        key: the defense's name in commands: in snake case, and not yet used.
     Raises:
-        ValueError: for a name that will not do, or a file that is there already.
+        ValueError: for an invalid name, or a file that exists already.
         RuntimeError: if a file cannot be written.
     """
     _check_name(key)
@@ -30,7 +30,7 @@ def new_defense(key: str, folder: Path) -> list[Path]:
     files = {"defense": folder / f"{key}.py", "test": folder / f"test_{key}.py", "card": folder / f"{key}.md"}
     for path in files.values():
         if path.exists():
-            raise UserError(f"the file {path} exists already and is not overwritten; take another name or --out")
+            raise UserError(f"the file {path} exists already and is not overwritten; use another name or --out")
     values = {
         "key": key,
         "title": " ".join(words).capitalize(),
@@ -52,6 +52,6 @@ def new_defense(key: str, folder: Path) -> list[Path]:
 def _check_name(key: str) -> None:
     is_snake_case = re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", key) is not None
     require(is_snake_case, "NAME", "snake case, such as my_defense", key)
-    require(not keyword.iskeyword(key), "NAME", "no word of Python's", key)
+    require(not keyword.iskeyword(key), "NAME", "not a Python keyword", key)
     require(key not in known_defenses(), "NAME", "a name that no defense has; see 'earlyrobust ls defenses'", key)
     require(find_spec(key) is None, "NAME", "a name that no installed module has", key)

@@ -1,4 +1,4 @@
-"""A random two-layer BERT and eight batches it can learn: large enough to check a defense on, in seconds."""
+"""A random two-layer BERT and eight easy batches: enough to check a defense in seconds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmarks.experiments.settings import with_settings
 
 VOCABULARY, FIRST_WORD, SUBSTITUTES = 100, 20, 4
 LENGTHS = (8, 6, 8, 5, 7, 4)
-LEARNING_RATE = 2e-3  # a rate that moves random weights
+LEARNING_RATE = 2e-3  # large enough to change random weights
 
 
 def small_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int = 2) -> BertForSequenceClassification:
-    """A random BERT: 4 heads of width 8, 64 neurons a layer, 100 words."""
+    """A random BERT: 4 heads of width 8, 64 neurons per layer, 100 words."""
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=VOCABULARY,
@@ -39,11 +39,11 @@ def small_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int
 
 
 class SmallSet:
-    """Eight batches of six texts from which a class can be learned: the first word decides the label.
+    """Eight batches of six texts with a simple rule: the first word decides the label.
 
     Args:
-        needs: what the batches carry beyond tokens.
-        pad_to: L, where it is more than the longest text.
+        needs: what the batches carry besides tokens.
+        pad_to: L, if it is more than the longest text.
     """
 
     updates_per_epoch = 8
@@ -77,21 +77,21 @@ def _batch(draw: torch.Generator, padded: int) -> Batch:
 
 
 def short(kind: type[Defense], epochs: float = 8) -> Defense:
-    """The defense with a few epochs in every stage, two steps in an ascent and a rate that moves a random model."""
+    """The defense with few epochs in every stage, two ascent steps and a rate that changes a random model."""
     usual = kind()
     changes: dict[str, object] = {"epochs": epochs, "learning_rate": LEARNING_RATE}
     changes |= dict.fromkeys({"steps", "attack_steps", "rounds"} & usual.settings().keys(), 2)
     for field in dataclasses.fields(kind):
         if field.name.endswith("_epochs") and not field.name.startswith("max_"):
             changes[field.name] = 2
-        has_epochs = field.name != "fine_tuning"  # which takes the schedule of the defense that holds it
+        has_epochs = field.name != "fine_tuning"  # it uses the schedule of the defense around it
         if has_epochs and isinstance(getattr(usual, field.name), Defense):
             changes[f"{field.name}.epochs"] = 2
     return with_settings(usual, changes)
 
 
 def without_noise(defense: Defense) -> Defense:
-    """The same, with perturbations that start at zero: their random start depends on the padded width."""
+    """The defense with perturbations that start at zero: a random start depends on the padded width."""
     changes = {}
     for name, value in defense.settings().items():
         if name == "init_magnitude":

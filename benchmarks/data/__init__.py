@@ -1,1 +1,1 @@
-"""Tasks, their texts, and the batches made of them."""
+"""Tasks, their texts, and the batches made from them."""

@@ -1,4 +1,4 @@
-"""Arrays kept in a file that is named by what decides them and checked when it is read."""
+"""Cache arrays in a file named by a hash of their inputs, with a checksum."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
-    """The arrays in `path`, made and written there where it is absent.
+    """Read the arrays in `path`; if the file is missing, make them and write it.
 
-    A file whose checksum does not fit is made again, and the log says so.
+    If the checksum does not match, the arrays are made again and the log says so.
 
     Raises:
-        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+        RuntimeError: naming the path, if the disk is full or the folder cannot be written.
     """
     if os.path.lexists(path):
         try:

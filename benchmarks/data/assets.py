@@ -1,7 +1,7 @@
-"""Files fetched once into a folder, checked by SHA-256 before they get their name, and unpacked if they are archives.
+"""Download files into a folder, check their SHA-256, and unpack archives.
 
-A file whose hash is not known beforehand is trusted at its first fetch: the hash found is written to
-`assets.lock.json` in the folder and holds ever after.
+If the hash of a file is not known beforehand, the first download is trusted: its hash is written to
+`assets.lock.json` in the folder, and later downloads must match it.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ State = Literal["checked", "missing", "partly fetched", "damaged", "not checked"
 
 @dataclass(frozen=True)
 class Archive:
-    """What is taken out of an archive.
+    """What to extract from an archive.
 
     Attributes:
-        folder: where it goes, inside the assets folder; the folder is the archive's own.
-        root: the folder inside the archive whose content is taken; None for all.
-        members: the files taken, relative to the root; all of them when empty.
-        convert: makes further files from the unpacked ones, given their folder.
+        folder: target folder inside the assets folder; used by this archive only.
+        root: the folder inside the archive to extract; None for everything.
+        members: the files to extract, relative to the root; all files if empty.
+        convert: makes further files from the extracted ones, given their folder.
     """
 
     folder: str
@@ -59,15 +59,15 @@ class Archive:
 
 @dataclass(frozen=True)
 class Asset:
-    """A file to fetch.
+    """A file to download.
 
     Attributes:
         key: its name in commands and tables.
-        url: where it is.
-        path: its place inside the assets folder.
-        sha256: its hash, or None where it is not known before the first fetch.
-        size: bytes, or None where they are not known.
-        archive: what is taken out of it, for an archive.
+        url: where to download it.
+        path: its path inside the assets folder.
+        sha256: its hash, or None if not known before the first download.
+        size: bytes, or None if not known.
+        archive: what to extract, if it is an archive.
     """
 
     key: str
@@ -79,14 +79,14 @@ class Asset:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether its hash is known before the first fetch."""
+        """Whether its hash is known before the first download."""
         return self.sha256 is not None
 
 
 def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> str:
-    """Fetch a file unless it is there, and check and unpack it either way.
+    """Download a file unless it exists, then check and unpack it.
 
-    A broken download stays in a `.part` file and is continued by the next call.
+    An interrupted download stays in a `.part` file; the next call continues it.
 
     Args:
         folder: the assets folder.
@@ -94,8 +94,8 @@ def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> s
     Returns:
         The file's SHA-256.
     Raises:
-        ValueError: for a wrong hash, or an archive without what is wanted; nothing of it is kept.
-        RuntimeError: if it cannot be fetched or written.
+        ValueError: for a wrong hash, or an archive without the expected files; nothing of it is kept.
+        RuntimeError: if it cannot be downloaded or written.
     """
     path = folder / asset.path
     expected = _expected(asset, folder)
@@ -110,7 +110,7 @@ def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> s
                 _unpack(asset, asset.archive, folder, found)
             except ValueError:
                 if expected is None:
-                    path.unlink()  # a sign-in page in the file's stead must not be what is trusted from now on
+                    path.unlink()  # a sign-in page in place of the file must not become the trusted version
                 raise
         if expected is None:
             _lock(folder, "fetched", asset.key, found)
@@ -118,7 +118,7 @@ def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> s
 
 
 def state_of(asset: Asset, folder: Path) -> State:
-    """How an asset stands in the folder, its files read in full; "not checked" where there is no hash to hold it to."""
+    """The state of an asset in the folder, from reading its files in full; "not checked" means no hash is known."""
     path = folder / asset.path
     if not path.is_file():
         return "partly fetched" if _part(path).is_file() else "missing"
@@ -141,12 +141,12 @@ def _part(path: Path) -> Path:
 
 
 def _version(path: Path) -> Path:
-    """Where the server's name for the version under way is kept: without it, two versions might be joined into one."""
+    """The file that holds the server's version of the download, so that parts of two versions are never joined."""
     return path.with_name(f"{path.name}.part.version")
 
 
 def _fetched(asset: Asset, path: Path, expected: str | None, opener: Callable[..., Any]) -> str:
-    """The hash of the file, downloaded and put in its place."""
+    """Download the file, put it in its place and return its hash."""
     _download(asset, path, opener)
     part = _part(path)
     with _written(path):
@@ -155,18 +155,18 @@ def _fetched(asset: Asset, path: Path, expected: str | None, opener: Callable[..
         if expected not in (None, found):
             part.unlink()
             raise UserError(
-                f"{asset.key} from {asset.url} has the SHA-256 {found}, expected {expected}; it was thrown away: fetch "
-                f"it again, and if it stays the same, the file was changed at its source"
+                f"{asset.key} from {asset.url} has the SHA-256 {found}, expected {expected}; it was deleted: fetch it "
+                f"again, and if the hash stays the same, the file was changed at its source"
             )
         os.replace(part, path)
     return found
 
 
 def _download(asset: Asset, path: Path, opener: Callable[..., Any]) -> None:
-    """Fill the `.part` file, going on after breaks.
+    """Fill the `.part` file; continue after broken connections.
 
     Raises:
-        RuntimeError: if the source refuses, or breaks off too often.
+        RuntimeError: if the source refuses, or the connection breaks too often.
     """
     why = ""
     for attempt in range(ATTEMPTS):
@@ -187,7 +187,7 @@ def _download(asset: Asset, path: Path, opener: Callable[..., Any]) -> None:
 
 
 def _continue(asset: Asset, path: Path, opener: Callable[..., Any]) -> bool:
-    """One request for what is still missing; whether the file is whole now."""
+    """Request what is still missing; return whether the file is now complete."""
     part, version = _part(path), _version(path)
     have = part.stat().st_size if part.is_file() else 0
     known = version.read_text("utf-8") if version.is_file() else None
@@ -201,7 +201,7 @@ def _continue(asset: Asset, path: Path, opener: Callable[..., Any]) -> bool:
     except HTTPError as error:
         if error.code != RANGE_REFUSED:
             raise
-        # The server has no more bytes than are here. Whether they are the right ones is for the hash to say.
+        # The server has no more bytes than we have. The hash will show whether they are the right ones.
         if error.headers.get("Content-Range") == f"bytes */{have}":
             return True
         part.unlink()
@@ -221,7 +221,7 @@ def _continue(asset: Asset, path: Path, opener: Callable[..., Any]) -> bool:
 
 
 def _remember_version(version: Path, tag: str | None) -> None:
-    """Only a strong tag stands for the same bytes."""
+    """Store the version tag; only a strong tag guarantees the same bytes."""
     if tag is None or tag.startswith("W/"):
         version.unlink(missing_ok=True)
     else:
@@ -229,7 +229,7 @@ def _remember_version(version: Path, tag: str | None) -> None:
 
 
 def _append(response: IO[bytes], part: Path, mode: str) -> None:
-    """Write what comes; every piece that came before a break is kept."""
+    """Write the bytes as they arrive; those before a broken connection are kept."""
     with _written(part):
         file = part.open(mode)
     with file:
@@ -241,7 +241,7 @@ def _append(response: IO[bytes], part: Path, mode: str) -> None:
 
 @contextmanager
 def _written(path: Path) -> Iterator[None]:
-    """Names the path where the disk fails, so that a full one is not taken for a broken line."""
+    """Name the path if the disk fails, so that a full disk is not taken for a broken connection."""
     try:
         yield
     except OSError as error:
@@ -249,10 +249,10 @@ def _written(path: Path) -> Iterator[None]:
 
 
 def _unpack(asset: Asset, archive: Archive, folder: Path, sha256: str) -> None:
-    """Unpack beside the archive's folder and then take its place, so that it is there whole or not at all.
+    """Unpack beside the archive's folder and then replace it, so that it is complete or absent.
 
     Raises:
-        ValueError: for an archive that cannot be read, leaves its folder, or lacks what is wanted.
+        ValueError: for an archive that cannot be read, has paths outside its folder, or lacks expected files.
     """
     target = folder / archive.folder
     fresh = target.with_name(f"{target.name}.unpacking")
@@ -316,7 +316,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _is_unpacked(asset: Asset, folder: Path, sha256: str) -> bool:
-    """Whether what was taken out of this archive is all there, unchanged."""
+    """Whether the extracted files of this archive are complete and unchanged."""
     assert asset.archive is not None
     record = _read_lock(folder)["unpacked"].get(asset.key)
     target = folder / asset.archive.folder
@@ -330,10 +330,10 @@ def _is_unpacked(asset: Asset, folder: Path, sha256: str) -> bool:
 
 
 def _read_lock(folder: Path) -> dict[str, dict[str, Any]]:
-    """What was found at first fetches and in archives.
+    """The hashes recorded at first downloads and for extracted files.
 
     Raises:
-        ValueError: for a file that is no such record.
+        ValueError: if the file is malformed.
     """
     path = folder / LOCK
     if not path.is_file():
@@ -341,13 +341,13 @@ def _read_lock(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         lock = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}; restore it, or remove it to trust the files anew") from error
+        raise UserError(f"{path} is not JSON: {error}; restore it, or remove it to trust the files again") from error
     if (
         not isinstance(lock, dict)
         or not _is_of_hashes(lock.get("fetched"))
         or not _is_of_archives(lock.get("unpacked"))
     ):
-        raise UserError(f"{path} is no record of fetched files; restore it, or remove it to trust the files anew")
+        raise UserError(f"{path} is no record of fetched files; restore it, or remove it to trust the files again")
     return lock
 
 

@@ -1,4 +1,4 @@
-"""A training set as seeded epochs of length-bucketed batches."""
+"""A training set as seeded epochs of batches with texts of similar length."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ POOL_BATCHES = 50
 
 
 class BucketedBatches:
-    """Batches whose order depends on the seed and the epoch's number alone, so that every method sees the same.
+    """Batches in an order that only the seed and the epoch's number decide, so that all methods see the same batches.
 
     A shuffled epoch permutes the texts, sorts them by length inside pools of fifty batches, cuts them into batches and
-    shuffles those: a batch holds texts of like length, and little padding. The last batch may be smaller.
+    shuffles the batches: texts of similar length share a batch, with little padding. The last batch may be smaller.
 
     Args:
-        substitutes: what the batches' tokens may be replaced by, for defenses that need it.
-        replaceable: (V,) bool, the tokens that may replace each other, likewise.
-        balanced: cut every shuffled batch into equal shares of the classes, one class after another. An epoch then
-            gives the texts of a small class more than once, and of a large class not all; a batch that classes cannot
-            share evenly is smaller.
-        pinned: make tensors in pinned memory, from which a CUDA device copies.
+        substitutes: tokens that may replace the batches' tokens, for defenses that need them.
+        replaceable: (V,) bool, the tokens that may replace each other, for defenses that need them.
+        balanced: give every shuffled batch equal shares of the classes, one class after another. An epoch then
+            repeats texts of a small class and leaves out texts of a large class; a batch is smaller if its size is not
+            a multiple of the number of classes.
+        pinned: make tensors in pinned memory, for faster copies to a CUDA device.
     Raises:
-        ValueError: if a batch has no room for a text of every class.
+        ValueError: if the batch size is smaller than the number of classes, with `balanced`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class BucketedBatches:
             yield self._batch(chunk)
 
     def of_longest(self, size: int) -> LongestBatch:
-        """The largest batch of `size` texts there can be, to see what memory it takes; as balanced as the others."""
+        """One batch of the `size` longest texts, to measure its memory; balanced like the others."""
         groups = self.classes or [np.arange(len(self.encoded))]
         longest = [group[np.argsort(-self.encoded.lengths[group], kind="stable")] for group in groups]
         return LongestBatch(self._batch(np.concatenate([group[: size // len(groups)] for group in longest])))
@@ -89,7 +89,7 @@ class BucketedBatches:
         return [np.concatenate([column[index] for column in columns]) for index in draw.permutation(len(columns[0]))]
 
     def _bucketed(self, order: np.ndarray, size: int) -> list[np.ndarray]:
-        """Chunks of `size` texts of like length."""
+        """Chunks of `size` texts of similar length."""
         pool = size * POOL_BATCHES
         chunks = []
         for start in range(0, len(order), pool):

@@ -1,4 +1,4 @@
-"""What labels mean to a classifier: its classes by name, or by number where names cannot decide."""
+"""Match labels to a classifier's classes: by name, or by number if names do not decide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Classes:
     """The classes of a classifier.
 
     Attributes:
-        names: C names, by class number. `LABEL_0`, `LABEL_1`, ... is what transformers writes for classes without one.
+        names: C names, by class number. transformers writes `LABEL_0`, `LABEL_1`, ... for classes without a name.
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class Classes:
         Args:
             values: its content; `id2label`, `label2id` and `num_labels` may each be absent.
         Raises:
-            UserError: if they contradict each other, or are no maps between numbers and names.
+            UserError: if they contradict each other, or do not map between numbers and names.
         """
         count = values.get("num_labels")
         require(count is None or (type(count) is int and 1 <= count <= MOST_CLASSES), "num_labels", "a number", count)
@@ -64,13 +64,13 @@ class Classes:
         return not all(map(_is_generic, self.names, range(len(self.names))))
 
     def numbers_of(self, labels: Iterable[tuple[str, str]]) -> tuple[dict[str, int], str | None]:
-        """The class number of every label of a file, and a sentence where the file's numbers were taken by position.
+        """Map every label of a file to a class number; also return a sentence if numbers were taken by position.
 
-        A label is a class name. Where no label is one and all are whole numbers, they are class numbers from 0; where
-        the names themselves carry other numbers ("1 star"), that would be a guess and is refused.
+        A label is a class name. If no label is a name and all are whole numbers, they are class numbers from 0. If the
+        names themselves carry other numbers ("1 star"), that would be a guess, and an error is raised.
 
         Args:
-            labels: where each stands ("texts.csv, row 3"), and the label as written. All of them are looked at.
+            labels: the place of each label ("texts.csv, row 3"), and the label as written. All are checked.
         Raises:
             UserError: naming the first label that is no class, and the classes.
         """
@@ -113,16 +113,16 @@ class Classes:
     def order_for(
         self, task: str, names: Sequence[str], written: Sequence[str] = ()
     ) -> tuple[tuple[int, ...], str | None]:
-        """Which of the model's classes each class of a task is, and a sentence where that was decided by position.
+        """The model's class for each class of a task; also return a sentence if position decided.
 
         Args:
             task: its name, for messages.
             names: the task's class names, by number.
-            written: how its files write them, in the same order.
+            written: how the task's files write the class names, in the same order.
         Returns:
             (C,) class numbers of the model.
         Raises:
-            UserError: for another number of classes, and for names that fit in part or not at all.
+            UserError: for a different number of classes, and for names that match in part or not at all.
         """
         if len(names) != len(self.names):
             raise UserError(
@@ -144,7 +144,7 @@ class Classes:
         return tuple(range(len(names))), said
 
     def _lookups(self) -> list[tuple[dict[str, int], Callable[[str], str]]]:
-        """Class numbers by name, then by folded name, each with what makes a key of a name."""
+        """Class numbers by name, then by folded name, each with the function that makes a key of a name."""
         as_written, as_folded = list(self.names), [folded(name) for name in self.names]
         return [(_numbered(as_written), str), (_numbered(as_folded), folded)]
 
@@ -153,7 +153,7 @@ class Classes:
 
 
 def folded(name: str) -> str:
-    """A name without case, and with one kind of separator between words."""
+    """A name in lower case, with one kind of separator between words."""
     return re.sub(r"[\s_-]+", "_", name.strip().casefold())
 
 
@@ -162,7 +162,7 @@ def _is_generic(name: str, number: int) -> bool:
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:
-    """Numbers by name; a name that two classes share is left out."""
+    """Numbers by name, without names that two classes share."""
     times = Counter(names)
     return {name: number for number, name in enumerate(names) if times[name] == 1}
 
@@ -184,7 +184,7 @@ def _names_by_number(by_number: Any) -> tuple[str, ...]:
 
 
 def _numbers_of_names(by_name: Any) -> dict[str, int]:
-    """The numbers of a `label2id`, by name; none where it is absent."""
+    """The numbers of a `label2id`, by name; empty if it is absent."""
     if by_name is None:
         return {}
     require(isinstance(by_name, Mapping), "label2id", "a map from name to number", by_name)
@@ -195,19 +195,19 @@ def _numbers_of_names(by_name: Any) -> dict[str, int]:
 
 
 def _numbers_inside(names: Sequence[str]) -> list[float] | None:
-    """The number in each name, where every name has exactly one."""
+    """The number in each name, if every name has exactly one."""
     found = [_NUMBER_INSIDE.findall(name) for name in names]
     return [float(each[0]) for each in found] if all(len(each) == 1 for each in found) else None
 
 
 def _carry_other_numbers(names: Sequence[str]) -> bool:
-    """Whether names carry numbers that are not the classes' own, or one name is a number itself."""
+    """Whether names carry numbers other than the class numbers, or a name is itself a number."""
     inside = _numbers_inside(names)
     return any(map(_is_number, names)) or (inside is not None and inside != list(range(len(names))))
 
 
 def _ascend(names: Sequence[str]) -> bool:
-    """Whether the numbers in the names, if every name has one, ascend."""
+    """Whether every name has a number and the numbers ascend."""
     inside = _numbers_inside(names)
     return inside is None or inside == sorted(inside)
 

@@ -1,4 +1,4 @@
-"""Python files that a user names: code, which is run, under a module name that holds the file's hash."""
+"""Run Python files that a user names, under a module name that holds the file's hash."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ USER_FILES: set[str] = set()
 
 
 def run_code(path: Path, what: str, prefix: str) -> ModuleType:
-    """The module that a file defines; the same file is run once. It may import modules that lie beside it.
+    """Import a file and return its module; the same file runs once. It may import modules beside it.
 
     Args:
-        what: what the file is, for refusals, such as "defense file".
-        prefix: of the module's name, to which the file's own and its hash are added.
+        what: what the file is, for error messages, such as "defense file".
+        prefix: start of the module's name; the file's own name and its hash are appended.
     Raises:
-        UserError: for a file that is absent, fails to import, or ends the process.
+        UserError: for a file that does not exist, fails to import, or ends the process.
     """
     if not path.is_file():
         raise UserError(f"the {what} {str(path)!r} does not exist; give the path of a Python file")
@@ -37,7 +37,7 @@ def run_code(path: Path, what: str, prefix: str) -> ModuleType:
         watch_user_code(str(path))
         sys.modules[name] = module = importlib.util.module_from_spec(spec)
         try:
-            # Not the bytecode beside the file: that may be of the text before this one, which has another hash.
+            # Not the cached bytecode: it may be of an earlier version of the file, with another hash.
             exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
         except (Exception, SystemExit) as error:
             del sys.modules[name]
@@ -46,14 +46,14 @@ def run_code(path: Path, what: str, prefix: str) -> ModuleType:
 
 
 def watch_user_code(file: str) -> None:
-    """Take note that a file is the user's, as exceptions are told by it; `os._exit` called in it raises instead."""
+    """Register a file as the user's, so that its exceptions are recognised; in it `os._exit` raises an exception."""
     USER_FILES.add(file)
     if os._exit is not _exit:
         os._exit = _exit
 
 
 def error_of_user_code(error: BaseException) -> UserCodeError | None:
-    """The error to show where an exception came through a user's file, with the lines of that file alone."""
+    """The error to show for an exception that passed through a user's file, with the lines of that file only."""
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in USER_FILES]
     if not lines:
         return None
@@ -71,7 +71,7 @@ _exit_process = os._exit
 
 
 def _exit(status: int) -> None:
-    """End the process at once, but not for code of the user's, which could pass for success that way."""
+    """End the process at once, except when called from the user's code, where it could pass for success."""
     if sys._getframe(1).f_code.co_filename in USER_FILES:
         raise SystemExit(status)
     _exit_process(status)

@@ -1,8 +1,8 @@
-"""A generated corpus of short reviews: a seeded grammar over hand-written words in true synonym groups.
+"""A generated corpus of short reviews: a seeded grammar over hand-written words in groups of true synonyms.
 
-Substituting a word by another of its group keeps the label by construction. The first words of a group occur in the
-texts; the others are held out and appear only where an attack puts them. Negation, concession and disappointed
-expectation make half the texts hold words of both classes, so that counting words does not solve the task.
+Replacing a word by another of its group keeps the label by construction. The first words of a group occur in the
+texts; the others are held out and occur only when an attack inserts them. Because of negation, concession and
+disappointed expectation half the texts hold words of both classes, so that counting words does not solve the task.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ PEOPLE = ("friend buddy pal companion mate", "wife husband spouse partner", "sis
 TIMES = ("yesterday", "last week", "on Sunday", "in the evening", "at noon", "this spring", "after work", "in June")
 DEGREES = ("very really truly quite remarkably exceedingly", "rather fairly somewhat pretty passably")
 
-# <adjective> has the label's polarity, <other> the opposite one; <felt> and <unfelt> likewise for verbs.
+# <adjective> has the label's polarity, <other> the opposite one; likewise <felt> and <unfelt> for verbs.
 FRAMES = (
     "the <thing> at this <place> was <degree> <adjective>",
     "my <person> and I went there <time> and the <thing> was <adjective>",
@@ -91,7 +91,7 @@ ENDINGS = ("", "", " , as my <person> said <time>", " and the bill came <time>",
 
 
 def synonym_groups() -> tuple[tuple[str, ...], ...]:
-    """The groups whose words may replace each other without a change of label, words in the texts first."""
+    """The groups of words that may replace each other without changing the label, words in the texts first."""
     rows = (*POSITIVE, *NEGATIVE, LIKED, DISLIKED, *THINGS, *PLACES, *PEOPLE, *DEGREES)
     return tuple(tuple(row.split()) for row in rows)
 
@@ -123,7 +123,7 @@ def _sentence(draw: random.Random, label: int) -> str:
 
 
 def _fill(draw: random.Random, word: str, label: int) -> str:
-    """A word for a slot of the grammar; any other word stays."""
+    """Choose a word for a slot of the grammar; other words stay."""
     good, bad = (POSITIVE, NEGATIVE) if label == 1 else (NEGATIVE, POSITIVE)
     slots = {
         "<adjective>": good,

@@ -17,13 +17,13 @@ from benchmarks.data.examples import Example
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of N texts, end to end in one array, so that a data set is three arrays whatever its lengths.
+    """Token ids of N texts, concatenated in one array, so that a data set is three arrays for any lengths.
 
     Attributes:
-        ids, type_ids: (sum of lengths,) int32; `type_ids` is empty where the tokenizer makes none.
+        ids, type_ids: (sum of lengths,) int32; `type_ids` is empty if the tokenizer makes none.
         offsets: (N + 1,) int64; text i is `ids[offsets[i]:offsets[i + 1]]`.
         labels: (N,) int64.
-        pad_id: the token that fills a batch.
+        pad_id: the padding token.
     """
 
     ids: np.ndarray
@@ -44,7 +44,7 @@ class Encoded:
 def encode(
     tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, cache: Path | None = None
 ) -> Encoded:
-    """Tokenise texts, or read them from `cache`, where a file is named by all that decides its content."""
+    """Tokenise texts, or read the ids from `cache`, where a file is named by a hash of all inputs."""
     if cache is None:
         return _tokenise(tokenizer, examples, max_length)
     path = cache / f"{content_key(tokenizer, examples, max_length)}.safetensors"
@@ -53,8 +53,8 @@ def encode(
 
 
 def content_key(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> str:
-    """SHA-256 over the tokenizer, the texts with their labels, and the length they are cut at."""
-    # Truncation and padding are what the last call left behind, not part of the tokenizer.
+    """SHA-256 over the tokenizer, the texts with their labels, and the truncation length."""
+    # The last call's truncation and padding stay set in a tokenizer; they must not change the hash.
     state = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
     digest = hashlib.sha256(json.dumps(state).encode())
     digest.update(json.dumps([max_length, [[example.texts, example.label] for example in examples]]).encode())

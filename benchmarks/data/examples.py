@@ -1,4 +1,4 @@
-"""What a text with a label is, and what a data set is."""
+"""A labelled text, and a data set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Dataset:
         columns: names of the text columns, one or two, in order.
         label_names: C names, indexed by label.
         train, test: the examples; "test" is the split Clean% is measured on.
-        origin: where the texts came from, for captions and identities ("generated, seed 0", "folder", a hub id).
+        origin: source of the texts, for captions and identities ("generated, seed 0", "folder", a hub id).
         fingerprint: SHA-256 over every id, text and label.
     """
 

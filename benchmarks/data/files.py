@@ -1,4 +1,4 @@
-"""Rows of labelled texts in CSV, TSV, JSON-lines and Parquet files; what is not plainly a row is refused."""
+"""Read rows of labelled texts from CSV, TSV, JSON-lines and Parquet files; malformed rows raise an error."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ Row = tuple[int, list[str], str]
 
 
 def kind_of(path: Path) -> Kind:
-    """How a file is written, by its ending.
+    """The format of a file, by its extension.
 
     Raises:
-        UserError: for an ending that is not known.
+        UserError: for an unsupported extension.
     """
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise UserError(f"{str(path)!r} has the ending {path.suffix!r}; use {', '.join(KINDS)}")
+        raise UserError(f"{str(path)!r} has the unsupported extension {path.suffix!r}; use {', '.join(KINDS)}")
     return kind
 
 
 def read_rows(path: Path, layout: Layout) -> Iterator[Row]:
-    """Yield (row number from 1, texts, label as written) for every row of a file; blank lines only count.
+    """Yield (row number from 1, texts, label as written) for every row of a file; blank lines are counted and skipped.
 
     Raises:
-        UserError: naming file, row and column, for a file that cannot be read as what it says it is, a missing or
-            doubled column, a row of too few or too many fields, or an empty label.
+        UserError: naming file, row and column, for a file that is not in the format of its extension, a missing or
+            duplicate column, a row with too few or too many fields, or an empty label.
     """
     wanted = (*layout.text_columns, layout.label_column)
     if layout.kind == "jsonl":
@@ -107,7 +107,7 @@ def _separated(path: Path, layout: Layout, wanted: Sequence[str | int]) -> Itera
 
 
 def _swallowed(lines: Sequence[str], width: int, label: int, labels: set[str]) -> bool:
-    """Whether the lines of a field, but for the first or the last, read as rows with a label of the file."""
+    """Whether the lines of a field, except the first or the last, read as rows with a label of the file."""
 
     def is_row(line: str) -> bool:
         try:
@@ -138,7 +138,7 @@ def _positions(names: Sequence[str], header: Sequence[str], path: Path) -> list[
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file that the user names; a link to it is followed.
+    """Read a file that the user names; a link to it is followed.
 
     Raises:
         UserError: if it cannot be read, or is a folder, a pipe or a device.
@@ -157,7 +157,7 @@ def read_file(path: Path) -> bytes:
 
 
 def _text(path: Path) -> str:
-    """The file's text, without a mark of byte order at its start."""
+    """The file's text, without a byte order mark."""
     raw = read_file(path)
     try:
         text = raw.decode("utf-8")
@@ -169,7 +169,7 @@ def _text(path: Path) -> str:
 
 
 def _tsv(path: Path) -> Iterator[list[str]]:
-    """Lines are cut at line feeds alone: texts may hold other separators that Python would cut at."""
+    """Split a TSV file at line feeds only: texts may contain other characters at which Python would split."""
     for line in _text(path).split("\n"):
         yield line.removesuffix("\r").split("\t")
 
@@ -206,7 +206,7 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of a JSON file, for `json.loads(..., object_pairs_hook=...)`.
 
     Raises:
-        ValueError: for a name that is there twice.
+        ValueError: for a duplicate name.
     """
     doubled = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
     if doubled:
@@ -231,7 +231,7 @@ def _parquet(path: Path, wanted: Sequence[str | int]) -> Iterator[tuple[int, lis
 
 
 def _cells(row: dict[str, Any], wanted: Sequence[str | int], where: str) -> list[str]:
-    """The texts and the label of a typed row, the label as text."""
+    """The texts and the label of a typed row; the label as text."""
     absent = [name for name in wanted if name not in row]
     if absent:
         raise UserError(f"{where}: no {absent[0]!r}; its names are: {', '.join(map(str, row))[:300] or 'none'}")

@@ -1,4 +1,4 @@
-"""What batches may carry beyond tokens, made up for random texts: for checks and timings."""
+"""Generated values for what batches may carry besides tokens, for checks and timings on random texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.data.substitutes import SLOTS
 def with_needs(
     batch: Batch, needs: Set[Need], *, vocabulary: int, first_word: int = 1, substitutes: int = SLOTS
 ) -> Batch:
-    """The batch with what a defense's `needs` ask for, and nothing else; adversarial texts are texts like any other.
+    """Add to the batch what a defense's `needs` ask for, and nothing else; adversarial texts need no addition.
 
     Args:
         vocabulary: V, the number of tokens.
@@ -33,7 +33,7 @@ def with_needs(
 
 
 def _by_class(batch: Batch) -> Batch:
-    """One class after another; each has as many texts as the batch held."""
+    """Sort the batch by class; each class gets as many texts as the batch had."""
     order = batch.labels.argsort(stable=True)
     per_text = ("input_ids", "attention_mask", "labels", "token_type_ids", "substitutes")
     values = {name: getattr(batch, name) for name in per_text}

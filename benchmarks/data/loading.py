@@ -1,4 +1,4 @@
-"""Loads a task's texts: from a folder, from the hub, or generated."""
+"""Load a task's texts: from a folder, from the hub, or generated."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def load(
 ) -> Dataset:
     """The task's training and test texts.
 
-    The demo task is generated. Others are read from `data_dir`, or fetched from the hub at a pinned revision where no
-    folder is given. A limit draws that many texts at random, with `seed`, and keeps the stored order.
+    The demo task is generated. Other tasks are read from `data_dir`, or downloaded from the hub at a pinned revision
+    if no folder is given. A limit draws that many texts at random, with `seed`, and keeps the stored order.
 
     Raises:
-        ValueError: naming what is missing or broken, and where.
+        ValueError: naming what is missing or malformed, and where.
     """
     if task.layout is None:
         train, test, origin = *generate(), "generated"
     elif data_dir is not None:
         train, test, origin = *_from_folder(task, task.layout, Path(data_dir)), "folder"
     else:
-        assert task.hub is not None  # a task of the user's own has no name without its folder
+        assert task.hub is not None  # a user's own task is always loaded from its folder
         train, test = _from_hub(task, task.hub, offline)
         origin = f"{task.hub.repository}@{task.hub.revision[:8]}"
     train, test = _subset(train, train_limit, seed), _subset(test, test_limit, seed)
@@ -63,7 +63,7 @@ def _subset(examples: Sequence[Example], limit: int | None, seed: int) -> list[E
 
 
 def _from_folder(task: Task, layout: Layout, folder: Path) -> tuple[list[Example], list[Example]]:
-    """Both splits from `folder/<task>/`, or from `folder` itself where the files lie there."""
+    """Read both splits from `folder/<task>/`, or from `folder` itself if the files lie there."""
     if not folder.exists():
         raise UserError(f"the data folder {folder} does not exist")
     if not folder.is_dir():
@@ -99,7 +99,7 @@ def _refuse_empty(texts: Sequence[str], where: str) -> None:
 
 
 def _from_hub(task: Task, hub: Hub, offline: bool) -> tuple[list[Example], list[Example]]:
-    """Both splits through the hub's own library, at the pinned revision."""
+    """Load both splits with the hub's own library, at the pinned revision."""
     import datasets
 
     place = f"{hub.repository}@{hub.revision}"

@@ -1,4 +1,4 @@
-"""A task of the user's own: a folder with two labelled files, its classes read from them."""
+"""A user's own task: a folder with two labelled files, from which the classes are read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LABEL = "label"
 
 
 def find_any_task(name: str, data_dir: Path | None, columns: Sequence[str] | None, label: str | None) -> Task:
-    """The suite's task called `name`, else the one whose files lie in `data_dir/name/`.
+    """The suite's task called `name`, otherwise the user's task in `data_dir/name/`.
 
     Args:
-        columns, label: the text columns and the label column of a task of one's own; `text` and `label` when None.
+        columns, label: the text columns and the label column of a user's own task; `text` and `label` when None.
     Raises:
-        ValueError: for a name that is neither, columns where they are known, or files that are no task.
+        ValueError: for an unknown name, columns given for a task of the suite, or malformed files.
     """
     if name in TASKS:
         for option, value in (("--columns", columns), ("--label", label)):
@@ -35,8 +35,8 @@ def find_any_task(name: str, data_dir: Path | None, columns: Sequence[str] | Non
 def own_task(name: str, folder: Path, columns: tuple[str, ...], label: str) -> Task:
     """The task in a folder with `train` and `test`, both .csv or .tsv with a header, .jsonl or .parquet.
 
-    Its classes are the labels of the training file, in order of number where all are numbers, else of the alphabet.
-    Length, batch and attacked texts are SST-2's where options do not say otherwise.
+    Its classes are the labels of the training file, sorted by number if all are numbers, otherwise alphabetically.
+    Length, batch size and number of attacked texts are SST-2's unless options change them.
 
     Raises:
         ValueError: for a missing file, more than two columns, fewer than two classes, or rows that cannot be read.
@@ -73,6 +73,6 @@ def _file(folder: Path, split: str) -> Path:
 
 
 def _order(label: str) -> tuple[bool, int, str]:
-    """Numbers by value, before words by the alphabet."""
+    """Sort key: numbers by value, before words in alphabetical order."""
     is_number = label.isascii() and label.removeprefix("-").isdigit()
     return (not is_number, int(label) if is_number else 0, label)

@@ -1,7 +1,7 @@
-"""Reads a pickled word list once, without running anything in it, and writes it as JSON.
+"""Read a pickled word list once, without running anything in it, and write it as JSON.
 
-A pickle is a program. This one may build a dictionary of words and whole numbers and nothing else: no name in it is
-ever looked up, NumPy's whole numbers excepted, which are rebuilt here from their bytes.
+A pickle is a program. Here it may only build a dictionary of words and whole numbers: no name in it is looked up,
+except NumPy's whole numbers, which are rebuilt here from their bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PICKLED, PLAIN = "wordlist.pickle", "words.json"
 
 
 class _NumberType:
-    """Stand for NumPy's dtype of a whole number; holds what the pickle says of it."""
+    """A stand-in for NumPy's dtype of a whole number; stores what the pickle says about it."""
 
     def __init__(self, code: str, *_: object) -> None:
         if not (isinstance(code, str) and len(code) == 2 and code[0] in "iu" and code[1] in "1248"):
@@ -35,7 +35,7 @@ def _number(kind: _NumberType, raw: bytes) -> int:
 
 
 class _WordsOnly(pickle.Unpickler):
-    """Look up no name but those of NumPy's whole numbers, for which it has its own."""
+    """Look up only the names of NumPy's whole numbers, and return own stand-ins for them."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("numpy", "dtype"):
@@ -49,13 +49,13 @@ def convert_words(folder: Path) -> None:
     """Write the words of `wordlist.pickle` (word to row) as `words.json`, a list in the order of the rows.
 
     Raises:
-        ValueError: if the pickle holds anything but words, each with a row of its own from 0 on.
+        ValueError: if the pickle holds anything but words, each with its own row from 0 on.
     """
     path = folder / PICKLED
     try:
         with path.open("rb") as file:
             rows = _WordsOnly(file).load()
-    # A broken pickle raises what its broken instruction raises: any exception.
+    # A malformed pickle may raise any exception.
     except Exception as error:
         raise UserError(
             f"{path.name} holds more than words and their rows, or is broken ({error}); it was not read"

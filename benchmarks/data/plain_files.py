@@ -1,4 +1,4 @@
-"""Files in folders that came from elsewhere: read only where they are plain, written whole or not at all."""
+"""Read files in untrusted folders only if they are regular files; write files atomically."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from baselines.validation import MachineError
 
 PART = re.compile(r"\..+-[0-9a-f]{8}\.part")
 MOST_BYTES = 1 << 28
-OPENED = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a link fails, a pipe without a writer does not wait
+OPENED = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # fail on a link, do not wait for a pipe's writer
 
 
 class NotPlain(OSError):
-    """Something is no regular file or folder, or larger than what is read."""
+    """Not a regular file or folder, or larger than allowed."""
 
 
 def require_plain(root: Path, path: Path) -> None:
-    """Refuse a path below `root` that leads over a link, or to something that is no regular file or folder.
+    """Raise an error for a path below `root` that leads over a link, or is not a regular file or folder.
 
-    Of a folder, all that lies in it is looked at. What is not there is plain. `root` itself may be a link.
+    Everything inside a folder is checked. A missing path is accepted. `root` itself may be a link.
 
     Raises:
         NotPlain: naming the first such place.
@@ -41,7 +41,7 @@ def require_plain(root: Path, path: Path) -> None:
 
 
 def is_plain_file(path: Path, most_bytes: int | None = None) -> bool:
-    """Whether the path is a regular file, no link to one, and not larger than `most_bytes`."""
+    """Whether the path is a regular file, not a link, and not larger than `most_bytes`."""
     try:
         found = path.lstat()
     except OSError:
@@ -63,13 +63,13 @@ def _kind(mode: int) -> str:
 
 
 def open_plain(path: Path, flags: int, most_bytes: int | None = MOST_BYTES) -> int:
-    """The descriptor of a regular file; new files get the rights that the umask leaves.
+    """Open a regular file and return its descriptor; new files get the rights that the umask leaves.
 
     Args:
-        flags: as for `os.open`; no link is followed, and no pipe waited for.
-        most_bytes: of a larger one nothing is read.
+        flags: as for `os.open`; links are not followed, pipes not waited for.
+        most_bytes: a larger file is not read.
     Raises:
-        NotPlain: where it is something else, or larger.
+        NotPlain: if it is not a regular file, or is larger.
         OSError: if it cannot be opened.
     """
     try:
@@ -111,15 +111,15 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there whole or not at all: temporary file, fsync, rename, fsync of the folder.
+    """Write a file completely or not at all: temporary file, fsync, rename, fsync of the folder.
 
-    A link in its place is replaced, not followed. A writer that is killed leaves its temporary file behind;
-    `remove_left_parts` finds it.
+    A link in its place is replaced, not followed. A killed writer leaves its temporary file behind;
+    `remove_left_parts` removes it.
 
     Args:
         content: bytes, or text that is written as UTF-8.
     Raises:
-        RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+        RuntimeError: naming the path, if the disk is full or the folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,9 +134,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
-    """A new and empty temporary file beside `path`, to be filled and renamed; removed where it is left at the end.
+    """Make an empty temporary file beside `path`, to be filled and renamed; remove it if it is still there at the end.
 
-    It is locked meanwhile, so that `remove_left_parts` of another process leaves it alone.
+    It is locked in the meantime, so that `remove_left_parts` of another process does not remove it.
 
     Raises:
         OSError: if it cannot be made.
@@ -144,11 +144,11 @@ def part_of(path: Path) -> Iterator[Path]:
     while True:
         part = path.with_name(f".{path.name[:200]}-{os.urandom(4).hex()}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPENED, 0o666)
-        with suppress(OSError):  # a file system without locks; nothing is removed there either
+        with suppress(OSError):  # a file system without locks; there nothing is removed either
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             break
-        os.close(descriptor)  # another process took it for one left behind, between our two calls
+        os.close(descriptor)  # another process took it for a left-over file, between our two calls
     try:
         yield part
     finally:
@@ -157,9 +157,9 @@ def part_of(path: Path) -> Iterator[Path]:
 
 
 def remove_left_parts(root: Path) -> None:
-    """Remove the temporary files of killed writers from a folder and all below it.
+    """Remove the temporary files of killed writers from a folder and its subfolders.
 
-    The system's lock on a file falls with the process that writes it; one that is still held is left alone.
+    The system releases the lock on a file when its process ends; a file that is still locked is kept.
     """
     for folder, _, names in os.walk(root):
         for name in names:

@@ -1,4 +1,4 @@
-"""Which tokens of a text have substitutes: words that are one token, with neighbours that are one token too."""
+"""Find the tokens of a text that have substitutes: words of one token with neighbours of one token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.data.array_cache import cached_arrays
 from benchmarks.data.encoding import content_key
 from benchmarks.data.examples import Example
 
-SLOTS = 10  # the token itself and nine neighbours, as RIFT's release has it
+SLOTS = 10  # the token itself and nine neighbours, as in RIFT's release
 
 _WORD = re.compile(r"\w+(?:['\-]\w+)*")
 _MARKS = ("##", "\u0120")  # a word's later pieces in WordPiece; a word's start in byte-level vocabularies
@@ -36,7 +36,7 @@ class Substitutes:
     """The substitutes of N encoded texts: a row of a small table for each token that has some.
 
     Attributes:
-        rows: (sum of lengths,) int32, in the order of the texts' token ids; -1 where a token has no substitutes.
+        rows: (sum of lengths,) int32, in the order of the texts' token ids; -1 for a token without substitutes.
         table: (R, S) int32; slot 0 holds the token itself, which also fills the empty slots.
     """
 
@@ -44,7 +44,7 @@ class Substitutes:
     table: np.ndarray
 
     def of(self, span: slice, ids: np.ndarray) -> np.ndarray:
-        """(tokens, S) int64: the substitutes of the tokens `ids`, which lie at `span`."""
+        """(tokens, S) int64: the substitutes of the tokens `ids` at position `span`."""
         filled = np.repeat(ids[:, None], self.table.shape[1], axis=1).astype(np.int64)
         rows = self.rows[span]
         filled[rows >= 0] = self.table[rows[rows >= 0]]
@@ -52,7 +52,7 @@ class Substitutes:
 
 
 def identity(synonyms: Mapping[str, Any]) -> dict[str, Any]:
-    """All that decides substitutes beside tokenizer and texts: where neighbours come from, and how many there are."""
+    """What decides substitutes besides tokenizer and texts: the source of neighbours, and their number."""
     return {"synonyms": dict(synonyms), "slots": SLOTS}
 
 
@@ -64,13 +64,13 @@ def find_substitutes(
     source_identity: Mapping[str, Any],
     cache: Path,
 ) -> Substitutes:
-    """The substitutes of texts as `encode` tokenises them, read from `cache` where they are known.
+    """Find the substitutes of texts as `encode` tokenises them, or read them from `cache`.
 
-    Only what stands for a whole word by one token can be replaced, and only by such a word; neighbours are asked for in
-    lower case. Of a pair of texts the second alone has substitutes, as RIFT's release has it for hypotheses.
+    Only a word of one token can be replaced, and only by such a word; neighbours are looked up in
+    lower case. In a pair only the second text has substitutes, as in RIFT's release for hypotheses.
 
     Args:
-        source_identity: what decides the neighbours; with the texts it names the file in `cache`.
+        source_identity: what decides the neighbours; together with the texts it names the file in `cache`.
     """
     about = [content_key(tokenizer, examples, max_length), identity(source_identity)]
     name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
@@ -79,7 +79,7 @@ def find_substitutes(
 
 
 def replaceable_tokens(tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
-    """(V,) bool: the tokens whose text, less the mark of a word's start or middle, is letters alone."""
+    """(V,) bool: the tokens made of letters only, apart from the mark of a word's start or middle."""
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = set(tokenizer.all_special_tokens)
     return np.array([token not in special and _unmarked(token).isalpha() for token in tokens])
@@ -103,7 +103,7 @@ def _find(
 
 
 class _Table:
-    """The substitutes of every token asked for, each looked up once."""
+    """The substitutes of all requested tokens, each looked up once."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, source: Neighbours) -> None:
         self._vocabulary = tokenizer.get_vocab()
@@ -113,7 +113,7 @@ class _Table:
         self.rows: list[list[int]] = []
 
     def row(self, token: int) -> int:
-        """The table's row for a token that is a whole word, or -1 where it has no substitutes."""
+        """The table's row for a token that is a whole word, or -1 if it has no substitutes."""
         if token not in self._row_of:
             found = self._look_up(token)
             self._row_of[token] = len(self.rows) if found else -1

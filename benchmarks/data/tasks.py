@@ -1,4 +1,4 @@
-"""The tasks: what their texts and labels are, and where and in which layout they lie."""
+"""The tasks: their texts and labels, and where and in which format they are stored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Kind = Literal["csv", "tsv", "jsonl", "parquet"]
 
 @dataclass(frozen=True)
 class Layout:
-    """How a split is written in a file.
+    """The format of a split's file.
 
     Attributes:
         kind: "tsv" is GLUE's (header, tabs, no quoting); "csv" is ordinary CSV, with or without a header;
             "jsonl" has a JSON object on each line.
-        text_columns: names of the text columns in the file, or their positions where there is no header.
+        text_columns: names of the text columns in the file, or their positions if there is no header.
         label_column: name or position of the label's column.
         joined: whether the text columns are joined into one text with a space (AG News: title and description).
     """
@@ -35,7 +35,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Hub:
-    """Where a task lies on the hub: repository, pinned revision, configuration and the names of its splits."""
+    """A task's place on the hub: repository, pinned revision, configuration and the names of its splits."""
 
     repository: str
     revision: str
@@ -56,7 +56,7 @@ class Task:
         label_names: C names, indexed by label.
         label_values: how the labels are written in files, in the same order.
         max_length: truncation length in tokens. Source: EarlyRobust, section 4; robust_ticket for 128/256.
-        batch_size: texts per batch, as the release hard-wires it.
+        batch_size: texts per batch, as hard-coded in the release.
         attacked: texts attacked in the paper.
         train_file, test_file: file names in the task's data folder.
         layout: how the files are written; None for the generated task.
@@ -185,5 +185,5 @@ def find_task(name: str) -> Task:
 
 
 def title_of(name: str) -> str:
-    """The task's name in tables; a task of the user's own goes by the name it was given."""
+    """The task's name in tables; a user's own task keeps its given name."""
     return TASKS[name].title if name in TASKS else name

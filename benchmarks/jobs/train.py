@@ -18,7 +18,7 @@ from baselines.memory import ran_out_of_memory
 from baselines.needs import AdversarialTexts
 from baselines.training import Batches, Diverged, Indivisible, Precision, fit
 from baselines.validation import MachineError
-from benchmarks.clock.contention import company
+from benchmarks.clock.contention import cpu_contention
 from benchmarks.clock.flops import CountedSteps
 from benchmarks.clock.machine import peak_memory_bytes
 from benchmarks.clock.nvml import cuda_device, flags_before, watching
@@ -178,7 +178,7 @@ def _train(
     timer = timer_for(setup.device)
     torch.manual_seed(cell.seed)
     logs, error = [], None
-    with watching(open_device, own_bytes) as watcher, company() as beside:
+    with watching(open_device, own_bytes) as watcher, cpu_contention() as beside:
         try:
             logs = fit(
                 cell.defense,

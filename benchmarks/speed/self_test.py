@@ -17,7 +17,7 @@ from torch import Tensor
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
 from baselines.training import fit
-from benchmarks.clock.contention import TOLERATED_SHARE, company
+from benchmarks.clock.contention import TOLERATED_SHARE, cpu_contention
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import usable_cores
 from benchmarks.clock.nvml import cuda_device, watching
@@ -162,7 +162,7 @@ def _contention(device: str, shape: EncoderShape) -> list[str]:
         with watching(cuda_device()) as watcher:
             _run(device, shape)
         return [reason for reason in watcher.result.invalid if "process" in reason or "held by others" in reason]
-    with company() as found:
+    with cpu_contention() as found:
         _run(device, shape)
     return found.flags
 

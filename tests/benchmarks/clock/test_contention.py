@@ -10,15 +10,17 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.clock import contention
-from benchmarks.clock.contention import Company, company
+from benchmarks.clock.contention import CpuContention, cpu_contention
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, machine: list[float], own: list[float], clock: list[float]) -> Company:
+def counted(
+    monkeypatch: pytest.MonkeyPatch, machine: list[float], own: list[float], clock: list[float]
+) -> CpuContention:
     """A block during which the counters go through those values."""
     monkeypatch.setattr(contention, "_machine_seconds", iter(machine).__next__)
     monkeypatch.setattr(contention, "_own_seconds", iter(own).__next__)
     monkeypatch.setattr(contention, "time", SimpleNamespace(monotonic=iter(clock).__next__))
-    with company() as found:
+    with cpu_contention() as found:
         found.present = 4
         assert found.cores is None and found.flags == []
     return found
@@ -36,14 +38,14 @@ def test_others_time_is_flagged_by_cores(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_little_is_tolerated() -> None:
-    assert Company(cores=0.3, present=4).flags == []
-    assert Company(cores=0.5, present=4).flags != []
+    assert CpuContention(cores=0.3, present=4).flags == []
+    assert CpuContention(cores=0.5, present=4).flags != []
 
 
 def test_a_busy_process_is_seen() -> None:
     """On a machine busy with other things the count is higher, never lower."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
-        with company() as found:
+        with cpu_contention() as found:
             time.sleep(1.0)
         process.kill()
     assert found.cores is not None and found.cores > 0.1

@@ -221,7 +221,7 @@ def test_patches_that_a_saved_model_loses_are_caught() -> None:
         yield from Planted.stages(self, model)
         model.classifier.forward = lambda hidden: 2 * nn.functional.linear(hidden, model.classifier.weight)
 
-    with pytest.raises(Broken, match="saved and loaded, answers otherwise"):
+    with pytest.raises(Broken, match="answers differently after saving and loading"):
         checks.is_saved_and_loaded(with_stages(doubled))
 
 

@@ -39,7 +39,7 @@ def test_its_test_holds_it_to_its_own_identity(tmp_path: Path) -> None:
     [
         ("GentlePush", "NAME must be snake case, such as my_defense, got 'GentlePush'"),
         ("../push", "snake case"),
-        ("lambda", "no word of Python's"),
+        ("lambda", "not a Python keyword"),
         ("freelb", "a name that no defense has"),
         ("torch", "a name that no installed module has"),
     ],

@@ -83,7 +83,7 @@ def test_two_versions_are_never_joined(server, asset, tmp_path: Path) -> None:
     assert fetch(unpinned, tmp_path) == hashlib.sha256(CONTENT[::-1]).hexdigest()
 
 
-def test_without_hash_or_version_a_broken_download_starts_anew(server, asset, tmp_path: Path) -> None:
+def test_without_hash_or_version_a_broken_download_starts_again(server, asset, tmp_path: Path) -> None:
     server.tag, server.break_after = None, [100_000]
     assert fetch(replace(asset, sha256=None), tmp_path) == SHA256
     assert [wanted for _, wanted in server.asked] == [None, None]
@@ -170,7 +170,7 @@ def test_a_folder_that_is_a_file_is_named(asset, tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["no json", "[]", "{}"])
 def test_a_broken_lock_is_refused(asset, tmp_path: Path, content: str) -> None:
     (tmp_path / LOCK).write_text(content)
-    with pytest.raises(ValueError, match="to trust the files anew"):
+    with pytest.raises(ValueError, match="to trust the files again"):
         fetch(replace(asset, sha256=None), tmp_path)
 
 

@@ -190,7 +190,7 @@ def test_parquet_is_read_and_refused_like_the_others(tmp_path) -> None:
 
 def test_an_ending_says_how_a_file_is_written(tmp_path) -> None:
     assert kind_of(tmp_path / "A.CSV") == "csv"
-    with pytest.raises(UserError, match=r"has the ending '.xls'; use .csv, .tsv, .jsonl, .parquet"):
+    with pytest.raises(UserError, match=r"has the unsupported extension '.xls'; use .csv, .tsv, .jsonl, .parquet"):
         kind_of(tmp_path / "a.xls")
 
 

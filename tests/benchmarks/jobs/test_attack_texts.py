@@ -179,7 +179,7 @@ def test_a_broken_file_is_named(data, content: bytes, sentence: str) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
-    with pytest.raises(UserError, match=r"has the ending '\.xlsx'; use \.csv"):
+    with pytest.raises(UserError, match=r"has the unsupported extension '\.xlsx'; use \.csv"):
         read_texts(tmp_path / "texts.xlsx")
 
 

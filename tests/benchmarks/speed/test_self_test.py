@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.clock.contention import Company
+from benchmarks.clock.contention import CpuContention
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.speed import self_test
 from benchmarks.speed.self_test import same_method_twice
@@ -45,7 +45,7 @@ def test_a_read_back_is_flagged() -> None:
 @pytest.mark.parametrize(("alone", "beside", "passed"), [(0.0, 1.0, True), (0.0, 0.0, False), (1.0, 1.0, False)])
 def test_a_second_process_must_make_the_difference(monkeypatch, alone: float, beside: float, passed: bool) -> None:
     cores = iter([alone, beside])
-    monkeypatch.setattr(self_test, "_contention", lambda device, shape: Company(next(cores), present=2).flags)
+    monkeypatch.setattr(self_test, "_contention", lambda device, shape: CpuContention(next(cores), present=2).flags)
     assert self_test._second_process("cpu", self_test.SHAPE).passed is passed
 
 
