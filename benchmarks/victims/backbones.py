@@ -47,7 +47,7 @@ HUB_REVISIONS = {"bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594"
 
 HEAD_STD = 0.02
 SHOWN = 4  # of the tensors that a message names
-ALLOWANCE = 1 << 24  # parameters that a configuration may describe beyond twice what the weights hold
+ALLOWANCE = 1 << 24  # parameters that a configuration may describe beyond what fits its weights
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Backbone:
             UserError: for weights that cannot be read, are not finite, or hold layers that the configuration does not.
         """
         if self.is_folder:
-            self._refuse_too_large(kind, config)
+            self.refuse_too_large(kind, config)
         model, told = self.read(
             "weights",
             lambda **more: kind.from_pretrained(self.source, **more),
@@ -209,8 +209,14 @@ class Backbone:
                 f"in another shape: {_some(names)}; only the head of a classifier may be new, and only in training"
             )
 
-    def _refuse_too_large(self, kind: Any, config: Any) -> None:
-        """Refuse a configuration of a far larger model than its weights, before memory is taken for it."""
+    def refuse_too_large(self, kind: Any, config: Any, times: int = 2) -> None:
+        """Refuse a configuration of a far larger model than its weights, before memory is taken for it.
+
+        Args:
+            times: how many times larger than the weights the described model may be.
+        Raises:
+            UserError: naming both sizes.
+        """
         held = count_weights(Path(self.source))
 
         def size(**_: Any) -> int:
@@ -218,7 +224,7 @@ class Backbone:
                 return sum(each.numel() for each in kind.from_config(config, trust_remote_code=False).parameters())
 
         described = self.read("configuration", size)
-        most = 2 * held + ALLOWANCE
+        most = times * held + ALLOWANCE
         if described > most:
             raise UserError(
                 f"the configuration of {self.name!r} describes a model of {described} parameters, and its weights hold "

@@ -18,7 +18,9 @@ from baselines.validation import MachineError, UserError
 from benchmarks.data.classes import Classes
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.backbones import Backbone, find_backbone
-from benchmarks.victims.model_folder import WEIGHTS, count_weights
+from benchmarks.victims.model_folder import WEIGHTS
+
+MOST_PRUNED = 16  # times that a model had more parameters before its heads and neurons were cut
 
 # Of a head that gives one number, or a yes and no for each class: its answers are no probabilities of one class.
 OTHER_PROBLEMS = ("regression", "multi_label_classification")
@@ -74,13 +76,13 @@ def load_classifier(folder: Path) -> nn.Module:
 def _load(found: Backbone) -> nn.Module:
     written = found.written
     if written.get("kept_heads") or written.get("kept_neurons"):
+        found.refuse_too_large(AutoModelForSequenceClassification, found.config, times=MOST_PRUNED)
         return found.read("weights", lambda **options: _load_pruned(Path(found.source), written)).eval()
     return found.load_finished(AutoModelForSequenceClassification)
 
 
 def _load_pruned(folder: Path, written: Mapping[str, Any]) -> nn.Module:
     """A classifier whose layers have lost heads and neurons, which transformers' own loader refuses."""
-    count_weights(folder)
     kept = Kept(written.get("kept_heads") or [], written.get("kept_neurons") or [])
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     config.kept_heads = config.kept_neurons = None

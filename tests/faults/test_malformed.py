@@ -20,6 +20,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up import attack, outcome, training
+from safetensors.torch import save
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.attacks.counter_fitted import CounterFitted
 from benchmarks.attacks.synonyms import NeighbourList
@@ -36,6 +40,7 @@ from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import SEALS, broken_seals
 from benchmarks.results.store import Store, _checksum
 from benchmarks.results.verify import verify
+from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.saved import load_classifier
 from reports.published import published
 from reports.verified import verified
@@ -148,6 +153,15 @@ CONFIG = as_bytes({"model_type": "bert"} | SIZES)
 NO_TENSORS = b"\x08\0\0\0\0\0\0\0{}      "
 
 
+def tiny_weights() -> bytes:
+    torch.manual_seed(0)
+    return save(BertForSequenceClassification(BertConfig(**SIZES)).state_dict())
+
+
+TINY_WEIGHTS = tiny_weights()
+TINY_TOKENIZER = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]")).to_str().encode()
+
+
 def synonyms(folder: Path) -> None:
     found = NeighbourList.from_file(folder / "n.json")
     assert all(isinstance(word, str) for word in found.neighbours("good", 9)) and found.identity()
@@ -219,6 +233,19 @@ READERS = {
         (("a.zip", b"x"), ("out/b", b"x")),
     ),
     "word list": Reader("wordlist.pickle", b"\x80\x04}\x94\x8c\x04good\x94K\x00s.", convert_words),
+    "weights": Reader("model.safetensors", TINY_WEIGHTS, load_classifier, (("config.json", CONFIG),)),
+    "tokenizer": Reader(
+        "tokenizer.json",
+        TINY_TOKENIZER,
+        lambda folder: Backbone("m", str(folder)).load_tokenizer()("a b"),
+        (("config.json", CONFIG), ("model.safetensors", NO_TENSORS)),
+    ),
+    "settings of a tokenizer": Reader(
+        "tokenizer_config.json",
+        as_bytes({"model_max_length": 9, "pad_token": "[PAD]", "truncation_side": "left"}),
+        lambda folder: Backbone("m", str(folder)).load_tokenizer()("a b"),
+        (("config.json", CONFIG), ("model.safetensors", NO_TENSORS), ("tokenizer.json", TINY_TOKENIZER)),
+    ),
     "model configuration": Reader(
         "config.json", CONFIG, load_classifier, (("model.safetensors", b"\x08\0\0\0\0\0\0\0{}      "),)
     ),

@@ -12,11 +12,16 @@ from typing import Any
 
 import pytest
 import torch
+from encoders import make
 from safetensors.torch import load_file, save_file
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
+from baselines.primitives.pruning import Pruning, prune_, random_coefficients
+from benchmarks.contract.small import small_bert
+from benchmarks.jobs.train import _name_classes
 from benchmarks.victims.backbones import Backbone, find_backbone
 from benchmarks.victims.model_folder import CONFIG, WEIGHTS, folder_identity
-from benchmarks.victims.saved import load_any_classifier
+from benchmarks.victims.saved import load_any_classifier, load_classifier, save_classifier
 
 Change = Callable[[Path], Any]
 
@@ -210,6 +215,36 @@ def test_half_precision_is_what_it_is_as_single_precision(half: torch.dtype, fol
     assert all(low[name].dtype == torch.float32 and torch.equal(low[name], high[name]) for name in high)
 
 
+def test_a_pruned_model_of_absurd_size_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    model = small_bert(layers=2)
+    prune_(model, Pruning(0.25, 0.4).draw(*random_coefficients(model, 0)))
+    save_classifier(model, tmp_path)
+    assert load_classifier(tmp_path).config.num_hidden_layers == 2
+    written(CONFIG, vocab_size=1 << 24)(tmp_path)
+    with pytest.raises(ValueError, match=r"describes a model of .* parameters, and its weights hold"):
+        load_classifier(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("-1", "1"), ("1", "2"), ("1", "2", "3"), ("good", "bad")])
+def test_labels_of_an_exported_model_are_read_by_name(
+    names: tuple[str, ...], tiny_backbone: Path, tmp_path: Path
+) -> None:
+    found = find_backbone(str(tiny_backbone))
+    model = found.new_classifier(len(names), 0)
+    _name_classes(model.config, names)
+    save_classifier(model, tmp_path / "exported", found.load_tokenizer())
+    classes = load_any_classifier(str(tmp_path / "exported")).classes
+    labels = [(f"row {number}", name) for number, name in enumerate(reversed(names))]
+    assert classes.numbers_of(labels) == ({name: number for number, name in enumerate(names)}, None)
+
+
+def test_sinusoidal_positions_are_no_obstacle(tiny_backbone: Path, tmp_path: Path) -> None:
+    config = DistilBertConfig(dim=32, n_layers=1, n_heads=4, hidden_dim=64, sinusoidal_pos_embds=True)
+    model = DistilBertForSequenceClassification(config)
+    save_classifier(model, tmp_path / "d")
+    assert torch.equal(load_classifier(tmp_path / "d").classifier.weight, model.classifier.weight)
+
+
 def test_names_in_label2id_alone_are_read(folder: Path) -> None:
     written(CONFIG, id2label=None, label2id={"bad": 0, "good": 1})(folder)
     found = load_any_classifier(str(folder))
@@ -266,10 +301,6 @@ def test_what_decides_no_answer_is_not(change: Change, folder: Path) -> None:
 
 
 def test_distilbert_takes_no_segments_from_another_s_tokenizer(tiny_backbone: Path, tmp_path: Path) -> None:
-    from encoders import make
-
-    from benchmarks.victims.saved import save_classifier
-
     save_classifier(make("distilbert"), tmp_path / "d", find_backbone(str(tiny_backbone)).load_tokenizer())
     assert "token_type_ids" in find_backbone(str(tiny_backbone)).load_tokenizer()("a")
     assert "token_type_ids" not in Backbone("d", str(tmp_path / "d")).load_tokenizer()("a")
