@@ -172,7 +172,8 @@ class Backbone:
             output_loading_info=True,
         )
         layers = ARCHITECTURES[config.model_type].layers
-        more = sorted(name for name in told["unexpected_keys"] if f".{name}".find(f".{layers.partition('.')[2]}.") >= 0)
+        path = f".{layers.partition('.')[2]}."  # below the encoder, which checkpoints of encoders alone leave out
+        more = sorted(name for name in told["unexpected_keys"] if path in f".{name}")
         if more:
             raise UserError(
                 f"the weights of {self.name!r} hold layers that its configuration does not: {_some(more)}; "
@@ -189,10 +190,11 @@ class Backbone:
         """What decides the model's answers: its files' hashes, or the hub's pinned revision."""
         if self.weights_sha256 is not None:
             return {"weights_sha256": self.weights_sha256}
-        return folder_identity(Path(self.source)) if self.is_folder else self._of_hub()
+        return self._files if self.is_folder else {"hub": self.source, "revision": self.revision}
 
-    def _of_hub(self) -> dict[str, Any]:
-        return {"hub": self.source, "revision": self.revision}
+    @cached_property
+    def _files(self) -> dict[str, Any]:
+        return folder_identity(Path(self.source))
 
     def _configuration(self, **options: Any) -> Any:
         """The configuration as transformers reads it, its classes named as `classes` has them."""

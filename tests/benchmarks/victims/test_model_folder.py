@@ -300,6 +300,13 @@ def test_what_decides_no_answer_is_not(change: Change, folder: Path) -> None:
     assert folder_identity(folder) == before
 
 
+def test_a_folder_is_hashed_once_for_all_trainings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_backbone(str(folder))
+    before = found.identity()
+    monkeypatch.setattr("benchmarks.victims.backbones.folder_identity", lambda _: pytest.fail("was hashed again"))
+    assert found.identity() == before == folder_identity(folder)
+
+
 def test_distilbert_takes_no_segments_from_another_s_tokenizer(tiny_backbone: Path, tmp_path: Path) -> None:
     save_classifier(make("distilbert"), tmp_path / "d", find_backbone(str(tiny_backbone)).load_tokenizer())
     assert "token_type_ids" in find_backbone(str(tiny_backbone)).load_tokenizer()("a")
