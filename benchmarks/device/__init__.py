@@ -1,1 +1,1 @@
-"""What is measured on a device, in how much time, and what is packed for a device that no network reaches."""
+"""Measurements on a device within a time limit, and a bundle for a device without a network."""

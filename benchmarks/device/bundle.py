@@ -1,4 +1,4 @@
-"""What a machine without a network is sent: MiniLM in half precision, a task's texts, synonyms, Python packages."""
+"""The bundle for a machine without a network: MiniLM in half precision, a task's texts, synonyms, Python packages."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MANIFEST = "manifest.json"
 TASK = "sst2"
 SYNONYMS = "synonyms.json.gz"
 
-# What the suite imports in training and attacking beyond what a machine with torch and transformers has; without
-# compiled parts, so that the files of this Python's packages are those of any other's.
+# The packages the suite imports in training and attacking, besides those of a machine with torch and transformers; none
+# has compiled parts, so that the files of this Python's packages work in any other Python.
 PACKAGES = ("typeguard", "rich", "tabulate", "nvidia-ml-py", "lemminflect")
 COMPILED = (".so", ".pyd", ".dylib")
 
@@ -36,7 +36,7 @@ class Bundle:
     """An opened bundle.
 
     Attributes:
-        folder: where it lies.
+        folder: its path.
         commit: the code's commit when it was packed.
         files: bytes by path in the folder.
     """
@@ -47,7 +47,7 @@ class Bundle:
 
     @property
     def backbone(self) -> Path:
-        """The folder of the backbone, which encodes sentences too."""
+        """The folder of the backbone, which also encodes sentences."""
         return self.folder / "backbone"
 
     @property
@@ -57,13 +57,13 @@ class Bundle:
 
     @property
     def synonyms(self) -> Path | None:
-        """The neighbour list, where one was packed."""
+        """The neighbour list, if one was packed."""
         path = self.folder / SYNONYMS
         return path if path.is_file() else None
 
     @property
     def nltk_data(self) -> Path | None:
-        """NLTK's tagger and stop words, where they were packed."""
+        """NLTK's tagger and stop words, if they were packed."""
         path = self.folder / "nltk_data"
         return path if path.is_dir() else None
 
@@ -91,9 +91,9 @@ def pack(
         data: holds `sst2/`.
         synonyms: a neighbour list, JSON, gzipped or not.
         nltk_data: NLTK's tagger and stop words; without them parts of speech come from a dictionary.
-        limit_bytes: what may be sent.
+        limit_bytes: maximum size of the bundle.
     Raises:
-        ValueError: if the folder holds something, an input is missing, or the bundle would be too large.
+        ValueError: if the folder is not empty, an input is missing, or the bundle would be too large.
         RuntimeError: if a package is not installed here or has compiled parts.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -103,7 +103,7 @@ def pack(
     wanted = [*texts, *(path for path in (synonyms, nltk_data) if path is not None)]
     missing = [str(path) for path in wanted if not path.exists()]
     if missing:
-        raise UserError(f"the bundle needs {', '.join(missing)}, which is not there; see --data and --synonyms")
+        raise UserError(f"the bundle needs {', '.join(missing)}, which does not exist; see --data and --synonyms")
     try:
         _write_backbone(folder / "backbone")
         for path in texts:
@@ -127,16 +127,16 @@ def pack(
         manifest = {"commit": bundle.commit, "packed_at": _now(), "files": hashes}
         write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # what is not whole must not be sent
+        shutil.rmtree(folder, ignore_errors=True)  # an incomplete bundle must not be sent
         raise
     return bundle
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """A bundle that was sent, each file held to its hash.
+    """Open a bundle that was sent, and check the hash of each file.
 
     Raises:
-        ValueError: if it is none, or a file is missing or damaged.
+        ValueError: if it is no bundle, or a file is missing or damaged.
     """
     path = folder / MANIFEST
     try:
@@ -167,7 +167,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_backbone(folder: Path) -> None:
-    """MiniLM with its weights rounded to half precision; every run reads them back as float32."""
+    """Write MiniLM with its weights rounded to half precision; every run reads them back as float32."""
     minilm = find_backbone("minilm")
     folder.mkdir(parents=True, exist_ok=True)
     weights = load_file(Path(minilm.source) / WEIGHTS)
@@ -178,7 +178,7 @@ def _write_backbone(folder: Path) -> None:
 
 
 def _copy_package(name: str, site: Path) -> None:
-    """The files of an installed package, those beside the packages (its commands) left out."""
+    """Copy the files of an installed package, without its commands."""
     try:
         package = distribution(name)
     except PackageNotFoundError as error:

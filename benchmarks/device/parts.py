@@ -1,4 +1,4 @@
-"""The parts of a device's evidence: what each measures, and how long it takes on an H100."""
+"""The parts of a device study: what each measures, and how long it takes on an H100."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Part:
     Attributes:
         key: its name in files and in `--only`.
         title: what it measures.
-        minutes: what it takes on an H100, estimated.
-        work: does it.
-        needs_cuda: whether it means nothing on a CPU.
-        spreads: whether it starts processes of its own for what it measures. It is then done without another process
-            around it, which would hold GPU memory beside theirs and make their times invalid.
-        like: another part that takes as long; where that was done, it tells how long this one takes.
+        minutes: estimated duration on an H100.
+        work: the function that runs it.
+        needs_cuda: whether it is meaningless on a CPU.
+        spreads: whether it starts its own processes. It then runs without another process around it, since that would
+            hold GPU memory and make the times invalid.
+        like: another part of the same duration; if that was done, its time is the estimate for this one.
     """
 
     key: str
@@ -39,7 +39,7 @@ def _steps_part(batch: str, precision: Precision, minutes: float, captured: bool
     return Part(key, title, minutes, steps(batch, precision, captured), captured or precision != "fp32")
 
 
-# In order of importance: where the time does not reach, the last are left out.
+# In order of importance: if the time is too short, the last are left out.
 PARTS = (
     Part("clock", "The clock tested on itself, and its noise floor", 1.0, clock),
     _steps_part("filling", "fp32", 3.0),

@@ -1,4 +1,4 @@
-"""Where a device's evidence is gathered, and how much is measured there."""
+"""The settings of a device study: where it is stored, and how much is measured."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class BatchShape:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """The amount of measurement.
 
     Attributes:
-        encoder: the shape whose updates are timed.
-        small_encoder: that of the backbone which Table 1 trains.
-        batches: the batches by name; "filling" is one that fills the device.
-        blocks: each runs every method once.
+        encoder: the shape for timing updates.
+        small_encoder: the shape of the backbone in Table 1.
+        batches: the batches by name; "filling" is one that uses the whole device.
+        blocks: number of blocks; each runs every method once.
         updates: timed updates of a stage in a block, and of a plain loop.
         runs: runs of Table 1.
-        train_texts, test_texts: of Table 1; the preset's own where None.
+        train_texts, test_texts: of Table 1; None for the preset's own.
         attacked: texts attacked in each run.
         throughput_texts: texts attacked to measure the engine.
     """
@@ -94,14 +94,14 @@ SIZES: dict[SizeName, Size] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where the parts run.
+    """Device, folders and size of a study.
 
     Attributes:
         device: "cuda" or "cpu".
-        size: "full" on a CUDA device; "tiny" on a CPU, where it shows that the command works and nothing more.
-        out: the evidence's folder.
-        bundle: the folder of the bundle, or None; Table 1 is then on the generated task.
-        backbone: what Table 1 trains: a name, or a folder.
+        size: "full" on a CUDA device; "tiny" on a CPU, only to show that the command works.
+        out: the study's folder.
+        bundle: the folder of the bundle, or None; Table 1 then uses the generated task.
+        backbone: the backbone of Table 1: a name, or a folder.
     """
 
     device: str
@@ -112,15 +112,15 @@ class Place:
 
     @property
     def sizes(self) -> Size:
-        """How much is measured."""
+        """The amount of measurement."""
         return SIZES[self.size]
 
     def opened(self) -> Bundle | None:
-        """The bundle, its hashes checked."""
+        """The bundle, with its hashes checked."""
         return None if self.bundle is None else open_bundle(self.bundle)
 
     def options(self) -> Options:
-        """What Table 1 and the attacks are run with."""
+        """The options for Table 1 and the attacks."""
         bundle = self.opened()
         given: dict[str, Any] = {"preset": "demo"}
         if bundle is not None:

@@ -1,4 +1,4 @@
-"""A device's evidence gathered in the time there is: part by part, the most important first, each stored as it ends."""
+"""Run a device study within a time limit: part by part, the most important first; each is stored when it ends."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from benchmarks.victims.saved import save_classifier
 
 FOOTING = "footing.json"
 RECORDS = "records.tar.gz"
-LEFT_BEHIND = ("model", "checkpoints", "tokens", "locks")  # large or of no use elsewhere
-HELD_TO = ("size", "device", "cuda", "versions", "commit", "bundle")  # another machine of the kind may go on
+LEFT_BEHIND = ("model", "checkpoints", "tokens", "locks")  # large, or not useful elsewhere
+HELD_TO = ("size", "device", "cuda", "versions", "commit", "bundle")  # another machine of this kind may continue
 RESERVE_SECONDS = 30.0  # for tables and the page at the end
-OVERRUN, GRACE_SECONDS = 2.0, 60.0  # a part that takes so much longer must not cost the others their time
+OVERRUN, GRACE_SECONDS = 2.0, 60.0  # a part that takes longer than this is stopped, to leave time for the others
 LIKE_MARGIN = 1.1
-SLOW_MACHINE = 0.25  # a part of the tiny size takes about this share of what the full one takes on a GPU
+SLOW_MACHINE = 0.25  # a part of the tiny size takes about this share of the full one's time on a GPU
 
 Status = Literal["done", "not available", "failed", "left out"]
 
 
 @dataclass(frozen=True)
 class PartRecord:
-    """A part that was come to.
+    """The record of a part.
 
     Attributes:
         key, title: of the part.
-        status: "left out" where the time did not reach; such a record is not stored.
-        why: of all but "done", the reason.
-        seconds: what it took.
-        started_at: when, UTC.
-        footing: what it was measured on.
-        watch: what the GPU did meanwhile, with what speaks against the part's times.
+        status: "left out" if the time was too short; such a record is not stored.
+        why: the reason, unless the status is "done".
+        seconds: duration.
+        started_at: time of the start, UTC.
+        footing: machine, software and size of the measurement.
+        watch: the state of the GPU during the part, with reasons against using its times.
         result: the part's own values.
     """
 
@@ -67,12 +67,12 @@ class PartRecord:
 
 
 def place_for(out: Path, bundle: Path | None, device: str) -> Place:
-    """Where the parts run, with the folder ready to go on in.
+    """Prepare the study's folder, new or to be continued.
 
-    A folder that came back without its results has them in an archive, which is unpacked.
+    A folder that was sent back without its results has them in an archive, which is unpacked.
 
     Raises:
-        ValueError: if the folder holds evidence on another footing, or the bundle is damaged.
+        ValueError: if the folder holds a study made under other conditions, or the bundle is damaged.
     """
     chosen = choose_device(device)
     size: SizeName = "full" if chosen == "cuda" else "tiny"
@@ -86,7 +86,7 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
         known = json.loads(path.read_text("utf-8"))
         unlike = list(differences(*({name: each[name] for name in HELD_TO} for each in (known, footing))))
         if unlike:
-            raise UserError(f"{out} holds evidence on another footing: {'; '.join(unlike[:3])}; give another --out")
+            raise UserError(f"{out} was measured under other conditions: {'; '.join(unlike[:3])}; use another --out")
     else:
         write_atomically(path, json.dumps(footing, indent=1) + "\n")
     if (out / RECORDS).exists() and not (out / RESULTS).exists():
@@ -96,7 +96,7 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
 
 
 def footing_of(place: Place) -> dict[str, Any]:
-    """What all parts of one folder share: size, device, software, code and bundle."""
+    """The conditions that all parts of one folder share: size, device, software, code and bundle."""
     machine = machine_description()
     manifest = None if place.bundle is None else place.bundle / MANIFEST
     commit = git_state()["commit"]
@@ -114,14 +114,14 @@ def footing_of(place: Place) -> dict[str, Any]:
 
 
 def _device_name(device: str, machine: dict[str, Any]) -> str:
-    """By NVML where that works: torch would hold GPU memory from then on."""
+    """The device's name, from NVML if it works: torch would use GPU memory from then on."""
     if device == "cpu":
         return machine["processor"]
     return machine["gpus"][0] if isinstance(machine["gpus"], list) else torch.cuda.get_device_name()
 
 
 def _thin_backbone(folder: Path, tokenizer: str) -> Path:
-    """A random two-layer BERT with the words of another backbone."""
+    """Make a random two-layer BERT with the vocabulary of another backbone."""
     if not folder.exists():
         torch.manual_seed(0)
         config = BertConfig(
@@ -136,7 +136,7 @@ def _thin_backbone(folder: Path, tokenizer: str) -> Path:
 
 
 def chosen_parts(names: Sequence[str] | None) -> list[Part]:
-    """The parts named, or all, in order of importance.
+    """The named parts, or all, in order of importance.
 
     Raises:
         ValueError: for an unknown one.
@@ -148,13 +148,13 @@ def chosen_parts(names: Sequence[str] | None) -> list[Part]:
 
 
 def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Callable[[str], None]) -> list[PartRecord]:
-    """Do what is not done and fits into the time; return a record of every part, in order.
+    """Run the parts that are not done and fit into the time; return a record of every part, in order.
 
-    A part that is likely to take longer than what is left is left out, and one that overruns is cut off there; the next
-    call begins with these. Table 1 goes on from its last training and text, any other part from its start.
+    A part that would probably take longer than the remaining time is left out, and one that overruns is stopped; the
+    next call begins with these. Table 1 continues from its last training and text, any other part from its start.
 
     Raises:
-        ValueError: for no time.
+        ValueError: for a time of 0 or less.
     """
     require(minutes > 0, "--minutes", "more than 0", minutes)
     end = time.monotonic() + 60 * minutes - min(RESERVE_SECONDS, 6 * minutes)
@@ -170,7 +170,7 @@ def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Calla
 
 
 def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say: Callable[[str], None]) -> PartRecord:
-    """Do a part, or say why not; store it unless the time did not reach."""
+    """Run a part, or say why not; store it unless it was left out."""
     needed = _needed(place, part)
 
     def record(status: Status, why: str, seconds: float = 0.0, answer: dict[str, Any] | None = None) -> PartRecord:
@@ -194,14 +194,14 @@ def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say
         except TimeoutError:
             taken = time.monotonic() - began
             return record("left out", f"it was cut off after {taken / 60:.1f} minutes; the same command goes on", taken)
-        except Exception as failure:  # whatever breaks one part must not cost the others their time
+        except Exception as failure:  # a failure of one part must not stop the others
             found = record("failed", f"{type(failure).__name__}: {failure}", time.monotonic() - began)
     write_atomically(_path(place.out, part.key), json.dumps(asdict(found), indent=1) + "\n")
     return found
 
 
 def _needed(place: Place, part: Part) -> float:
-    """Seconds a part is likely to take: about those of one like it that was done, else what is estimated."""
+    """Estimated seconds of a part: those of a similar one that was done, otherwise its estimate."""
     like = None if part.like is None else stored(place.out, part.like)
     if like is not None and like.status == "done":
         return LIKE_MARGIN * like.seconds
@@ -209,7 +209,7 @@ def _needed(place: Place, part: Part) -> float:
 
 
 def _do(key: str, place: Place, tell: Callable[[], None]) -> dict[str, Any]:
-    """One part, in its own process, with the GPU under watch."""
+    """Run one part in its own process while watching the GPU."""
     if place.device != "cuda":
         torch.set_num_threads(1)
         return {"watch": {}, "result": KNOWN[key].work(place, _say)}
@@ -242,12 +242,12 @@ def stored(out: Path, key: str) -> PartRecord | None:
 
 
 def left_out(place: Place, part: Part) -> PartRecord:
-    """The record of a part that nothing is stored of."""
+    """The record of a part without stored results."""
     return PartRecord(part.key, part.title, "left out", "the time did not reach", 0.0, "", footing_of(place), {}, {})
 
 
 def put_together(out: Path) -> Path:
-    """Pack all records of Table 1, weights left out, into one file beside the parts, and return its path."""
+    """Pack all records of Table 1, without weights, into one file beside the parts, and return its path."""
 
     def light(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         parts = Path(member.name).parts

@@ -1,4 +1,4 @@
-"""What the parts of a device's evidence do: each holds the GPU in processes of its own, and returns plain values."""
+"""The work of each part of a device study: it uses the GPU in its own processes and returns plain values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MARK = "pytest.mark.gpu"
 
 
 def clock(place: Place, say: Say) -> dict[str, Any]:
-    """The planted faults, and one method under two names."""
+    """Planted faults, and one method under two names."""
     shape = None if place.size == "full" else place.sizes.encoder
     tests = self_tests(place.device, shape)
     first, second = same_method_twice(place.device, say, shape)
@@ -58,7 +58,7 @@ def clock(place: Place, say: Say) -> dict[str, Any]:
 
 
 def steps(batch: str, precision: Precision, captured: bool = False) -> Work:
-    """Every method's stages at one batch, in one precision, as written or captured."""
+    """Every method's stages at one batch, in one precision, eager or captured."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
         sizes = place.sizes
@@ -70,10 +70,10 @@ def steps(batch: str, precision: Precision, captured: bool = False) -> Work:
 
 
 def minilm_steps(captured: bool) -> Work:
-    """The methods of the cost table on short texts of the small encoder, where launches are what takes the time."""
+    """The methods of the cost table on short texts of the small encoder, where launches take most of the time."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
-        shape, updates = place.sizes.batches["short"], 5 * place.sizes.updates  # which take milliseconds
+        shape, updates = place.sizes.batches["short"], 5 * place.sizes.updates  # they take milliseconds
         return _timed(place, place.sizes.small_encoder, shape, measured_methods(), updates, "fp32", captured, say)
 
     return work
@@ -89,7 +89,7 @@ def _timed(
     captured: bool,
     say: Say,
 ) -> dict[str, Any]:
-    """The timings in plain values, with what they were taken on; captured, with what cannot be."""
+    """The timings and their conditions as plain values; if captured, also the methods that cannot be."""
     model = random_bert(encoder).to(place.device)
     refused = _refused(methods, model, precision) if captured else {}
     timings = time_methods(
@@ -116,10 +116,10 @@ def _timed(
 
 
 def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precision) -> dict[str, str]:
-    """The methods that say that they cannot be captured, with the reason; a thin batch tells.
+    """The methods that cannot be captured, with the reason, found with a small batch.
 
     Raises:
-        RuntimeError: if another one broke while it was captured.
+        RuntimeError: if another method failed during capture.
     """
     found = {}
     batches = RandomBatches(random_batch(2, 16, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
@@ -127,7 +127,7 @@ def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precis
         try:
             fit(defense, copy.deepcopy(model), batches, most_updates=1, precision=precision, graphs=CudaGraphs())
         except UserError as refusal:
-            if refusal.__cause__ is not None:  # it broke while it was recorded; torch's generators do not get over that
+            if refusal.__cause__ is not None:  # it failed during recording; torch's generators do not recover from that
                 raise MachineError(str(refusal)) from refusal
             found[title] = str(refusal)
     return found
@@ -141,7 +141,7 @@ def loops(place: Place, say: Say) -> dict[str, Any]:
 
 
 def table1_run(number: int) -> Work:
-    """The trainings of one seed, each in a process of its own, and the attacks on them."""
+    """The trainings of one seed, each in its own process, and the attacks on them."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
         setup = resolve(place.options())
@@ -156,8 +156,9 @@ def table1_run(number: int) -> Work:
 
 
 def attacks_beside_each_other() -> int:
-    """Attacks at a time on one GPU: a query takes Python longer than the GPU, so that there is one for each core but
-    two, which are left to the GPU's driver and to the process that hands out the work.
+    """Number of parallel attacks on one GPU: one per CPU core, since a query takes more time in Python than on the GPU.
+
+    Two cores are left free, for the GPU's driver and for the process that distributes the work.
     """
     return max(1, usable_cores() - 2)
 
@@ -168,7 +169,7 @@ def table1_cells(setup: Setup, runs: int) -> list[Cell]:
 
 
 def _set_weightless_aside(setup: Setup, planned: Sequence[PlannedCell]) -> list[str]:
-    """Trainings whose attacks are not done and whose weights did not come along are done again."""
+    """Schedule again the trainings with missing attacks and missing weights."""
     said = []
     for each in planned:
         record = each.trained
@@ -179,9 +180,9 @@ def _set_weightless_aside(setup: Setup, planned: Sequence[PlannedCell]) -> list[
 
 
 def attacks(place: Place, say: Say) -> dict[str, Any]:
-    """Queries a second of the attack engine on a fine-tuned model, beside TextAttack's loop where that is there.
+    """Queries per second of the attack engine on a fine-tuned model, and of TextAttack's loop if it is installed.
 
-    The model is trained for this alone: those of Table 1 may have stayed on another machine.
+    The model is trained for this part only: those of Table 1 may be on another machine.
     """
     has_textattack = find_spec("textattack") is not None
     ways = WAYS[2:] if has_textattack else WAYS[-1:]
@@ -195,7 +196,7 @@ def attacks(place: Place, say: Say) -> dict[str, Any]:
 
 
 def profiles(place: Place, say: Say) -> dict[str, Any]:
-    """Where the time of an update goes, for the updates that the targets are about."""
+    """Where the time of an update goes, for the updates in the targets."""
     size = place.sizes
     filling, short = size.batches["filling"], size.batches["short"]
     wanted: list[tuple[str, EncoderShape, BatchShape, Defense, bool, bool]] = [
@@ -227,9 +228,9 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
     """The tests that need a GPU: passed, failed and skipped, by name.
 
     Raises:
-        RuntimeError: if there are none beside the code.
+        RuntimeError: if the code has no tests beside it.
     """
-    # These files alone: others import what such a machine may lack.
+    # Only these files: others import packages that such a machine may lack.
     marked = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text("utf-8")]
     if not marked:
         raise MachineError(f"there are no tests in {ROOT}; run the command in a copy of the repository")
@@ -255,7 +256,7 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
 
 
 def outcomes_of(report: ElementTree.Element) -> dict[str, list[str]]:
-    """Names of tests by how they ended, from pytest's JUnit report; of failures with the first line of the reason."""
+    """Names of tests by result, from pytest's JUnit report; failures with the first line of the reason."""
     found: dict[str, list[str]] = {"passed": [], "failed": [], "skipped": []}
     for case in report.iter("testcase"):
         name = f"{case.get('classname', '')}::{case.get('name', '')}"
@@ -270,7 +271,7 @@ def outcomes_of(report: ElementTree.Element) -> dict[str, list[str]]:
 
 
 def board_energy(device: str) -> Callable[[], float | None]:
-    """What reads the joules the board has used so far; None where nothing reports them."""
+    """A function that returns the joules the board has used so far, or None if they are not reported."""
     if device != "cuda":
         return lambda: None
     torch.cuda.init()
@@ -282,7 +283,7 @@ def board_energy(device: str) -> Callable[[], float | None]:
     def joules() -> float | None:
         try:
             count = board.sample().energy_millijoules
-        except Exception:  # whatever a driver raises, energy is not reported then
+        except Exception:  # any exception of a driver means that energy is not reported
             return None
         return None if count is None else count / 1000
 

@@ -1,1 +1,1 @@
-"""Golden outcomes: a small training and its attacks, compared text by text with stored references."""
+"""Regression tests: a small training and its attacks, compared text by text with stored references."""

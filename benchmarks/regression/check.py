@@ -1,4 +1,4 @@
-"""The check itself: which defenses, against which references, and what to say of each."""
+"""Check defenses against stored references and report the differences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Regression:
-    """What differs for one defense; nothing where all is as stored.
+    """The differences of one defense; none if everything is as stored.
 
     Attributes:
         defense: its key.
@@ -41,8 +41,8 @@ def check(folder: Path | None, defenses: str | None, say: Say) -> list[Regressio
     """Run the subset for each defense and compare it with the stored reference.
 
     Args:
-        folder: references, one JSON file per defense; the suite's own when left out.
-        defenses: names or paths of Python files, separated by commas; all that have a reference when left out.
+        folder: references, one JSON file per defense; by default the suite's own.
+        defenses: names or paths of Python files, separated by commas; by default all that have a reference.
     Raises:
         ValueError: for a defense without a reference, before anything is trained.
     """
@@ -58,10 +58,10 @@ def check(folder: Path | None, defenses: str | None, say: Say) -> list[Regressio
 
 
 def update(folder: Path | None, defenses: str | None, say: Say) -> None:
-    """Make the references of the defenses anew and say what changed in each.
+    """Make new references of the defenses and report what changed in each.
 
     Raises:
-        RuntimeError: if a reference would hang on rounding.
+        RuntimeError: if a reference would depend on rounding.
     """
     folder = folder or FOLDER
     for defense in _chosen(folder, defenses, must_exist=False):

@@ -1,4 +1,4 @@
-"""Stored references: how they are made, what of them is kept, and how an observation is compared with them."""
+"""Stored references: how they are made, what of them is kept, and how new results are compared with them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LEAST_KEPT = 0.5  # share of the examples
 
 @dataclass(frozen=True)
 class Reference:
-    """What a defense has to do again.
+    """The results that a defense must reproduce.
 
     Attributes:
-        settings, counters, examples: as observed; of the examples, those that come out alike from nudged weights.
-        left_out: names of the others.
+        settings, counters, examples: as observed; only examples that do not change with nudged weights are kept.
+        left_out: names of the other examples.
         seconds: median seconds of an update, by stage.
         noise: the largest ratio, over stages, between the times of two repetitions of the same training.
-        made_on: where and with what the times were taken.
+        made_on: machine and software with which the times were taken.
     """
 
     settings: dict[str, Any]
@@ -46,9 +46,9 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
     """The reference of one training, with repetitions of it from nudged weights.
 
     Raises:
-        RuntimeError: if a counter, or more than half of the examples, do not come out alike: a decision was then so
-            close that another processor's rounding could turn it. Also where all texts are read as one class: the
-            outcomes of such a model would say nothing.
+        RuntimeError: if a counter, or more than half of the examples, change with nudged weights: a decision was then
+            so close that another processor's rounding could change it. Also if the model reads all texts as one class:
+            the outcomes of such a model would say nothing.
     """
     repeated = list(nudged)
     classes = {fields["read_as"] for fields in exact.examples.values() if "read_as" in fields}
@@ -79,7 +79,7 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
 
 
 def differences(reference: Reference, now: Observation) -> list[str]:
-    """One sentence for each field that is not as stored: the example or counter, the field, both values."""
+    """One sentence for each field that changed: the example or counter, the field, both values."""
     examples = {name: fields for name, fields in now.examples.items() if name not in reference.left_out}
     return [
         *_differing({"settings": reference.settings}, {"settings": now.settings}),
@@ -100,9 +100,10 @@ def _differing(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mappin
 
 
 def time_advice(reference: Reference, now: Observation) -> str:
-    """A sentence on the times, which never decide.
+    """One sentence on the times, which never make a check fail.
 
-    A stage is named where its time changed by more than twice the noise of the reference's repetitions, in logarithms.
+    It names each stage with a time that changed by more than twice the noise of the reference's repetitions (on a
+    logarithmic scale).
     """
     here = _surroundings()
     other = [name for name, value in reference.made_on.items() if here.get(name) != value]
@@ -130,7 +131,7 @@ def _surroundings() -> dict[str, Any]:
 
 
 def write_reference(path: Path, reference: Reference) -> None:
-    """Write a reference as JSON, one field a line, so that a change of it reads well in a diff."""
+    """Write a reference as JSON, one field per line, for readable diffs."""
     write_atomically(path, json.dumps(asdict(reference), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -143,4 +144,4 @@ def read_reference(path: Path) -> Reference:
     try:
         return typed(Reference(**json.loads(path.read_text("utf-8"))))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"the reference {path} cannot be read ({error}); make it anew with --update") from error
+        raise UserError(f"the reference {path} cannot be read ({error}); make it again with --update") from error

@@ -1,8 +1,8 @@
-"""The subset that references are made of: one small training and its attacks, the same on every processor.
+"""The input of the references: one small training and its attacks, the same on every processor.
 
 Everything starts from whole numbers: the weights are integers over 4096, the texts are generated, the order comes from
-a seed. Training and attack run in double precision, without dropout and with attention spelt out in products of
-matrices, so that processors differ by rounding alone.
+a seed. Training and attack run in double precision, without dropout and without fused attention, so that processors
+differ only by rounding.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
 
 TEST_TEXTS, ATTACKED, BATCH_SIZE, MAX_LENGTH = 100, 12, 16, 64
-SETTINGS = {"epochs": 4, "learning_rate": 1e-3}  # of all defenses, after the demo preset's: weights start untrained
+SETTINGS = {"epochs": 4, "learning_rate": 1e-3}  # for all defenses, on top of the demo preset: weights are untrained
 OFFLINE_RECIPES = tuple(recipe for recipe in RECIPES.values() if not recipe.needs_masked_model)
 
-# Each weight is multiplied by 1 + NUDGE or 1 - NUDGE. Other instructions and another number of threads move a
-# fine-tuned model's logits by some 1e-15; this moves them by 1e-5.
+# Each weight is multiplied by 1 + NUDGE or 1 - NUDGE. Another processor or number of threads changes a fine-tuned
+# model's logits by about 1e-15; this changes them by 1e-5.
 NUDGE = 1e-6
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What one defense did on the subset.
+    """The results of one defense on the subset.
 
     Attributes:
-        settings: its hyperparameters and what it was run on, as JSON gives them back.
+        settings: its hyperparameters and conditions, as plain JSON values.
         counters: exact numbers by name: passes, updates and trained parameters of each stage; FLOPs of the whole
             training, parameters and kept structures of the model.
         examples: by name, the class each test text is read as, and each attack's status, queries and final text.
@@ -76,7 +76,7 @@ class Observation:
 
 
 def defense_on_subset(name: str) -> Defense:
-    """The defense called `name`, or defined in the file `name`, as the subset trains it.
+    """The defense called `name`, or defined in the file `name`, with the subset's settings.
 
     Raises:
         ValueError: for an unknown one.
@@ -91,11 +91,11 @@ def observe(
     """Train and attack.
 
     Args:
-        nudge: seed of the signs by which all weights, the sentence encoder's too, are nudged; None leaves them exact.
+        nudge: seed of the signs for nudging all weights, also the sentence encoder's; None leaves them exact.
     Raises:
-        RuntimeError: if the loss diverges or an attack breaks.
+        RuntimeError: if the loss diverges or an attack fails.
     """
-    torch.set_num_threads(1)  # on so small a model the fastest, and the least noisy
+    torch.set_num_threads(1)  # the fastest and least noisy for so small a model
     task, minilm = find_task("demo"), find_backbone("minilm")
     tokenizer = minilm.load_tokenizer()
     data = load(task, test_limit=TEST_TEXTS)
@@ -103,7 +103,7 @@ def observe(
         save_classifier(exact_classifier(tokenizer), Path(folder), tokenizer)
         encoder = MeanPooledEncoder(find_backbone(folder))
         encoder.model.double()
-        encoder.encode(["loaded"])  # while the folder is there
+        encoder.encode(["loaded"])  # while the folder exists
     if nudge is not None:
         _nudge_(encoder.model, nudge)
     resources = replace(offline_resources(task, minilm), encoder=encoder)
@@ -137,9 +137,9 @@ def observe(
 
 
 def exact_classifier(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClassification:
-    """A two-layer BERT whose weights are integers over 4096 and whose biases are zero.
+    """A two-layer BERT with weights that are integers over 4096 and biases of zero.
 
-    The vectors of synonyms lie near each other, as pre-training would have left them.
+    The vectors of synonyms lie near each other, as after pre-training.
     """
     model = BertForSequenceClassification(
         BertConfig(
@@ -168,7 +168,7 @@ def exact_classifier(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClass
 def _batches(
     defense: Defense, tokenizer: PreTrainedTokenizerBase, train: Sequence[Example], resources: Resources
 ) -> BucketedBatches:
-    """The texts in batches, with what the defense needs beyond tokens."""
+    """The texts in batches, with what the defense needs besides tokens."""
     needs, substitutes = defense.needs, None
     if Substitutes() in needs:
         about = resources.identity()["synonyms"]
@@ -192,7 +192,7 @@ def _adversarial(
     data: Dataset,
     resources: Resources,
 ) -> list[Example]:
-    """What attacks make of training texts, against this model after fine-tuning."""
+    """Attacked versions of training texts, made against this model after fine-tuning."""
     torch.manual_seed(FIRST_SEED)
     base = base_cell(Cell("demo", defense, FIRST_SEED)).defense
     fit(base, model, _batches(FineTune(), tokenizer, data.train, resources))
@@ -208,7 +208,7 @@ def _adversarial(
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as JSON gives them back."""
+    """Convert the values to plain JSON values."""
     return json.loads(json.dumps(values))
 
 

@@ -1,1 +1,1 @@
-"""How fast the suite's own parts are, against what they replace."""
+"""The speed of the suite's own parts, compared with what they replace."""

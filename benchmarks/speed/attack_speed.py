@@ -1,4 +1,4 @@
-"""The attack engine against TextAttack's own loop: the same texts, the same victim, the same outcomes."""
+"""Compare the attack engine with TextAttack's own loop: same texts, same victim, same outcomes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ WARM_UP_TEXTS = 3
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A text on which TextAttack and the engine differ, attacked again to tell search from rounding.
+    """A text with different results in TextAttack and the engine, attacked again to find out why.
 
     Attributes:
         example_id: the text.
-        same_without_padding: whether TextAttack's loop gives the engine's outcome when it asks the engine's victim.
-        largest_difference: between a probability with padding and without, over all that TextAttack asked.
+        same_without_padding: whether TextAttack's loop gives the engine's outcome with the engine's victim.
+        largest_difference: between a probability with padding and without, over all of TextAttack's queries.
     """
 
     example_id: str
@@ -43,21 +43,21 @@ class Disagreement:
 
     @property
     def is_a_tie(self) -> bool:
-        """Whether candidates that tie within rounding explain it."""
+        """Whether ties between candidates, within rounding, explain the difference."""
         return self.same_without_padding and self.largest_difference < TIE
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One recipe attacked one way.
+    """One recipe, attacked in one way.
 
     Attributes:
         recipe: the recipe's key.
         way: one of `WAYS`.
         seconds: CPU seconds of the process on a CPU, wall seconds on a GPU.
-        python_seconds: CPU seconds with the models' answers looked up, nothing else remembered; None where not taken.
-        queries: victim queries, all texts together.
-        disagreements: texts whose status, final text or queries are not the engine's.
+        python_seconds: CPU seconds with the models' answers looked up and nothing else cached; None if not measured.
+        queries: victim queries of all texts together.
+        disagreements: texts with another status, final text or number of queries than the engine's.
         texts: texts attacked.
     """
 
@@ -71,14 +71,14 @@ class Timing:
 
     @property
     def agreeing(self) -> int:
-        """Texts whose status, final text and queries are the engine's."""
+        """Number of texts with the engine's status, final text and queries."""
         return self.texts - len(self.disagreements)
 
 
 class RecordedVictim(Victim):
-    """A victim that remembers every answer; a second, cold one answers from its memory.
+    """A victim that stores every answer; a second, new one answers from the stored answers.
 
-    Rounding on a GPU may take a search to an input that was never asked for; that one is computed.
+    Rounding on a GPU may lead a search to an input without a stored answer; it is then computed.
     """
 
     def __init__(self, victim: Victim, answers: dict[Row, np.ndarray] | None = None) -> None:
@@ -95,7 +95,7 @@ class RecordedVictim(Victim):
 
 
 class RecordedEncoder(MeanPooledEncoder):
-    """A sentence encoder of the same kind."""
+    """A sentence encoder that stores every vector; see `RecordedVictim`."""
 
     def __init__(self, encoder: MeanPooledEncoder, answers: dict[Row, np.ndarray] | None = None) -> None:
         super().__init__(encoder.backbone, encoder.device)
@@ -111,7 +111,7 @@ class RecordedEncoder(MeanPooledEncoder):
 
 
 def _looked_up(known: dict[Any, np.ndarray], rows: Sequence[Any], compute: Callable[..., np.ndarray]) -> np.ndarray:
-    """The remembered answers to rows, one at least; those that are missing are computed, and remembered."""
+    """Look up the answers to rows; compute and store those that are missing."""
     new = [row for row in rows if row not in known]
     if new:
         known.update(zip(new, compute(new), strict=True))
@@ -119,7 +119,7 @@ def _looked_up(known: dict[Any, np.ndarray], rows: Sequence[Any], compute: Calla
 
 
 class PlainEncoder:
-    """The sentence encoder as TextAttack calls one: every window of every candidate, padded within its batch."""
+    """The sentence encoder in TextAttack's way: every window of every candidate, padded within its batch."""
 
     def __init__(self, encoder: MeanPooledEncoder, answers: dict[str, np.ndarray] | None = None) -> None:
         self._encoder = encoder
@@ -168,16 +168,16 @@ def compare(
     ways: Sequence[str] = WAYS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Timing]:
-    """Attack the same texts each way, the engine last.
+    """Attack the same texts in each way, the engine last.
 
     TextAttack runs with its own wrapper (padding to 512 or to 128) or with padding to the longest text of a batch of
     32, and with its own classes for search, transformations and constraints; synonyms, tags and sentence vectors come
-    from the same resources. Texts longer than the victim reads are cut at the same place in every way. Each way attacks
-    a few of the texts before it is timed, so that what is loaded at first use is off the clock.
+    from the same resources. Long texts are truncated at the same place in every way. Each way first attacks a few
+    texts without timing, so that loading at first use is not measured.
     """
     encoder = resources.encoder
     assert isinstance(encoder, MeanPooledEncoder)
-    encoder.encode(["loaded"])  # loading is off the clock
+    encoder.encode(["loaded"])  # loading is not timed
     if tuple(ways) != WAYS[-1:]:
         import_textattack()
     outcomes: dict[str, list[Outcome]] = {}
@@ -243,7 +243,7 @@ def _padding(way: str) -> int | Literal[True]:
 
 def _timed(device: str, work: Callable[[], list[Outcome]]) -> tuple[list[Outcome], float]:
     clock = time.perf_counter if device == "cuda" else time.process_time
-    gc.collect()  # of what was made before, off the clock
+    gc.collect()  # free earlier objects outside the timing
     start = clock()
     found = work()
     if device == "cuda":

@@ -1,4 +1,4 @@
-"""What the benchmarks are run on: a victim and texts for the attack engine, a shape and texts for updates."""
+"""The inputs of the benchmarks: a victim and texts for the attack engine, a shape and texts for updates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from benchmarks.victims.saved import load_classifier
 
 @dataclass(frozen=True)
 class Bench:
-    """The timings of one task, and what they were taken on."""
+    """The timings of one task, with their conditions."""
 
     setup: Setup
     task: str
@@ -46,11 +46,11 @@ def bench_attacks(
 ) -> list[Bench]:
     """Time every recipe on every task, on one thread of the CPU or on the GPU.
 
-    The victim is the first fine-tuned model of the preset; it is trained where the store has none.
+    The victim is the preset's first fine-tuned model; it is trained if the store has none.
 
     Args:
         options: as for a run; `attacked` texts are drawn in the stored order.
-        words: least and most words of a text.
+        words: minimum and maximum number of words of a text.
     Raises:
         ValueError: if no text has that many words, or the preset attacks in the full profile.
     """
@@ -58,7 +58,7 @@ def bench_attacks(
     if setup.preset.profile == "full":
         raise UserError(
             f"the engine is timed in the offline profile, and the preset {setup.preset.key!r} attacks in the full one; "
-            f"take --preset small or demo"
+            f"use --preset small or demo"
         )
     found = []
     for name, task in setup.tasks.items():
@@ -89,8 +89,8 @@ def bench_attacks(
 def bench_steps(
     options: Options, *, updates: int, say: Callable[[str], None] = lambda line: None
 ) -> tuple[list[StepTiming], list[str]]:
-    """Time an update of each method in BERT-base's shape, and say in sentences what the numbers rest on."""
-    Store(options.out)  # refuses a folder that cannot be written before the work
+    """Time an update of each method in BERT-base's shape; also return sentences on how it was measured."""
+    Store(options.out)  # raises an error for a folder that cannot be written, before the work
     check_precision(options.precision)
     device = choose_device(options.device)
     check_capture(options.capture, device)
@@ -123,10 +123,10 @@ def bench_loops(
     shape: EncoderShape = BERT_BASE,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, list[LoopTiming]], list[str]]:
-    """Time each method's update beside the plain one of its release, on a task's own texts, with random weights.
+    """Time each method's update beside the plain one of its release, on a task's texts, with random weights.
 
     Returns:
-        timings by the task's title, and what they rest on in sentences.
+        timings by the task's title, and sentences on how they were measured.
     """
     setup = resolve(replace(options, batch_size=options.batch_size or 8))
     found = {}

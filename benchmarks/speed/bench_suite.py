@@ -1,4 +1,4 @@
-"""The speed suite under pytest-benchmark: a step of every stage of every defense, pruned against dense, the attacks.
+"""The speed suite under pytest-benchmark: a step of every stage of every defense, pruned and dense, and the attacks.
 
 Weights and tokens are random and nothing is downloaded. `extra_info` holds the exact counters of one round, which do
 not depend on the machine; the times do. `pytest benchmarks/speed --shape bert_base` measures BERT-base's shape.
@@ -37,7 +37,7 @@ ATTACKED = 8
 
 @dataclass(frozen=True)
 class Size:
-    """What the steps are measured on.
+    """The size of the measured steps.
 
     Attributes:
         shape: of the encoder.
@@ -65,7 +65,7 @@ def steps_of_defenses() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("key", "stage"), steps_of_defenses())
 def test_step(benchmark: Any, size: Size, key: str, stage: str) -> None:
-    """From a batch to the gradients, with the defense's own defaults; the optimiser is the same for all."""
+    """One step, from a batch to the gradients, with the defense's defaults; the optimiser is the same for all."""
     defense = known_defenses()[key]()
     model, batch = _model_and_batch(size)
     batch = with_needs(batch, defense.needs, vocabulary=model.config.vocab_size)
@@ -95,7 +95,7 @@ def test_forward_and_backward(benchmark: Any, size: Size, kind: str) -> None:
 
 @pytest.mark.parametrize("key", [key for key, recipe in RECIPES.items() if not recipe.needs_masked_model])
 def test_attack(benchmark: Any, size: Size, key: str, tmp_path: Path) -> None:
-    """Eight generated texts attacked side by side; victim and sentence encoder are random and remember nothing."""
+    """Eight generated texts attacked together; victim and sentence encoder are random and cache nothing."""
     minilm, task = find_backbone("minilm"), find_task("demo")
     tokenizer = minilm.load_tokenizer()
     model = random_bert(size.shape)

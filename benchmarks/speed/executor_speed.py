@@ -1,4 +1,4 @@
-"""What executors cost: the same few cells in one process, in two, and on Ray, with cells per minute."""
+"""The overhead of executors: the same few cells in one process, in two, and on Ray, with cells per minute."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class ExecutorTiming:
     """One executor with some workers.
 
     Attributes:
-        executor, workers: which, and how many.
+        executor, workers: the executor, and its number of workers.
         cells: trainings, each with its attacks.
-        start_seconds: until the first item could begin; on Ray with the look at every node.
-        seconds: all after that.
-        equal: whether weights, answers and outcomes are those of the first way, bit for bit.
+        start_seconds: time until the first item could begin; on Ray including the check of every node.
+        seconds: all time after that.
+        equal: whether weights, answers and outcomes equal those of the first executor, bit for bit.
     """
 
     executor: str
@@ -47,7 +47,7 @@ class ExecutorTiming:
 
 
 class _Clocked(Executor):
-    """An executor and how long it took to start."""
+    """An executor that also measures how long it takes to start."""
 
     def __init__(self, executor: Executor):
         self.executor = executor
@@ -80,10 +80,10 @@ def time_executors(
     ways: tuple[tuple[str, int], ...] = WAYS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[ExecutorTiming]:
-    """Fine-tune and attack with a few seeds in each way, on the CPU, a thread a worker, in folders thrown away.
+    """Fine-tune and attack with a few seeds on each executor, on the CPU, one thread per worker, in temporary folders.
 
     Args:
-        options: as for a run; `runs` seeds, four when left out.
+        options: as for a run; `runs` seeds, by default four.
     Raises:
         RuntimeError: if Ray is not installed.
     """
@@ -109,7 +109,7 @@ def time_executors(
 
 
 def _contents(store: Store) -> dict[str, object]:
-    """What was trained and how attacks on it ended, by key."""
+    """The trained weights and the outcomes of attacks, by key."""
     trained = {record.key: (record.weights_sha256, record.clean_correct) for record in store.trainings()}
     attacked = {
         key: sorted(store.outcomes(key), key=lambda outcome: outcome.example_id) for key in store.keys("attacks")

@@ -1,4 +1,4 @@
-"""The suite's update of each method beside the plain one of its release, on the same texts."""
+"""Compare the suite's update of each method with the plain one of its release, on the same texts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from method.early_robust import EarlyRobust
 
 @dataclass(frozen=True)
 class LoopTiming:
-    """The updates of one method, written one way.
+    """The updates of one method in one implementation.
 
     Attributes:
         method: its title.
-        padded_to: tokens every text is padded to, or None for the longest text of its batch.
-        plain: whether it is the release's way.
-        seconds: mean seconds of an update, the warm-up left out.
+        padded_to: tokens to which every text is padded, or None for the longest text of its batch.
+        plain: whether it is the release's implementation.
+        seconds: mean seconds of an update, without warm-up.
     """
 
     method: str
@@ -49,11 +49,11 @@ class GivenBatches:
 
     @property
     def updates_per_epoch(self) -> int:
-        """How many there are."""
+        """The number of batches."""
         return len(self.batches)
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
-        """All of them."""
+        """All batches."""
         return iter(self.batches)
 
 
@@ -67,12 +67,12 @@ def time_loops(
     new_graphs: Callable[[], Graphs | None] = lambda: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[LoopTiming]:
-    """Time every method's update, ours and plain, with padding in the batch and, plain, with padding to `longest`.
+    """Time every method's update, ours and plain, with padding in the batch; plain also with padding to `longest`.
 
     Args:
         model: a classifier; copies of it are trained.
-        batches: the first is the warm-up's; the others are timed, the same for all.
-        new_graphs: what records our steps, one for each method; without, they run as they are written.
+        batches: the first is for warm-up; the others are timed, the same for all.
+        new_graphs: makes a recorder for the steps of one method; without it, steps run eagerly.
     """
 
     def own_seconds(defense: Defense, model: nn.Module, given: Sequence[Batch], device: str, precision: Any) -> Any:
@@ -94,7 +94,7 @@ def time_loops(
 
 
 def fresh_dropout(methods: dict[str, Defense]) -> dict[str, Defense]:
-    """The methods with a mask of its own in each pass, as most releases draw them."""
+    """The methods with separate dropout masks in each pass, as in most releases."""
     return {
         title: replace(defense, dropout="fresh") if hasattr(defense, "dropout") else defense  # type: ignore[call-arg]
         for title, defense in methods.items()
@@ -102,7 +102,7 @@ def fresh_dropout(methods: dict[str, Defense]) -> dict[str, Defense]:
 
 
 def searches() -> dict[str, Defense]:
-    """The searches for tickets, at K = 3 where they are adversarial."""
+    """The searches for tickets, with K = 3 for the adversarial ones."""
     freelb = EarlyRobust().search.changed(steps=3)
     masks = RobustTicket()
     return {
@@ -113,7 +113,7 @@ def searches() -> dict[str, Defense]:
 
 
 def measured_stage(defense: Defense) -> str:
-    """The stage whose updates are measured: the search of a method that has one."""
+    """The stage to measure: the search, for a method that has one."""
     return "search" if isinstance(defense, EarlyBert | EarlyRobust | RobustTicket) else "train"
 
 
@@ -130,7 +130,7 @@ def _own_seconds(
 def _plain_seconds(
     defense: Defense, model: nn.Module, batches: Sequence[Batch], device: str, precision: Any
 ) -> list[float]:
-    """Wall seconds of an update: gradients, clipping, an optimiser that goes parameter by parameter."""
+    """Wall seconds of an update: gradients, clipping, and an optimiser that updates one parameter after another."""
     model.train()
     step, parameters = plain_step(defense, model)
     optimizer = torch.optim.AdamW(parameters, lr=2e-5, weight_decay=0.01, foreach=False, fused=False)

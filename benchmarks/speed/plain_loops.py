@@ -1,7 +1,7 @@
-"""Updates as the methods' releases write them: to be measured beside the suite's own, which give the same gradients.
+"""Updates as written in the methods' releases, for comparison with the suite's own, which give the same gradients.
 
-The loss is read back after every pass, ascents compute gradients of all parameters and throw them away, InfoBERT goes
-backwards twice and walks over tokens in Python. Sources: RockyLzy/TextDefender, trainer/pgd.py; zhuchen03/FreeLB,
+The loss is read back after every pass, ascents compute gradients of all parameters and discard them, InfoBERT goes
+backwards twice and loops over tokens in Python. Sources: RockyLzy/TextDefender, trainer/pgd.py; zhuchen03/FreeLB,
 huggingface-transformers/examples/run_glue_freelb.py; AI-secure/InfoBERT, ANLI/local_robust_trainer.py.
 """
 
@@ -33,13 +33,13 @@ from method.early_robust import EarlyRobust
 
 
 def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
-    """What leaves a batch's gradients in the model, and the parameters it trains.
+    """A function that leaves a batch's gradients in the model, and the parameters it trains.
 
     Args:
         defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout, or EarlyBERT, EarlyRobust or RobusT for their
-            searches; it gives the constants.
+            searches; it provides the constants.
     Raises:
-        ValueError: for any other.
+        ValueError: for any other defense.
     """
     parameters = list(model.parameters())
     if isinstance(defense, FineTune):
@@ -116,7 +116,7 @@ def _pgd(defense: PGD, model: nn.Module, batch: Batch) -> float:
 
 
 def _freelb(defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], Tensor] | None = None) -> float:
-    """`last` gives what is added to the last step's loss."""
+    """`last` returns a term that is added to the last step's loss."""
     delta = _start(defense, model, batch)
     total = 0.0
     for number in range(defense.ascent.steps):
@@ -134,10 +134,10 @@ def _freelb(defense: FreeLB, model: nn.Module, batch: Batch, last: Callable[[], 
 def _ticket_search(
     defense: EarlyBert | EarlyRobust, model: nn.Module
 ) -> tuple[Callable[[Batch], float], list[nn.Parameter]]:
-    """Coefficients on heads and on activations, copied to the host after each update.
+    """Coefficients on heads and on activations, copied to the CPU after each update.
 
-    The release gives `head_mask`, which transformers 5 no longer has: attention is then spelt out and a head's
-    probabilities are scaled. Here it is spelt out too, and the head's context is scaled, which is the same product.
+    The release uses `head_mask`, which transformers 5 no longer has: it turns fused attention off and scales a head's
+    probabilities. Here fused attention is off too, and the head's context is scaled, which is the same product.
     """
     layers, heads, neurons = shape_of(model)
     device = next(model.parameters()).device
@@ -212,7 +212,7 @@ def _bottleneck(first: Tensor, batch: Batch, generator: torch.Generator) -> Tens
 def _anchored(
     first: Tensor, whole: Tensor, grad: Tensor, batch: Batch, defense: InfoBert, draws: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one; a random order of them."""
+    """Features of the anchored tokens and of their texts, each (P, D), gathered one by one, in a random order."""
     tokens, texts, drawn = [], [], []
     for text in range(len(batch)):
         length = int(batch.attention_mask[text].sum())
@@ -227,7 +227,7 @@ def _anchored(
 
 
 def _shared(critic: Any, tokens: Tensor, texts: Tensor, chunk: int) -> Tensor:
-    """The critic's bound over chunks of pairs, every pair's features concatenated."""
+    """The critic's bound over chunks of pairs, with every pair's features concatenated."""
     bounds = []
     for start in range(0, len(tokens), chunk):
         local, whole = tokens[start : start + chunk], texts[start : start + chunk]

@@ -1,4 +1,4 @@
-"""The clock tested on itself: faults are planted and must show, and one method under two names must cost the same."""
+"""Test the clock itself: planted faults must show, and one method under two names must cost the same."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from benchmarks.speed.step_speed import RandomBatches, random_batch, random_bert
 
 SHAPE = EncoderShape(layers=4, hidden=256, heads=4, neurons=1024)
 TEXTS, TOKENS, UPDATES = 16, 32, 20
-# On a GPU updates must take longer than their launches: else its clock shows how fast a host is that has just slept.
+# On a GPU updates must take longer than their launches; otherwise the clock shows the speed of a CPU that just slept.
 GPU_SHAPE = EncoderShape(layers=4, hidden=512, heads=8, neurons=2048)
 GPU_TEXTS, GPU_TOKENS = 128, 128
 SLEEP_SECONDS = 0.05
 BLOCKS = 5
 PLAIN = FineTune(epochs=1)
-# A loader that sleeps leaves the machine's caches cold, which is not the clock's fault.
+# A loader that sleeps leaves the machine's caches cold; this is not a fault of the clock.
 TOLERANCE = 0.25
 
 
@@ -68,7 +68,7 @@ def shape_for(device: str) -> EncoderShape:
 def same_method_twice(
     device: str, say: Callable[[str], None] = lambda line: None, shape: EncoderShape | None = None
 ) -> tuple[list[float], list[float]]:
-    """Seconds of fine-tuning under two names, in five blocks of a shuffled order; what differs is noise."""
+    """Seconds of fine-tuning under two names, in five blocks of a shuffled order; any difference is noise."""
     shape = shape or shape_for(device)
     seconds: dict[str, list[float]] = {"A": [], "B": []}
     _run(device, shape)
@@ -83,7 +83,7 @@ def same_method_twice(
 
 @dataclass(frozen=True, kw_only=True)
 class _ReadsBack(FineTune, key="fine_tune_that_reads_back"):
-    """Fine-tuning that looks at its loss after every update, as scripts do that print it."""
+    """Fine-tuning that reads its loss after every update, like scripts that print it."""
 
     title = "Fine-tune that reads back"
 
@@ -148,7 +148,7 @@ def _read_back(device: str, shape: EncoderShape) -> SelfTest:
 
 
 def _second_process(device: str, shape: EncoderShape) -> SelfTest:
-    """On a CPU as many processes as it takes to be more than is tolerated."""
+    """On a CPU, start as many processes as needed to exceed what is tolerated."""
     alone, beside = _contention(device, shape), []
     with ExitStack() as processes:
         for _ in range(1 if device == "cuda" else 1 + int(TOLERATED_SHARE * usable_cores())):
@@ -169,7 +169,7 @@ def _contention(device: str, shape: EncoderShape) -> list[str]:
 
 @contextmanager
 def _busy_process(device: str) -> Iterator[None]:
-    """Another process that computes until the block ends, and is computing when it begins."""
+    """Another process that computes from the start of the block to its end."""
     on_gpu = "import torch; x = torch.ones(4096, 4096, device='cuda'); print('ready', flush=True)\nwhile True: x @ x"
     on_cpu = "print('ready', flush=True)\nwhile True: pass"
     process = subprocess.Popen([sys.executable, "-c", on_gpu if device == "cuda" else on_cpu], stdout=subprocess.PIPE)

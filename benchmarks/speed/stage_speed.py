@@ -1,4 +1,4 @@
-"""What a training by each method costs at a given shape: the update of every stage, in blocks of a shuffled order."""
+"""Measure the cost of a training by each method at a given shape: updates of every stage, in shuffled blocks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmarks.speed.step_speed import RandomBatches, random_batch
 from method.early_robust import EarlyRobust
 
 WARM_UP_UPDATES = 2
-UPDATES_PER_EPOCH = 2000  # about SST-2's at a batch of 32; enough that no stage is at its least number of updates
+UPDATES_PER_EPOCH = 2000  # about SST-2's at a batch of 32; enough that no stage is at its minimum number of updates
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class StageSteps:
     """One stage of a method.
 
     Attributes:
-        epochs: how long it would be.
-        seconds: median seconds of an update on the clock, the warm-up left out.
+        epochs: planned length.
+        seconds: median training seconds of an update, without warm-up.
     """
 
     epochs: float
@@ -51,11 +51,11 @@ class MethodTiming:
 
     Attributes:
         method: its title.
-        block: from 0; in each block every method ran once.
+        block: from 0; every method runs once in each block.
         stages: its stages by name.
         off_clock_share: share of the wall time outside every span and every copy.
-        watts: mean power of the board while it ran, or None where it is not reported.
-        peak_memory_bytes: most memory allocated on a GPU while it ran, or None.
+        watts: mean power of the board during the run, or None if not reported.
+        peak_memory_bytes: peak memory allocated on a GPU during the run, or None.
     """
 
     method: str
@@ -69,14 +69,14 @@ class MethodTiming:
         """Seconds of a training over one epoch's updates: the sum of epochs times seconds of an update.
 
         Args:
-            search_epochs: how long EarlyRobust's search takes, where that is known; else its cap.
+            search_epochs: length of EarlyRobust's search, if known; otherwise its maximum is used.
         """
         known = {"search": search_epochs} if self.method == EarlyRobust.title and search_epochs is not None else {}
         return sum(known.get(name, stage.epochs) * stage.seconds for name, stage in self.stages.items())
 
 
 def compared_methods() -> dict[str, Defense]:
-    """The methods of Table 1 with the settings that the speedups are stated for: K = 5, of InfoBERT 3."""
+    """The methods of Table 1 with the settings that the speedups refer to: K = 5, for InfoBERT 3."""
     return {
         "Fine-tune": FineTune(),
         "EarlyBERT": EarlyBert(),
@@ -107,8 +107,8 @@ def time_methods(
     Args:
         model: a classifier; copies of it are trained.
         updates: timed updates of each stage; the median is taken.
-        energy: joules that the board has used so far.
-        graphs: makes what captures a method's steps; None runs them as they are written.
+        energy: returns the joules that the board has used so far.
+        graphs: makes a recorder for a method's steps; None runs them eagerly.
     """
     batch = random_batch(texts, tokens, model.config.vocab_size)  # type: ignore[union-attr,arg-type]
     batches = RandomBatches(batch, UPDATES_PER_EPOCH)
@@ -137,7 +137,7 @@ def _timed(
     graphs: Callable[[], Graphs | None],
 ) -> MethodTiming:
     if device == "cuda":
-        gc.collect()  # a graph that was recorded holds its memory as long as a cycle of references holds it
+        gc.collect()  # a recorded graph keeps its memory as long as a reference cycle holds it
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(block)
@@ -175,5 +175,5 @@ def _timed(
 
 
 def _timed_updates(seconds: Sequence[float]) -> Sequence[float]:
-    """Without the warm-up, where the stage was not shorter than that."""
+    """The updates after the warm-up, or all if there are no more than that."""
     return seconds[WARM_UP_UPDATES:] or seconds

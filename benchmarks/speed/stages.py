@@ -1,4 +1,4 @@
-"""A defense's stages opened one after another, without training them, so that a step of each can be measured."""
+"""Open a defense's stages one after another without training them, so that a step of each can be measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALLEST = EncoderShape(layers=2, hidden=16, heads=4, neurons=16)
 
 
 def opened_stages(defense: Defense, model: nn.Module, batch: Batch) -> Iterator[Stage]:
-    """Each stage of the defense on this model; between two of them the first makes one step and no update."""
+    """Yield each stage of the defense on this model; before the next, the stage makes one step and no update."""
     for stage in defense.stages(model):
         yield stage
         step_and_clear(stage, batch)
@@ -50,7 +50,7 @@ def stage_names(defense: Defense) -> list[str]:
 
 
 def step_and_clear(stage: Stage, batch: Batch) -> None:
-    """One step: from the batch to the parameters' gradients, which are then dropped. No update is made."""
+    """Run one step, from the batch to the parameters' gradients, then drop the gradients. No update is made."""
     stage.step(batch)
     for parameter in stage.parameters:
         parameter.grad = None
@@ -59,7 +59,7 @@ def step_and_clear(stage: Stage, batch: Batch) -> None:
 def exact_counters(model: nn.Module, parameters: list[nn.Parameter], step: Callable[[], object]) -> dict[str, int]:
     """Passes, FLOPs and trained parameters of one call of `step`, the same on every machine.
 
-    Attention is spelt out while they are counted: torch's counter does not know the fused kernel of a CPU.
+    Fused attention is off while counting: torch's counter does not support the CPU's fused kernel.
     """
     with (
         sdpa_kernel(SDPBackend.MATH),

@@ -1,4 +1,4 @@
-"""Where the time of an update goes: kernels, launches and the gaps between them, by torch's profiler."""
+"""Find where the time of an update goes, with torch's profiler: kernels, launches and the gaps between them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Kernel:
 
     Attributes:
         name: as the profiler names it.
-        calls: calls an update.
-        seconds: seconds an update.
+        calls: calls per update.
+        seconds: seconds per update.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Kernel:
 
 @dataclass(frozen=True)
 class StepProfile:
-    """Updates under the profiler, which slows the host down: shares count here, not seconds.
+    """Updates under the profiler, which slows the CPU down: use the shares, not the seconds.
 
     Attributes:
         what: what was profiled, in words.
-        wall_seconds: an update, by the host's clock.
-        busy_seconds: time an update in which the device computed; on a CPU, that of all operations.
-        launches: kernels an update.
-        kernels: the longest, longest first.
+        wall_seconds: of an update, by the CPU's clock.
+        busy_seconds: time per update in which the device computed; on a CPU, that of all operations.
+        launches: kernels per update.
+        kernels: the kernels with most time, longest first.
     """
 
     what: str
@@ -74,17 +74,17 @@ def profile_updates(
     precision: Any = "fp32",
     graphs: Graphs | None = None,
 ) -> StepProfile:
-    """Profile updates of the first stage of a defense in the training loop, the warm-up left out.
+    """Profile updates of the first stage of a defense in the training loop, without warm-up.
 
     Args:
-        what: what it is called in tables.
-        model: is trained.
-        graphs: what captures the steps, if anything does.
+        what: its name in tables.
+        model: will be trained.
+        graphs: records the steps, if given.
     Raises:
-        RuntimeError: if the profiler saw nothing.
+        RuntimeError: if the profiler recorded nothing.
     """
     on_gpu = device == "cuda"
-    os.environ.setdefault("TEARDOWN_CUPTI", "0")  # a second profile in a process that replays graphs else may crash
+    os.environ.setdefault("TEARDOWN_CUPTI", "0")  # without it, a second profile may crash if graphs are replayed
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     profiler, clock = profile(activities=activities), [0.0, 0.0]
 
@@ -113,7 +113,7 @@ def profile_updates(
     )
     events = own_events(profiler.events() or [], on_gpu)
     if not events:
-        raise MachineError("torch's profiler saw nothing of what the device did; it may not be allowed to look here")
+        raise MachineError("torch's profiler recorded nothing of the device; it may lack the permission to do so")
     spans = [(event.time_range.start, event.time_range.end) for event in events]
     return StepProfile(
         what=what,
@@ -125,7 +125,7 @@ def profile_updates(
 
 
 def own_events(events: Iterable[Any], on_gpu: bool) -> list[Any]:
-    """What the device did itself; a GPU's events hold named ranges of the host's too, with the gaps in them."""
+    """The device's own events; a GPU's list also has named ranges of the CPU, which include gaps."""
     return [
         event
         for event in events
@@ -134,7 +134,7 @@ def own_events(events: Iterable[Any], on_gpu: bool) -> list[Any]:
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Length of the union of spans (start, end); what overlaps counts once."""
+    """Length of the union of spans (start, end)."""
     total, reached = 0.0, float("-inf")
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, reached))

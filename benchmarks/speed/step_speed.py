@@ -1,4 +1,4 @@
-"""What an update of each method costs, measured in the training loop and predicted from its passes."""
+"""The cost of an update of each method, measured in the training loop and predicted from its passes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StepTiming:
     Attributes:
         method: its title.
         tokens: L, tokens of every text.
-        seconds: median seconds of an update on the clock, the warm-up left out.
+        seconds: median training seconds of an update, without warm-up.
         predicted: cost in fine-tuning updates, from the counted passes or from phi.
         passes: passes of one update, counted while it ran.
         off_clock_share: share of the wall time outside every span and every copy.
@@ -56,11 +56,11 @@ class StepTiming:
 
 @dataclass(frozen=True)
 class RandomBatches:
-    """Batches of random tokens, as many as there are updates; every text has L tokens of its own.
+    """A training set that repeats one batch of random tokens; every text has L tokens.
 
     Attributes:
-        batch: the one batch, given again and again.
-        updates_per_epoch: how often.
+        batch: the batch.
+        updates_per_epoch: how often it is repeated.
     """
 
     batch: Batch
@@ -76,7 +76,7 @@ def random_batch(texts: int, tokens: int, vocabulary: int, padded_to: int | None
     """A batch of random token ids and labels, the same for the same sizes.
 
     Args:
-        padded_to: length with padding; none where it is left out.
+        padded_to: length with padding; None for no padding.
     """
     draw = torch.Generator().manual_seed(tokens)
     ids = torch.randint(1, vocabulary, (texts, tokens), generator=draw)
@@ -87,7 +87,7 @@ def random_batch(texts: int, tokens: int, vocabulary: int, padded_to: int | None
 
 
 def random_bert(shape: EncoderShape) -> BertForSequenceClassification:
-    """A BERT classifier of that shape with random weights."""
+    """A BERT classifier of the given shape with random weights."""
     torch.manual_seed(0)
     return BertForSequenceClassification(
         BertConfig(
@@ -100,7 +100,7 @@ def random_bert(shape: EncoderShape) -> BertForSequenceClassification:
 
 
 def measured_methods() -> dict[str, Defense]:
-    """The methods of the cost table at K = 3, for one epoch; their own constants play no part in the time."""
+    """The methods of the cost table with K = 3, for one epoch; their other settings do not affect the time."""
     return {
         "Fine-tune": FineTune(epochs=1),
         "PGD-3": PGD().changed(steps=3, epochs=1),
@@ -110,7 +110,7 @@ def measured_methods() -> dict[str, Defense]:
 
 
 def as_released() -> dict[str, Defense]:
-    """The same methods in the form their releases run: parameters' gradients in every ascent, two full backwards."""
+    """The same methods as implemented in their releases: parameters' gradients in every ascent, two full backwards."""
     return {
         "PGD-3, as released": PGD().changed(steps=3, epochs=1, ascent_backward="full"),
         "InfoBERT-3, as released": InfoBert().changed(steps=3, epochs=1, fused=False),
@@ -139,7 +139,7 @@ def time_steps(
 
     Args:
         updates: timed updates; the median is taken.
-        new_graphs: what records a method's steps, one for each; without, they run as they are written.
+        new_graphs: makes a recorder for the steps of one method; without it, steps run eagerly.
     """
 
     def timed(title: str, defense: Defense, model: nn.Module, tokens: int) -> StepTiming:
