@@ -117,7 +117,7 @@ def _pairs(
     what is left where each side has one; and the rest of each side."""
     pairs: list[tuple[Measured, Measured]] = []
     left, right = list(first), list(second)
-    for key in (_in_surroundings, _of_settings):
+    for key in (_in_conditions, _of_settings):
         for a in list(left):
             mine = [cell for cell in left if key(cell) == key(a)]
             theirs = [cell for cell in right if key(cell) == key(a)]
@@ -133,7 +133,7 @@ def _of_settings(cell: Measured) -> str:
     return canonical([cell.task, cell.defense, cell.source, cell.settings])
 
 
-def _in_surroundings(cell: Measured) -> str:
+def _in_conditions(cell: Measured) -> str:
     return canonical([_of_settings(cell), cell.surroundings])
 
 

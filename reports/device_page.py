@@ -323,15 +323,15 @@ def page(
     records: Mapping[str, PartRecord], found: Sequence[Target], tables: Mapping[str, Table], card: Card | None
 ) -> str:
     """The page, in Markdown: what this is, what was shown, what was not, then every table."""
-    footing = next(iter(records.values())).footing
-    lines = [f"# Evidence on {footing['device']}", "", *_opening(footing), ""]
+    conditions = next(iter(records.values())).conditions
+    lines = [f"# Evidence on {conditions['device']}", "", *_opening(conditions), ""]
     for verdict, heading in (("met", "Shown"), ("missed", "Missed"), ("not measured", "Not shown")):
         mine = [each for each in found if each.verdict == verdict]
         lines += [f"## {heading}", "", *(f"- {_sentence(each)}" for each in mine)] if mine else []
         lines += [""] if mine else []
     if card is not None:
         lines += ["## Verdicts on the paper's claims", ""]
-        lines += ["**Of the tiny size, which judges nothing.**", ""] if footing["size"] != "full" else []
+        lines += ["**Of the tiny size, which judges nothing.**", ""] if conditions["size"] != "full" else []
         verdicts = [f"- {each.claim.key}, {each.claim.meaning}: **{each.verdict}**" for each in card.judgements]
         lines += verdicts if card.judges else [f"- {line}" for line in summary(card)]
         lines += [*(f"\n{title}: {'; '.join(why)}." for title, why in card.departures.items()), ""]
@@ -348,15 +348,16 @@ def page(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _opening(footing: Mapping[str, Any]) -> list[str]:
-    machine, versions = footing["machine"], footing["versions"]
+def _opening(conditions: Mapping[str, Any]) -> list[str]:
+    machine, versions = conditions["machine"], conditions["versions"]
     tiny = "**The tiny size on a CPU: it shows that the command works, and nothing about a GPU.**"
     return [
-        *([tiny, ""] if footing["size"] != "full" else []),
+        *([tiny, ""] if conditions["size"] != "full" else []),
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GPUs: "
-        f"{machine['gpus']}; CUDA {footing['cuda'] or 'none'}.",
+        f"{machine['gpus']}; CUDA {conditions['cuda'] or 'none'}.",
         "",
-        f"Software: {', '.join(f'{name} {version}' for name, version in versions.items())}. Code: {footing['commit']}.",
+        f"Software: {', '.join(f'{name} {version}' for name, version in versions.items())}. "
+        f"Code: {conditions['commit']}.",
         "",
         f"All numbers come from the records beside this page; those of Table 1 are in `{RECORDS}`, without weights.",
     ]

@@ -199,7 +199,7 @@ def _judged(
     """The verdict, withheld where the part is of the tiny size or its times do not count."""
     verdict: Verdict = "met" if met else "missed"
     invalid: Sequence[Any] = record.watch.get("invalid", ())
-    if record.footing["size"] != "full":
+    if record.conditions["size"] != "full":
         verdict, note = "not measured", "; ".join(filter(None, ("the tiny size judges nothing", note)))
     elif invalid:
         verdict, note = "not measured", f"the part's times do not count: {'; '.join(invalid)}"

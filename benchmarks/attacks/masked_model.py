@@ -12,8 +12,8 @@ from transformers import AutoModelForMaskedLM
 
 from baselines.validation import unknown
 from benchmarks.victims.backbones import Backbone
+from benchmarks.victims.batch_invariant import batch_invariant
 from benchmarks.victims.pieces import Pieces, equal_length_batches
-from benchmarks.victims.steady_rows import steady_rows
 
 MAX_TOKENS = 512
 BATCH_TOKENS = 1024
@@ -98,7 +98,7 @@ class MaskedModel:
             length = lengths[places[0]]
             ids = torch.tensor([row + (fill,) * (length - len(row)) for row in rows], device=self._device)
             mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self._device)
-            with steady_rows(self.model):
+            with batch_invariant(self.model):
                 logits = self.model(input_ids=ids, attention_mask=mask).logits
             best = logits.topk(count, dim=-1).indices.cpu().numpy()
             for place, row in zip(places, best, strict=True):

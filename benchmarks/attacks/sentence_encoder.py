@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from benchmarks.victims.backbones import Backbone
+from benchmarks.victims.batch_invariant import answers_of
 from benchmarks.victims.inspection import positions_of
 from benchmarks.victims.packed import packed_means
 from benchmarks.victims.pieces import Pieces, Row
-from benchmarks.victims.steady_rows import answers_of
 
 MAX_TOKENS = 256
 BATCH_TOKENS = 4096

@@ -28,7 +28,7 @@ from benchmarks.results.store import differences, write_atomically
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 
-FOOTING = "footing.json"
+CONDITIONS = "conditions.json"
 RECORDS = "records.tar.gz"
 LEFT_BEHIND = ("model", "checkpoints", "tokens", "locks")  # large, or not useful elsewhere
 HELD_TO = ("size", "device", "cuda", "versions", "commit", "bundle")  # another machine of this kind may continue
@@ -50,7 +50,7 @@ class PartRecord:
         why: the reason, unless the status is "done".
         seconds: duration.
         started_at: time of the start, UTC.
-        footing: machine, software and size of the measurement.
+        conditions: machine, software and size of the measurement.
         watch: the state of the GPU during the part, with reasons against using its times.
         result: the part's own values.
     """
@@ -61,7 +61,7 @@ class PartRecord:
     why: str
     seconds: float
     started_at: str
-    footing: dict[str, Any]
+    conditions: dict[str, Any]
     watch: dict[str, Any]
     result: dict[str, Any]
 
@@ -81,21 +81,21 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
     if size == "tiny":
         backbone = str(_thin_backbone(out / "thin_backbone", backbone))
     place = Place(chosen, size, out, bundle, backbone)
-    footing, path = footing_of(place), out / FOOTING
+    conditions, path = conditions_of(place), out / CONDITIONS
     if path.exists():
         known = json.loads(path.read_text("utf-8"))
-        unlike = list(differences(*({name: each[name] for name in HELD_TO} for each in (known, footing))))
+        unlike = list(differences(*({name: each[name] for name in HELD_TO} for each in (known, conditions))))
         if unlike:
             raise UserError(f"{out} was measured under other conditions: {'; '.join(unlike[:3])}; use another --out")
     else:
-        write_atomically(path, json.dumps(footing, indent=1) + "\n")
+        write_atomically(path, json.dumps(conditions, indent=1) + "\n")
     if (out / RECORDS).exists() and not (out / RESULTS).exists():
         with tarfile.open(out / RECORDS) as archive:
             archive.extractall(out, filter="data")
     return place
 
 
-def footing_of(place: Place) -> dict[str, Any]:
+def conditions_of(place: Place) -> dict[str, Any]:
     """The conditions that all parts of one folder share: size, device, software, code and bundle."""
     machine = machine_description()
     manifest = None if place.bundle is None else place.bundle / MANIFEST
@@ -158,24 +158,26 @@ def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Calla
     """
     require(minutes > 0, "--minutes", "more than 0", minutes)
     end = time.monotonic() + 60 * minutes - min(RESERVE_SECONDS, 6 * minutes)
-    footing, found = footing_of(place), []
+    conditions, found = conditions_of(place), []
     for part in parts:
         record = stored(place.out, part.key)
         if record is None or record.status == "failed":
-            record = _come_to(place, part, footing, end - time.monotonic(), say)
+            record = _come_to(place, part, conditions, end - time.monotonic(), say)
         found.append(record)
         said = f"{record.status}" + (f": {record.why}" if record.why else "")
         say(f"{part.key}: {said}" + (f", {record.seconds:.0f} s" if record.status == "done" else ""))
     return found
 
 
-def _come_to(place: Place, part: Part, footing: dict[str, Any], left: float, say: Callable[[str], None]) -> PartRecord:
+def _come_to(
+    place: Place, part: Part, conditions: dict[str, Any], left: float, say: Callable[[str], None]
+) -> PartRecord:
     """Run a part, or say why not; store it unless it was left out."""
     needed = _needed(place, part)
 
     def record(status: Status, why: str, seconds: float = 0.0, answer: dict[str, Any] | None = None) -> PartRecord:
         values = answer or {"watch": {}, "result": {}}
-        return PartRecord(part.key, part.title, status, why, seconds, started, footing, **values)
+        return PartRecord(part.key, part.title, status, why, seconds, started, conditions, **values)
 
     started, began = datetime.now(timezone.utc).isoformat(timespec="seconds"), time.monotonic()
     if part.needs_cuda and place.device != "cuda":
@@ -243,7 +245,7 @@ def stored(out: Path, key: str) -> PartRecord | None:
 
 def left_out(place: Place, part: Part) -> PartRecord:
     """The record of a part without stored results."""
-    return PartRecord(part.key, part.title, "left out", "the time did not reach", 0.0, "", footing_of(place), {}, {})
+    return PartRecord(part.key, part.title, "left out", "the time did not reach", 0.0, "", conditions_of(place), {}, {})
 
 
 def put_together(out: Path) -> Path:

@@ -32,7 +32,7 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter, executor: Executor | N
             trained[item.key] = record
             waiting |= _attacks(setup, plan, record)
     if waiting:
-        with executor or executor_for(setup, trainings) as working, reporter.board() as begin:
+        with executor or executor_for(setup, trainings) as working, reporter.progress() as add_task:
             reporter.say(working.describe())
             under_way: dict[str, Item] = {}
             bars: dict[str, Bar] = {}
@@ -43,7 +43,7 @@ def execute(setup: Setup, plan: Plan, reporter: Reporter, executor: Executor | N
                 for event in working.events():
                     item = under_way[event.key]
                     if item.key not in bars:
-                        bars[item.key] = begin(f"{item.label}, {item.unit}", item.length)
+                        bars[item.key] = add_task(f"{item.label}, {item.unit}", item.length)
                     if isinstance(event, Progress):
                         bars[item.key].advance(event.amount)
                         continue

@@ -21,7 +21,7 @@ from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, P
 from benchmarks.executors.fresh_process import answered, ended_without_answer, start_process, unwrapped
 from benchmarks.jobs.interruption import end_with_parent
 from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.work import Item, Surroundings, Training
+from benchmarks.jobs.work import Item, RunSpec, Training
 
 
 @dataclass
@@ -56,7 +56,7 @@ class LocalExecutor(Executor):
     """
 
     def __init__(self, setup: Setup, attacks_each: int = 1):
-        self._surroundings = Surroundings.of(setup)
+        self._run_spec = RunSpec.of(setup)
         workers = setup.options.workers
         self._on_gpu = setup.device == "cuda"
         if self._on_gpu:
@@ -88,7 +88,7 @@ class LocalExecutor(Executor):
         """What it works with."""
         beside = len(self._places) > len(self._for_training)
         place = f"GPU{', side by side' if beside else ''}" if self._on_gpu else "core"
-        note = "; times do not count" if self._surroundings.options.untimed else ""
+        note = "; times do not count" if self._run_spec.options.untimed else ""
         return (
             f"executor local: {self._most_trainings} trainings at a time, {len(self._places)} attacks, each on one "
             f"{place}{note}"
@@ -148,7 +148,7 @@ class LocalExecutor(Executor):
     def _new_worker(self, place: str, item: Item) -> _Worker:
         ours, theirs = Pipe()
         gpu = self._gpus[place] if self._on_gpu else None
-        process = start_process(_serve, (theirs, self._surroundings, gpu))
+        process = start_process(_serve, (theirs, self._run_spec, gpu))
         theirs.close()
         return _Worker(place, process, ours, item)
 
@@ -159,7 +159,7 @@ def visible_gpus() -> list[str]:
     return given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
 
 
-def _serve(connection: Connection, surroundings: Surroundings, gpu: str | None) -> None:
+def _serve(connection: Connection, run_spec: RunSpec, gpu: str | None) -> None:
     """The new process: does the items it is given, until no more come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is its parent's to handle
     end_with_parent()
@@ -170,7 +170,7 @@ def _serve(connection: Connection, surroundings: Surroundings, gpu: str | None) 
     def do(item: Item) -> None:
         connection.send(("progress", 0))
         if not resolved:
-            resolved.append(surroundings.resolve())
+            resolved.append(run_spec.resolve())
         item.do(resolved[0], lambda: connection.send(("progress", 1)))
 
     try:

@@ -38,7 +38,7 @@ class Reporter:
         self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
-    def board(self) -> Iterator[Callable[[str, int | None], Bar]]:
+    def progress(self) -> Iterator[Callable[[str, int | None], Bar]]:
         """Show any number of pieces of work at once until the block ends.
 
         Yields:
@@ -59,8 +59,8 @@ class Reporter:
     @contextmanager
     def work(self, label: str, total: int | None) -> Iterator[Bar]:
         """Show one piece of work until the block ends; `total` is None where the length is not known."""
-        with self.board() as begin:
-            yield begin(label, total)
+        with self.progress() as add_task:
+            yield add_task(label, total)
 
 
 class _RichBar:

@@ -35,7 +35,7 @@ from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, P
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
 from benchmarks.executors.left_behind import Guard
 from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.work import Item, Surroundings, Training
+from benchmarks.jobs.work import Item, RunSpec, Training
 from benchmarks.results.store import Store, content_key, differences
 
 RETRIES = 3
@@ -235,7 +235,7 @@ class RayExecutor(Executor):
         here = footprint(self._setup, self._trainings)
         answers = [
             self._on(node, _footprint_there, self._needs(None, node)).remote(
-                self._surroundings(node), self._scratch, list(self._trainings)
+                self._run_spec(node), self._scratch, list(self._trainings)
             )
             for node in self._nodes
         ]
@@ -250,7 +250,7 @@ class RayExecutor(Executor):
                     f"the node {node.name} cannot take part, it holds something else than this machine: {changed}"
                 )
 
-    def _surroundings(self, node: Node) -> Surroundings:
+    def _run_spec(self, node: Node) -> RunSpec:
         """What the run is resolved from on a node: paths that do not depend on where a process is."""
         options = self._setup.options
         paths = {
@@ -259,7 +259,7 @@ class RayExecutor(Executor):
         if options.backbone is not None and Path(options.backbone).is_dir():
             paths["backbone"] = str(Path(options.backbone).absolute())
         threads = options.threads or (1 if self._on_gpu else self._setup.machine["threads"])
-        return replace(Surroundings.of(self._setup), options=replace(options, threads=threads, **paths))
+        return replace(RunSpec.of(self._setup), options=replace(options, threads=threads, **paths))
 
     def _scratch_name(self) -> str:
         """The name of the nodes' own folders: the same when this command is repeated on this store, never another's."""
@@ -323,7 +323,7 @@ class RayExecutor(Executor):
             function = self._on(node, work_there, taken, soft=True, fresh=isinstance(item, Training))
             packs = [self._pack_of(item.needs)] if item.needs is not None else []
             begun: Packed = {folder: store.pack(folder) for folder in item.folders}
-            reference = function.remote(self._surroundings(node), self._scratch, item, self._told, begun, *packs)
+            reference = function.remote(self._run_spec(node), self._scratch, item, self._told, begun, *packs)
             node.free -= taken
             self._tasks[reference] = _Task(item, node, taken, lock.pop_all())
 
@@ -389,25 +389,25 @@ def footprint(setup: Setup, trainings: Sequence[Training]) -> dict[str, Any]:
     return {"training": planned, "attack": resources, "versions": setup.versions}
 
 
-def _footprint_there(surroundings: Surroundings, scratch: str, trainings: Sequence[Training]) -> Message:
-    return answered(lambda: footprint(_resolved(surroundings, scratch), trainings))
+def _footprint_there(run_spec: RunSpec, scratch: str, trainings: Sequence[Training]) -> Message:
+    return answered(lambda: footprint(_resolved(run_spec, scratch), trainings))
 
 
-_known: tuple[Surroundings, Setup] | None = None
+_known: tuple[RunSpec, Setup] | None = None
 
 
-def _resolved(surroundings: Surroundings, scratch: str) -> Setup:
+def _resolved(run_spec: RunSpec, scratch: str) -> Setup:
     """The setup in a process of a node, which works in the node's own folder; resolved once."""
     global _known
-    if _known is None or _known[0] != surroundings:
+    if _known is None or _known[0] != run_spec:
         folder = Path(tempfile.gettempdir()) / scratch
         folder.mkdir(mode=0o700, exist_ok=True)
-        _known = (surroundings, surroundings.resolve(out=folder))
+        _known = (run_spec, run_spec.resolve(out=folder))
     return _known[1]
 
 
 def work_there(
-    surroundings: Surroundings, scratch: str, item: Item, told: Queue, begun: Packed, *needed: Packed
+    run_spec: RunSpec, scratch: str, item: Item, told: Queue, begun: Packed, *needed: Packed
 ) -> tuple[Message, Packed]:
     """Do an item on a node.
 
@@ -422,7 +422,7 @@ def work_there(
 
     def do() -> None:
         tell(0)
-        setup = _resolved(surroundings, scratch)
+        setup = _resolved(run_spec, scratch)
         store: Store = setup.store
         for folder, files in [pair for pack in (begun, *needed) for pair in pack.items()]:
             store.unpack(folder, files)

@@ -273,8 +273,8 @@ def stored_externals(setup: Setup) -> Iterator[tuple[EvaluationRecord, list[Atta
         task = setup.tasks.get(record.task)
         if task is None:
             continue
-        footing = {"data": task.dataset.fingerprint, "max_length": task.max_length}
-        if any(record.identity[name] != value for name, value in footing.items()):
+        conditions = {"data": task.dataset.fingerprint, "max_length": task.max_length}
+        if any(record.identity[name] != value for name, value in conditions.items()):
             continue
         keys = [content_key(external_attack_identity(setup, record, recipe)) for recipe in setup.recipes]
         attacks = [setup.store.attack(key) for key in keys]

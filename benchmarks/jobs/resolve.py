@@ -64,7 +64,7 @@ class TaskSetup:
 
 @dataclass(frozen=True)
 class Setup:
-    """A run's resolved surroundings.
+    """A run's resolved run_spec.
 
     Attributes:
         options: what the user asked for.

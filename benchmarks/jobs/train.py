@@ -65,8 +65,8 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
     key = training_key(setup, cell)
     batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
     with setup.store.locked("trainings", key), deferred() as is_interrupted:
-        footing = {"machine": setup.machine, "versions": setup.versions}
-        checkpoints = Checkpoints(setup.store.checkpoints_folder(key), footing, stop=is_interrupted)
+        conditions = {"machine": setup.machine, "versions": setup.versions}
+        checkpoints = Checkpoints(setup.store.checkpoints_folder(key), conditions, stop=is_interrupted)
         came_late = False
 
         def after_update(stage: Any, progress: Any) -> None:
@@ -118,7 +118,7 @@ def _train_within_memory(
     Where batches may be cut into parts, it is begun anew with parts that fit; nothing of the first attempt stays.
     """
     if checkpoints.parts > 1 and not setup.options.allow_accumulation:
-        checkpoints.begin_anew(parts=1)
+        checkpoints.restart(parts=1)
     while True:
         try:
             return _train(setup, cell, key, batches, made_from, on_update, checkpoints)
@@ -134,7 +134,7 @@ def _train_within_memory(
             ways = "" if fitting is None else f": give --batch-size {fitting}, or --allow-accumulation"
             whole = f"ran out of memory with batches of {batches.batch_size} texts ({why}); {advice}{ways}"
             return _failed(setup, cell, key, whole)
-        checkpoints.begin_anew(parts=-(-batches.batch_size // fitting))
+        checkpoints.restart(parts=-(-batches.batch_size // fitting))
 
 
 def _batch_that_fits(setup: Setup, cell: Cell, batches: BucketedBatches, most: int) -> int | None:

@@ -22,7 +22,7 @@ from benchmarks.results.store import Kind, content_key, differences
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunSpec:
     """What a process resolves to a run's `Setup`.
 
     Attributes:
@@ -36,7 +36,7 @@ class Surroundings:
     experiment: Experiment | None
 
     @classmethod
-    def of(cls, setup: Setup) -> Surroundings:
+    def of(cls, setup: Setup) -> RunSpec:
         """Those of a resolved run, its threads spelt out: weights trained on a CPU depend on their number."""
         options = replace(setup.options, threads=setup.machine["threads"])
         return cls(options, tuple(setup.tasks), setup.experiment)

@@ -74,7 +74,7 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
         left_out=sorted(left_out),
         seconds=exact.seconds,
         noise=spread,
-        made_on=_surroundings(),
+        made_on=_conditions(),
     )
 
 
@@ -105,7 +105,7 @@ def time_advice(reference: Reference, now: Observation) -> str:
     It names each stage with a time that changed by more than twice the noise of the reference's repetitions (on a
     logarithmic scale).
     """
-    here = _surroundings()
+    here = _conditions()
     other = [name for name, value in reference.made_on.items() if here.get(name) != value]
     if other:
         return f"times not compared: other {', '.join(other)} than the reference's"
@@ -120,7 +120,7 @@ def time_advice(reference: Reference, now: Observation) -> str:
     )
 
 
-def _surroundings() -> dict[str, Any]:
+def _conditions() -> dict[str, Any]:
     machine = machine_description()
     return {
         "processor": machine["processor"],

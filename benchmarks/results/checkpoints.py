@@ -40,7 +40,7 @@ class Checkpoints:
 
     Args:
         folder: the training's own, for this alone.
-        footing: what must be the same for a state to be gone on from: the code, the machine.
+        conditions: what must be the same for a state to be gone on from: the code, the machine.
         stop: whether the training is about to be stopped.
 
     Attributes:
@@ -52,12 +52,12 @@ class Checkpoints:
     def __init__(
         self,
         folder: Path,
-        footing: Mapping[str, Any],
+        conditions: Mapping[str, Any],
         *,
         stop: Callable[[], bool] = lambda: False,
         least_seconds: float = LEAST_SECONDS,
     ):
-        self.folder, self.footing, self.stop, self.least_seconds = folder, footing, stop, least_seconds
+        self.folder, self.conditions, self.stop, self.least_seconds = folder, conditions, stop, least_seconds
         noted = self._note.read_text("utf-8", "replace") if self._note.is_file() else ""
         self.parts = int(noted) if noted.isdecimal() and int(noted) >= 1 else 1
         self.resumed = 0
@@ -73,7 +73,7 @@ class Checkpoints:
             return None
         try:
             content = _read(path)
-            other = next(differences(content["footing"], self.footing), None)
+            other = next(differences(content["conditions"], self.conditions), None)
             if other is not None:
                 raise ValueError(f"it was made elsewhere: {other}")
         except (SafetensorError, *UNREADABLE) as error:
@@ -99,7 +99,7 @@ class Checkpoints:
             RuntimeError: naming the path, where the disk is full or the folder cannot be written.
         """
         started = time.monotonic()
-        _write(self._path(stage), {"footing": self.footing, "resumed": self.resumed, "state": state})
+        _write(self._path(stage), {"conditions": self.conditions, "resumed": self.resumed, "state": state})
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - started
 
@@ -107,7 +107,7 @@ class Checkpoints:
         """Throw all of it away."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def begin_anew(self, parts: int) -> None:
+    def restart(self, parts: int) -> None:
         """Throw all of it away, for a training on batches in so many parts."""
         self.remove()
         self.parts, self._going_on, self.resumed = parts, True, 0

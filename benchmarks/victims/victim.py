@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerBase
 
 from baselines.memory import ran_out_of_memory
 from baselines.validation import UserError, require
+from benchmarks.victims.batch_invariant import answers_of
 from benchmarks.victims.packed import packed_logits, whole_logits
 from benchmarks.victims.pieces import Pieces, Row
-from benchmarks.victims.steady_rows import answers_of
 
 REMEMBERED = 1 << 14
 SAME = 1e-4  # between probabilities of the fast pass and of the model's own, which differ by rounding

@@ -9,7 +9,7 @@ from benchmarks.clock.cost import EncoderShape
 from benchmarks.device.study import PartRecord
 from benchmarks.speed.stage_speed import MethodTiming, StageSteps
 
-FOOTING = {
+CONDITIONS = {
     "size": "full",
     "device": "NVIDIA Made-Up",
     "machine": {"processor": "x", "cores": 16, "memory_gib": 128, "gpus": ["NVIDIA Made-Up"]},
@@ -29,7 +29,7 @@ def record(key: str, result: dict[str, Any], *, size: str = "full", **changes: A
         "why": "",
         "seconds": 10.0,
         "started_at": "2026-01-01T00:00:00+00:00",
-        "footing": FOOTING | {"size": size},
+        "conditions": CONDITIONS | {"size": size},
         "watch": {"invalid": [], "warnings": []},
         "result": result,
     }

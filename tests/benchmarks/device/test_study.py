@@ -55,7 +55,7 @@ def run(place: Place, known: dict[str, Part], minutes: float, *parts: Part):
 def test_parts_are_stored_and_not_done_twice(place, in_process) -> None:
     (first,), _ = run(place, in_process, 1, Part("a", "A", 0.1, says(1)))
     assert (first.status, first.result) == ("done", {"value": 1})
-    assert first.footing["size"] == "tiny" and first.footing["versions"]["torch"]
+    assert first.conditions["size"] == "tiny" and first.conditions["versions"]["torch"]
     (again,), _ = run(place, in_process, 1, Part("a", "A", 0.1, says(2)))
     assert again == first == stored(place.out, "a")
 
@@ -97,15 +97,15 @@ def test_a_bug_in_one_part_costs_the_others_nothing(place, in_process) -> None:
     assert [each.status for each in found] == ["failed", "done"] and found[0].why == "KeyError: 'key'"
 
 
-def test_evidence_on_another_footing_is_refused(place, monkeypatch) -> None:
+def test_evidence_under_other_conditions_is_refused(place, monkeypatch) -> None:
     known = module.versions()
     monkeypatch.setattr(module, "versions", lambda: known | {"torch": "0.1"})
-    with pytest.raises(ValueError, match=r"another footing: versions\.torch was .* is '0\.1'"):
+    with pytest.raises(ValueError, match=r"other conditions: versions\.torch was .* is '0\.1'"):
         place_for(place.out, None, "cpu")
 
 
 def test_another_machine_of_the_kind_goes_on(place) -> None:
-    path = place.out / "footing.json"
+    path = place.out / "conditions.json"
     known = json.loads(path.read_text("utf-8"))
     known["machine"]["memory_gib"] = 1
     path.write_text(json.dumps(known), "utf-8")
@@ -137,7 +137,7 @@ def test_records_go_into_one_file_without_weights_and_come_back(place, tmp_path:
     assert files == [f"{RESULTS}/trainings/key/record.json"]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for name in (path.name, "footing.json"):
+    for name in (path.name, "conditions.json"):
         (elsewhere / name).write_bytes((place.out / name).read_bytes())
     place_for(elsewhere, None, "cpu")
     assert (elsewhere / RESULTS / "trainings" / "key" / "record.json").read_text("utf-8") == "light"

@@ -38,8 +38,8 @@ def test_lines_are_not_read_as_markup() -> None:
 
 def test_several_pieces_of_work_are_shown_at_once_and_go_when_they_end() -> None:
     output = io.StringIO()
-    with Reporter(Console(file=output, force_terminal=True, width=100)).board() as begin:
-        first, second = begin("first", 2), begin("second", None)
+    with Reporter(Console(file=output, force_terminal=True, width=100)).progress() as add_task:
+        first, second = add_task("first", 2), add_task("second", None)
         first.advance(2)
         second.progress.refresh()
         assert "first" in output.getvalue() and "second" in output.getvalue()

@@ -18,7 +18,7 @@ from benchmarks.jobs.attack import attack_model
 from benchmarks.jobs.plan import Plan
 from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train
-from benchmarks.jobs.work import Surroundings, attacks_to_do, trainings_of
+from benchmarks.jobs.work import RunSpec, attacks_to_do, trainings_of
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 
@@ -67,18 +67,18 @@ def test_a_timed_training_on_a_cpu_has_the_machine_for_itself(options) -> None:
     timed, node = resolve(options), Node("a", "a", 8)
     (item,) = planned(timed)
     assert RayExecutor(timed, [item])._needs(item, node) == 8
-    assert RayExecutor(timed, [item])._surroundings(node).options.threads == 1, "as was asked for"
+    assert RayExecutor(timed, [item])._run_spec(node).options.threads == 1, "as was asked for"
     untimed = resolve(replace(options, untimed=True))
     assert RayExecutor(untimed, [item])._needs(item, node) == 1
     whole = resolve(replace(options, threads=None))
-    assert RayExecutor(whole, [item])._surroundings(node).options.threads == 8
+    assert RayExecutor(whole, [item])._run_spec(node).options.threads == 8
 
 
 def test_nodes_are_given_whole_paths(options, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(options.backbone)
     monkeypatch.chdir(folder.parent)
     setup = resolve(replace(options, backbone=folder.name, synonyms=Path("words.json")))
-    there = RayExecutor(setup, [])._surroundings(Node("a", "a", 1)).options
+    there = RayExecutor(setup, [])._run_spec(Node("a", "a", 1)).options
     assert (there.backbone, there.synonyms) == (str(folder), folder.parent / "words.json")
 
 
@@ -129,7 +129,7 @@ def test_what_travels_to_a_node_and_back_is_what_one_store_would_hold(options, a
 
     setup, told = resolve(options), Told()
     (item,) = planned(setup)
-    (kind, _), made = work_there(Surroundings.of(setup), "scratch", item, told, {})
+    (kind, _), made = work_there(RunSpec.of(setup), "scratch", item, told, {})
     assert (kind, list(made)) == ("result", [f"trainings/{item.key}"])
     assert told.heard[0] == (item.key, 0), "the start is told at once, the rest once a second"
     assert not setup.store.keys("trainings"), "the node writes its own folder alone"
@@ -137,7 +137,7 @@ def test_what_travels_to_a_node_and_back_is_what_one_store_would_hold(options, a
         setup.store.unpack(folder, files)
     (attack,) = attacks_to_do(setup, [Terms()], setup.store.training(item.key))
     needed = {f"trainings/{item.key}": setup.store.pack(f"trainings/{item.key}")}
-    (kind, _), made = work_there(Surroundings.of(setup), "scratch", attack, told, {}, needed)
+    (kind, _), made = work_there(RunSpec.of(setup), "scratch", attack, told, {}, needed)
     assert kind == "result"
     for folder, files in made.items():
         setup.store.unpack(folder, files)
@@ -151,7 +151,7 @@ def test_what_travels_to_a_node_and_back_is_what_one_store_would_hold(options, a
 def test_a_refusal_on_a_node_comes_back_as_a_message(options, a_node: Path) -> None:
     setup = resolve(options)
     (item,) = planned(setup)
-    other = Surroundings.of(resolve(replace(options, train_texts=39)))
+    other = RunSpec.of(resolve(replace(options, train_texts=39)))
     (kind, error), made = work_there(other, "scratch", item, Told(), {})
     assert (kind, made) == ("refusal", {})
     assert "was planned otherwise than it would be trained: data" in str(error)

@@ -11,7 +11,7 @@ from benchmarks.data.examples import Example
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.experiment import Terms, cells
 from benchmarks.jobs.resolve import random_subset, resolve
-from benchmarks.jobs.work import Surroundings
+from benchmarks.jobs.work import RunSpec
 from benchmarks.results.store import content_key
 
 
@@ -48,7 +48,7 @@ def test_threads_are_in_the_identity_of_trainings_on_a_cpu(options) -> None:
     assert on_two.training_identity(cell) == setup.training_identity(cell) | {"threads": 2}
     assert "threads" not in setup.training_identity(cell), "one thread keeps its keys"
     assert "threads" not in replace(on_two, device="cuda").training_identity(cell)
-    assert Surroundings.of(setup).options.threads == 1
+    assert RunSpec.of(setup).options.threads == 1
 
 
 def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options, tmp_path) -> None:

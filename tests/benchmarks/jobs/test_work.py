@@ -11,7 +11,7 @@ from benchmarks.experiments.experiment import Terms, cells
 from benchmarks.jobs.plan import Plan
 from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train, training_key
-from benchmarks.jobs.work import Surroundings, attacks_to_do, trainings_of
+from benchmarks.jobs.work import RunSpec, attacks_to_do, trainings_of
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def test_a_training_is_told_by_names_and_becomes_its_cell_again(options) -> None
     there = pickle.loads(pickle.dumps(item))
     assert there.cell() == planned[0] and there.key == training_key(setup, planned[0])
     assert there.needs is None and there.folders == (f"trainings/{item.key}",)
-    surroundings = pickle.loads(pickle.dumps(Surroundings.of(setup)))
-    assert surroundings.resolve().training_identity(there.cell()) == item.identity
+    run_spec = pickle.loads(pickle.dumps(RunSpec.of(setup)))
+    assert run_spec.resolve().training_identity(there.cell()) == item.identity
 
 
 def test_a_training_comes_after_the_one_it_takes_texts_from(options) -> None:

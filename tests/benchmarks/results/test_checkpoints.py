@@ -103,7 +103,7 @@ def test_a_training_in_parts_begins_anew_and_is_found_in_parts(tmp_path) -> None
     keeper = Checkpoints(tmp_path / "c", {})
     assert keeper.parts == 1
     keeper.save(0, {"finished": False})
-    keeper.begin_anew(parts=4)
+    keeper.restart(parts=4)
     assert (keeper.parts, keeper.load(0)) == (4, None)
     assert Checkpoints(tmp_path / "c", {}).parts == 4
     for damaged in ("", "x", "0", "-3"):

@@ -9,9 +9,9 @@ from torch import nn
 
 from baselines.primitives.pruning import Ticket, prune_
 from benchmarks.contract.small import small_bert
+from benchmarks.victims.batch_invariant import batch_invariant
 from benchmarks.victims.packed import packed_logits, packed_means
 from benchmarks.victims.pieces import Row
-from benchmarks.victims.steady_rows import steady_rows
 
 LENGTHS = (5, 12, 3, 5, 30, 12, 4)
 
@@ -83,7 +83,7 @@ def test_each_input_is_answered_as_if_alone(name) -> None:
 @torch.inference_mode()
 def test_an_answer_does_not_depend_on_its_company(kind) -> None:
     model, rows = make(kind), inputs(segments=False)
-    with steady_rows(model):
+    with batch_invariant(model):
         logits, means = packed_logits(model, rows), packed_means(model, rows)
         for place, row in enumerate(rows):
             assert torch.equal(packed_logits(model, [row])[0], logits[place])

@@ -17,7 +17,7 @@ LEAST_ROWS = 16  # matrix products of fewer rows take other kernels, which round
 
 
 @contextmanager
-def steady_rows(model: nn.Module) -> Iterator[None]:
+def batch_invariant(model: nn.Module) -> Iterator[None]:
     """Within it, linear layers on a CPU compute fewer than `LEAST_ROWS` rows as they compute more, bit for bit.
 
     That holds on one thread; on more, long sums are split between them according to the number of rows.
@@ -58,7 +58,7 @@ def answers_of(
         most_tokens: of a batch, padding included.
     """
     found = np.zeros((len(rows), width), dtype=np.float32)
-    with torch.inference_mode(), steady_rows(model):
+    with torch.inference_mode(), batch_invariant(model):
         for places in batches_of([len(row.ids) for row in rows], most_tokens):
             found[places] = in_halves(forward, [rows[place] for place in places])
     return found

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.victims.steady_rows import LEAST_ROWS, steady_rows
+from benchmarks.victims.batch_invariant import LEAST_ROWS, batch_invariant
 
 HEIGHTS = (*range(1, LEAST_ROWS + 2), 40)
 
@@ -23,14 +23,14 @@ def test_a_row_does_not_depend_on_how_many_there_are(columns) -> None:
         whole = layer(rows)
         if not torch.equal(layer(rows[:LEAST_ROWS]), whole[:LEAST_ROWS]):
             pytest.skip(f"on this processor matrix products of {LEAST_ROWS} and of 64 rows differ")
-        with steady_rows(layer):
+        with batch_invariant(layer):
             for height in HEIGHTS:
                 assert torch.equal(layer(rows[:height]), whole[:height])
 
 
 def test_shapes_are_kept() -> None:
     layer, rows = layer_and_rows(3)
-    with torch.inference_mode(), steady_rows(layer):
+    with torch.inference_mode(), batch_invariant(layer):
         assert layer(rows[:6].view(2, 3, 384)).shape == (2, 3, 3)
         assert torch.equal(layer(rows[:6].view(2, 3, 384)).view(6, 3), layer(rows)[:6])
 
@@ -38,12 +38,12 @@ def test_shapes_are_kept() -> None:
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_a_layer_without_inputs_gives_its_bias() -> None:
     layer = nn.Linear(0, 4)
-    with torch.inference_mode(), steady_rows(layer):
+    with torch.inference_mode(), batch_invariant(layer):
         assert torch.equal(layer(torch.zeros(2, 0)), layer.bias.expand(2, 4))
 
 
 def test_no_hook_stays() -> None:
     layer, _ = layer_and_rows()
-    with pytest.raises(KeyError), steady_rows(layer):
+    with pytest.raises(KeyError), batch_invariant(layer):
         raise KeyError
     assert not layer._forward_hooks
