@@ -211,7 +211,7 @@ def evaluate(
 
     setup = resolve(options_of({**options, "out": out}))
     given = None if model is None else str(model)
-    how = {"device": setup.device, "offline": setup.options.offline, "retries": retries}
+    how: dict[str, Any] = {"device": setup.device, "offline": setup.options.offline, "retries": retries}
     external = find_external(given, function, name, **how)
     evaluate_on_tasks(setup, external, calibrate, reporter(quiet))
     table = table_of_externals(setup)

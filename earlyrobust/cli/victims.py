@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import earlyrobust as er
 from baselines.validation import require
@@ -76,7 +77,7 @@ def evaluate(
             left out.
     """
     refuse_unread(options, "evaluate", UNREAD)
-    how = {"function": callable, "name": name, "calibrate": calibrate, "retries": retries}
+    how: dict[str, Any] = {"function": callable, "name": name, "calibrate": calibrate, "retries": retries}
     report = er.evaluate(model, **how, **vars(options))
     return show_report(report, options.json)
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from baselines.ascc import Ascc
 from benchmarks.experiments.defenses import known_defenses
 from benchmarks.speed.bench_suite import SIZES, steps_of_defenses
@@ -26,6 +28,7 @@ def test_tiny_is_smaller_than_bert_base() -> None:
     assert SIZES["bert_base"].shape.layers == 12 and SIZES["tiny"].shape.layers == 2
 
 
+@pytest.mark.integration
 def test_the_json_holds_times_and_exact_counters(tmp_path: Path) -> None:
     chosen = "fine_tune-train or ascc-train or forward_and_backward or bertattack_official"
     command = [sys.executable, "-m", "pytest", "benchmarks/speed", "-k", chosen, "-p", "no:cacheprovider"]
