@@ -1,1 +1,1 @@
-"""Attacks on text: recipes, resources, and what runs them."""
+"""Attacks on text: recipes, resources, and the loops that run them."""

@@ -1,4 +1,4 @@
-"""What a word may be replaced by: the recipes' transformations.
+"""The replacements of a word: the recipes' transformations.
 
 Source: TextAttack 0.3.11, `WordSwapEmbedding`, `WordSwapRandomCharacterInsertion`, `WordSwapRandomCharacterDeletion`,
 `WordSwapNeighboringCharacterSwap`, `WordSwapHomoglyphSwap` and `WordSwapMaskedLM`.
@@ -24,7 +24,7 @@ class Candidates:
 
     Args:
         parts: the recipe's transformations.
-        synonyms: where neighbours come from.
+        synonyms: the source of neighbours.
     """
 
     def __init__(self, parts: Sequence[recipes.Transformation], synonyms: Synonyms) -> None:
@@ -33,13 +33,13 @@ class Candidates:
         self._neighbours: dict[tuple[str, int], list[str]] = {}
 
     def of(self, word: str, draws: Draws) -> list[str]:
-        """Replacements in the order of the transformations, the word itself not among them.
+        """Replacements in the order of the transformations, without the word itself.
 
-        Several transformations give no replacement twice; a single one may, where letter case makes two neighbours
-        one, and then it is asked about twice.
+        Several transformations never give the same replacement twice. A single one may, if letter case makes two
+        neighbours equal; the victim is then asked about it twice.
 
         Args:
-            draws: the example's generator, drawn from by the transformations that choose a place.
+            draws: the example's generator, for the transformations that choose a random place.
         """
         found = [new for part in self._parts for new in self._of_part(part, word, draws) if new != word]
         return found if len(self._parts) == 1 else list(dict.fromkeys(found))
@@ -73,12 +73,12 @@ class Candidates:
 
 
 def _inner_place(word: str, end: int, draws: Draws) -> int | None:
-    """A random place in [1, end), or None without a draw where there is none."""
+    """A random place in [1, end); None, without drawing, if there is none."""
     return draws.between(1, end) if len(word) > 1 and end > 1 else None
 
 
 def in_the_case_of(word: str, new: str) -> str:
-    """`new` in lower case, capitals or capitalised, as `word` is; as it stands where `word` is none of these."""
+    """`new` in lower case, in capitals or capitalised, like `word`; unchanged if `word` is none of these."""
     if word.islower():
         return new.lower()
     if word.isupper() and len(word) > 1:
@@ -92,7 +92,7 @@ def masked_candidates(model: MaskedModel, word: str, is_first: bool, proposals: 
     """BERT-Attack's replacements: the model's proposals at the word's pieces.
 
     For a word of several pieces the first `count` combinations in product order are taken; TextAttack computes their
-    perplexities and discards the sorted list.
+    perplexities, but then discards the sorted list.
 
     Args:
         is_first: whether the word is the text's first.

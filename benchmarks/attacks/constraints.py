@@ -1,8 +1,8 @@
-"""What an attack must keep: which words it may change, and which replacements pass.
+"""The constraints of an attack: which words it may change, and which replacements are allowed.
 
 Source: TextAttack 0.3.11, `RepeatModification`, `StopwordModification`, `InputColumnModification`,
-`MaxWordsPerturbed`, `WordEmbeddingDistance` and `PartOfSpeech`. The bound on sentence similarity asks an encoder and
-stands in the search.
+`MaxWordsPerturbed`, `WordEmbeddingDistance` and `PartOfSpeech`. The bound on sentence similarity needs an encoder and
+is part of the search.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Constraints:
         self._kept_columns = {place for rule in rules for place, name in enumerate(columns) if name in rule.kept}
 
     def modifiable(self, text: Text) -> list[int]:
-        """Places of the words that may be changed, in the order TextAttack ranks them in.
+        """Places of the words that may be changed, in TextAttack's order of ranking.
 
-        That is the order in which Python walks the intersection of its sets; ascending but for few, large places.
+        This is the order in which Python iterates over its sets' intersection: ascending, except for large places.
         """
         places = set(range(len(text.words)))
         places &= set(range(len(text.words))) - text.modified
@@ -49,7 +49,7 @@ class Constraints:
         return list(places)
 
     def may_modify(self, text: Text, index: int) -> bool:
-        """Whether the word at `index` may be changed; not where there is none any more."""
+        """Whether the word at `index` may be changed; False if there is no such word any more."""
         return (
             index < len(text.words)
             and index not in text.modified
@@ -61,10 +61,10 @@ class Constraints:
         return not self._kept_columns or text.places[index][0] not in self._kept_columns
 
     def passing(self, text: Text, original: Text, index: int, replacements: Sequence[str]) -> list[str]:
-        """The replacements of the word at `index` that pass, in order; all are held against the original text.
+        """The allowed replacements of the word at `index`, in order; all are compared with the original text.
 
         Raises:
-            IndexError: if an inserted word has moved the place out of the original text, as in TextAttack.
+            IndexError: if an inserted word has moved the place beyond the original text, as in TextAttack.
         """
         passed = list(replacements)
         if self._recipe.max_words_changed is not None:
@@ -125,5 +125,5 @@ class Constraints:
 
 
 def _stands_alone(text: Text, replacements: Sequence[str]) -> bool:
-    """Whether each replacement is one word and takes the place of one."""
+    """Whether each replacement is one word and replaces exactly one word."""
     return not text.has_chinese and all(len(words_in(new)) == 1 for new in replacements)

@@ -1,4 +1,4 @@
-"""Counter-fitted word vectors and their neighbours, as TextAttack ships them."""
+"""Counter-fitted word vectors and their neighbours, in TextAttack's files."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ VECTORS, NEAREST, WORDS = "paragram.npy", "nn.npy", "words.json"
 
 
 class CounterFitted:
-    """Paragram vectors counter-fitted to synonyms and antonyms, mapped from disk and never read whole.
+    """Paragram vectors counter-fitted to synonyms and antonyms; memory-mapped, never read whole.
 
     Args:
-        folder: holds `paragram.npy` (V, D), `nn.npy` (V, K) with each word's nearest rows, itself first, and
+        folder: holds `paragram.npy` (V, D), `nn.npy` (V, K) with the rows nearest to each word, itself first, and
             `words.json`, the V words.
     Raises:
-        ValueError: if a file is missing, cannot be read, or does not fit the others.
+        ValueError: if a file is missing, cannot be read, or does not match the others.
 
     Source: Mrksic et al. 2016; TextAttack 0.3.11, `WordEmbedding.counterfitted_GLOVE_embedding`.
-    Departures: TextAttack's pickles of cosines computed beforehand are not read; all cosines are computed here.
+    Departures: TextAttack's pickles of precomputed cosines are not read; all cosines are computed here.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class CounterFitted:
         is_table = self._vectors.ndim == self._nearest.ndim == 2
         if not kinds_fit or not is_table or not len(self._vectors) == len(self._nearest) == rows:
             raise UserError(
-                f"the counter-fitted vectors in {str(folder)!r} do not fit together: {rows} words, vectors "
+                f"the counter-fitted vectors in {str(folder)!r} do not match: {rows} words, vectors "
                 f"{self._vectors.shape} of {self._vectors.dtype}, neighbours {self._nearest.shape} of "
                 f"{self._nearest.dtype}"
             )
@@ -56,18 +56,18 @@ class CounterFitted:
         self._cosines: dict[tuple[int, int], float] = {}
 
     def neighbours(self, word: str, k: int) -> list[str]:
-        """At most `k` neighbours of `word`, nearest first; the first of a row is the word itself and left out."""
+        """At most `k` neighbours of `word`, nearest first, without the word itself (first in its row)."""
         row = self._rows.get(word)
         return [] if row is None else [self._words[near] for near in self._nearest[row][1 : k + 1]]
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """Cosines in [-1, 1], None where a word has no vector."""
+        """Cosines in [-1, 1], None for a word without a vector."""
         row = self._rows.get(word)
         places = [self._rows.get(other) for other in others]
         return [None if row is None or place is None else self._cosine(row, place) for place in places]
 
     def _cosine(self, row: int, other: int) -> float:
-        """One pair at a time and in the order of the rows, so that it rounds as TextAttack's does."""
+        """One pair at a time, in the order of the rows, so that rounding equals TextAttack's."""
         pair = min(row, other), max(row, other)
         if pair not in self._cosines:
             first, second = (torch.from_numpy(np.array(self._vectors[place])) for place in pair)

@@ -1,4 +1,4 @@
-"""What the full profile rests on: the files that `earlyrobust prepare` fetches, and where each is from."""
+"""The files of the full profile, which `earlyrobust prepare` downloads, and their sources."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MASKED_FILES = {
     "vocab.txt": ("07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", 231_508),
 }
 
-# Neither source of the first two publishes a hash: they are trusted at their first fetch.
+# The sources of the first two publish no hash: the first download is trusted.
 DOWNLOADS: dict[str, tuple[Asset, ...]] = {
     "synonyms": (
         Asset(
@@ -88,7 +88,7 @@ DOWNLOADS: dict[str, tuple[Asset, ...]] = {
 
 
 def assets_of(names: Iterable[str]) -> list[Asset]:
-    """The files behind the named resources.
+    """The files of the named resources.
 
     Raises:
         ValueError: for an unknown name.
@@ -102,16 +102,16 @@ def assets_of(names: Iterable[str]) -> list[Asset]:
 
 
 def needed_for(recipes: Iterable[Recipe]) -> list[str]:
-    """The resources that these recipes take in the full profile; all but the masked model are in every one."""
+    """The resources that these recipes need in the full profile; only the masked model depends on the recipes."""
     masked = any(recipe.needs_masked_model for recipe in recipes)
     return [name for name in DOWNLOADS if masked or name != "masked_model"]
 
 
 def require_assets(folder: Path, names: Sequence[str]) -> None:
-    """Refuse a folder in which a file of the named resources is missing or is not what was fetched.
+    """Check that a folder holds the unchanged files of the named resources.
 
     Raises:
-        ValueError: naming every such file and the command that fetches it.
+        ValueError: naming every missing or changed file and the command that downloads it.
     """
     states = {asset: state_of(asset, folder) for asset in assets_of(names)}
     lacking = [f"{asset.path} ({state})" for asset, state in states.items() if state != "checked"]
@@ -123,11 +123,11 @@ def require_assets(folder: Path, names: Sequence[str]) -> None:
 
 
 def holds_masked_model(folder: Path) -> bool:
-    """Whether the files of the masked model are there, in whatever state."""
+    """Whether the files of the masked model exist, in any state."""
     return all((folder / asset.path).is_file() for asset in DOWNLOADS["masked_model"])
 
 
 def masked_backbone(folder: Path) -> Backbone:
-    """The masked model in an assets folder, under its own name; `require_assets` held its files to their hashes."""
+    """The masked model in an assets folder, under its own name; `require_assets` has checked its files' hashes."""
     home = folder / MASKED_MODEL
     return replace(find_backbone(str(home)), name=MASKED_MODEL, weights_sha256=sha256_of(home / WEIGHTS))

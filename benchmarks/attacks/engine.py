@@ -1,4 +1,4 @@
-"""The attack engine: many searches side by side, their questions answered in batches."""
+"""The attack engine: run many searches side by side and answer their questions in batches."""
 
 from __future__ import annotations
 
@@ -44,21 +44,22 @@ def attack_all(
     in_flight: int = IN_FLIGHT,
     on_queries: Callable[[int], None] = lambda queries: None,
 ) -> Iterator[Outcome]:
-    """Attack each example and yield its outcome as soon as it stands; an attack that breaks is an outcome too.
+    """Attack each example and yield its outcome as soon as it is known; a failed attack is an outcome too.
 
-    So is one of which a single step, between two questions, takes more than `STEP_SECONDS` of the processor.
+    An attack also fails if a single step, between two questions, takes more than `STEP_SECONDS` of processor time.
 
-    Outcomes do not depend on `in_flight` or on the examples' order; on a GPU, but for probabilities that tie to
-    rounding.
+    Outcomes do not depend on `in_flight` or on the examples' order. On a GPU this holds except for probabilities that
+    are equal within rounding.
 
     Args:
-        seed: with the recipe and the example's id it decides all that is drawn.
-        columns: names of the text columns, as recipes' column rules know them.
-        in_flight: K, most searches side by side; of long texts there are fewer, as many as ask about `WORDS_IN_FLIGHT`
-            words at once.
-        on_queries: told how many texts the victim read, after each round of questions; within a long text too.
+        seed: together with the recipe and the example's id it decides all random draws.
+        columns: names of the text columns, for the recipes' column rules.
+        in_flight: K, maximum number of searches side by side; fewer for long texts, so that they ask about at most
+            `WORDS_IN_FLIGHT` words at once.
+        on_queries: called with the number of texts the victim read, after each round of questions; also within a long
+            text.
     Raises:
-        ValueError: if the recipe needs what the resources lack.
+        ValueError: if the resources lack something the recipe needs.
     """
     require(in_flight >= 1, "in_flight", "1 or more", in_flight)
     resources.check(recipe)
@@ -69,34 +70,34 @@ def attack_all(
     waiting = deque(examples)
     running: list[_Running] = []
     while waiting or running:
-        with processor_limit(STEP_SECONDS) as count_anew:
+        with processor_limit(STEP_SECONDS) as restart:
             while waiting and len(running) < in_flight and _has_room(running, waiting[0]):
-                count_anew()
+                restart()
                 running.append(_Running(waiting.popleft(), search))
         asking = [each for each in running if each.request is not None]
         asked_before = victim.queries
         answers = oracles.answers([each.request for each in asking if each.request is not None])
         on_queries(victim.queries - asked_before)
-        with processor_limit(STEP_SECONDS) as count_anew:
+        with processor_limit(STEP_SECONDS) as restart:
             for each, answer in zip(asking, answers, strict=True):
-                count_anew()
+                restart()
                 each.resume(answer)
         yield from [each.outcome for each in running if each.outcome is not None]
         running = [each for each in running if each.outcome is None]
 
 
 def _has_room(running: Sequence[_Running], example: Example) -> bool:
-    """Whether the words that searches ask about at once stay within their bound with one more; the first always may."""
+    """Whether one more search keeps the words asked about at once within their bound; the first always may start."""
     return not running or sum(each.words for each in running) + _words(example) <= WORDS_IN_FLIGHT
 
 
 def _words(example: Example) -> int:
-    """About how many words a search asks about at once: a text of N words without each of its words."""
+    """About how many words a search asks about at once: N times a text of N words without one of them."""
     return min(sum(len(text.split()) for text in example.texts) ** 2, WORDS_AT_ONCE)
 
 
 class _Running:
-    """A search under way: its open question, or its outcome."""
+    """A search in progress: its open question, or its outcome."""
 
     def __init__(self, example: Example, search: GreedySearch) -> None:
         self.example, self.words = example, _words(example)
@@ -110,7 +111,7 @@ class _Running:
             self._break()
 
     def resume(self, answer: Any) -> None:
-        """Go on to the next question or to the end; an exception for an answer breaks the search."""
+        """Continue to the next question or to the end; an exception as answer makes the search fail."""
         assert self._steps is not None
         try:
             self.request = self._steps.throw(answer) if isinstance(answer, Exception) else self._steps.send(answer)
@@ -129,17 +130,17 @@ class _Running:
 
 @dataclass(frozen=True)
 class _Oracles:
-    """The models that questions go to."""
+    """The models that answer questions."""
 
     victim: Victim
     recipe: Recipe
     resources: Resources
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Any]:
-        """The answers in the requests' order, one batch for each kind of question.
+        """The answers in the requests' order, with one batch for each kind of question.
 
-        Where a batch breaks, its halves are asked one after the other, and so on, so that only those questions that
-        break it get its exception, and too many for the memory are asked in fewer.
+        If a batch fails, its halves are asked one after the other, and so on: only the questions that fail by
+        themselves get the exception, and a batch too large for the memory is asked in smaller ones.
         """
         found: list[Any] = [None] * len(requests)
         kinds: dict[type, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Look-alikes of characters, which TextBugger swaps in; TextAttack's wheel lacks the file it reads beside them.
+"""Look-alikes of characters for TextBugger; TextAttack's wheel lacks its second file of them.
 
 Source: the table of TextAttack 0.3.11, WordSwapHomoglyphSwap; outcomes depend on it letter by letter.
 """

@@ -1,4 +1,4 @@
-"""The masked language model that BERT-Attack asks for substitutes."""
+"""The masked language model that proposes substitutes for BERT-Attack."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from benchmarks.victims.pieces import Pieces, equal_length_batches
 MAX_TOKENS = 512
 BATCH_TOKENS = 1024
 
-# Where TextAttack knows which tokens continue a word: those with the mark, or those without it.
+# Architectures for which TextAttack knows the tokens that continue a word: those with the mark, or those without it.
 _MARKED_INSIDE = ("bert", "electra")
 _MARKED_AT_START = ("roberta",)
 
 
 class Masked(NamedTuple):
-    """A text as the model reads it, and how many places of it are asked for.
+    """A text as the model reads it, and the number of places to predict.
 
     Attributes:
-        ids: token ids, special tokens among them, at most 512.
-        length: at least this many places; those behind the text are padding.
+        ids: token ids, including special tokens, at most 512.
+        length: minimum number of places; those behind the text are padding.
     """
 
     ids: tuple[int, ...]
@@ -39,9 +39,9 @@ class MaskedModel:
     """A masked language model in eval mode.
 
     Args:
-        backbone: whose masked-language-model head is loaded.
+        backbone: the model with the masked-language-model head.
     Raises:
-        ValueError: for an architecture whose continued words TextAttack cannot tell.
+        ValueError: for an architecture for which TextAttack does not know the tokens that continue a word.
     """
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
@@ -58,7 +58,7 @@ class MaskedModel:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Its tokenizer."""
+        """The model's tokenizer."""
         return self._backbone.load_tokenizer()
 
     @cached_property
@@ -74,7 +74,7 @@ class MaskedModel:
         return self._pieces.rows([(text,)])[0].ids
 
     def piece_count(self, word: str) -> int:
-        """Tokens of a word that stands alone."""
+        """Number of tokens of a word by itself."""
         return len(self._pieces.ids([word])[0])
 
     def token(self, index: int) -> str:
@@ -82,7 +82,7 @@ class MaskedModel:
         return self._tokens[index]
 
     def continues_word(self, token: str, is_first: bool) -> bool:
-        """Whether a token continues the word before it; `is_first` where no word can be before it."""
+        """Whether a token continues the word before it; `is_first` if there can be no word before it."""
         if self._backbone.config.model_type in _MARKED_INSIDE:
             return "##" in token
         return not is_first and not token.startswith("\u0120")

@@ -1,4 +1,4 @@
-"""Parts of speech: all that a word may be, from a dictionary; or NLTK's tag of the word in its context."""
+"""Parts of speech: all tags a dictionary gives a word, or NLTK's tag of the word in its context."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TAG_MAP = "en-ptb.map"
 
 
 class Tagger(Protocol):
-    """Words in context to universal parts of speech."""
+    """A tagger of words in context with universal parts of speech."""
 
     def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
         """For each of `words` the universal tags it may have between the words before and after."""
@@ -36,20 +36,20 @@ class Tagger(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the tags."""
+        """All settings that decide the tags."""
         ...
 
 
 def may_replace(tags: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether two words share a part of speech, nouns and verbs counting as one."""
+    """Whether two words share a part of speech; nouns and verbs count as one."""
     return bool(tags & others) or bool(tags & _NOUN_OR_VERB and others & _NOUN_OR_VERB)
 
 
 class DictionaryTagger:
-    """Every part of speech that a dictionary knows for a word, whatever its context; an unknown word may be any."""
+    """Every part of speech that a dictionary lists for a word, in any context; an unknown word may be any."""
 
     def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
-        """The universal tags that each word may have; the context is not read."""
+        """The universal tags that each word may have; the context is ignored."""
         return [_dictionary_tags(word.lower()) for word in words]
 
     def describe(self) -> str:
@@ -71,13 +71,13 @@ def _dictionary_tags(word: str) -> frozenset[str]:
 class PerceptronTagger:
     """NLTK's averaged perceptron with the universal tag set, read from a folder of NLTK data.
 
-    Tags many words in one context at once. A word's tag is that of its first occurrence in the context, as TextAttack
-    reads it, so nothing behind the word's own place is tagged.
+    It tags many words in one context at once. A word's tag is that of its first occurrence in the context, as in
+    TextAttack, so nothing after the word's own place is tagged.
 
     Args:
         folder: holds `taggers/averaged_perceptron_tagger_eng` and `taggers/universal_tagset` (or its zip).
 
-    Source: NLTK 3.10, `nltk.tag.perceptron`: its features, its ties (the later label wins) and its order of addition.
+    Source: NLTK 3.10, `nltk.tag.perceptron`: its features, its rule for ties (the later label wins), its summing order.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -93,7 +93,7 @@ class PerceptronTagger:
         """One tag for each word: that of its first occurrence in `before`, itself, `after`."""
         near = [_normal(word) for word in before], [_normal(word) for word in after]
         contexts = [(*_START, *near[0], _normal(word), *near[1], *_END) for word in words]
-        # Features reach two words ahead: up to there one chain of tags serves all words.
+        # Features look two words ahead: up to there all words share one chain of tags.
         shared = max(0, len(before) - 2)
         tags = [_START[::-1]]
         for place in range(shared):
@@ -102,7 +102,7 @@ class PerceptronTagger:
         for place in range(shared, len(before)):
             tags = self._tagged(place, [before[place]] * len(words), contexts, tags)
         tags = self._tagged(len(before), words, contexts, tags)
-        # A chain starts with the two marks of the beginning.
+        # A chain starts with two start marks.
         places = [before.index(word) if word in before else len(before) for word in words]
         found = [chain[place + len(_START)] for chain, place in zip(tags, places, strict=True)]
         return [frozenset({self._universal.get(tag, "X")}) for tag in found]
@@ -114,9 +114,9 @@ class PerceptronTagger:
         contexts: Sequence[Sequence[str]],
         tags: Sequence[tuple[str, ...]],
     ) -> list[tuple[str, ...]]:
-        """Each chain of tags, longer by the tag of its token at `place`."""
+        """Extend each chain of tags by the tag of its token at `place`."""
         weights = self._weights
-        # What the features see: the token, two words on either side, two tags.
+        # The inputs of the features: the token, two words on either side, two tags.
         keys = [
             (token, *context[place : place + 5], chain[-1], chain[-2])
             for token, context, chain in zip(tokens, contexts, tags, strict=True)
@@ -126,7 +126,7 @@ class PerceptronTagger:
         if new:
             row, nothing = weights.rows.get, weights.nothing
             rows = [[row(feature, nothing) for feature in _features(*key)] for key in new]
-            # Sums run over the features in NLTK's order, so that they round as NLTK's do.
+            # Sums run over the features in NLTK's order, so that rounding equals NLTK's.
             best = weights.matrix[np.array(rows)].sum(axis=1).argmax(axis=1)
             known.update(zip(new, (weights.labels[column] for column in best), strict=True))
         return [(*chain, known[key]) for chain, key in zip(tags, keys, strict=True)]
@@ -162,7 +162,7 @@ _END = ("-END-", "-END2-")
 
 
 def _normal(word: str) -> str:
-    """A word as the features name it."""
+    """A word as named in the features."""
     if "-" in word and word[0] != "-":
         return "!HYPHEN"
     if word.isdigit() and len(word) == 4:
@@ -200,7 +200,7 @@ class _Weights:
 
     Attributes:
         labels: the tags, last in the alphabet first, so that the first of equal scores is NLTK's choice.
-        unambiguous: words with one tag whatever their context.
+        unambiguous: words with the same tag in any context.
         rows: each feature's row of the matrix.
         nothing: the row of unknown features, all zero.
         matrix: (features + 1, tags) float64.

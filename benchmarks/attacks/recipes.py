@@ -1,4 +1,4 @@
-"""The attack recipes as values: what each changes, what it must keep, and where the paper and the code part."""
+"""The attack recipes as values: what each changes, its constraints, and where paper and code differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Substitute:
     """Replace a word by one of its nearest neighbours.
 
     Attributes:
-        neighbours: how many neighbours are tried.
+        neighbours: number of neighbours that are tried.
     """
 
     neighbours: int
@@ -24,7 +24,7 @@ class Substitute:
 
 @dataclass(frozen=True)
 class MaskedSubstitute:
-    """Replace a word by what a masked language model proposes, BERT-Attack's way.
+    """Replace a word by proposals of a masked language model, as BERT-Attack does.
 
     Attributes:
         candidates: K, proposals for each word piece.
@@ -50,7 +50,7 @@ class SwapInner:
 
 @dataclass(frozen=True)
 class Homoglyph:
-    """Replace one letter by a look-alike, each position a candidate."""
+    """Replace one letter by a look-alike; each position is a candidate."""
 
 
 Transformation = Substitute | MaskedSubstitute | InsertSpace | DeleteInner | SwapInner | Homoglyph
@@ -62,10 +62,10 @@ class SentenceBound:
 
     Attributes:
         metric: "cosine", or "angular" = 1 - acos(cosine) / pi.
-        threshold: the least similarity kept, inclusive.
-        window: words around the changed one that are encoded; None for all.
+        threshold: minimum similarity, inclusive.
+        window: number of encoded words around the changed one; None for all.
         against: whether candidates are compared with the current or with the original text.
-        skip_short: whether texts of fewer words than the window pass unmeasured.
+        skip_short: whether texts with fewer words than the window are accepted without measuring.
     """
 
     metric: Literal["angular", "cosine"]
@@ -77,11 +77,11 @@ class SentenceBound:
 
 @dataclass(frozen=True)
 class ColumnRule:
-    """Columns left alone where the text has exactly these columns.
+    """Columns that are not changed if the text has exactly these columns.
 
     Attributes:
-        columns: the columns the rule is for, in order.
-        kept: those whose words are not changed.
+        columns: the columns of the text, in order.
+        kept: the columns that are not changed.
     """
 
     columns: tuple[str, ...]
@@ -90,23 +90,23 @@ class ColumnRule:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An attack. All change no word twice, change no stop word, and search greedily along a word ranking.
+    """An attack. Every recipe changes no word twice and no stop word, and searches greedily along a word ranking.
 
     Attributes:
         key, title: its name in commands and in tables.
         source: the paper and the code it follows.
-        note: where paper and code part.
-        ranking: how a word's importance is read: with the word deleted, or replaced by "[UNK]".
+        note: differences between paper and code.
+        ranking: how a word's importance is measured: with the word deleted, or replaced by "[UNK]".
         transformations: the ways a word is changed, in order.
-        min_word_similarity: least cosine between a word and its substitute.
+        min_word_similarity: minimum cosine between a word and its substitute.
         part_of_speech: whether the substitute must share the word's part of speech (nouns and verbs count as one).
         sentence: the bound on sentence similarity.
-        stop_words: which list is never changed.
-        max_words_changed: largest share of words changed, in [0, 1].
-        column_rules: columns left alone in pair tasks.
-        query_budget: most queries for one text; None for no bound.
+        stop_words: which list of unchanged words is used.
+        max_words_changed: maximum share of words changed, in [0, 1].
+        column_rules: columns that are not changed in pair tasks.
+        query_budget: maximum number of queries for one text; None for no bound.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
-            not read.
+            not used.
     """
 
     key: str
@@ -128,7 +128,7 @@ class Recipe:
         require(self.query_budget is None or self.query_budget >= 1, "query budget", "1 or more", self.query_budget)
 
     def identity(self) -> dict[str, Any]:
-        """All parts that decide outcomes, as plain values; prose left out."""
+        """All parts that decide outcomes, as plain values, without texts for people."""
         values = asdict(self)
         values["transformations"] = [{"kind": type(part).__name__, **asdict(part)} for part in self.transformations]
         return {name: value for name, value in values.items() if name not in ("title", "source", "note")}
@@ -205,7 +205,7 @@ LIBRARY = "textattack:"
 
 
 def find_recipe(key: str) -> Recipe:
-    """The recipe called `key`; `textattack:<Recipe>` is one of TextAttack's own, run by its own attacker.
+    """The recipe called `key`; `textattack:<Recipe>` is one of TextAttack's own recipes, run by its own attacker.
 
     Raises:
         ValueError: for an unknown name.
@@ -234,7 +234,7 @@ def _library_recipe(key: str) -> Recipe:
 
 
 def library_recipes() -> list[str]:
-    """Names of TextAttack's recipes, read from its source without importing it; none where it is not installed."""
+    """Names of TextAttack's recipes, read from its source without importing it; empty if it is not installed."""
     spec = find_spec("textattack")
     if spec is None or spec.origin is None:
         return []

@@ -32,15 +32,15 @@ def attack_all(
     seed: int,
     columns: Sequence[str],
 ) -> Iterator[Outcome]:
-    """Attack each example and yield its outcome, in order; an attack that breaks is an outcome too.
+    """Attack each example and yield its outcome, in order; a failed attack is an outcome too.
 
-    So is one that takes more than `TEXT_SECONDS` of the processor.
+    An attack also fails if it takes more than `TEXT_SECONDS` of processor time.
 
     Args:
-        seed: with the recipe and the example's id it decides all that is drawn.
-        columns: names of the text columns, as recipes' column rules know them.
+        seed: together with the recipe and the example's id it decides all random draws.
+        columns: names of the text columns, for the recipes' column rules.
     Raises:
-        ValueError: if the recipe needs what the resources lack.
+        ValueError: if the resources lack something the recipe needs.
         RuntimeError: if TextAttack cannot be imported.
     """
     resources.check(recipe)
@@ -67,7 +67,7 @@ def attack_one(attack: Any, example: Example, *, seed: int, recipe: Recipe, colu
 
 @contextmanager
 def _generators_seeded(seed: int) -> Iterator[None]:
-    """Python's and NumPy's global generators, which TextAttack draws from, seeded and put back after."""
+    """Seed Python's and NumPy's global generators, which TextAttack uses, and restore them afterwards."""
     python, numpy = random.getstate(), np.random.get_state()
     random.seed(seed)
     np.random.seed(seed)

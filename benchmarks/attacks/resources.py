@@ -1,4 +1,4 @@
-"""What the recipes draw on: synonyms, sentence encoder, parts of speech, stop words, masked language model."""
+"""The resources of recipes: synonyms, sentence encoder, parts of speech, stop words, masked language model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Resources:
         encoder: sentences to vectors.
         part_of_speech: the tagger.
         textfooler_stop_words, nltk_stop_words: the two lists that recipes name.
-        masked_model: what BERT-Attack asks for substitutes.
+        masked_model: proposes substitutes for BERT-Attack.
     """
 
     profile: Literal["offline", "full"]
@@ -57,10 +57,10 @@ class Resources:
         return (self.textfooler_stop_words if recipe.stop_words == "textfooler" else self.nltk_stop_words).words
 
     def check(self, recipe: Recipe) -> None:
-        """Refuse a recipe that needs what this profile lacks.
+        """Raise an error for a recipe that needs something this profile lacks.
 
         Raises:
-            ValueError: for a recipe with a masked language model where there is none.
+            ValueError: for a recipe with a masked language model, if there is none.
         """
         if recipe.needs_masked_model and self.masked_model is None:
             raise UserError(
@@ -82,7 +82,8 @@ class Resources:
         """All that decides outcomes, for the hash of an attack.
 
         Args:
-            recipe: leaves out the masked model where the recipe asks none, so that fetching one changes no other hash.
+            recipe: leaves out the masked model if the recipe does not use it, so that downloading one changes no other
+                hash.
         """
         if recipe is not None and not recipe.needs_masked_model:
             return self._identity | {"masked_model": None}
@@ -112,18 +113,18 @@ def offline_resources(
 ) -> Resources:
     """The profile that downloads nothing.
 
-    Synonyms are the demo corpus's own groups for that task, else the list given by file, else the backbone's word
-    vectors.
+    Synonyms come from the demo corpus's own groups for that task, otherwise from the given list, otherwise from the
+    backbone's word vectors.
 
     Args:
-        task: what is attacked; None for texts of no known task.
-        backbone: whose word vectors serve where nothing better is given.
+        task: the attacked task; None for texts of no known task.
+        backbone: the model with the word vectors, used if there are no better synonyms.
         synonyms: a neighbour list, JSON.
         nltk_data: a folder of NLTK data, for its tagger and stop words.
-        assets: a folder that `earlyrobust prepare` filled, for its masked model if it holds one.
+        assets: a folder that `earlyrobust prepare` filled, for its masked model, if it holds one.
         encoder: name or folder of the backbone that encodes sentences.
     Raises:
-        ValueError: if a given file or folder does not hold what it was given for.
+        ValueError: if a given file or folder lacks what it should hold.
     """
     tagger: Tagger = DictionaryTagger()
     textfooler = textfooler_stop_words()
@@ -150,11 +151,11 @@ def offline_resources(
 
 
 def full_resources(assets: Path, recipes: Sequence[Recipe]) -> Resources:
-    """The profile of TextAttack's own recipes for every task, read from files alone.
+    """The profile of TextAttack's own recipes for every task, read from files only.
 
     Args:
         assets: a folder that `earlyrobust prepare` filled.
-        recipes: the attacks; the masked model is read only where one of them asks it.
+        recipes: the attacks; the masked model is read only if one of them uses it.
     Raises:
         ValueError: naming the files that are missing or damaged.
         RuntimeError: if TensorFlow is not installed.

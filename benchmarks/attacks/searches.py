@@ -1,4 +1,4 @@
-"""One attack on one text: a greedy search that asks questions and is resumed with their answers.
+"""One attack on one text: a greedy search that yields questions and is resumed with their answers.
 
 Source: TextAttack 0.3.11, `GreedyWordSwapWIR`, `UntargetedClassification` and `SentenceEncoder`.
 """
@@ -56,11 +56,11 @@ Search = Generator[Request, Any, Outcome]
 
 @dataclass(frozen=True)
 class _State:
-    """A text with what the victim said of it.
+    """A text with the victim's answer.
 
     Attributes:
         score: 1 minus the probability of the gold label, float32.
-        misread: whether another label is likelier.
+        misread: whether another label is more likely.
         similarity: to the original, where the recipe computed one.
     """
 
@@ -71,12 +71,12 @@ class _State:
 
 
 class GreedySearch:
-    """A recipe made ready to attack texts: ranks words by importance, then replaces them one by one while it helps.
+    """A recipe that is ready to attack: rank words by importance, then replace them one by one while it helps.
 
     Args:
-        columns: names of the text columns, as the recipe's column rules know them.
+        columns: names of the text columns, for the recipe's column rules.
         classes: C, the victim's classes.
-        seed: with the recipe and the example's id it decides all that is drawn.
+        seed: together with the recipe and the example's id it decides all random draws.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class GreedySearch:
         """The search for one example.
 
         Raises:
-            ValueError: for a label outside the victim's classes, or where the victim answers with NaN.
+            ValueError: for a label outside the victim's classes, or if the victim answers with NaN.
             RuntimeError: if a claimed success is not confirmed.
         """
         if not 0 <= example.label < self._classes:
@@ -110,10 +110,10 @@ class GreedySearch:
     def replacements(
         self, text: Text, original: Text, index: int, draws: Draws, proposals: dict[Text, np.ndarray]
     ) -> Generator[Request, Any, list[tuple[str, float | None]]]:
-        """The replacements of a word that keep every constraint, each with its similarity where one is computed.
+        """The allowed replacements of a word, each with its similarity if one is computed.
 
         Args:
-            proposals: the masked model's answer about the text seen last, filled here.
+            proposals: filled here with the masked model's answer about the latest text.
         """
         if not self._constraints.may_modify(text, index):
             return []
@@ -127,9 +127,9 @@ class GreedySearch:
         return (yield from self._similar_enough(text, original, index, passed))
 
     def _masked(self, text: Text, index: int, proposals: dict[Text, np.ndarray]) -> Generator[Request, Any, list[str]]:
-        """What the masked model proposes for the word at `index`.
+        """The masked model's proposals for the word at `index`.
 
-        The model reads the text as it is; the mask serves to find the word's first piece, as in TextAttack.
+        The model reads the text unmasked; the mask only serves to find the word's first piece, as in TextAttack.
         """
         model = self._resources.masked_model
         assert model is not None
@@ -142,7 +142,7 @@ class GreedySearch:
         if last == first:
             return []
         if text not in proposals or len(proposals[text]) < last:
-            proposals.clear()  # the search never comes back to an earlier text
+            proposals.clear()  # the search never returns to an earlier text
             proposals[text] = yield AskMaskedModel(Masked(model.ids(text.joined), last), part.candidates)
         return masked_candidates(model, text.words[index], index == 0, proposals[text][first:last], part.candidates)
 
@@ -169,7 +169,7 @@ class GreedySearch:
 
 
 def _first(places: set[int]) -> int:
-    """The place that TextAttack takes a window around."""
+    """The place around which TextAttack takes a window."""
     return next(iter(places))
 
 
@@ -187,7 +187,7 @@ class _Attempt:
         self._texts_at_once = max(1, WORDS_AT_ONCE // max(1, words))
 
     def run(self) -> Search:
-        """Ask once, rank the words, replace them in that order."""
+        """Ask about the text, rank the words, then replace them in that order."""
         original = Text(self._example.texts)
         scores, misread = yield from self._ask([original.columns])
         state = _State(original, scores[0], bool(misread[0]))
@@ -204,10 +204,10 @@ class _Attempt:
         return self._outcome("failed", state, original)
 
     def _ask(self, texts: Iterable[tuple[str, ...]]) -> Generator[Request, Any, tuple[np.ndarray, np.ndarray]]:
-        """Scores and whether misread, for as many of the texts as the budget allows; every one is a query.
+        """Scores and whether misread, for as many of the texts as the budget allows; each text is a query.
 
-        Each has about as many words as the original. They are made and asked about `WORDS_AT_ONCE` words at a time, so
-        that a long text takes no more memory than others.
+        Each has about as many words as the original. They are made and asked about in groups of `WORDS_AT_ONCE` words,
+        so that a long text takes no more memory than others.
         """
         left = None if self._recipe.query_budget is None else self._recipe.query_budget - self._queries
         waiting, judged = islice(texts, left), []
@@ -228,14 +228,14 @@ class _Attempt:
         return self._queries == self._recipe.query_budget
 
     def _ranking(self, text: Text) -> Generator[Request, Any, np.ndarray]:
-        """Places of words, the most important first, by the score without the word."""
+        """Places of words, the most important first, by the score of the text without the word."""
         places = self._search.words_to_rank(text)
         without = "" if self._recipe.ranking == "delete" else UNKNOWN
         scores, _ = yield from self._ask(text.replaced(place, without) for place in places)
         return np.array(places, dtype=np.int64)[(-scores).argsort()]  # NumPy's default sort decides ties
 
     def _step(self, state: _State, original: Text, index: int) -> Generator[Request, Any, _State | None]:
-        """The best replacement of one word, or None where none raises the score."""
+        """The best replacement of one word, or None if none raises the score."""
         text = state.text
         found = yield from self._search.replacements(text, original, index, self._draws, self._proposals)
         if not found:
@@ -254,7 +254,7 @@ class _Attempt:
 
     @staticmethod
     def _most_similar(candidates: Sequence[tuple[Any, str, float | None]], order: list[int], misread: Any) -> int:
-        """Among the candidates that succeed one after another from the best on, the most similar one."""
+        """Among the best candidates, as far as they succeed without a gap, the most similar one."""
         chosen, most = order[0], -float("inf")
         for place in order:
             similarity = candidates[place][2]
@@ -265,7 +265,7 @@ class _Attempt:
         return chosen
 
     def _confirm(self, state: _State) -> Generator[Request, Any, None]:
-        """Ask once more about a success; not a query."""
+        """Ask the victim again about a success; this does not count as a query."""
         _, misread = self._judge((yield AskVictim([state.text.columns])))
         if not misread[0]:
             raise RuntimeError(f"the success on {self._example.id} is not confirmed by asking again")

@@ -1,4 +1,4 @@
-"""One seed per attacked text, so that serial, parallel, resumed and subset attacks draw the same."""
+"""One seed per attacked text, so that serial, parallel, resumed and partial attacks draw the same numbers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def example_seed(seed: int, recipe: str, example_id: str) -> int:
 
 
 class Draws:
-    """One example's generator, the one TextAttack's global generator is while seeded alike.
+    """One example's generator; it gives the same numbers as TextAttack's global generator with this seed.
 
-    It is made at the first draw, which most recipes never come to.
+    It is created at the first draw; most recipes never draw.
     """
 
     def __init__(self, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""Sentences to vectors, for the recipes' bound on similarity."""
+"""Encode sentences as vectors, for the recipes' bound on similarity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REMEMBERED = 1 << 15
 
 
 class SentenceEncoder(Protocol):
-    """Texts to vectors."""
+    """An encoder of texts as vectors."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 for N texts."""
@@ -34,7 +34,7 @@ class SentenceEncoder(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the vectors."""
+        """All settings that decide the vectors."""
         ...
 
 
@@ -50,7 +50,7 @@ def similarities(
 
 
 class RememberedVectors:
-    """The vectors of the texts asked for last, each computed once.
+    """A cache of the vectors of recent texts, so that each is computed once.
 
     Args:
         compute: N different texts to (N, D).
@@ -61,7 +61,7 @@ class RememberedVectors:
         self._known: OrderedDict[str, np.ndarray] = OrderedDict()
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, D) for N texts, one at least."""
+        """(N, D) for N texts, at least one."""
         vectors = {text: self._known[text] for text in texts if text in self._known}
         new = [text for text in dict.fromkeys(texts) if text not in vectors]
         if new:
@@ -75,9 +75,10 @@ class RememberedVectors:
 
 
 class MeanPooledEncoder:
-    """A sentence encoder by mean pooling and L2 norm, as MiniLM was trained to be read.
+    """A sentence encoder with mean pooling and L2 norm, as MiniLM was trained.
 
-    Vectors are remembered by text, and computed without padding, so that on one CPU thread none depends on its company.
+    Vectors are cached by text and computed without padding, so that on one CPU thread none depends on the other texts
+    of its batch.
 
     Args:
         backbone: the encoder; loaded at first use.
@@ -98,7 +99,7 @@ class MeanPooledEncoder:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Its tokenizer."""
+        """The encoder's tokenizer."""
         return self.backbone.load_tokenizer()
 
     @cached_property
@@ -106,7 +107,7 @@ class MeanPooledEncoder:
         return Pieces(self.tokenizer, min(MAX_TOKENS, positions_of(self.backbone.config)))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, D) float32 of length 1, for N texts of which at most 256 tokens are read."""
+        """(N, D) float32 of length 1, for N texts; at most 256 tokens of each are read."""
         return self._vectors.of(texts) if texts else np.zeros((0, self._width), np.float32)
 
     def _compute(self, texts: Sequence[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Words an attack never changes."""
+"""Words that an attack never changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NLTK_LIST = Path("corpora", "stopwords", "english")
 
 @dataclass(frozen=True)
 class StopWords:
-    """A list of words and where it is from."""
+    """A list of words and its source."""
 
     words: frozenset[str]
     origin: str
@@ -28,7 +28,7 @@ class StopWords:
 
 
 def textfooler_stop_words() -> StopWords:
-    """TextFooler's list, read from TextAttack's source without importing it; else scikit-learn's.
+    """TextFooler's list, read from TextAttack's source without importing it; without TextAttack, scikit-learn's list.
 
     Raises:
         RuntimeError: if TextAttack's recipe holds no such list.
@@ -52,7 +52,7 @@ def _list_in(source: str, path: Path) -> frozenset[str]:
 
 
 def nltk_stop_words(folder: Path) -> StopWords | None:
-    """NLTK's English list from a folder of NLTK data, or None where the folder has none."""
+    """NLTK's English list from a folder of NLTK data, or None if the folder has none."""
     path = folder / _NLTK_LIST
     if not path.is_file():
         return None

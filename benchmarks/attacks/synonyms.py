@@ -1,4 +1,4 @@
-"""Where substitutes come from: synonym groups, a neighbour list, or word vectors."""
+"""Sources of substitutes: synonym groups, a neighbour list, or word vectors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks.victims.backbones import Backbone
 
 
 class Synonyms(Protocol):
-    """Neighbours of lower-cased words."""
+    """A source of neighbours of lower-cased words."""
 
     def neighbours(self, word: str, k: int) -> list[str]:
         """At most `k` neighbours of `word`, nearest first; none for an unknown word."""
         ...
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """Cosine of a word with each of others, None where it is not known."""
+        """Cosine of a word with each of others, None if it is not known."""
         ...
 
     def describe(self) -> str:
@@ -35,12 +35,12 @@ class Synonyms(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the neighbours."""
+        """All settings that decide the neighbours."""
         ...
 
 
 class NeighbourList:
-    """Neighbours as listed; cosines are not known, so the list itself is the recipe's bound on word similarity.
+    """Neighbours from a list; cosines are not known, so the list itself is the recipe's bound on word similarity.
 
     Args:
         neighbours: word to neighbours, nearest first.
@@ -53,7 +53,7 @@ class NeighbourList:
 
     @classmethod
     def from_groups(cls, groups: Iterable[Sequence[str]]) -> NeighbourList:
-        """Words of one group are each other's neighbours, in the group's order.
+        """Make the words of each group neighbours of each other, in the group's order.
 
         A word of several groups has the neighbours of all of them.
         """
@@ -69,7 +69,7 @@ class NeighbourList:
         """Read JSON, gzipped or not: word to list of neighbours, nearest first.
 
         Raises:
-            UserError: if the file is missing or has another layout, names a word twice, or lists what is no word.
+            UserError: if the file is missing or malformed, names a word twice, or lists a text without a word.
         """
         try:
             content = read_file(path)
@@ -98,7 +98,7 @@ class NeighbourList:
         return self._neighbours.get(word, [])[:k]
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """None for each: the list carries no cosines."""
+        """None for each word: the list has no cosines."""
         return [None] * len(others)
 
     def describe(self) -> str:
@@ -117,13 +117,13 @@ class NeighbourList:
 class WordVectors:
     """Neighbours by cosine of centred word vectors.
 
-    Antonyms are among such neighbours, so attacks with them are overstated; captions say so.
+    Antonyms are among such neighbours, so attacks with them are stronger than they should be; captions say so.
 
     Args:
         words: V words.
         vectors: (V, D), one per word.
         origin: the source, in words for captions.
-        floor: least cosine of a neighbour.
+        floor: minimum cosine of a neighbour.
     """
 
     def __init__(self, words: Sequence[str], vectors: np.ndarray, origin: str, floor: float = 0.3) -> None:
@@ -138,7 +138,7 @@ class WordVectors:
 
     @classmethod
     def of_backbone(cls, backbone: Backbone) -> WordVectors:
-        """The input vectors of the backbone's whole words: letters only, two or more, in lower case."""
+        """The input vectors of the backbone's whole words: only letters, two or more, in lower case."""
         vectors = backbone.new_classifier(2, 0).get_input_embeddings().weight.detach().numpy()
         tokenizer = backbone.load_tokenizer()
         # Byte-level vocabularies mark the start of a word; in word-piece ones an unmarked piece is a whole word.
@@ -163,12 +163,12 @@ class WordVectors:
         return self._found[word][:k]
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """Cosines in [-1, 1], None where a word has no vector."""
+        """Cosines in [-1, 1], None for a word without a vector."""
         places = [self._index.get(other) for other in others]
         known = [place for place in places if place is not None]
         if word not in self._index or not known:
             return [None] * len(others)
-        # Row by row and not as one product, whose rounding depends on the number of rows.
+        # Row by row, not as one product: its rounding would depend on the number of rows.
         cosines = iter(np.einsum("nd,d->n", self._vectors[known], self._vectors[self._index[word]]).tolist())
         return [None if place is None else next(cosines) for place in places]
 
@@ -177,7 +177,7 @@ class WordVectors:
         return f"synonyms from {self._origin}, antonyms among them"
 
     def identity(self) -> dict[str, Any]:
-        """Hash of words and vectors, and the floor."""
+        """Hash of words and vectors, and the minimum cosine."""
         digest = hashlib.sha256("\n".join(self._words).encode())
         digest.update(self._vectors.tobytes())
         return {"kind": "vectors", "sha256": digest.hexdigest(), "floor": self._floor}

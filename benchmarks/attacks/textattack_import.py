@@ -1,4 +1,4 @@
-"""Imports TextAttack 0.3.11 in an environment where nothing was placed by hand and nothing can be fetched."""
+"""Import TextAttack 0.3.11 without preparation by hand and without downloads."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from types import ModuleType
 from baselines.validation import MachineError
 from benchmarks.attacks.stop_words import textfooler_stop_words
 
-# The marker by which TextAttack takes its downloads for done.
+# The marker file that tells TextAttack its downloads are done.
 _INSTALLED = "post_install_check_3"
 
 _CACHE_VARIABLE = "TA_CACHE_DIR"
 
-# TextAttack and NLTK read from these for the life of the process.
+# TextAttack and NLTK read from these folders until the process ends.
 _folders: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def import_textattack() -> ModuleType:
-    """TextAttack, imported without a download, a lock or a mark in the user's own cache.
+    """Import TextAttack without a download, a lock or a marker file in the user's own cache.
 
-    On import TextAttack downloads NLTK data under a file lock, marks it as done even where it failed, and dies where
-    NLTK's stop words are missing. Here the import sees a cache of its own that is marked as installed, and a list of
-    stop words where NLTK has none; the user's environment variables and TextAttack's cache folder are put back.
+    On import TextAttack downloads NLTK data under a file lock, marks this as done even if it failed, and raises if
+    NLTK's stop words are missing. Here the import sees a separate cache that is marked as installed, and a list of
+    stop words if NLTK has none; then the user's environment variables and TextAttack's cache folder are restored.
 
     Raises:
         RuntimeError: if TextAttack is not installed or cannot be imported.
     """
     if "textattack" in sys.modules:
         return sys.modules["textattack"]
-    # These read their cache folders from the environment when they are imported: before it changes.
+    # These packages read their cache folders from the environment during import, so import them before it changes.
     for name in ("huggingface_hub.constants", "transformers", "datasets"):
         importlib.import_module(name)
     folder = tempfile.TemporaryDirectory(prefix="earlyrobust-textattack-")
@@ -51,7 +51,7 @@ def import_textattack() -> ModuleType:
         _restore(before)
     install = importlib.import_module("textattack.shared.utils.install")
     install.TEXTATTACK_CACHE_DIR = before.get(_CACHE_VARIABLE, str(Path("~/.cache/textattack").expanduser()))
-    install.logger.setLevel(logging.WARNING)  # else each attack is announced on the error stream
+    install.logger.setLevel(logging.WARNING)  # otherwise it announces each attack on the error stream
     return textattack
 
 

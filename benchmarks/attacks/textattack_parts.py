@@ -1,6 +1,6 @@
-"""TextAttack's own attack built from our recipe, resources and victim; importing this module imports TextAttack.
+"""TextAttack's own attack with our recipe, resources and victim; importing this module imports TextAttack.
 
-Its searches, constraints and transformations run as they are; only what they look words, vectors and tags up in is
+Its searches, constraints and transformations run unchanged; only the sources of words, vectors and tags are
 ours.
 """
 
@@ -47,12 +47,12 @@ from benchmarks.attacks.sentence_encoder import SentenceEncoder as Encoder
 from benchmarks.attacks.synonyms import Synonyms
 from benchmarks.victims.victim import Victim
 
-# One call of the victim answers a whole step; it makes its own batches.
+# One call of the victim answers all queries of a step; the victim makes its own batches.
 _QUERIES_A_CALL = 1 << 16
 
 
 class VictimWrapper(ModelWrapper):
-    """Our victim where TextAttack expects a model; no padding to 512."""
+    """Our victim in the form of a TextAttack model; no padding to 512."""
 
     def __init__(self, victim: Victim) -> None:
         self.model = victim.model
@@ -64,11 +64,11 @@ class VictimWrapper(ModelWrapper):
 
 
 class PaddingWrapper(ModelWrapper):
-    """The model as TextAttack's own wrapper calls it: batches of texts, padded to a length or to their longest.
+    """The model called as by TextAttack's own wrapper: batches of texts, padded to a length or to their longest.
 
     Args:
-        padding: tokens that every text is padded to, or True for the longest of a batch.
-        answers: what it answered before, by text; given, the model is not asked.
+        padding: tokens to which every text is padded, or True for the longest of a batch.
+        answers: earlier answers, by text; if given, the model is not called.
     Attributes:
         recorded: every answer, by text.
     """
@@ -103,16 +103,16 @@ class PaddingWrapper(ModelWrapper):
 
 
 class ComparedWrapper(PaddingWrapper):
-    """The same, which puts every question to our victim too.
+    """A `PaddingWrapper` that also puts every question to our victim.
 
     Attributes:
-        largest_difference: between two probabilities of one text, of all that was asked.
+        largest_difference: largest difference between two probabilities of one text.
     """
 
     largest_difference: float = 0.0
 
     def __call__(self, text_input_list: Sequence[str | tuple[str, ...]], **kwargs: object) -> torch.Tensor:
-        """Logits (N, C), the padded ones."""
+        """Logits (N, C), those with padding."""
         logits = super().__call__(text_input_list)
         ours = VictimWrapper(self._victim)(text_input_list)
         difference = np.abs(logits.double().softmax(dim=-1).numpy() - ours).max()
@@ -121,13 +121,13 @@ class ComparedWrapper(PaddingWrapper):
 
 
 class SynonymEmbedding(AbstractWordEmbedding):
-    """Our synonyms where TextAttack expects word vectors; a word is its own index."""
+    """Our synonyms in the form of TextAttack's word vectors; a word is its own index."""
 
     def __init__(self, synonyms: Synonyms) -> None:
         self._synonyms = synonyms
 
     def __getitem__(self, index: str) -> None:
-        """None, TextAttack's sign for a word without a vector: some of our sources have none."""
+        """None, which TextAttack reads as a word without a vector: some of our sources have none."""
 
     def __repr__(self) -> str:
         """The source, for TextAttack's printed attack."""
@@ -146,7 +146,7 @@ class SynonymEmbedding(AbstractWordEmbedding):
         return self._synonyms.neighbours(index, topn)
 
     def get_cos_sim(self, a: str, b: str) -> float:
-        """Cosine of two words; 1 where it is not known, as TextAttack lets unknown words pass."""
+        """Cosine of two words; 1 if it is not known, since TextAttack accepts unknown words."""
         (similarity,) = self._synonyms.similarities(a, [b])
         return 1.0 if similarity is None else similarity
 
@@ -191,7 +191,7 @@ class TaggerBound(PartOfSpeech):
 
 
 class HomoglyphSwap(WordSwapHomoglyphSwap):
-    """TextAttack's look-alike swap without the file that its wheel lacks."""
+    """TextAttack's look-alike swap without the file that is missing from its wheel."""
 
     def __init__(self) -> None:
         WordSwapDifferentialEvolution.__init__(self)
@@ -210,10 +210,10 @@ def build_attack(
     """TextAttack's attack for `recipe`; constraints in the order of its own recipes.
 
     Args:
-        wrapper: what asks the victim, in place of our own batches.
-        batch: queries in a call of it.
+        wrapper: asks the victim, instead of our own batches.
+        batch: queries in one call of it.
     Raises:
-        ValueError: if the recipe needs what the resources lack.
+        ValueError: if the resources lack something the recipe needs.
     """
     resources.check(recipe)
     if recipe.library is not None:
@@ -235,7 +235,7 @@ def _library_attack(name: str, wrapper: ModelWrapper, budget: int | None) -> Att
     """TextAttack's own recipe.
 
     Raises:
-        RuntimeError: if what it downloads cannot be had, or it cannot be built for a classifier.
+        RuntimeError: if its downloads are not available, or it cannot be built for a classifier.
     """
     try:
         attack = getattr(attack_recipes, name).build(wrapper)

@@ -1,4 +1,4 @@
-"""Bounds on the time that work may take, so that a text on which it hangs does not hang the run."""
+"""Time limits, so that one text on which an attack hangs does not stop the run."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from types import FrameType
 STEP_SECONDS = 600.0
 TEXT_SECONDS = 3600.0
 
-CountAnew = Callable[[], None]
+Restart = Callable[[], None]
 
-# By timer, when the innermost limit rings: a timer of the system tells the time that is left in coarse steps
+# The end of the innermost limit, by timer; the system reports a timer's remaining time only in coarse steps
 _ends: dict[int, float] = {}
 
 
-def time_limit(seconds: float) -> AbstractContextManager[CountAnew]:
-    """Raise TimeoutError inside the block when it takes longer by the clock on the wall; see `_limit`."""
+def time_limit(seconds: float) -> AbstractContextManager[Restart]:
+    """Raise TimeoutError inside the block when it takes longer in wall time; see `_limit`."""
     message = f"it took longer than {seconds:g} s"
     return _limit(seconds, signal.SIGALRM, signal.ITIMER_REAL, time.monotonic, message)
 
 
-def processor_limit(seconds: float) -> AbstractContextManager[CountAnew]:
-    """Raise TimeoutError inside the block when this process computes longer; see `_limit`.
+def processor_limit(seconds: float) -> AbstractContextManager[Restart]:
+    """Raise TimeoutError inside the block when this process uses more processor time; see `_limit`.
 
-    While the process is stopped (Ctrl-Z, a scheduler, a sleeping machine), or others have the processor, nothing is
-    counted: what a text takes does not depend on them.
+    Time does not count while the process is stopped (Ctrl-Z, a scheduler, a sleeping machine) or while others use the
+    processor, so that the limit does not depend on them.
     """
     message = f"it took more than {seconds:g} s of the processor"
     return _limit(seconds, signal.SIGPROF, signal.ITIMER_PROF, time.process_time, message)
@@ -37,14 +37,14 @@ def processor_limit(seconds: float) -> AbstractContextManager[CountAnew]:
 @contextmanager
 def _limit(
     seconds: float, number: signal.Signals, timer: int, clock: Callable[[], float], message: str
-) -> Iterator[CountAnew]:
+) -> Iterator[Restart]:
     """Raise TimeoutError inside the block when a timer of the system runs out.
 
-    Its signal reaches the main thread alone, where attacks run; in another one there is no bound. Code that never
-    returns to Python is not interrupted. A limit around this one goes on counting, and rings when this block is left.
+    Its signal reaches only the main thread, where attacks run; in other threads there is no limit. Code that never
+    returns to Python is not interrupted. A limit around this one keeps counting, and raises after this block.
 
     Yields:
-        a function that counts the seconds anew from its call.
+        a function that restarts the limit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -53,16 +53,16 @@ def _limit(
     def ring(received: int, frame: FrameType | None) -> None:
         raise TimeoutError(message)
 
-    def count_anew() -> None:
+    def restart() -> None:
         _ends[timer] = clock() + seconds
         signal.setitimer(timer, seconds)
 
     before = signal.signal(number, ring)
     left, _ = signal.getitimer(timer)
     outer = _ends.get(timer, clock() + left)
-    count_anew()
+    restart()
     try:
-        yield count_anew
+        yield restart
     finally:
         signal.setitimer(timer, 0)
         signal.signal(number, before)

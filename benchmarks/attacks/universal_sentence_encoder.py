@@ -1,4 +1,4 @@
-"""The Universal Sentence Encoder, read by TensorFlow from a folder on disk."""
+"""The Universal Sentence Encoder, loaded by TensorFlow from a folder on disk."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WIDTH = 512
 
 
 class UniversalSentenceEncoder:
-    """Version 3, the one TextAttack's recipes use; vectors are remembered by text.
+    """Version 3, the one TextAttack's recipes use; vectors are cached by text.
 
-    It computes on the CPU: TensorFlow would take the whole memory of the GPU that the victim needs.
+    It computes on the CPU: TensorFlow would reserve all memory of the GPU that the victim needs.
 
     Args:
         folder: the saved model, with `saved_model.pb`.
@@ -72,7 +72,7 @@ class UniversalSentenceEncoder:
 
 
 def require_tensorflow() -> None:
-    """Refuse a machine on which the encoder cannot run, without importing anything.
+    """Check that the encoder can run on this machine, without importing anything.
 
     Raises:
         RuntimeError: if TensorFlow or TensorFlow Hub is not installed.

@@ -1,7 +1,7 @@
-"""What TextAttack takes for a word, and texts whose words are replaced in place.
+"""TextAttack's definition of a word, and texts with words that are replaced in place.
 
-Source: TextAttack 0.3.11, `words_from_text` and `AttackedText`. Outcomes depend on their habits one by one; each that
-surprises is named where it is followed.
+Source: TextAttack 0.3.11, `words_from_text` and `AttackedText`. Outcomes depend on their behaviour in detail; a comment
+marks each surprising part.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 
-# These join a word in its middle and are cut from its ends.
+# Characters that may occur inside a word, but are cut from its ends.
 _JOINING = "'-_*@"
 _RUN = re.compile(f"[\\w{''.join(HOMOGLYPHS.values())}'\\-_*@]+")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -33,7 +33,7 @@ def words_of(text: str) -> list[str]:
 
 
 def has_word(text: str) -> bool:
-    """Whether a text holds a word at all, and not punctuation alone."""
+    """Whether a text holds a word, and not only punctuation."""
     return any(run.strip(_JOINING) for run in _RUN.findall(text))
 
 
@@ -46,19 +46,19 @@ def _jieba_cut(text: str) -> Sequence[str]:
 
 @lru_cache(maxsize=1 << 16)
 def words_in(replacement: str) -> tuple[str, ...]:
-    """The words of a replacement, remembered."""
+    """The words of a replacement, cached."""
     return tuple(words_of(replacement))
 
 
 class Text:
-    """One or two columns of text with their words, and which of these have been changed.
+    """One or two columns of text with their words; also stores which words have been changed.
 
     Args:
         columns: the texts.
-        words: their words where they are known already.
+        words: the words of the columns, if already known.
         modified: places of changed words.
     Attributes:
-        joined: the columns with a line break between, which is how words are found and candidates sorted.
+        joined: the columns with a line break between them; words are found and candidates sorted in this form.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class Text:
 
     @cached_property
     def has_chinese(self) -> bool:
-        """Whether words depend on their neighbours, through jieba."""
+        """Whether words depend on their neighbours, because jieba finds them."""
         return _CHINESE.search(self.joined) is not None
 
     def replaced(self, index: int, new: str) -> tuple[str, ...]:
         """The columns with the word at `index` replaced.
 
-        A replacement without a word takes a space with it: the one before, or the one after for the first word; none
-        where nothing follows.
+        A replacement without a word also removes a space: the one before, or for the first word the one after; none
+        if nothing follows.
         """
         column, start, end = self.places[index]
         before, after = self.columns[column][:start], self.columns[column][end:]
@@ -111,9 +111,9 @@ class Text:
         return [*self.words[:index], *words_in(new), *self.words[index + 1 :]]
 
     def newly_modified(self, index: int, new: str) -> set[int]:
-        """Places, in the new text, of the words that stand for the one replaced; in TextAttack's order."""
+        """Places, in the new text, of the words that replace the old one; in TextAttack's order."""
         first = index
-        if self.has_chinese:  # there a word may be several once it stands alone
+        if self.has_chinese:  # jieba may split a word that is alone into several
             first = sum(len(words_in(word)) for word in self.words[:index])
         places: set[int] = set()
         for offset in range(len(words_in(new))):
@@ -121,7 +121,7 @@ class Text:
         return places
 
     def after(self, index: int, new: str) -> Text:
-        """The text with the word at `index` replaced; marks of changed words behind it move along."""
+        """The text with the word at `index` replaced; marks of changed words after it move along."""
         more = len(words_in(new)) - len(words_in(self.words[index]))
         modified = self.modified
         if more:
@@ -129,14 +129,14 @@ class Text:
         return Text(self.replaced(index, new), self.words_with(index, new), modified | self.newly_modified(index, new))
 
     def window(self, index: int, size: int | None) -> str:
-        """The stretch of `size` words around a word, or from the first word to the last for None."""
+        """The `size` words around a word; None for all, from the first word to the last."""
         first, last = window_bounds(len(self.words), index, size)
         return self.joined[self._start(first) : self._start(last) + len(self.words[last])]
 
     def _start(self, index: int) -> int:
-        """Where a word starts in the joined text, as TextAttack finds it: in lower case.
+        """The start of a word in the joined text, as TextAttack finds it: in lower case.
 
-        Few letters change their length in lower case; behind them TextAttack's windows are shifted.
+        A few letters change their length in lower case; after them TextAttack's windows are shifted.
         """
         if not self._shifts:
             column, start, _ = self.places[index]
@@ -172,7 +172,7 @@ class Text:
 
 
 def window_bounds(count: int, index: int, size: int | None) -> tuple[int, int]:
-    """The first and last of `size` words around `index` among `count`, inclusive; all of them for None."""
+    """The first and last of `size` words around `index` among `count`, inclusive; for None, of all words."""
     if size is None:
         return 0, count - 1
     half = (size - 1) / 2
@@ -184,5 +184,5 @@ def window_bounds(count: int, index: int, size: int | None) -> tuple[int, int]:
 
 
 def changed_words(words: Sequence[str], others: Sequence[str]) -> int:
-    """Places at which two texts' words differ, up to the end of the shorter; an inserted word shifts all behind it."""
+    """Number of places with different words, up to the shorter text's end; an inserted word shifts all after it."""
     return sum(word != other for word, other in zip(words, others))  # noqa: B905  # the longer's rest is not counted

@@ -1,1 +1,1 @@
-"""Backbones, and trained models asked for probabilities."""
+"""Backbones, and trained models as victims that answer with probabilities."""

@@ -1,4 +1,4 @@
-"""Pre-trained encoders to fine-tune: MiniLM from its Python package, any hub id, any folder."""
+"""Pre-trained encoders for fine-tuning: MiniLM from its Python package, any hub id, any folder."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MINILM_FILES = {
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
 
-# Ids without an owner that the hub serves, and the revision each is pinned to.
+# Ids without an owner that the hub accepts, and the pinned revision of each.
 HUB_REVISIONS = {"bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594"}
 
 HEAD_STD = 0.02
@@ -52,14 +52,14 @@ ALLOWANCE = 1 << 24  # parameters that a configuration may describe beyond what 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A model to start from or to attack: a pre-trained encoder, or a classifier.
+    """A model to fine-tune or to attack: a pre-trained encoder, or a classifier.
 
     Attributes:
         name: as the user gave it.
         source: a folder, or a hub id.
         revision: the hub's pinned revision, or None.
-        offline: whether nothing may be fetched.
-        weights_sha256: hash of the weights, where all files were held to known hashes.
+        offline: whether downloads are forbidden.
+        weights_sha256: hash of the weights, if all files were checked against known hashes.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Backbone:
         """The model's configuration.
 
         Raises:
-            UserError: if it cannot be read, or the architecture is not one the suite knows.
+            UserError: if it cannot be read, or the architecture is not supported.
         """
         return self._configuration()
 
@@ -82,7 +82,7 @@ class Backbone:
         """The content of its `config.json`, checked.
 
         Raises:
-            UserError: if it cannot be read, or the architecture is not one the suite knows.
+            UserError: if it cannot be read, or the architecture is not supported.
         """
         if self.is_folder:
             return read_model_folder(Path(self.source))
@@ -94,7 +94,7 @@ class Backbone:
 
     @cached_property
     def classes(self) -> Classes:
-        """The classes that it was made for.
+        """The classes of the classifier.
 
         Raises:
             UserError: if its configuration contradicts itself.
@@ -106,11 +106,11 @@ class Backbone:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder, and nothing of the hub."""
+        """Whether it is a folder, not a hub id."""
         return Path(self.source).is_dir()
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
-        """The model's fast tokenizer, without segments where the architecture knows none.
+        """The model's fast tokenizer, without segment ids if the architecture has none.
 
         Raises:
             UserError: if there is none, or it cannot be read.
@@ -130,10 +130,10 @@ class Backbone:
         return tokenizer
 
     def new_classifier(self, labels: int, seed: int) -> nn.Module:
-        """The pre-trained encoder under a new random head of `labels` classes; `seed` alone decides the head.
+        """The pre-trained encoder with a new random head of `labels` classes; only `seed` decides the head.
 
         Raises:
-            UserError: if the weights lack a tensor of the encoder; BERT's pooler counts as head.
+            UserError: if the weights lack a tensor of the encoder; BERT's pooler counts as part of the head.
         """
         config = self._configuration(num_labels=labels)
         config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
@@ -145,20 +145,20 @@ class Backbone:
         return model
 
     def load_finished(self, kind: Any, config: Any = None) -> nn.Module:
-        """A model whose weights are complete, of a class of transformers such as `AutoModelForMaskedLM`, in eval mode.
+        """A complete model of a transformers class such as `AutoModelForMaskedLM`, in eval mode.
 
         Raises:
-            UserError: if a tensor is missing or has another shape, or they cannot be read.
+            UserError: if a tensor is missing or has another shape, or the weights cannot be read.
         """
         model, new = self.load_model(kind, config or self._configuration())
         self._refuse_new(new)
         return model.eval()
 
     def load_model(self, kind: Any, config: Any) -> tuple[nn.Module, list[str]]:
-        """A model in single precision, and the names of the parameters for which the weights have nothing that fits.
+        """A model in single precision, and the names of the parameters without matching weights.
 
         Raises:
-            UserError: for weights that cannot be read, are not finite, or hold layers that the configuration does not.
+            UserError: for weights that cannot be read, are not finite, or hold layers missing from the configuration.
         """
         if self.is_folder:
             self.refuse_too_large(kind, config)
@@ -187,7 +187,7 @@ class Backbone:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What decides the model's answers: its files' hashes, or the hub's pinned revision."""
+        """The values that decide the model's answers: its files' hashes, or the hub's pinned revision."""
         if self.weights_sha256 is not None:
             return {"weights_sha256": self.weights_sha256}
         return self._files if self.is_folder else {"hub": self.source, "revision": self.revision}
@@ -197,7 +197,7 @@ class Backbone:
         return folder_identity(Path(self.source))
 
     def _configuration(self, **options: Any) -> Any:
-        """The configuration as transformers reads it, its classes named as `classes` has them."""
+        """The configuration as transformers reads it, with the class names of `classes`."""
         written = self.written
         config = self.read("configuration", lambda **more: AutoConfig.from_pretrained(self.source, **more), **options)
         if written.get("label2id") and not written.get("id2label"):
@@ -234,10 +234,10 @@ class Backbone:
             )
 
     def read(self, what: str, read: Any, **options: Any) -> Any:
-        """What a reader of transformers gives, its messages held back and its errors made a sentence.
+        """Call a reader of transformers, hide its messages and turn its errors into a sentence.
 
         Args:
-            what: what is read, for messages. read: gets the options by name.
+            what: what is read, for messages. read: called with the options by name.
 
         Raises:
             UserError: naming what could not be read and why.
@@ -255,7 +255,7 @@ class Backbone:
             return read(**options)
         except UserError:
             raise
-        except BaseException as error:  # the tokenizers' own are bare exceptions, and panics not even these
+        except BaseException as error:  # tokenizers raises bare exceptions, and panics that are no exceptions
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise UserError(self._refusal(what, error)) from error
@@ -287,10 +287,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _draw_head(model: nn.Module, missing: Sequence[str], seed: int) -> None:
-    """Draw all that is not the encoder anew, then a pooler's missing parts: weights normal with std 0.02, biases zero.
+    """Draw new weights outside the encoder, then a pooler's missing parts: normal with std 0.02, biases zero.
 
     Args:
-        missing: names of parameters of the encoder that count as head.
+        missing: names of parameters of the encoder that count as part of the head.
     """
     encoder = {id(parameter) for parameter in model.base_model.parameters()}  # type: ignore[union-attr]
     head = [parameter for parameter in model.parameters() if id(parameter) not in encoder]
@@ -305,7 +305,7 @@ def find_backbone(name: str, *, offline: bool = False) -> Backbone:
     """The backbone called `name`: `minilm`, a folder, or a hub id such as `google-bert/bert-base-uncased`.
 
     Raises:
-        UserError: for an unknown name, an incomplete folder, damaged weights, an architecture the suite does not know.
+        UserError: for an unknown name, an incomplete folder, damaged weights, an unsupported architecture.
     """
     if name == "minilm":
         return _minilm()
@@ -347,10 +347,10 @@ def _from_folder(name: str, folder: Path) -> Backbone:
 
 
 def _minilm() -> Backbone:
-    """The packaged model; its files are held to known hashes.
+    """The packaged model; its files are checked against known hashes.
 
     Raises:
-        UserError: if one of them is another.
+        UserError: if a file has another hash.
     """
     folder = minilm_folder()
     read_model_folder(folder)

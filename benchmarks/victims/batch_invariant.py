@@ -1,4 +1,4 @@
-"""Forward passes in which, on a CPU, a row's result does not depend on how many rows share its batch."""
+"""Forward passes on a CPU in which a row's result does not depend on the number of rows in its batch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch.nn.functional import linear, pad
 from baselines.memory import in_halves
 from benchmarks.victims.pieces import Row, batches_of
 
-LEAST_ROWS = 16  # matrix products of fewer rows take other kernels, which round otherwise
+LEAST_ROWS = 16  # matrix products of fewer rows use other kernels, with other rounding
 
 
 @contextmanager
 def batch_invariant(model: nn.Module) -> Iterator[None]:
-    """Within it, linear layers on a CPU compute fewer than `LEAST_ROWS` rows as they compute more, bit for bit.
+    """Within the block, linear layers on a CPU compute fewer than `LEAST_ROWS` rows bit for bit as they compute more.
 
-    That holds on one thread; on more, long sums are split between them according to the number of rows.
+    This holds on one thread; on more, long sums are split between them according to the number of rows.
 
-    An attack asks about the same text in batches of other sizes whenever it is resumed, or shares a process with other
-    attacks; candidates that tie would then be told apart by rounding.
+    A resumed attack, or one that shares a process with other attacks, asks about the same text in batches of other
+    sizes; without this, rounding would decide between candidates with equal scores.
     """
     layers = [each for each in model.modules() if isinstance(each, nn.Linear) and each.weight.is_cpu]
     handles = [layer.register_forward_hook(_filled) for layer in layers]
@@ -35,7 +35,7 @@ def batch_invariant(model: nn.Module) -> Iterator[None]:
 
 
 def _filled(layer: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-    """The output anew from rows filled up with zeros, where there are too few; None leaves it."""
+    """Recompute the output with rows of zeros added, if there are too few rows; None leaves it."""
     rows = inputs[0].flatten(0, -2)
     missing = LEAST_ROWS - len(rows)
     if missing <= 0:
@@ -51,11 +51,11 @@ def answers_of(
     width: int,
     most_tokens: int,
 ) -> np.ndarray:
-    """(N, width) float32: what `forward` makes of N inputs, a batch at a time, halved where memory does not hold it.
+    """(N, width) float32: the answers of `forward` to N inputs, in batches that are halved if memory runs out.
 
     Args:
-        model: what `forward` asks; its rows are steady.
-        most_tokens: of a batch, padding included.
+        model: the model that `forward` calls, made batch invariant.
+        most_tokens: maximum tokens of a batch, padding included.
     """
     found = np.zeros((len(rows), width), dtype=np.float32)
     with torch.inference_mode(), batch_invariant(model):

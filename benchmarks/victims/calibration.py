@@ -1,7 +1,8 @@
 """Temperature scaling: one number that makes a victim's confidence fit its accuracy. Source: Guo et al., ICML 2017.
 
-A defense that merely pushes probabilities towards 0 and 1 starves an attack that searches by them, and seems robust.
-Divided by the fitted temperature, the logits give the same classes with honest probabilities.
+Some defenses merely push probabilities towards 0 and 1. An attack that searches by probabilities then finds no
+direction, and the defense seems robust. Dividing the logits by the fitted temperature keeps the classes and gives
+calibrated probabilities.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature:
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature in [0.001, 1000] that minimises the negative log likelihood of held-out labels.
 
-    The likelihood has one peak in 1 / T, hence in log T, over which the search runs. Where every text is read rightly
-    it has none, and the answer tends to the lower bound. Never worse than T = 1.
+    The likelihood has one peak in 1 / T, hence in log T, over which the search runs. If every text is read correctly
+    there is no peak, and the result tends to the lower bound. Never worse than T = 1.
 
     Args:
-        logits: (N, C), of texts that the victim was not trained on.
+        logits: (N, C), of texts that were not used in training.
         labels: (N,), integers in [0, C).
     Raises:
         ValueError: for no texts, unequal lengths, logits that are not finite or labels out of range.

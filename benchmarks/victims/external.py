@@ -1,4 +1,4 @@
-"""Victims from outside: a function of the user's from texts to probabilities, seen as an attack sees any victim."""
+"""External victims: a user's function from texts to probabilities as a victim of attacks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from benchmarks.data.digests import sha256_of
 from benchmarks.victims.victim import REMEMBERED
 
 TEXTS_AT_ONCE = 256
-SUM_TOLERANCE = 1e-3  # what single or half precision leaves of a softmax's sum
+SUM_TOLERANCE = 1e-3  # rounding error of a softmax's sum in single or half precision
 REPEAT_TOLERANCE = 1e-4
-COMPANY_TOLERANCE = 1e-2  # what padding to a longer text leaves in half precision
+BATCH_TOLERANCE = 1e-2  # effect of padding to a longer text in half precision
 LONGEST_PAUSE = 60.0
 MOST_RETRIES = 20
 PATIENCE = 8
@@ -30,16 +30,16 @@ Texts = Sequence[tuple[str, ...]]
 
 
 class CallableVictim:
-    """A function as a victim: its answers are checked, remembered and counted.
+    """A function as a victim: its answers are checked, cached and counted.
 
     Args:
-        function: takes a list of texts, or of pairs of them, and returns probabilities (N, C), rows in the texts' order
-            and columns in the labels'.
-        name: what refusals call it.
+        function: takes a list of texts, or of pairs of texts, and returns probabilities (N, C), with rows in the order
+            of the texts and columns in the order of the labels.
+        name: its name in error messages.
         classes: C.
-        temperature: what the logarithms of the probabilities are divided by; 1 leaves them as they are.
-        retries: how often it is asked again after an exception, after a pause of 1, 2, 4, ... seconds. Once they were
-            all used up `PATIENCE` times in a row, it is asked once each time, until it answers.
+        temperature: divisor of the logarithms of the probabilities; 1 leaves them unchanged.
+        retries: how often it is called again after an exception, after a pause of 1, 2, 4, ... seconds. After all
+            retries failed `PATIENCE` times in a row, it is called only once each time, until it answers.
     Attributes:
         queries: texts answered so far, repeats included.
     """
@@ -64,7 +64,7 @@ class CallableVictim:
 
         Raises:
             UserCodeError: if the function raises.
-            UserError: if what it returns are no probabilities.
+            UserError: if its result is not a table of probabilities.
         """
         self.queries += len(texts)
         answers = {text: self._answers[text] for text in texts if text in self._answers}
@@ -78,7 +78,7 @@ class CallableVictim:
         return np.array([answers[text] for text in texts], dtype=np.float32).reshape(-1, self.classes)
 
     def ask(self, texts: Texts) -> np.ndarray:
-        """The function's own answer (N, C), checked; nothing is remembered.
+        """The function's own answer (N, C), checked and not cached.
 
         Raises:
             UserCodeError, UserError: as for a call.
@@ -95,7 +95,7 @@ class CallableVictim:
         return found / sums[:, None]
 
     def _returned(self, plain: list[Any]) -> Any:
-        """What the function returns, asked again after an exception where that is wanted."""
+        """Call the function; after an exception call it again, as often as `retries` allows."""
         for attempt in range(1 if self._given_up >= PATIENCE else 1 + self.retries):
             if attempt:
                 time.sleep(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
@@ -113,7 +113,7 @@ class CallableVictim:
         raise UserCodeError(f"the callable {self.name} fails on a list of {len(plain)} texts: {reason}") from failure
 
     def require_repeatable(self, texts: Texts) -> None:
-        """Refuse a function whose answer to a text depends on chance, or on the order and the number of texts.
+        """Raise an error if the answer to a text depends on chance, or on the order and number of texts.
 
         Raises:
             UserError: naming the largest difference.
@@ -121,9 +121,9 @@ class CallableVictim:
         first = self.ask(texts)
         others = {
             "for the same texts": (self.ask(texts), REPEAT_TOLERANCE),
-            "for the same texts in reverse order": (self.ask(texts[::-1])[::-1], COMPANY_TOLERANCE),
-            "for a text by itself": (np.concatenate([self.ask(texts[:1]), first[1:]]), COMPANY_TOLERANCE),
-            "for another text by itself": (np.concatenate([first[:-1], self.ask(texts[-1:])]), COMPANY_TOLERANCE),
+            "for the same texts in reverse order": (self.ask(texts[::-1])[::-1], BATCH_TOLERANCE),
+            "for a text by itself": (np.concatenate([self.ask(texts[:1]), first[1:]]), BATCH_TOLERANCE),
+            "for another text by itself": (np.concatenate([first[:-1], self.ask(texts[-1:])]), BATCH_TOLERANCE),
         }
         for what, (found, tolerance) in others.items():
             apart = float(np.abs(first - found).max())
@@ -138,7 +138,7 @@ class CallableVictim:
 
 
 def _numbers(found: Any, about: str) -> np.ndarray:
-    """What a function returned as numbers.
+    """The result of a function as an array of numbers.
 
     Raises:
         UserError: naming the layout that was received instead.
@@ -154,12 +154,12 @@ def _numbers(found: Any, about: str) -> np.ndarray:
 
 
 def _plain(found: Any) -> Any:
-    """A tensor of any device and precision as an array; what is no tensor stays."""
+    """A tensor of any device and precision as an array; other objects unchanged."""
     return found.detach().cpu().double().numpy() if isinstance(found, torch.Tensor) else found
 
 
 def _other_layout(found: Any) -> str | None:
-    """What is returned often and is no table of probabilities, with what to return instead."""
+    """A common wrong result in words, with what to return instead."""
     if hasattr(found, "logits"):
         return f"a {type(found).__name__} with logits; return torch.softmax(output.logits, dim=-1)"
     if isinstance(found, Mapping):
@@ -183,12 +183,12 @@ def _other_layout(found: Any) -> str | None:
 
 
 def load_callable(place: str) -> tuple[Callable[[list[Any]], Any], dict[str, str]]:
-    """The function that FILE.py:FUNCTION names, and what is recorded of it: path, SHA-256 and name.
+    """Load the function FILE.py:FUNCTION; return it and what is recorded: path, SHA-256 and name.
 
     The file is code and is run; its hash does not cover what it loads itself.
 
     Raises:
-        ValueError: for a place written otherwise, a file that fails, or a function that is not in it.
+        ValueError: for a wrong form, a file that fails, or a function that is not in it.
     """
     file, colon, name = place.rpartition(":")
     require(bool(colon) and file.endswith(".py") and name != "", "--callable", "written FILE.py:FUNCTION", place)

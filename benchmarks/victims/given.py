@@ -1,4 +1,4 @@
-"""A victim as a user hands it over: a folder, a hub id, a model of transformers, a pipeline, or a function."""
+"""Make a victim from what a user gives: a folder, a hub id, a transformers model, a pipeline, or a function."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Given:
     """A victim that can be attacked.
 
     Attributes:
-        name: what tables call it.
-        victim: texts in, probabilities out.
+        name: its name in tables.
+        victim: answers texts with probabilities.
         classes: its classes.
-        identity: what decides its answers; None for a function, of which that is not known.
+        identity: the values that decide its answers; None for a function, since they are not known.
         notes: sentences for captions, on what was turned off for it.
     """
 
@@ -54,7 +54,7 @@ class Given:
         return getattr(self.victim, "max_length", None)
 
     def at(self, temperature: float) -> Given:
-        """The same with its logits divided by another temperature."""
+        """The same victim with another divisor of its logits."""
         found = self.victim
         if isinstance(found, CallableVictim):
             return replace(self, victim=CallableVictim(found.function, found.name, found.classes, temperature))
@@ -71,19 +71,19 @@ def open_victim(
     temperature: float = 1.0,
     offline: bool = False,
 ) -> Given:
-    """The victim behind what a user gave.
+    """Make a victim from what a user gave.
 
     Args:
-        given: a folder or hub id; a model of transformers, where it lies; anything that has a `model` and a
-            `tokenizer`; a function from a list of texts, or of pairs of them, to probabilities (N, C).
-        texts: some that it will be asked; a function's classes are counted on the first, a model is asked about a few.
-        tokenizer: a model's; where it is None, the model's own `tokenizer`, or the one that lies beside its weights.
-        max_length: longest input in tokens; what the model can read where it is None.
-        device: where a model that is loaded here goes.
-        temperature: what logits are divided by.
+        given: a folder or hub id; a transformers model; any object with a `model` and a `tokenizer`; a function from a
+            list of texts, or of pairs of texts, to probabilities (N, C).
+        texts: some of the texts to attack; the first serves to count a function's classes, a few to check a model.
+        tokenizer: the model's tokenizer; None for the model's own `tokenizer`, or the one saved with its weights.
+        max_length: longest input in tokens; None for what the model can read.
+        device: device for a model that is loaded here.
+        temperature: divisor of the logits.
     Raises:
-        UserError: for anything else, an unknown architecture, a model that cannot read the texts, and a function whose
-            answers are no probabilities.
+        UserError: for any other object, an unknown architecture, a model that cannot read the texts, and a function
+            that does not return probabilities.
     """
     require(max_length is None or max_length >= 1, "max_length", "1 or more", max_length)
     require(temperature > 0, "temperature", "positive", temperature)
@@ -106,7 +106,7 @@ def open_victim(
 
 @contextmanager
 def mode_kept(given: Any) -> Iterator[None]:
-    """Gives a model back in the mode, training or not, in which it came; anything else is left alone."""
+    """Restore the model's mode, training or not, afterwards; other objects are left alone."""
     model = _model_of(given)
     was_training = model is not None and model.training
     try:
@@ -117,7 +117,7 @@ def mode_kept(given: Any) -> Iterator[None]:
 
 
 def _model_of(given: Any) -> nn.Module | None:
-    """The model that was given, or that stands in what was given."""
+    """The given model, or the model inside the given object."""
     found = given if isinstance(given, nn.Module) else getattr(given, "model", None)
     return found if isinstance(found, nn.Module) else None
 
@@ -168,7 +168,7 @@ def _victim(
 
 
 def _tokenizer_at(place: str, offline: bool) -> PreTrainedTokenizerBase:
-    """The tokenizer in the folder, or at the hub's id, that a model came from."""
+    """The tokenizer in the folder, or of the hub id, that a model was loaded from."""
     try:
         require(place != "", "the tokenizer", "given with tokenizer=...", "none, and the model came from no folder")
         return AutoTokenizer.from_pretrained(place, use_fast=True, local_files_only=offline, trust_remote_code=False)
@@ -189,7 +189,7 @@ def _count_classes(function: Callable[[list[Any]], Any], name: str, texts: Seque
 
 
 def settings_hash(config: Any, tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 of a model's configuration and of what its tokenizer does."""
+    """SHA-256 of a model's configuration and of its tokenizer's behaviour."""
     settings = {name: str(value) for name, value in config.to_dict().items() if name not in VOLATILE}
     backend = getattr(tokenizer, "backend_tokenizer", None)
     steps = tokenizer.get_vocab() if backend is None else json.loads(backend.to_str())

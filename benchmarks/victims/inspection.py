@@ -1,4 +1,4 @@
-"""A look at a model before any work: which inputs it can read, and whether it answers."""
+"""Check a model before any work: which inputs it can read, and whether it answers."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ PROBED = 4
 
 
 def positions_of(config: Any) -> int:
-    """The most tokens that a model can read: RoBERTa's numbers of positions begin behind its padding token's id."""
+    """The maximum number of tokens of an input: RoBERTa's position numbers start after its padding token's id."""
     count = config.max_position_embeddings
     return count - config.pad_token_id - 1 if config.model_type == "roberta" else count
 
 
 def longest_input(config: Any, tokenizer: PreTrainedTokenizerBase, most: int = LONGEST_INPUT) -> int:
-    """Tokens that a victim is asked about: what its tokenizer and its positions allow, `most` at most."""
+    """The length at which texts are truncated: as tokenizer and positions allow, but at most `most` tokens."""
     return int(min(tokenizer.model_max_length, positions_of(config), most))
 
 
 def check_inputs(
     name: str, config: Any, tokenizer: PreTrainedTokenizerBase, length: int, columns: int, option: str = "--max-length"
 ) -> None:
-    """Refuses a length or a tokenizer with which a model cannot read texts.
+    """Check that a model can read texts with this length and tokenizer.
 
     Args:
         name: the model's name.
         length: of the longest input, in tokens.
-        columns: of a text.
-        option: what sets the length, for the message.
+        columns: number of columns of a text.
+        option: the option that sets the length, for the message.
     Raises:
-        UserError: for a length that leaves no room beside the special tokens or is beyond the model's positions, and
+        UserError: for a length that leaves no room besides the special tokens or exceeds the model's positions, and
             for a tokenizer with ids that the model has no embedding for.
     """
     least = tokenizer.num_special_tokens_to_add(pair=columns == 2) + columns
@@ -53,6 +53,6 @@ def check_inputs(
 
 
 def probes(texts: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """A few of N texts, the shortest and the longest among them."""
+    """A few of N texts, including the shortest and the longest."""
     by_length = sorted(dict.fromkeys(texts), key=lambda text: sum(map(len, text)))
     return list(dict.fromkeys([*by_length[:1], *by_length[-1:], *texts[:PROBED]]))[:PROBED]

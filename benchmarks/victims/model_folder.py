@@ -1,4 +1,4 @@
-"""A folder with a model: what must be in it, what its files may say and weigh, and what identifies it."""
+"""A folder with a model: required files, allowed content and sizes, and its identity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKENIZER = (
     "merges.txt",
 )
 
-# What a file says of who wrote it and of its last use; no answer depends on it.
+# Entries about the file's author and last use; no answer depends on them.
 VOLATILE = (
     "transformers_version",
     "_name_or_path",
@@ -45,19 +45,19 @@ LARGEST_TOKENIZER = 1 << 28
 MOST_TENSORS = 10_000
 MOST_LAYERS = 256
 MOST_POSITIONS = 1 << 17
-LARGEST_SIZE = 1 << 24  # of anything else that config.json gives a number of
+LARGEST_SIZE = 1 << 24  # upper bound of other numbers in config.json
 
-# Tensors that hold numbers of places and no weights; checkpoints of transformers before 4.31 have them.
+# Tensors that hold position numbers, not weights; checkpoints of transformers before 4.31 have them.
 COUNTERS = ("position_ids", "token_type_ids")
 FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 def read_model_folder(folder: Path) -> dict[str, Any]:
-    """The configuration in a model's folder, after a look at all that can be seen without loading the model.
+    """Read the configuration in a model's folder, and check all that can be checked without loading the model.
 
     Raises:
-        UserError: in one sentence with what to do: for a folder that lacks a file, holds an adapter, weights
-            of another format or quantised ones, is of an unknown architecture, or has damaged or too large files.
+        UserError: in one sentence that says what to do: for a folder that lacks a file, holds an adapter, weights
+            in another format or quantised ones, an unknown architecture, or damaged or too large files.
     """
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
@@ -76,10 +76,10 @@ def read_model_folder(folder: Path) -> dict[str, Any]:
 
 
 def check_configuration(values: Mapping[str, Any], where: str) -> None:
-    """Refuse a configuration that the suite cannot use, before any of it is believed.
+    """Reject a configuration that the suite cannot use.
 
     Args:
-        values: the content of a `config.json`. where: what to call it.
+        values: the content of a `config.json`. where: its name in messages.
     Raises:
         UserError: for an unknown architecture, quantised weights, and values of a wrong type or absurd size.
     """
@@ -113,7 +113,7 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
 
 
 def _check_value(where: str, name: str, value: Any, default: Any) -> None:
-    """Refuse a value of another type than the default's, and numbers out of bounds."""
+    """Reject a value of another type than the default's, and numbers out of bounds."""
     if isinstance(default, bool):
         require(isinstance(value, bool), where, "true or false", _shown(value))
     elif isinstance(default, int):
@@ -128,12 +128,12 @@ def _check_value(where: str, name: str, value: Any, default: Any) -> None:
 
 
 def _shown(value: Any) -> Any:
-    """A value of unknown size, short enough for a message."""
+    """A value of unknown size, shortened for a message."""
     return value if isinstance(value, bool | float) or value is None else str(value)[:80]
 
 
 def _advice(folder: Path) -> str:
-    """What to do with a folder that has other files than those of a whole model."""
+    """What to do with a folder that does not hold a complete model."""
     place = repr(str(folder))
     if (folder / "adapter_config.json").exists():
         return (
@@ -155,10 +155,10 @@ def _advice(folder: Path) -> str:
 
 
 def count_weights(folder: Path) -> int:
-    """How many numbers the weights' file holds, read from its header alone.
+    """The number of values in the weights' file, read from its header only.
 
     Raises:
-        UserError: for a file that is none of safetensors, has too many tensors, or weights that are no floating point.
+        UserError: for a file that is not in safetensors format, has too many tensors, or weights that are not floats.
     """
     path = folder / WEIGHTS
     try:
@@ -180,9 +180,10 @@ def count_weights(folder: Path) -> int:
 
 
 def folder_identity(folder: Path) -> dict[str, Any]:
-    """Hashes of every file that decides what a model answers: weights, configuration and tokenizer.
+    """Hashes of every file that decides a model's answers: weights, configuration and tokenizer.
 
-    JSON files are hashed by their content, without what is `VOLATILE`, so that saving a model again changes nothing.
+    JSON files are hashed by their content, without the entries in `VOLATILE`, so that saving a model again changes
+    nothing.
     """
     names = [name for name in (CONFIG, *TOKENIZER) if (folder / name).is_file()]
     return {
@@ -199,5 +200,5 @@ def _content_hash(path: Path) -> str:
         lasting = {name: value for name, value in values.items() if name not in VOLATILE}
         written = json.dumps(lasting, sort_keys=True, separators=(",", ":"))
     except (ValueError, AttributeError, RecursionError):
-        return sha256_of(path)  # its reader refuses it
+        return sha256_of(path)  # its reader will report the error
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Forward passes over inputs of any lengths without padding: all tokens in one matrix, attention length by length."""
+"""Forward passes over inputs of any length without padding: all tokens in one matrix, attention per length."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from benchmarks.victims.pieces import Row
 def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     """Logits (N, C) of a classifier in eval mode for N inputs.
 
-    Linear layers see the tokens of all inputs at once, so that a few short inputs cost no more than their tokens. The
-    last layer is computed for each input's first token alone: the classifier reads no other.
+    Linear layers process the tokens of all inputs at once, so that a few short inputs cost no more than their tokens.
+    The last layer is computed for each input's first token only: the classifier reads no other.
     """
     pack = _Pack(rows, next(model.parameters()).device)
     if not is_plain_encoder(model):
@@ -30,13 +30,13 @@ def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
 
 
 def whole_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
-    """Logits (N, C) by the model's own forward pass, inputs of equal length together."""
+    """Logits (N, C) by the model's own forward pass, with inputs of equal length in one batch."""
     pack = _Pack(rows, next(model.parameters()).device)
     return pack.in_order(torch.cat([model(**inputs).logits for inputs in pack.inputs()]))
 
 
 def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
-    """Means (N, H) of each of N inputs' last hidden states; `model` is a classifier whose head is not used."""
+    """Means (N, H) of the last hidden states of N inputs; `model` is a classifier, its head is not used."""
     pack = _Pack(rows, next(model.parameters()).device)
     if not is_plain_encoder(model):
         states = [model.base_model(**inputs).last_hidden_state for inputs in pack.inputs()]  # type: ignore[operator]
@@ -49,9 +49,9 @@ def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
 
 
 def is_plain_encoder(model: nn.Module) -> bool:
-    """Whether every token attends to every other alike, which is all that is computed here.
+    """Whether every token attends to every other in the same way; only this is implemented here.
 
-    What knows how far tokens are apart (relative positions) or looks back alone (a decoder) only the model computes.
+    A model with relative positions, or one that only looks back (a decoder), must compute its own forward pass.
     """
     config = model.config
     plain = getattr(config, "position_embedding_type", "absolute") == "absolute"
@@ -59,11 +59,11 @@ def is_plain_encoder(model: nn.Module) -> bool:
 
 
 class _Pack:
-    """N inputs, of T tokens in all: those of equal length lie together, shorter ones first.
+    """N inputs of T tokens in all, sorted by length.
 
     Args:
-        rows: N inputs, one at least.
-        device: where the model lies.
+        rows: N inputs, at least one.
+        device: the model's device.
     """
 
     def __init__(self, rows: Sequence[Row], device: torch.device) -> None:
@@ -87,7 +87,7 @@ class _Pack:
         """(T, H), what the first layer reads."""
         encoder = model.base_model
         embedded = torch.cat([encoder.embeddings(**inputs).flatten(0, 1) for inputs in self.inputs()])  # type: ignore[union-attr,operator]
-        # Of ELECTRA, whose small models have embeddings narrower than their layers
+        # In ELECTRA, small models have embeddings narrower than their layers
         return encoder.embeddings_project(embedded) if hasattr(encoder, "embeddings_project") else embedded  # type: ignore[operator]
 
     def through(self, layer: Layer, hidden: Tensor, width: int, *, first_only: bool = False) -> Tensor:
@@ -103,13 +103,13 @@ class _Pack:
         return _after_attention(layer, torch.cat(attended), asking)
 
     def split(self, states: Tensor, tokens: int | None = None) -> list[Tensor]:
-        """(T, D) as a (B, L, D) for each length L; where inputs have as many `tokens` each, as a (B, tokens, D)."""
+        """Split (T, D) into one (B, L, D) per length L; or into (B, tokens, D) if each input has `tokens` rows."""
         shapes = [(len(rows), tokens or length) for length, rows in self._groups.items()]
         parts = states.split([texts * length for texts, length in shapes])
         return [part.unflatten(0, shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def in_order(self, answers: Tensor) -> Tensor:
-        """(N, D) in the order the inputs came in."""
+        """(N, D) in the original order of the inputs."""
         found = torch.empty_like(answers)
         found[self._order] = answers
         return found
@@ -122,7 +122,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, width: int) -> Tensor:
 
 
 def _after_attention(layer: Layer, attended: Tensor, hidden: Tensor) -> Tensor:
-    """The rest of a layer: (T, H) from what its heads read (T, A) and its input (T, H)."""
+    """The rest of a layer: (T, H) from the heads' output (T, A) and the layer's input (T, H)."""
     module = layer.module
     if hasattr(module, "sa_layer_norm"):  # DistilBERT's
         hidden = module.sa_layer_norm(layer.linear("attention_output")(attended) + hidden)

@@ -43,12 +43,12 @@ def test_a_quick_one_is_not(limit, number, timer) -> None:
 
 @LIMITS
 def test_counted_anew_each_part_has_the_whole_time(limit, number, timer) -> None:
-    with limit(1) as count_anew:
+    with limit(1) as restart:
         for _ in range(12):
-            count_anew()
+            restart()
             compute(0.1)
-    with pytest.raises(TimeoutError), limit(0.05) as count_anew:
-        count_anew()
+    with pytest.raises(TimeoutError), limit(0.05) as restart:
+        restart()
         compute(5)
 
 
@@ -66,8 +66,8 @@ def test_there_is_no_bound_outside_the_main_thread(limit, number, timer) -> None
     done = []
 
     def work() -> None:
-        with limit(0.01) as count_anew:
-            count_anew()
+        with limit(0.01) as restart:
+            restart()
             compute(0.05)
             done.append(1)
 
