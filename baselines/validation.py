@@ -14,6 +14,7 @@ STEERING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 LONGEST_NAME = 100
+LONGEST_SHOWN = 300
 
 
 class UserError(ValueError):
@@ -60,7 +61,13 @@ def require(condition: bool, name: str, allowed: str, received: object) -> None:
         UserError: if `condition` is false.
     """
     if not condition:
-        raise UserError(f"{name} must be {allowed}, got {received!r}")
+        raise UserError(f"{name} must be {allowed}, got {shown(received)}")
+
+
+def shown(received: object) -> str:
+    """What was received, cut where it is long."""
+    written = repr(received)
+    return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}..."
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:

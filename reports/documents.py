@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baselines.validation import UserError
+from benchmarks.data.files import text_of
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
 from benchmarks.results.store import Store
 from reports.derivation import derive, parse
@@ -56,7 +57,7 @@ def write_into(document: Path, folder: Path) -> list[str]:
         ValueError: for a document without a block, a table the folder does not have, or one that its records do not
             give.
     """
-    text = document.read_text("utf-8") if document.is_file() else ""
+    text = text_of(document) if document.is_file() else ""
     names = [block.name for block in blocks(text)]
     if not names:
         raise UserError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from baselines.validation import UserError, require
 from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
+from benchmarks.data.files import text_of
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
 from benchmarks.experiments.catalogue import find_experiments
@@ -207,4 +208,4 @@ def write_into(document: Path, table: Table) -> None:
     """
     if not document.is_file():
         raise UserError(f"the document {document} does not exist")
-    write_atomically(document, with_table(document.read_text("utf-8"), table))
+    write_atomically(document, with_table(text_of(document), table))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class CounterFitted:
             self._words: list[str] = json.loads((folder / WORDS).read_text("utf-8"))
             self._vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
             self._nearest = np.load(folder / NEAREST, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
+        except (OSError, EOFError, ValueError, OverflowError, RecursionError, SyntaxError, TokenError) as error:
             raise UserError(f"the counter-fitted vectors in {str(folder)!r} cannot be read: {error}") from error
         if not isinstance(self._words, list) or not all(isinstance(word, str) for word in self._words):
             raise UserError(f"{WORDS} of the counter-fitted vectors in {str(folder)!r} must be a list of words")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.validation import MachineError
+from benchmarks.data.files import text_of
 
 _RECIPE = Path("attack_recipes", "textfooler_jin_2019.py")
 _NLTK_LIST = Path("corpora", "stopwords", "english")
@@ -56,4 +57,4 @@ def nltk_stop_words(folder: Path) -> StopWords | None:
     path = folder / _NLTK_LIST
     if not path.is_file():
         return None
-    return StopWords(frozenset(path.read_text("utf-8").split()), "NLTK's list")
+    return StopWords(frozenset(text_of(path).split()), "NLTK's list")

@@ -156,8 +156,12 @@ def read_file(path: Path) -> bytes:
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _text(path: Path) -> str:
-    """The file's text, without a byte order mark."""
+def text_of(path: Path) -> str:
+    """The text of a file that the user names, without a mark of byte order at its start.
+
+    Raises:
+        UserError: if it cannot be read, is not UTF-8, or holds a NUL byte.
+    """
     raw = read_file(path)
     try:
         text = raw.decode("utf-8")
@@ -170,13 +174,13 @@ def _text(path: Path) -> str:
 
 def _tsv(path: Path) -> Iterator[list[str]]:
     """Split a TSV file at line feeds only: texts may contain other characters at which Python would split."""
-    for line in _text(path).split("\n"):
+    for line in text_of(path).split("\n"):
         yield line.removesuffix("\r").split("\t")
 
 
 def _csv(path: Path) -> Iterator[list[str]]:
     previous = csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
     try:
         yield from reader
     except csv.Error as error:
@@ -188,7 +192,7 @@ def _csv(path: Path) -> Iterator[list[str]]:
 
 
 def _jsonl(path: Path, wanted: Sequence[str | int]) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}, row {number}"

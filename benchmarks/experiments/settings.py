@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from baselines.defense import Defense
 from baselines.settings import named
-from baselines.validation import UserError, unknown
+from baselines.validation import UserError, shown, unknown
 
 Settings = TypeVar("Settings")
 
@@ -25,9 +25,9 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name:
-            raise UserError(f"a setting is written FIELD=VALUE, got {assignment!r}")
+            raise UserError(f"a setting is written FIELD=VALUE, got {shown(assignment)}")
         if name in values:
-            raise UserError(f"the setting {name!r} is given twice: {values[name]!r} and {value!r}")
+            raise UserError(f"the setting {shown(name)} is given twice: {shown(values[name])} and {shown(value)}")
         values[name] = value
     return values
 
@@ -56,7 +56,7 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         current = getattr(settings, head)
         if dot:
             if not dataclasses.is_dataclass(current):
-                raise UserError(f"{owner.__name__}.{head} is {current!r} and has no field {rest!r} of its own")
+                raise UserError(f"{owner.__name__}.{head} is {current!r} and has no field {shown(rest)} of its own")
             inside = nested.setdefault(head, {})
             if rest in inside:
                 raise UserError(f"the setting {rest!r} of {owner.__name__} is given twice, got {name!r} too")
@@ -102,25 +102,25 @@ def convert(value: Any, hint: Any, name: str) -> Any:
         for choice in get_args(hint):
             if value == choice or value == str(choice):
                 return choice
-        raise UserError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {value!r}")
+        raise UserError(f"{name} must be one of {', '.join(map(repr, get_args(hint)))}, got {shown(value)}")
     if hint is bool:
         known = {"true": True, "false": False}
         if isinstance(value, bool):
             return value
         if str(value).lower() in known:
             return known[str(value).lower()]
-        raise UserError(f"{name} must be true or false, got {value!r}")
+        raise UserError(f"{name} must be true or false, got {shown(value)}")
     if hint in (int, float) and not isinstance(value, bool):
         try:
             return hint(value) if isinstance(value, str) or hint is float else _whole(value)
         except (TypeError, ValueError, OverflowError):
             pass
-        raise UserError(f"{name} must be {'a whole number' if hint is int else 'a number'}, got {value!r}")
+        raise UserError(f"{name} must be {'a whole number' if hint is int else 'a number'}, got {shown(value)}")
     if hint is str and isinstance(value, str):
         return value
     if isinstance(hint, type) and isinstance(value, hint):
         return value
-    raise UserError(f"{name} must be {getattr(hint, '__name__', hint)}, got {value!r}")
+    raise UserError(f"{name} must be {getattr(hint, '__name__', hint)}, got {shown(value)}")
 
 
 def _whole(value: Any) -> int:
