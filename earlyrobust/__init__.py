@@ -98,6 +98,7 @@ def attack(
     assets: str | Path | None = None,
     device: str = "auto",
     threads: int = 1,
+    wait: bool = True,
     offline: bool = False,
     out: str | Path | None = None,
     quiet: bool = False,
@@ -128,6 +129,7 @@ def attack(
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda or auto, where a folder or hub id is loaded to.
         threads: CPU threads.
+        wait: wait where another process is at the same attack; false raises instead.
         offline: fetch nothing.
         out: folder for the outcomes, where the same call continues; None keeps them in memory alone.
         quiet: print nothing.
@@ -166,9 +168,8 @@ def attack(
             held_out = texts_of(*calibrate) if isinstance(calibrate, tuple) else texts_of(calibrate, labels, columns)
             given = given.at(fitted_temperature(given, asked, held_out))
         where = path_or_none(out)
-        prepared = prepare_attack(
-            given, asked, chosen, drawn, engine=runner, seed=seed, threads=threads, max_words=max_words, out=where
-        )
+        how: dict[str, Any] = {"engine": runner, "seed": seed, "threads": threads, "max_words": max_words, "wait": wait}
+        prepared = prepare_attack(given, asked, chosen, drawn, out=where, **how)
         return Outcomes(run_attack(prepared, reporter(quiet)))
 
 

@@ -51,6 +51,7 @@ class Options:
             each core, trainings one at a time unless --untimed.
         untimed: train side by side on a CPU, and attack beside trainings; the records say that the times do not count.
         ray_address: address of a running Ray cluster, or auto; left out, Ray is started on this machine.
+        wait: take what is free and wait for what another command is at; --no-wait refuses instead.
         encoder: backbone of the offline profile's sentence encoder, as for --backbone; minilm when left out.
         json: file for the printed table as JSON.
     """
@@ -86,6 +87,7 @@ class Options:
     workers: int | None = None
     untimed: bool = False
     ray_address: str | None = None
+    wait: bool = True
     encoder: str | None = None
     json: Path | None = None
 
@@ -120,6 +122,7 @@ class AttackOptions:
         device: cpu, cuda, or auto.
         threads: CPU threads; with more than one, candidates that tie within rounding may be told apart by where an
             attack was stopped and continued.
+        wait: wait where another command is at the same attack; --no-wait refuses instead.
         offline: fetch nothing; what is missing is named.
         json: file for the printed table as JSON.
     """
@@ -143,6 +146,7 @@ class AttackOptions:
     assets: Path | None = None
     device: str = "auto"
     threads: int = 1
+    wait: bool = True
     offline: bool = False
     json: Path | None = None
 

@@ -248,12 +248,14 @@ def prepare_attack(
     threads: int,
     max_words: int,
     out: Path | None,
+    wait: bool = True,
 ) -> TextAttack:
     """Check everything that an attack needs.
 
     Args:
         max_words: most words of a text.
         out: folder for the outcomes, or None to keep them in memory alone.
+        wait: whether to wait where another process is at the same attack, instead of being refused.
     Raises:
         UserError: for a label that is no class, a recipe that lacks a resource, or a function that is to be stored.
     """
@@ -281,7 +283,7 @@ def prepare_attack(
     }
     if threads != 1:
         identity["threads"] = threads
-    store = None if out is None else Store(out)
+    store = None if out is None else Store(out, waits=wait)
     notes = (*([] if note is None else [note]), *given.notes)
     return TextAttack(given, texts, tuple(examples), recipe, resources, engine, seed, threads, store, identity, notes)
 

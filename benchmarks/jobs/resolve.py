@@ -218,7 +218,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
                 f"'earlyrobust attack --recipe {recipe.key}' attacks a finished model with it"
             )
     full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
-    store = Store(options.out)
+    store = Store(options.out, waits=options.wait)
     backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
     if options.executor == "local":
         check_threads(options.threads)  # a node of a cluster may have more cores than this machine

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ import psutil
 from baselines.validation import MachineError, UserError
 from benchmarks.data.plain_files import open_plain
 
+log = logging.getLogger(__name__)
+
 MOST_BYTES = 4096
+LOOK_AGAIN_SECONDS = 1.0
 # File systems of one kernel: where nobody holds the system's lock on a file, its owner is gone, whatever its host
 LOCAL = ("apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "overlay", "tmpfs", "xfs", "zfs")
 
@@ -26,8 +30,12 @@ class UnderWay(UserError):
     """Another process holds the lock, or may hold it; that may pass."""
 
 
+class Held(UnderWay):
+    """Another process holds the lock; it is free once that ends."""
+
+
 @contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
+def locked(path: Path, what: str, *, waits: bool = False) -> Iterator[None]:
     """Hold the lock file `path` while the block runs, and remove it after.
 
     The system's own file lock says whether the owner lives: it falls with its process, however that ends. The file
@@ -35,6 +43,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
     Args:
         what: what is locked, for the refusal.
+        waits: whether to wait until another process gives it back, instead of being refused.
     Raises:
         UnderWay: naming owner and age, where another process holds the lock, or where one of another machine left it
             on a file system that machines share: nobody here can tell whether that one lives.
@@ -42,7 +51,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquired(path, what)
+        descriptor = _awaited(path, what) if waits else _acquired(path, what)
     except OSError as error:
         raise MachineError(f"the lock {path} cannot be taken: {error.strerror or error}") from error
     try:
@@ -50,6 +59,32 @@ def locked(path: Path, what: str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`, as far as the system can tell."""
+    try:
+        descriptor = open_plain(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _awaited(path: Path, what: str) -> int:
+    """The lock's open file, once another process has given it back; says once that it waits."""
+    with suppress(Held):
+        return _acquired(path, what)
+    log.warning("%s is under way in another process; waiting for its end", what)
+    while True:
+        time.sleep(LOOK_AGAIN_SECONDS)
+        with suppress(Held):
+            return _acquired(path, what)
 
 
 def _acquired(path: Path, what: str) -> int:
@@ -67,7 +102,7 @@ def _acquired(path: Path, what: str) -> int:
         except BlockingIOError as error:
             owner = _owner(descriptor)
             os.close(descriptor)
-            raise UnderWay(
+            raise Held(
                 f"{what} is under way already: {_described(owner)}; wait for its end, or give another folder"
             ) from error
         except BaseException:

@@ -29,7 +29,7 @@ from benchmarks.data.plain_files import (
     sync,
     write_atomically,
 )
-from benchmarks.results.locks import UnderWay, locked
+from benchmarks.results.locks import UnderWay, is_held, locked
 from benchmarks.results.metrics import broken_among, tally
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord, typed
 
@@ -108,12 +108,13 @@ class Store:
     Args:
         root: the folder; it may be a link itself.
         writable: False reads alone; nothing is made or tried out in the folder.
+        waits: whether a record that another process is at is waited for, instead of being refused.
     Raises:
         ValueError: if the folder is a file, or cannot be written, or a folder in it is a link or a file.
     """
 
-    def __init__(self, root: Path, *, writable: bool = True):
-        self.root = Path(root)
+    def __init__(self, root: Path, *, writable: bool = True, waits: bool = False):
+        self.root, self.waits = Path(root), waits
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"the output folder {self.root} is a file; give another with --out")
         for name in FOLDERS:
@@ -133,7 +134,17 @@ class Store:
 
     def locked(self, kind: Kind, key: str) -> AbstractContextManager[None]:
         """Keep other processes off one record while the block runs; see `benchmarks.results.locks.locked`."""
-        return locked(self.root / "locks" / f"{kind}-{key}", f"{self.root / kind / key}")
+        return locked(self._lock(kind, key), f"{self.root / kind / key}", waits=self.waits)
+
+    def _locked_at_once(self, kind: Kind, key: str) -> AbstractContextManager[None]:
+        return locked(self._lock(kind, key), f"{self.root / kind / key}")
+
+    def is_held(self, kind: Kind, key: str) -> bool:
+        """Whether another process is at a record."""
+        return is_held(self._lock(kind, key))
+
+    def _lock(self, kind: Kind, key: str) -> Path:
+        return self.root / "locks" / f"{kind}-{key}"
 
     def model_folder(self, key: str) -> Path:
         """Where the weights of a training lie."""
@@ -157,7 +168,7 @@ class Store:
 
     def of_training_texts(self) -> Store:
         """The store inside this one that holds attacks on training texts, whose outcomes are no results."""
-        return Store(self.root / "adversarial_texts", writable=False)
+        return Store(self.root / "adversarial_texts", writable=False, waits=self.waits)
 
     def put_training(self, record: TrainingRecord) -> None:
         """Write a training's record, once."""
@@ -274,7 +285,7 @@ class Store:
             for key in self.keys(kind):
                 if self._damage(kind, key) is None:
                     continue
-                with suppress(UnderWay), self.locked(kind, key):
+                with suppress(UnderWay), self._locked_at_once(kind, key):
                     damage = self._damage(kind, key)  # another process may have been faster
                     if isinstance(damage, Incomplete):
                         said.append(self._set_record_aside(kind, key, damage.fact))
@@ -286,9 +297,9 @@ class Store:
         """Take the texts that broke out of every attack, so that they are attacked again; a sentence an attack."""
         said = []
         for key in self.keys("attacks"):
-            if not broken_among(self.outcomes(key)):
+            if self.is_held("attacks", key) or not broken_among(self.outcomes(key)):
                 continue
-            with suppress(UnderWay), self.locked("attacks", key):
+            with suppress(UnderWay), self._locked_at_once("attacks", key):
                 found = self.outcomes(key)
                 broken = broken_among(found)
                 kept = "".join(_line(outcome) for outcome in found if outcome.status != "error")
@@ -501,6 +512,11 @@ def _briefly(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
+def _line(outcome: Outcome) -> str:
+    """An outcome as it is stored, with its checksum."""
+    return canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
+
+
 def _sound_bytes(file: BinaryIO) -> int:
     """Bytes up to the end of the last whole line."""
     end = file.seek(0, os.SEEK_END)
@@ -512,10 +528,6 @@ def _sound_bytes(file: BinaryIO) -> int:
             return start + place + 1
         end = start
     return 0
-
-
-def _line(outcome: Outcome) -> str:
-    return canonical({"outcome": outcome.as_json(), "sha256": _checksum(outcome.as_json())}) + "\n"
 
 
 def _checksum(values: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from demo_cell import cell_of
@@ -48,8 +50,8 @@ def test_a_pruned_model_is_attacked_from_the_store(options) -> None:
     assert len(setup.store.outcomes(attack_model(setup, record, TEXTBUGGER).key)) == 3
 
 
-def test_a_second_process_at_the_same_attack_is_refused(options) -> None:
-    setup = resolve(options)
+def test_a_second_process_at_the_same_attack_is_refused_where_it_may_not_wait(options) -> None:
+    setup = resolve(replace(options, wait=False))
     record = train(setup, cell_of(setup))
     attacked = attack_key(setup, "demo", record.key, TEXTBUGGER)
     with setup.store.locked("attacks", attacked), pytest.raises(ValueError, match="under way already: by process"):

@@ -68,8 +68,8 @@ def test_a_run_that_diverges_is_a_record(options, monkeypatch: pytest.MonkeyPatc
     assert setup.store.training(record.key) == record
 
 
-def test_a_second_process_at_the_same_training_is_refused(options) -> None:
-    setup = resolve(options)
+def test_a_second_process_at_the_same_training_is_refused_where_it_may_not_wait(options) -> None:
+    setup = resolve(replace(options, wait=False))
     cell = cell_of(setup)
     with (
         setup.store.locked("trainings", training_key(setup, cell)),

@@ -9,13 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.results.locks import is_local, locked
+from benchmarks.results.locks import UnderWay, is_held, is_local, locked
 
 ROOT = Path(__file__).resolve().parents[3]
 HOLD = "import sys, time; from pathlib import Path; from benchmarks.results.locks import locked\n"
@@ -120,4 +121,26 @@ def test_a_clock_that_jumps_back_makes_no_negative_age(tmp_path, shared_disk) ->
 def test_a_folder_that_cannot_be_made_is_named(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match="file/a cannot be taken"), locked(tmp_path / "file" / "a", "x"):
+        pytest.fail("taken")
+
+
+def test_it_is_waited_for_until_its_owner_ends(tmp_path, caplog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.results.locks.LOOK_AGAIN_SECONDS", 0.05)
+    path = tmp_path / "a"
+    owner = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    owner.stdout.readline()
+    assert is_held(path)
+    threading.Timer(0.5, owner.kill).start()
+    with locked(path, "the training x", waits=True):
+        assert owner.wait(10) == -signal.SIGKILL
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert caplog.text.count("the training x is under way in another process; waiting for its end") == 1
+    assert not is_held(path)
+
+
+def test_what_nobody_may_ever_give_back_is_not_waited_for(tmp_path, shared_disk) -> None:
+    path = tmp_path / "a"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": time.time()}))
+    assert not is_held(path) and not is_held(tmp_path / "none")
+    with pytest.raises(UnderWay, match="begun elsewhere"), locked(path, "x", waits=True):
         pytest.fail("taken")
