@@ -64,14 +64,17 @@ def train(
     """
     from dataclasses import replace
 
-    from benchmarks.experiments.experiment import cells
+    from benchmarks.experiments.experiment import Experiment, cells
     from benchmarks.jobs.resolve import resolve
     from earlyrobust.returned import Training
     from earlyrobust.running import options_of, reporter, train_one
 
     named = {"preset": preset, "data": data, "backbone": backbone, "device": device, "out": out, "tasks": task}
     sizes = {"train_texts": train_texts, "test_texts": test_texts}
-    setup = replace(resolve(options_of({**(options or {}), **named, **sizes})), recipes=())
+    chosen = options_of({**(options or {}), **named, **sizes})
+    # Nothing that only an attack needs is asked for; with assets, substitutes are those of the full profile.
+    alone = None if chosen.assets else Experiment("train", "", "", "methods", attacked=False)
+    setup = replace(resolve(chosen, experiment=alone), recipes=())
     (cell,) = cells(setup.preset, list(setup.tasks), [defense], runs=1, settings=settings)
     return Training(setup.store.root, train_one(setup, replace(cell, seed=seed), reporter(quiet)))
 
@@ -239,10 +242,12 @@ def reproduce(
         ValueError: for an unknown experiment or option, or data that cannot be read.
         RuntimeError: if the machine fails.
     """
+    from baselines.validation import require
     from benchmarks.experiments.catalogue import find_experiments
     from earlyrobust.running import options_of, reporter, reproduce_one
 
-    (found,) = find_experiments(experiment)
+    found, *more = find_experiments(experiment)
+    require(not more, "experiment", "one experiment, so that there is one table to return", experiment)
     return reproduce_one(found, options_of({**options, "preset": preset, "out": out}), reporter(quiet))
 
 

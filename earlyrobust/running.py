@@ -57,6 +57,8 @@ def train_one(setup: Setup, cell: Cell, shown: Reporter) -> TrainingRecord:
     from benchmarks.jobs.train import training_key
     from benchmarks.jobs.work import trainings_of
 
+    for line in setup.store.quarantine():
+        shown.say(line)
     for item in trainings_of(setup, Plan.without_estimate(setup, [cell])):
         if setup.store.training(item.key) is None:
             with shown.work(f"{item.label}, updates", None) as bar:

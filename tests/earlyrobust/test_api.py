@@ -43,6 +43,16 @@ def test_a_training_has_its_model_and_numbers_and_is_not_repeated(trained, tiny_
         er.train("freelb", "demo", stepz=2, **how)
 
 
+def test_a_training_asks_for_nothing_that_only_an_attack_needs(tiny_backbone, tmp_path) -> None:
+    how = {"backbone": str(tiny_backbone), "out": tmp_path, "options": {"threads": 1}, **SIZES, "preset": "paper"}
+    assert er.train("fine_tune", "demo", epochs=1, **how).status == "finished"
+
+
+def test_one_experiment_is_reproduced_at_a_time(tmp_path) -> None:
+    with pytest.raises(ValueError, match="experiment must be one experiment"):
+        er.reproduce("all", out=tmp_path)
+
+
 def test_its_model_is_attacked_at_the_trainings_length(trained) -> None:
     texts, labels = ["a good film", "a bad film"], [1, 0]
     outcomes = er.attack(trained.model, texts, labels, "textbugger", quiet=True)
