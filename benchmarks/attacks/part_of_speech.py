@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from baselines.validation import UserError
+from benchmarks.attacks.packed_synonyms import PACKAGED_SHA256, packaged_synonyms
 
 OPEN_CLASSES = frozenset({"NOUN", "VERB", "ADJ", "ADV"})
 _NOUN_OR_VERB = frozenset({"NOUN", "VERB"})
@@ -46,7 +47,10 @@ def may_replace(tags: frozenset[str], others: frozenset[str]) -> bool:
 
 
 class DictionaryTagger:
-    """Every part of speech that a dictionary lists for a word, in any context; an unknown word may be any."""
+    """Every part of speech that a dictionary lists for a word, in any context.
+
+    WordNet says it of the words in the packaged list, lemminflect of others; a word that neither knows may be any.
+    """
 
     def tags_of(self, before: Sequence[str], words: Sequence[str], after: Sequence[str]) -> list[frozenset[str]]:
         """The universal tags that each word may have; the context is ignored."""
@@ -54,15 +58,18 @@ class DictionaryTagger:
 
     def describe(self) -> str:
         """The tagger, in words for captions."""
-        return "parts of speech from lemminflect's dictionary, context-free"
+        return "parts of speech from WordNet and lemminflect's dictionary, context-free"
 
     def identity(self) -> dict[str, Any]:
-        """The dictionary's version."""
-        return {"kind": "dictionary", "lemminflect": version("lemminflect")}
+        """The packaged list's hash and the dictionary's version."""
+        return {"kind": "dictionary", "wordnet": PACKAGED_SHA256, "lemminflect": version("lemminflect")}
 
 
 @lru_cache(maxsize=1 << 16)
 def _dictionary_tags(word: str) -> frozenset[str]:
+    known = packaged_synonyms().parts_of_speech.get(word)
+    if known is not None:
+        return known
     import lemminflect
 
     return frozenset(lemminflect.getAllLemmas(word)) or OPEN_CLASSES

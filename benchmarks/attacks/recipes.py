@@ -105,6 +105,8 @@ class Recipe:
         max_words_changed: maximum share of words changed, in [0, 1].
         column_rules: columns that are not changed in pair tasks.
         query_budget: maximum number of queries for one text; None for no bound.
+        exclude_antonyms: whether WordNet's antonyms of the original word are refused, whatever proposes them.
+            TextAttack's recipes refuse none.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
             not used.
     """
@@ -122,6 +124,7 @@ class Recipe:
     max_words_changed: float | None = None
     column_rules: tuple[ColumnRule, ...] = ()
     query_budget: int | None = None
+    exclude_antonyms: bool = False
     library: str | None = None
 
     def __post_init__(self) -> None:
@@ -131,7 +134,10 @@ class Recipe:
         """All parts that decide outcomes, as plain values, without texts for people."""
         values = asdict(self)
         values["transformations"] = [{"kind": type(part).__name__, **asdict(part)} for part in self.transformations]
-        return {name: value for name, value in values.items() if name not in ("title", "source", "note")}
+        unspoken = {"title", "source", "note"}
+        if not self.exclude_antonyms:
+            unspoken.add("exclude_antonyms")  # added later: attacks stored before keep their identity
+        return {name: value for name, value in values.items() if name not in unspoken}
 
     @property
     def needs_masked_model(self) -> bool:

@@ -20,15 +20,17 @@ from benchmarks.attacks.downloads import (
     require_assets,
 )
 from benchmarks.attacks.masked_model import MaskedModel
+from benchmarks.attacks.packed_synonyms import MAGIC, packaged_synonyms, read_packed
 from benchmarks.attacks.part_of_speech import DictionaryTagger, PerceptronTagger, Tagger
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncoder
 from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
-from benchmarks.attacks.synonyms import NeighbourList, Synonyms, WordVectors
+from benchmarks.attacks.synonyms import NeighbourList, Synonyms
 from benchmarks.attacks.universal_sentence_encoder import UniversalSentenceEncoder
 from benchmarks.data.demo_corpus import synonym_groups
+from benchmarks.data.files import read_file
 from benchmarks.data.tasks import Task
-from benchmarks.victims.backbones import Backbone, find_backbone
+from benchmarks.victims.backbones import find_backbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Resources:
         """Raise an error for a recipe that needs something this profile lacks.
 
         Raises:
-            ValueError: for a recipe with a masked language model, if there is none.
+            UserError: for a recipe with a masked language model, if there is none.
         """
         if recipe.needs_masked_model and self.masked_model is None:
             raise UserError(
@@ -85,9 +87,12 @@ class Resources:
             recipe: leaves out the masked model if the recipe does not use it, so that downloading one changes no other
                 hash.
         """
+        identity = self._identity
         if recipe is not None and not recipe.needs_masked_model:
-            return self._identity | {"masked_model": None}
-        return self._identity
+            identity = identity | {"masked_model": None}
+        if recipe is not None and recipe.exclude_antonyms:
+            identity = identity | {"antonyms": packaged_synonyms().identity()}
+        return identity
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -104,7 +109,6 @@ class Resources:
 
 def offline_resources(
     task: Task | None,
-    backbone: Backbone,
     *,
     synonyms: Path | None = None,
     nltk_data: Path | None = None,
@@ -113,18 +117,17 @@ def offline_resources(
 ) -> Resources:
     """The profile that downloads nothing.
 
-    Synonyms come from the demo corpus's own groups for that task, otherwise from the given list, otherwise from the
-    backbone's word vectors.
+    Synonyms are the demo corpus's own groups for that task, else the list given by file, else the packaged list of
+    English words.
 
     Args:
-        task: the attacked task; None for texts of no known task.
-        backbone: the model with the word vectors, used if there are no better synonyms.
-        synonyms: a neighbour list, JSON.
+        task: what is attacked; None for texts of no known task.
+        synonyms: a neighbour list: JSON, or a file that `build-synonyms` wrote.
         nltk_data: a folder of NLTK data, for its tagger and stop words.
         assets: a folder that `earlyrobust prepare` filled, for its masked model, if it holds one.
         encoder: name or folder of the backbone that encodes sentences.
     Raises:
-        ValueError: if a given file or folder lacks what it should hold.
+        UserError: if a given file or folder lacks what it should hold.
     """
     tagger: Tagger = DictionaryTagger()
     textfooler = textfooler_stop_words()
@@ -141,7 +144,7 @@ def offline_resources(
             tagger = PerceptronTagger(nltk_data)
     return Resources(
         profile="offline",
-        synonyms=_offline_synonyms(task, backbone, synonyms),
+        synonyms=_offline_synonyms(task, synonyms),
         encoder=MeanPooledEncoder(find_backbone(encoder)),
         part_of_speech=tagger,
         textfooler_stop_words=textfooler,
@@ -157,8 +160,8 @@ def full_resources(assets: Path, recipes: Sequence[Recipe]) -> Resources:
         assets: a folder that `earlyrobust prepare` filled.
         recipes: the attacks; the masked model is read only if one of them uses it.
     Raises:
-        ValueError: naming the files that are missing or damaged.
-        RuntimeError: if TensorFlow is not installed.
+        UserError: naming the files that are missing or damaged.
+        MachineError: if TensorFlow is not installed.
     """
     needed = needed_for(recipes)
     require_assets(assets, needed)
@@ -184,7 +187,17 @@ def _masked_model_in(assets: Path) -> MaskedModel | None:
     return MaskedModel(masked_backbone(assets))
 
 
-def _offline_synonyms(task: Task | None, backbone: Backbone, path: Path | None) -> Synonyms:
+def _offline_synonyms(task: Task | None, path: Path | None) -> Synonyms:
     if task is not None and task.key == "demo":
         return NeighbourList.from_groups(synonym_groups())
-    return NeighbourList.from_file(path) if path is not None else WordVectors.of_backbone(backbone)
+    return packaged_synonyms() if path is None else read_neighbours(path)
+
+
+def read_neighbours(path: Path) -> Synonyms:
+    """The neighbour list in a file: JSON, or what `build-synonyms` wrote.
+
+    Raises:
+        UserError: where it is missing or has another layout.
+    """
+    is_packed = read_file(path)[: len(MAGIC)] == MAGIC
+    return read_packed(path) if is_packed else NeighbourList.from_file(path)

@@ -110,6 +110,10 @@ class MeanPooledEncoder:
         """(N, D) float32 of length 1, for N texts; at most 256 tokens of each are read."""
         return self._vectors.of(texts) if texts else np.zeros((0, self._width), np.float32)
 
+    def count_pieces(self, texts: Sequence[str]) -> list[int]:
+        """Each text's number of tokens, the tokenizer's marks not counted."""
+        return list(map(len, self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]))
+
     def _compute(self, texts: Sequence[str]) -> np.ndarray:
         return self._forward(self._pieces.rows([(text,) for text in texts]))
 

@@ -1,4 +1,4 @@
-"""Sources of substitutes: synonym groups, a neighbour list, or word vectors."""
+"""Sources of substitutes: synonym groups, a neighbour list with or without cosines, or word vectors."""
 
 from __future__ import annotations
 
@@ -40,16 +40,20 @@ class Synonyms(Protocol):
 
 
 class NeighbourList:
-    """Neighbours from a list; cosines are not known, so the list itself is the recipe's bound on word similarity.
+    """Neighbours as listed. Where cosines are not known, the list itself is the recipe's bound on word similarity.
 
     Args:
         neighbours: word to neighbours, nearest first.
         origin: the source, in words for captions.
+        cosines: word to the cosines of its neighbours, in the same order; None where they are not known.
     """
 
-    def __init__(self, neighbours: dict[str, list[str]], origin: str) -> None:
+    def __init__(
+        self, neighbours: dict[str, list[str]], origin: str, cosines: dict[str, list[float]] | None = None
+    ) -> None:
         self._neighbours = neighbours
         self._origin = origin
+        self._cosines = cosines
 
     @classmethod
     def from_groups(cls, groups: Iterable[Sequence[str]]) -> NeighbourList:
@@ -66,7 +70,7 @@ class NeighbourList:
 
     @classmethod
     def from_file(cls, path: Path) -> NeighbourList:
-        """Read JSON, gzipped or not: word to list of neighbours, nearest first.
+        """Read JSON, gzipped or not: word to list of neighbours, nearest first, or to list of [neighbour, cosine].
 
         Raises:
             UserError: if the file is missing or malformed, names a word twice, or lists a text without a word.
@@ -74,32 +78,49 @@ class NeighbourList:
         try:
             content = read_file(path)
             text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-            neighbours = json.loads(text, object_pairs_hook=without_doubles)
-            json.dumps(neighbours, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            listed = json.loads(text, object_pairs_hook=without_doubles)
+            json.dumps(listed, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (OSError, EOFError, ValueError, zlib.error, RecursionError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"the neighbour list {str(path)!r} cannot be read: {error}") from error
-        if not isinstance(neighbours, dict) or not all(
-            isinstance(words, list) and all(isinstance(word, str) for word in words) for words in neighbours.values()
-        ):
-            raise UserError(f"the neighbour list {str(path)!r} must be a JSON object of words to lists of words")
-        for word, near in neighbours.items():
+        rows = list(listed.values()) if isinstance(listed, dict) else [None]
+        if all(isinstance(row, list) and all(isinstance(word, str) for word in row) for row in rows):
+            found = cls(listed, f"the neighbour list {path.name}, without cosines")
+        elif all(isinstance(row, list) and all(_is_word_and_cosine(entry) for entry in row) for row in rows):
+            found = cls(
+                {word: [neighbour for neighbour, _ in row] for word, row in listed.items()},
+                f"the neighbour list {path.name}, with cosines",
+                {word: [float(cosine) for _, cosine in row] for word, row in listed.items()},
+            )
+        else:
+            raise UserError(
+                f"the neighbour list {str(path)!r} must be a JSON object of words to lists of words, or of words to "
+                f"lists of [word, cosine] with cosines from -1 to 1"
+            )
+        for word, near in found._neighbours.items():
             wordless = next((each for each in near if not has_word(each)), None)
             if wordless is not None:
                 raise UserError(
                     f"the neighbour list {str(path)!r} gives {word[:80]!r} the neighbour {wordless[:80]!r}, which "
                     f"holds no word; leave it out"
                 )
-        return cls(neighbours, f"the neighbour list {path.name}, without cosines")
+        return found
+
+    def words(self) -> list[str]:
+        """The words that have neighbours, in the list's order."""
+        return [word for word, found in self._neighbours.items() if found]
 
     def neighbours(self, word: str, k: int) -> list[str]:
         """At most `k` neighbours of `word`, nearest first."""
         return self._neighbours.get(word, [])[:k]
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """None for each word: the list has no cosines."""
-        return [None] * len(others)
+        """The listed cosines, None where none is listed."""
+        if self._cosines is None:
+            return [None] * len(others)
+        known = dict(zip(self._neighbours.get(word, ()), self._cosines.get(word, ()), strict=True))
+        return [known.get(other) for other in others]
 
     def describe(self) -> str:
         """The source, in words for captions."""
@@ -111,13 +132,24 @@ class NeighbourList:
 
     @cached_property
     def _sha256(self) -> str:
-        return hashlib.sha256(json.dumps(self._neighbours, sort_keys=True).encode()).hexdigest()
+        listed = self._neighbours if self._cosines is None else [self._neighbours, self._cosines]
+        return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+
+
+def _is_word_and_cosine(entry: Any) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == 2
+        and isinstance(entry[0], str)
+        and type(entry[1]) in (int, float)
+        and -1 <= entry[1] <= 1
+    )
 
 
 class WordVectors:
     """Neighbours by cosine of centred word vectors.
 
-    Antonyms are among such neighbours, so attacks with them are stronger than they should be; captions say so.
+    Antonyms are among such neighbours, and few neighbours reach the recipes' bound on word similarity.
 
     Args:
         words: V words.

@@ -25,7 +25,7 @@ from textattack.constraints.semantics.sentence_encoders import SentenceEncoder
 from textattack.goal_functions import UntargetedClassification
 from textattack.models.wrappers import ModelWrapper
 from textattack.search_methods import GreedyWordSwapWIR
-from textattack.shared import AbstractWordEmbedding
+from textattack.shared import AbstractWordEmbedding, AttackedText
 from textattack.transformations import (
     CompositeTransformation,
     Transformation,
@@ -40,6 +40,7 @@ from textattack.transformations.word_swaps.word_swap_differential_evolution impo
 
 from baselines.validation import MachineError
 from benchmarks.attacks import recipes
+from benchmarks.attacks.constraints import is_antonym
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.part_of_speech import Tagger, may_replace
 from benchmarks.attacks.resources import Resources
@@ -190,6 +191,19 @@ class TaggerBound(PartOfSpeech):
         return self._pos_tag_cache[context, word]
 
 
+class AntonymExclusion(Constraint):
+    """The recipe's refusal of WordNet's antonyms, which TextAttack's own recipes have not."""
+
+    def __init__(self) -> None:
+        super().__init__(compare_against_original=True)
+
+    def _check_constraint(self, transformed_text: AttackedText, reference_text: AttackedText) -> bool:
+        return not any(
+            place < len(reference_text.words) and is_antonym(reference_text.words[place], transformed_text.words[place])
+            for place in transformed_text.attack_attrs["newly_modified_indices"]
+        )
+
+
 class HomoglyphSwap(WordSwapHomoglyphSwap):
     """TextAttack's look-alike swap without the file that is missing from its wheel."""
 
@@ -276,6 +290,8 @@ def _constraints(recipe: recipes.Recipe, resources: Resources) -> list[Constrain
     if recipe.min_word_similarity is not None:
         embedding = SynonymEmbedding(resources.synonyms)
         constraints.append(WordEmbeddingDistance(embedding=embedding, min_cos_sim=recipe.min_word_similarity))
+    if recipe.exclude_antonyms:
+        constraints.append(AntonymExclusion())
     if recipe.part_of_speech:
         constraints.append(TaggerBound(resources.part_of_speech))
     if recipe.sentence is not None:

@@ -31,7 +31,8 @@ class Options:
         max_length: longest text in tokens; the task's or the preset's own when left out.
         batch_size: texts in a batch; the task's or the preset's own when left out.
         recipes: attacks, separated by commas; the preset's own when left out.
-        synonyms: file with a word's neighbours (JSON, word to list, may be gzipped), for the offline profile.
+        synonyms: file with a word's neighbours, for the offline profile: JSON, word to list (of words, or of
+            [word, cosine]), may be gzipped; or what build-synonyms wrote. The packaged list when left out.
         nltk_data: folder with NLTK's tagger and stop words, for the offline profile.
         assets: folder that `earlyrobust prepare` filled; the full profile needs it, the offline one takes the masked
             language model from it.
@@ -116,7 +117,8 @@ class AttackOptions:
         calibrate: labelled file, not the attacked one; the attack is made twice, on the victim as it is and with the
             temperature that fits its confidence to that file.
         seed: decides what the recipe draws.
-        synonyms: file with a word's neighbours (JSON, word to list, may be gzipped); MiniLM's word vectors else.
+        synonyms: file with a word's neighbours: JSON, word to list (of words, or of [word, cosine]), may be gzipped; or
+            what build-synonyms wrote. The packaged list when left out.
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda, or auto.

@@ -226,7 +226,7 @@ def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Ex
     threads = min(threads, usable_cores())
     torch.set_num_threads(threads)
     tokenizer = backbone.load_tokenizer()
-    loaded = {task.key: _task_setup(task, options, preset, backbone, full) for task in definitions}
+    loaded = {task.key: _task_setup(task, options, preset, full) for task in definitions}
     for setup in loaded.values():
         for recipe in recipes:
             setup.resources.check(recipe)
@@ -354,7 +354,7 @@ def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe])
     return full_resources(options.assets, recipes)
 
 
-def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone, full: Resources | None) -> TaskSetup:
+def _task_setup(task: Task, options: Options, preset: Preset, full: Resources | None) -> TaskSetup:
     dataset = load(
         task,
         data_dir=options.data,
@@ -365,7 +365,6 @@ def _task_setup(task: Task, options: Options, preset: Preset, backbone: Backbone
     )
     resources = full or offline_resources(
         task,
-        backbone,
         synonyms=options.synonyms,
         nltk_data=options.nltk_data,
         assets=options.assets,

@@ -106,7 +106,7 @@ def observe(
         encoder.encode(["loaded"])  # while the folder exists
     if nudge is not None:
         _nudge_(encoder.model, nudge)
-    resources = replace(offline_resources(task, minilm), encoder=encoder)
+    resources = replace(offline_resources(task), encoder=encoder)
     timer = HostTimer()
 
     def fresh() -> BertForSequenceClassification:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from baselines.validation import UserError
 from earlyrobust.cli.answers import print_table, say
 
 
@@ -19,16 +21,36 @@ def ls(what: str = "defenses", *, json: Path | None = None) -> int:
     return print_table(listing(what), json)
 
 
-def show(name: str, *, task: str | None = None, json: Path | None = None) -> int:
-    """Show one defense with its hyperparameters, or one recipe with its parts.
+def show(
+    name: str,
+    words: Sequence[str] = (),
+    *,
+    task: str | None = None,
+    synonyms: Path | None = None,
+    wordnet: Path | None = None,
+    json: Path | None = None,
+) -> int:
+    """Show one defense with its hyperparameters, one recipe with its parts, or the neighbours of words.
 
     Args:
-        name: a defense or a recipe.
+        name: a defense, a recipe, or `synonyms`.
+        words: with `synonyms`, the words whose neighbours are printed with cosines and senses.
         task: a task, for the settings the defense has there.
+        synonyms: with `synonyms`, a neighbour list in place of the packaged one.
+        wordnet: with `synonyms`, a folder of WordNet's database files; the meaning of each sense is printed too.
         json: file for the same content as JSON.
     """
-    from reports.listings import details
+    from reports.listings import details, synonym_listing
 
+    if name == "synonyms":
+        from benchmarks.attacks.packed_synonyms import packaged_synonyms
+        from benchmarks.attacks.resources import read_neighbours
+
+        source = packaged_synonyms() if synonyms is None else read_neighbours(synonyms)
+        return print_table(synonym_listing(words, source, wordnet), json)
+    for option, value in (("a word", words), ("--synonyms", synonyms), ("--wordnet", wordnet)):
+        if value:
+            raise UserError(f"{option} goes with 'show synonyms', and {name!r} was asked for; leave it out")
     return print_table(details(name, task), json)
 
 

@@ -44,11 +44,12 @@ def doctor(*, out: Path = Path("results"), timing: bool = False, device: str = "
 
 
 def prepare(*, assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
-    """Download what the full attack profile needs, once, and check every file by its hash.
+    """Download what the full attack profile and `build-synonyms` need, once, and check every file by its hash.
 
     Args:
         assets: folder for the files; what is there already is only checked, a broken download goes on.
-        only: resources, separated by commas: synonyms, sentence_encoder, part_of_speech, stop_words, masked_model.
+        only: resources, separated by commas: synonyms, sentence_encoder, part_of_speech, stop_words, wordnet,
+            masked_model.
         offline: fetch and write nothing; what is missing is named.
         json: file for the printed table as JSON.
     """

@@ -20,6 +20,7 @@ from earlyrobust.cli.listings import diff_recipes, ls, paper_index, show
 from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
 from earlyrobust.cli.parser import bind
 from earlyrobust.cli.results import compare, report, verify
+from earlyrobust.cli.synonyms import build_synonyms, synonym_quality
 from earlyrobust.cli.victims import attack, evaluate, export
 from reports.output_files import require_output
 
@@ -28,7 +29,7 @@ Verb = Callable[..., int]
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "run": (reproduce, run, attack, evaluate),
     "look": (plan, ls, show, diff_recipes, report, compare, verify, export),
-    "extend": (new_defense, check, regress, paper_index),
+    "extend": (new_defense, check, regress, paper_index, build_synonyms, synonym_quality),
     "machine": (doctor, prepare, bench, scale, evidence),
 }
 VERBS: dict[str, Verb] = {verb.__name__.replace("_", "-"): verb for verbs in GROUPS.values() for verb in verbs}
@@ -93,6 +94,6 @@ def overview() -> str:
         lines.append(f"{group}:")
         for verb in verbs:
             first = (verb.__doc__ or "").partition("\n")[0]
-            lines.append(f"  {verb.__name__.replace('_', '-'):<14}{first}")
+            lines.append(f"  {verb.__name__.replace('_', '-'):<17}{first}")
         lines.append("")
     return "\n".join([*lines, ENDING])

@@ -35,7 +35,7 @@ class Parameter:
         name: of the parameter or field.
         owner: the parameter whose dataclass has the field, or None.
         kind: the type of the value, or of each of several.
-        count: values it takes: 1, an exact number, "any" for an option that may be repeated.
+        count: values it takes: 1, an exact number, "any" for an option that may be repeated or the last given by place.
         default: MISSING where the user must give it.
         help: what the docstring says.
         positional: whether it is given by its place.
@@ -152,7 +152,8 @@ def _parser(verb: Callable[..., int], parameters: Sequence[Parameter], prog: str
 
 
 def _usage(parameters: Sequence[Parameter], prog: str) -> str:
-    places = [each.flag if each.default is MISSING else f"[{each.flag}]" for each in parameters if each.positional]
+    given = [(each.flag + " ..." * (each.count == "any"), each) for each in parameters if each.positional]
+    places = [place if each.default is MISSING else f"[{place}]" for place, each in given]
     needed = [f"{each.flag} {WANTED[each.kind][0]}" for each in parameters if _is_required_option(each)]
     optional = any(not each.positional and each.default is not MISSING for each in parameters)
     return " ".join([prog, *places, *needed, *(["[OPTIONS]"] if optional else [])])
@@ -179,7 +180,8 @@ def _add(group: Any, parameter: Parameter) -> None:
     elif parameter.default not in (None, ()):
         told += f" (default: {parameter.default})"
     if parameter.positional:
-        group.add_argument(parameter.destination, metavar=parameter.flag, nargs="?", help=told)
+        nargs = "*" if parameter.count == "any" else "?"
+        group.add_argument(parameter.destination, metavar=parameter.flag, nargs=nargs, help=told)
         return
     several: dict[str, Any] = {"action": "append"} if parameter.count == "any" else {}
     if isinstance(parameter.count, int) and parameter.count > 1:

@@ -38,6 +38,7 @@ NOT_RUN = {
     r"PYTHONPATH=bundle/site ": "measures a GPU on a machine without a network",
     r"(tar |test -d evidence )": "packs and unpacks what 'earlyrobust evidence' wrote",
     r"earlyrobust prepare": "fetches from the network",
+    r"earlyrobust build-synonyms": "needs what prepare fetched; its own tests build from a tiny WordNet",
     r"earlyrobust .*--preset paper": "needs a GPU and what prepare fetched",
     r"earlyrobust .*--ray-address": "needs a cluster that is up",
     r"earlyrobust (scale .*--document|.*--write-into)": "writes into this documentation; tests hold the pages to it",

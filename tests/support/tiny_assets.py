@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from archives import tarred, zipped
 from file_server import FileServer
+from tiny_wordnet import tiny_wordnet_files
 
 from benchmarks.data.assets import Asset
 
@@ -72,6 +73,7 @@ def tiny_contents(masked_model: Path) -> dict[str, bytes]:
             }
         ),
         "part_of_speech/tag_set": zipped({"universal_tagset/en-ptb.map": b"NN\tNOUN\nJJ\tADJ\nDT\tDET\n"}),
+        "wordnet": tarred({f"package/dict/{name}": content for name, content in tiny_wordnet_files().items()}),
         "stop_words": zipped({"stopwords/english": b"the\nwas\n", "stopwords/german": b"der\n"}),
     }
     for path in masked_model.iterdir():

@@ -66,6 +66,16 @@ def test_words_must_be_near_where_their_cosine_is_known(resources) -> None:
     assert constraints.passing(text, text, 0, ["great cold", "cold great"]) == []
 
 
+def test_antonyms_pass_unless_a_recipe_excludes_them(resources) -> None:
+    free = dataclasses.replace(TEXTFOOLER, part_of_speech=False, min_word_similarity=None)
+    text = Text(("a Slow film",))
+    proposed = ["Fast", "great", "quick fast", "goes"]
+    assert Constraints(free, resources, ("text",)).passing(text, text, 1, proposed) == proposed
+    excluding = Constraints(dataclasses.replace(free, exclude_antonyms=True), resources, ("text",))
+    assert excluding.passing(text, text, 1, proposed) == ["great", "goes"]
+    assert excluding.passing(text, text, 0, proposed) == proposed  # "a" has no antonyms
+
+
 def test_a_place_behind_the_original_is_not_near_and_has_no_class(resources) -> None:
     original = Text(("good film",))
     longer = original.after(0, "go od")

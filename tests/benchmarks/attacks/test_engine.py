@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.attacks import engine, reference
-from benchmarks.attacks.recipes import ColumnRule, find_recipe
+from benchmarks.attacks.packed_synonyms import packaged_synonyms
+from benchmarks.attacks.recipes import TEXTFOOLER, ColumnRule, find_recipe
 from benchmarks.attacks.synonyms import NeighbourList
+from benchmarks.attacks.words import words_of
 from benchmarks.data.examples import Example
 from benchmarks.results.metrics import aua_percent
 from benchmarks.victims.victim import Victim
@@ -75,6 +77,21 @@ def test_every_outcome_is_textattacks(victim, right, resources, key: str) -> Non
     assert mine == theirs, agreement(mine, theirs)
     assert Counter(outcome.status for outcome in mine.values())["error"] == 0
     assert sum(outcome.words_changed for outcome in mine.values()) > 0
+
+
+@pytest.mark.parametrize("excluded", [False, True])
+def test_with_the_packaged_list_every_outcome_is_textattacks(victim, right, resources, excluded: bool) -> None:
+    """Every word has its antonyms among its neighbours, so that there is something to exclude."""
+    packaged = packaged_synonyms()
+    words = {word for example in right for word in words_of(example.texts[0].lower())}
+    near = {word: [*packaged.antonyms.get(word, ()), *packaged.neighbours(word, 9)] for word in words}
+    recipe = dataclasses.replace(TEXTFOOLER, exclude_antonyms=excluded)
+    for source in (packaged, NeighbourList(near, "the packaged list and antonyms")):
+        drawn = dataclasses.replace(resources, synonyms=source)
+        theirs = run(reference, victim, right, recipe, drawn)
+        mine = run(engine, victim, right, recipe, drawn)
+        assert mine == theirs, agreement(mine, theirs)
+        assert sum(outcome.words_changed for outcome in mine.values()) > 0
 
 
 @pytest.mark.parametrize("key", RECIPES)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.attacks.packed_synonyms import packaged_synonyms
 from benchmarks.attacks.part_of_speech import OPEN_CLASSES, DictionaryTagger, PerceptronTagger, may_replace
 
 nltk = pytest.importorskip("nltk")
@@ -24,6 +25,13 @@ def test_the_dictionary_knows_every_class_of_a_word() -> None:
     quickly, run = DictionaryTagger().tags_of([], ["quickly", "run"], [])
     assert quickly == {"ADV"} and {"NOUN", "VERB"} <= run
     assert DictionaryTagger().tags_of(["x"], ["Run"], ["y"]) == [run]
+
+
+def test_wordnet_says_what_the_words_of_the_packaged_list_may_be() -> None:
+    film, went, the = DictionaryTagger().tags_of([], ["film", "Went", "the"], [])
+    assert film == packaged_synonyms().parts_of_speech["film"] and went == {"VERB"}
+    assert "the" not in packaged_synonyms().parts_of_speech and the  # lemminflect's, or any
+    assert DictionaryTagger().identity()["wordnet"] == packaged_synonyms().identity()["sha256"]
 
 
 def test_an_unknown_word_may_be_anything() -> None:

@@ -39,6 +39,26 @@ def test_a_list_is_read_from_json_packed_or_not(tmp_path: Path, pack) -> None:
     assert "without cosines" in words.describe()
 
 
+def test_a_list_may_carry_cosines(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text('{"good": [["great", 0.8], ["fine", 0.4]], "bad": []}')
+    words = NeighbourList.from_file(path)
+    assert words.neighbours("good", 9) == ["great", "fine"] and words.words() == ["good"]
+    assert words.similarities("good", ["fine", "bad"]) == [0.4, None]
+    assert words.similarities("bad", ["good"]) == [None]
+    assert "with cosines" in words.describe()
+    path.write_text('{"good": ["great", "fine"], "bad": []}')
+    assert NeighbourList.from_file(path).identity() != words.identity()
+
+
+@pytest.mark.parametrize("row", ['["great", ["fine", 0.4]]', '[["great", 1.5]]', '[["great", true]]', '[["great"]]'])
+def test_cosines_of_another_layout_are_refused(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(f'{{"good": {row}}}')
+    with pytest.raises(ValueError, match="lists of words, or of words to lists"):
+        NeighbourList.from_file(path)
+
+
 NO_LISTS = [b"[1]", b'{"a": "b"}', b'{"a": [1]}', b"no json", b"\x1f\x8bbroken", b'{"a": [], "a": []}']
 
 

@@ -23,7 +23,6 @@ from benchmarks.jobs.attack_texts import (
     read_texts,
     texts_of,
 )
-from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.given import open_victim
 from earlyrobust.cli.main import main
 
@@ -32,7 +31,7 @@ ROWS = ("good film,1", "a bad film and a poor plot,0", ",1", "good \U0001f600 fo
 
 @pytest.fixture(scope="module")
 def resources() -> Resources:
-    return offline_resources(None, find_backbone("minilm"))
+    return offline_resources(None)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_adversarial_texts_are_made_from_training_texts() -> None:
     task, minilm = find_task("demo"), find_backbone("minilm")
     data, tokenizer = load(task, train_limit=100), minilm.load_tokenizer()
     defense = Augmentation(epochs=8, learning_rate=3e-3, share=0.1)
-    resources = offline_resources(task, minilm)
+    resources = offline_resources(task)
     made = subset._adversarial(defense, exact_classifier(tokenizer), tokenizer, data, resources)
     texts = {example.id: example for example in data.train}
     assert 0 < len(made) <= 10

@@ -79,6 +79,18 @@ def needy(needed: Needed) -> int:
     return 0
 
 
+def several(what: str, others: Sequence[str] = (), *, slow: bool = False) -> int:
+    """Takes many.
+
+    Args:
+        what: the first.
+        others: the others.
+        slow: take time.
+    """
+    SEEN.append((what, others, slow))
+    return 0
+
+
 def given(line: str) -> tuple:
     assert bind(verb, line.split(), "suite verb")() == 7
     return SEEN.pop()
@@ -92,6 +104,13 @@ def test_values_are_of_the_types_that_the_function_names() -> None:
     line = "--set x=1 a --set y=2 --words 3 4 --from here --share=0.25 --slow --no-check --task sst2 --runs 5"
     assert given(line) == ("a", Sizes("sst2", 5), ("x=1", "y=2"), (3, 4), Path("here"), 0.25, True, False)
     assert given("a --no-slow --check --tasks demo")[1:2] == (Sizes("demo", 3),)
+
+
+def test_the_last_value_given_by_place_may_be_several() -> None:
+    assert bind(several, ["a", "b", "c", "--slow"], "suite several")() == 0
+    assert SEEN.pop() == ("a", ("b", "c"), True)
+    assert bind(several, ["a"], "suite several")() == 0
+    assert SEEN.pop() == ("a", (), False)
 
 
 def test_a_dataclass_without_default_is_made_of_its_options() -> None:

@@ -1,0 +1,304 @@
+"""Builds the neighbour list that comes with the package from WordNet's synonyms and MiniLM's word vectors.
+
+Each word is encoded alone. Words that share a sense are pulled together and opposites pushed apart, and the neighbours
+of a word are then those with the highest cosines, of at least 0.5, among words of the same part of speech and the same
+inflection. The constants were chosen on the words that `is_development_word` names; docs/synonyms.md measures the list
+on the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from itertools import product
+
+import numpy as np
+import torch
+
+from benchmarks.attacks.counter_fitting import CounterFitting, near_pairs
+from benchmarks.attacks.packed_synonyms import (
+    LEAST_COSINE,
+    SynonymTable,
+    cosine_steps,
+    kept_pairs,
+    part_bits,
+    sense_code,
+)
+from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
+from benchmarks.attacks.wordnet import WordNet
+
+_SINGLE = re.compile("[a-z]{2,}")
+_BASE_TAG = {"NOUN": "NN", "VERB": "VB", "ADJ": "JJ", "ADV": "RB"}
+_WORDS_AT_ONCE = 4096
+_LEFT_OUT = "VBP"  # the form of VB but for "be"
+
+Pair = tuple[int, int]
+Members = list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Build:
+    """Constants of the list.
+
+    Attributes:
+        least_share: a sense matters if at least this share of a word's counted uses has it, or if it comes first. One
+            use is added to every sense.
+        least_part_share: a form keeps a part of speech if at least this share of its uses, so counted, has it.
+        similar_weight: weight of adjectives that WordNet calls similar, beside 1 for synonyms.
+        most_pieces: verbs, adjectives and adverbs that lemminflect's dictionary lacks have at most this many pieces.
+        common: share of the mean of all vectors that is taken off each.
+        fitting: constants of the fit.
+    """
+
+    least_share: float = 0.05
+    least_part_share: float = 0.05
+    similar_weight: float = 0.7
+    most_pieces: int = 2
+    common: float = 0.6
+    fitting: CounterFitting = field(default_factory=CounterFitting)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of the list.
+
+    Attributes:
+        forms: each word's inflections: a tag of the Penn tag set to the lemmas that it is this form of, with their
+            part of speech; in alphabetical order.
+        inflections: each lemma's forms by tag.
+    """
+
+    forms: dict[str, dict[str, set[tuple[str, str]]]]
+    inflections: dict[tuple[str, str], dict[str, list[str]]]
+
+    def forms_of(self, word: str, part: str) -> list[str]:
+        """All forms of a lemma; none of one that is not in the list."""
+        return [form for those in self.inflections.get((word, part), {}).values() for form in those]
+
+    def like_forms(self, word: str, other: str, part: str) -> list[tuple[str, str]]:
+        """Pairs of a form of one lemma and the like form of the other."""
+        others = self.inflections[other, part]
+        return [
+            (form, like)
+            for tag, those in self.inflections[word, part].items()
+            for form, like in product(those, others.get(tag, ()))
+        ]
+
+
+def is_development_word(word: str) -> bool:
+    """Whether the constants may be chosen on this word; half of all words, by their hash."""
+    return hashlib.sha256(word.encode()).digest()[0] % 2 == 0
+
+
+def build_synonyms(
+    wordnet: WordNet,
+    encoder: MeanPooledEncoder,
+    build: Build = Build(),
+    say: Callable[[str], None] = lambda line: None,
+) -> SynonymTable:
+    """The list; the same inputs give the same list on one machine and one thread.
+
+    Args:
+        say: hears what is under way.
+    """
+    say("reading words and inflections")
+    words = vocabulary(wordnet, encoder.count_pieces, build)
+    names = list(words.forms)
+    say(f"encoding {len(names)} words")
+    vectors = torch.cat([torch.from_numpy(encoder.encode(part)) for part in _parts_of(names, _WORDS_AT_ONCE)])
+    table = fitted_table(wordnet, words, vectors, build, say)
+    return replace(table, about=table.about | {"encoder": str(encoder.identity())})
+
+
+def _parts_of(names: list[str], size: int) -> list[list[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def vocabulary(wordnet: WordNet, pieces: Callable[[list[str]], list[int]], build: Build) -> Vocabulary:
+    """WordNet's single words in small letters that are in use, with their inflections.
+
+    In use is what lemminflect's dictionary knows or what was counted in tagged texts.
+
+    Args:
+        pieces: words to their numbers of word pieces.
+    """
+    import lemminflect
+
+    lemmas = sorted(
+        {
+            (word, part)
+            for word, part in wordnet.words()
+            if _SINGLE.fullmatch(word) and any(word in sense.synset.words for sense in wordnet.senses(word, part))
+        }
+    )
+    singles = sorted({word for word, _ in lemmas})
+    length = dict(zip(singles, pieces(singles), strict=True))
+    compared = {
+        form
+        for word, part in lemmas
+        if part == "ADJ"
+        for tag, forms in lemminflect.getAllInflections(word, part).items()
+        if tag in ("JJR", "JJS")
+        for form in forms
+    }
+    forms: dict[str, dict[str, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
+    inflections = {}
+    for word, part in lemmas:
+        if part in ("ADJ", "ADV") and word in compared:
+            continue  # "slower" is a form of "slow", also where WordNet has it as an adverb
+        if not (
+            lemminflect.getAllInflections(word)
+            or any(sense.count for sense in wordnet.senses(word, part))
+            or (part != "NOUN" and length[word] <= build.most_pieces)
+        ):
+            continue
+        inflections[word, part] = found = _inflections(lemminflect.getAllInflections(word, part), word, part)
+        for tag, those in found.items():
+            for form in those:
+                forms[form][tag].add((word, part))
+    return Vocabulary({form: dict(forms[form]) for form in sorted(forms)}, inflections)
+
+
+def _inflections(found: dict[str, tuple[str, ...]], word: str, part: str) -> dict[str, list[str]]:
+    """The forms of a lemma by tag; the lemma alone where the dictionary lacks it."""
+    forms: dict[str, list[str]] = {}
+    for tag, those in found.items():
+        single = [form for form in dict.fromkeys(those) if _SINGLE.fullmatch(form)]
+        if tag == "NNS" and len(single) > 1:
+            single = [form for form in single if form != word]
+        if single and tag != _LEFT_OUT:
+            forms[tag] = single
+    return forms or {_BASE_TAG[part]: [word]}
+
+
+def fitted_table(
+    wordnet: WordNet, words: Vocabulary, vectors: torch.Tensor, build: Build, say: Callable[[str], None]
+) -> SynonymTable:
+    """The list from the words' vectors, (W, D)."""
+    names = list(words.forms)
+    say("collecting synonyms and antonyms")
+    synonyms, opposites, antonyms = _relations(wordnet, words, build)
+    apart = opposites | antonyms
+    synonyms = {pair: value for pair, value in sorted(synonyms.items()) if pair not in apart}
+    tags = _kept_tags(wordnet, words, build)
+    # Single words lie in one corner of the encoder's space.
+    vectors = torch.nn.functional.normalize(vectors - build.common * vectors.mean(dim=0), dim=1)
+    say(f"fitting {len(synonyms)} pairs of synonyms and {len(apart)} of antonyms")
+    near, _ = _near_with_a_shared_tag(vectors, tags, 1 - build.fitting.radius)
+    fitted = build.fitting.fit(
+        vectors,
+        torch.tensor(list(synonyms)).reshape(-1, 2),
+        torch.tensor([weight for weight, _ in synonyms.values()]),
+        torch.tensor(sorted(apart)).reshape(-1, 2),
+        near,
+    )
+    say("looking for neighbours")
+    found, cosines = _near_with_a_shared_tag(fitted, tags, LEAST_COSINE)
+    pairs, steps = found.numpy(), cosine_steps(cosines.numpy())
+    allowed = np.array([pair not in apart for pair in map(tuple, pairs.tolist())], bool)
+    pairs, steps = pairs[allowed], steps[allowed]
+    kept = kept_pairs(pairs, steps, len(names))
+    pairs, steps = pairs[kept], steps[kept]
+    senses = [synonyms[pair][1] if pair in synonyms else (0, 0) for pair in map(tuple, pairs.tolist())]
+    parts = [{part for tag in tags[place] for _, part in words.forms[name][tag]} for place, name in enumerate(names)]
+    return SynonymTable(
+        words=tuple(names),
+        parts=np.array([part_bits(those) for those in parts], np.uint8),
+        pairs=pairs.astype(np.int32),
+        cosines=steps,
+        senses=np.array(senses, np.uint8).reshape(-1, 2),
+        antonyms=np.array(sorted(antonyms), np.int32).reshape(-1, 2),
+        about={"wordnet": wordnet.sha256, "lemminflect": version("lemminflect"), "build": str(asdict(build))},
+    )
+
+
+def _relations(
+    wordnet: WordNet, words: Vocabulary, build: Build
+) -> tuple[dict[Pair, tuple[float, Pair]], set[Pair], set[Pair]]:
+    """What WordNet says of pairs of forms, each given by their places, the smaller first.
+
+    Returns:
+        Synonyms with their weight and the senses in which they are, as codes; pairs of words whose synsets, in senses
+        that matter, hold antonyms or are similar to synsets that do; and all forms of two words that are antonyms in
+        whatever sense.
+    """
+    place = {name: number for number, name in enumerate(words.forms)}
+    members: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
+    synsets = {}
+    antonyms: set[Pair] = set()
+    for word, part in words.inflections:
+        senses = wordnet.senses(word, part)
+        uses = sum(sense.count + 1 for sense in senses)
+        for sense in senses:
+            for at, other, _ in sense.synset.antonyms:
+                if sense.synset.words[at].lower() == word:
+                    antonyms.update(_sorted_places(place, words.forms_of(word, part), words.forms_of(other, part)))
+            if sense.number == 1 or sense.count + 1 >= build.least_share * uses:
+                key = (part, sense.synset.offset)
+                synsets[key] = sense.synset
+                members[key].append((word, sense.number))
+
+    synonyms: dict[Pair, tuple[float, Pair]] = {}
+    opposites: set[Pair] = set()
+
+    def attract(part: str, ones: Members, others: Members, weight: float) -> None:
+        for (one, number), (other, other_number) in product(ones, others):
+            codes = sense_code(part, number), sense_code(part, other_number)
+            for form, like in words.like_forms(one, other, part):
+                first, second = place[form], place[like]
+                if first < second:
+                    synonyms.setdefault((first, second), (weight, codes))
+                elif second < first:
+                    synonyms.setdefault((second, first), (weight, codes[::-1]))
+
+    def cluster(part: str, offset: int) -> Members:
+        around = synsets[part, offset].similar if (part, offset) in synsets else ()
+        return [member for each in (offset, *around) for member in members.get((part, each), ())]
+
+    for (part, _), those in members.items():
+        attract(part, those, those, 1.0)
+    for (part, offset), synset in synsets.items():
+        for other in synset.similar:
+            attract(part, members[part, offset], members.get((part, other), []), build.similar_weight)
+        for other in {target for *_, target in synset.antonyms}:
+            for (one, _), (opposite, _) in product(cluster(part, offset), cluster(part, other)):
+                pairs = words.like_forms(one, opposite, part)
+                opposites.update(pair for form, like in pairs for pair in _sorted_places(place, [form], [like]))
+    return synonyms, opposites, antonyms
+
+
+def _sorted_places(place: dict[str, int], ones: Iterable[str], others: Iterable[str]) -> Iterator[Pair]:
+    for one, other in product(ones, others):
+        if one != other:
+            yield min(place[one], place[other]), max(place[one], place[other])
+
+
+def _kept_tags(wordnet: WordNet, words: Vocabulary, build: Build) -> list[set[str]]:
+    """The tags of each word, less those of parts of speech in which it is hardly used."""
+    uses = {lemma: sum(sense.count + 1 for sense in wordnet.senses(*lemma)) for lemma in words.inflections}
+    kept = []
+    for tags in words.forms.values():
+        of_part: dict[str, int] = defaultdict(int)
+        for lemma in set().union(*tags.values()):
+            of_part[lemma[1]] += uses[lemma]
+        least = build.least_part_share * sum(of_part.values())
+        kept.append({tag for tag, lemmas in tags.items() if any(of_part[part] >= least for _, part in lemmas)})
+    return kept
+
+
+def _near_with_a_shared_tag(
+    vectors: torch.Tensor, tags: list[set[str]], cosine: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pairs of words with a tag in common and at least this cosine, in ascending order, and their cosines."""
+    of_tag = defaultdict(list)
+    for place, those in enumerate(tags):
+        for tag in those:
+            of_tag[tag].append(place)
+    found = [near_pairs(vectors, torch.tensor(places), cosine) for _, places in sorted(of_tag.items())]
+    pairs, cosines = torch.cat([pairs for pairs, _ in found]), torch.cat([cosines for _, cosines in found])
+    _, first = np.unique((pairs[:, 0] * len(tags) + pairs[:, 1]).numpy(), return_index=True)
+    return pairs[first], cosines[first]

@@ -1,0 +1,81 @@
+"""The list built from a tiny WordNet and made-up vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from tiny_wordnet import write_tiny_wordnet
+
+from benchmarks.attacks.packed_synonyms import PackedSynonyms
+from benchmarks.attacks.synonym_builder import build_synonyms, is_development_word
+from benchmarks.attacks.wordnet import WordNet
+
+
+class MadeUpVectors:
+    """Vectors drawn from a word's hash, all a little alike; every word is one piece."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") for text in texts]
+        return np.stack([np.random.default_rng(seed).normal(size=40) + 0.5 for seed in seeds]).astype(np.float32)
+
+    def count_pieces(self, texts: Sequence[str]) -> list[int]:
+        return [1] * len(texts)
+
+    def identity(self) -> dict[str, object]:
+        return {"kind": "made up"}
+
+
+@pytest.fixture(scope="module")
+def wordnet(tmp_path_factory: pytest.TempPathFactory) -> WordNet:
+    return WordNet(write_tiny_wordnet(tmp_path_factory.mktemp("wordnet")))
+
+
+@pytest.fixture(scope="module")
+def built(wordnet: WordNet) -> PackedSynonyms:
+    return PackedSynonyms(build_synonyms(wordnet, MadeUpVectors()).to_bytes(), "a test")
+
+
+def test_words_are_single_and_in_small_letters_with_their_inflections(built: PackedSynonyms) -> None:
+    words = set(built.table.words)
+    assert {"film", "films", "go", "went", "gone", "going", "goes", "better", "best"} <= words
+    assert not words & {"moving_picture", "paris", "Paris"}
+    assert list(built.table.words) == sorted(words)
+
+
+def test_words_of_one_sense_are_neighbours_inflection_by_inflection(built: PackedSynonyms) -> None:
+    assert built.neighbours("film", 9) == ["movie"] and built.neighbours("films", 9) == ["movies"]
+    assert "travelled" in built.neighbours("went", 9) and "travel" not in built.neighbours("went", 9)
+    assert built.senses("film") == [("NOUN", 1)]
+
+
+def test_a_sense_that_hardly_matters_pulls_nothing(built: PackedSynonyms) -> None:
+    """An execution is a hanging first, and a performance in 1 use of 61."""
+    assert "hanging" in built.neighbours("execution", 9)
+    assert "performance" not in built.neighbours("execution", 9)
+
+
+def test_antonyms_and_words_of_opposite_clusters_are_no_neighbours(built: PackedSynonyms) -> None:
+    opposites = {("good", "bad"), ("great", "awful"), ("superb", "bad"), ("went", "came"), ("going", "coming")}
+    for word, other in opposites:
+        assert other not in built.neighbours(word, 50) and word not in built.neighbours(other, 50)
+    assert "bad" in built.antonyms["good"] and "came" in built.antonyms["goes"]
+    assert "awful" not in built.antonyms.get("great", ())  # opposite, but not WordNet's antonym
+
+
+def test_parts_of_speech_are_those_in_use(built: PackedSynonyms) -> None:
+    assert built.parts_of_speech["film"] == {"NOUN"}
+    assert built.parts_of_speech["good"] == {"ADJ"}  # an adverb in 1 use of 25
+    assert built.parts_of_speech["went"] == {"VERB"}
+
+
+def test_the_same_inputs_give_the_same_file(wordnet: WordNet) -> None:
+    first, second = (build_synonyms(wordnet, MadeUpVectors()).to_bytes() for _ in range(2))
+    assert first == second
+
+
+def test_half_of_all_words_are_for_development() -> None:
+    words = [f"w{number}" for number in range(2000)]
+    assert 900 < sum(map(is_development_word, words)) < 1100
