@@ -11,7 +11,7 @@ from benchmarks.experiments.experiment import cells
 from benchmarks.jobs.attack import attack_model
 from benchmarks.jobs.resolve import Setup
 from benchmarks.jobs.train import train, training_key
-from benchmarks.results.records import AttackRecord, Outcome
+from benchmarks.results.records import Outcome
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,11 @@ class SourceAttack:
     Attributes:
         task: what was attacked.
         source: the name of the source of synonyms.
-        record, outcomes: the attack.
+        outcomes: one for each text.
     """
 
     task: str
     source: str
-    record: AttackRecord
     outcomes: list[Outcome]
 
 
@@ -50,7 +49,7 @@ def attack_with_sources(
             say(f"{task}: attack with {name}")
             with_source = _with_synonyms(setup, task, synonyms)
             record = attack_model(with_source, training, recipe)
-            found.append(SourceAttack(task, name, record, setup.store.outcomes(record.key)))
+            found.append(SourceAttack(task, name, setup.store.outcomes(record.key)))
     return found
 
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from command import command
+from command import command, small
 from tiny_wordnet import write_tiny_wordnet
 
-from benchmarks.attacks.packed_synonyms import read_packed
+from benchmarks.attacks.packed_synonyms import packaged_synonyms, read_packed
 
 
 def test_a_list_is_built_from_what_prepare_fetched_and_shown(served_assets, tmp_path: Path, capsys) -> None:
@@ -58,3 +58,20 @@ def test_a_list_is_not_built_from_other_files(tmp_path: Path, capsys) -> None:
     (folder / "data.verb").write_text("nothing\n")
     code, _, errors = command("build-synonyms", "--wordnet", str(folder), "--out", str(tmp_path / "x"), capsys=capsys)
     assert code == 2 and "not laid out as WordNet's" in errors and not (tmp_path / "x").exists()
+
+
+def test_the_page_is_written_from_attacks_that_are_not_redone(tiny_backbone, tmp_path: Path, capsys) -> None:
+    listed, page = tmp_path / "real.json", tmp_path / "synonyms.md"
+    listed.write_text(json.dumps({word: ["fine", "great", "film"] for word in packaged_synonyms().table.words[::2000]}))
+    arguments = [
+        *("synonym-quality", str(page), "--wordnet", str(write_tiny_wordnet(tmp_path / "wordnet"))),
+        *("--listed", str(listed), "--pairs", "5", *small(tiny_backbone, tmp_path / "results")),
+    ]
+    code, output, errors = command(*arguments, capsys=capsys)
+    assert code == 0, errors
+    assert "training the victim" in output and "attack with packaged 8" in output
+    written = page.read_text("utf-8")
+    assert "## Under attack" in written and "(a) MiniLM's input word vectors" in written
+    assert "## 5 pairs drawn at random" in written and "NLTK's tagger\n\n" not in written
+    again, output, _ = command(*arguments, capsys=capsys)
+    assert again == 0 and "training the victim" not in output and page.read_text("utf-8") == written
