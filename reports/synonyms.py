@@ -39,6 +39,8 @@ same file on one machine; another processor may round a cosine otherwise.
 This page is written by `earlyrobust synonym-quality`; no number in it is typed.
 """
 
+DICTIONARY, TAGGER = "dictionary", "tagger"
+
 NAMES = {
     "word vectors": "(a) MiniLM's input word vectors, the former source",
     "listed": "(b) a real counter-fitted list, at most 8 a word",
@@ -107,12 +109,12 @@ were not looked at when the constants were chosen, half of all.
 def _attack_section(attacks: Sequence[SourceAttack]) -> str:
     if not attacks:
         return ""
-    notes = "; ".join(
-        f"{task} {count} texts" for task, count in {each.task: len(each.outcomes) for each in attacks}.items()
-    )
+    notes = {
+        each.task: f"{each.task} {len(each.outcomes)} texts, victim trained on {each.train_texts}" for each in attacks
+    }
     return f"""## Under attack
 
-TextFooler on fine-tuned MiniLM, offline profile, with the dictionary of parts of speech: {notes}.
+TextFooler on fine-tuned MiniLM, offline profile, with the dictionary of parts of speech: {"; ".join(notes.values())}.
 Similarity is the mean over successful attacks of the recipe's own measure, where it computed one.
 
 {_markdown([(each.task, NAMES[each.source], *_numbers(each.outcomes)) for each in attacks], _ATTACK_HEADS)}

@@ -44,7 +44,8 @@ def synonym_quality(
     """Measure the packaged synonyms and write the page about them.
 
     They are held against another list and against WordNet, and TextFooler attacks with four sources. The victim is the
-    first fine-tuned model of each task; it is trained where --out has none, and what is stored is not redone.
+    first fine-tuned model of each task; it is trained where --out has none, and what is stored is not redone. The page
+    shows the attacks of earlier calls with the same --out, too, for tasks of other sizes.
 
     Args:
         to: file to write, in Markdown.
@@ -63,9 +64,9 @@ def synonym_quality(
     from benchmarks.attacks.wordnet import WordNet
     from benchmarks.data.plain_files import write_atomically
     from benchmarks.jobs.resolve import resolve
-    from benchmarks.jobs.synonym_sources import attack_with_sources
+    from benchmarks.jobs.synonym_sources import attack_with_sources, stored_attacks
     from benchmarks.victims.backbones import find_backbone
-    from reports.synonyms import NAMES, synonyms_page
+    from reports.synonyms import DICTIONARY, NAMES, TAGGER, synonyms_page
 
     packaged, real = packaged_synonyms(), NeighbourList.from_file(listed)
     sources = dict(
@@ -80,12 +81,16 @@ def synonym_quality(
     neighbours = {word: real.neighbours(word, 50) for word in words}
     lexicon = WordNet(wordnet)
     qualities = {NAMES[name]: quality(source, neighbours, words, lexicon) for name, source in sources.items()}
-    with_dictionary = attack_with_sources(resolve(options), sources, say)
-    with_tagger = (
-        [] if tagger is None else attack_with_sources(resolve(replace(options, nltk_data=tagger)), sources, say)
-    )
+    setup = resolve(options)
+    attack_with_sources(setup, sources, DICTIONARY, say)
+    if tagger is not None:
+        attack_with_sources(resolve(replace(options, nltk_data=tagger)), sources, TAGGER, say)
     page = synonyms_page(
-        packaged, qualities, with_dictionary, with_tagger, random_pairs(packaged, packaged.table.words, pairs)
+        packaged,
+        qualities,
+        stored_attacks(setup.store, DICTIONARY, list(NAMES)),
+        stored_attacks(setup.store, TAGGER, list(NAMES)),
+        random_pairs(packaged, packaged.table.words, pairs),
     )
     write_atomically(to, page)
     say(str(to))

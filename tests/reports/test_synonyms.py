@@ -16,7 +16,7 @@ STOOD = replace(FELL, example_id="b", status="failed", queries=10, similarity=No
 
 
 def attacks(*outcomes: Outcome) -> list[SourceAttack]:
-    return [SourceAttack("sst2", name, outcomes=list(outcomes)) for name in NAMES]
+    return [SourceAttack("sst2", 4000, name, "k", list(outcomes)) for name in NAMES]
 
 
 def page(with_tagger: list[SourceAttack]) -> str:
@@ -35,7 +35,7 @@ def test_every_measure_stands_on_the_page() -> None:
     assert all(name in text for name in NAMES.values())
     row = next(line for line in text.splitlines() if line.startswith("| sst2") and "(d)" in line)
     assert [cell.strip() for cell in row.split("|")[3:8]] == ["100.0", "50.0", "20.0", "33.3", "0.900"]
-    assert "sst2 2 texts" in text and "tagger, which" not in text
+    assert "sst2 2 texts, victim trained on 4000" in text and "tagger, which" not in text
 
 
 def test_the_tagger_is_held_against_the_dictionary() -> None:
