@@ -21,7 +21,7 @@ from benchmarks.jobs.resolve import SCHEMA, Setup, TaskSetup
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
-from benchmarks.victims.external import MOST_RETRIES, CallableVictim, load_callable
+from benchmarks.victims.external import MOST_RETRIES, PROBED, CallableVictim, load_callable
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.saved import load_any_classifier
 from benchmarks.victims.victim import Victim
@@ -158,7 +158,7 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
     labels = np.array([example.label for example in chosen.dataset.test])
     victim, notes = _opened(external, chosen, 1.0)
     if isinstance(victim, CallableVictim):
-        victim.require_repeatable(texts[:8])
+        victim.require_repeatable(texts[:PROBED])
     with cpu_threads(1):  # on more, the last bits of the answers, and so of the temperature, depend on their number
         probabilities = victim(texts)
     clean = "".join("1" if right else "0" for right in probabilities.argmax(axis=1) == labels)

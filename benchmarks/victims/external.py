@@ -23,6 +23,7 @@ BATCH_TOLERANCE = 1e-2  # effect of padding to a longer text in half precision
 LONGEST_PAUSE = 60.0
 MOST_RETRIES = 20
 PATIENCE = 8
+PROBED = 8  # texts that a function is asked for again, in other orders and by themselves
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class CallableVictim:
         """
         plain = [text[0] if len(text) == 1 else text for text in texts]
         about, allowed = f"what the callable {self.name} returns", (len(plain), self.classes)
-        found = _numbers(self._returned(plain), about)
+        found = numbers_in(self._returned(plain), about)
         require(found.shape == allowed, about, f"probabilities of shape {allowed}, a row per text", found.shape)
         require(bool(np.isfinite(found).all()), about, "finite", found[~np.isfinite(found)][:1].tolist())
         require(bool((found >= 0).all()), about, "probabilities of 0 or more, not logits", found.min())
@@ -137,7 +138,7 @@ class CallableVictim:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _numbers(found: Any, about: str) -> np.ndarray:
+def numbers_in(found: Any, about: str) -> np.ndarray:
     """The result of a function as an array of numbers.
 
     Raises:

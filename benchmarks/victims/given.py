@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -18,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
 from baselines.validation import UserError, require
 from benchmarks.data.classes import Classes
-from benchmarks.victims.external import CallableVictim
+from benchmarks.victims.external import PROBED, CallableVictim, numbers_in
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.model_folder import VOLATILE
 from benchmarks.victims.saved import OTHER_PROBLEMS, load_any_classifier
@@ -101,7 +100,9 @@ def open_victim(
     name = getattr(given, "__name__", type(given).__name__)
     count = _count_classes(given, name, texts)
     classes = Classes.of_configuration({"num_labels": count})
-    return Given(name, CallableVictim(given, name, count, temperature), classes, None)
+    victim = CallableVictim(given, name, count, temperature)
+    victim.require_repeatable(texts[:PROBED])
+    return Given(name, victim, classes, None)
 
 
 @contextmanager
@@ -180,11 +181,12 @@ def _tokenizer_at(place: str, offline: bool) -> PreTrainedTokenizerBase:
 def _count_classes(function: Callable[[list[Any]], Any], name: str, texts: Sequence[tuple[str, ...]]) -> int:
     plain = [text[0] if len(text) == 1 else text for text in texts[:1]]
     try:
-        shape = np.asarray(function(plain), dtype=float).shape
+        found = function(plain)
     except Exception as error:
         raise UserError(f"the callable {name} fails on a list of one text: {type(error).__name__}: {error}") from error
-    allowed = "probabilities of shape (texts, classes), two classes or more"
-    require(len(shape) == 2 and shape[0] == 1 and shape[1] >= 2, f"what the callable {name} returns", allowed, shape)
+    about, allowed = f"what the callable {name} returns", "probabilities of shape (texts, classes), two classes or more"
+    shape = numbers_in(found, about).shape
+    require(len(shape) == 2 and shape[0] == 1 and shape[1] >= 2, about, allowed, shape)
     return int(shape[1])
 
 

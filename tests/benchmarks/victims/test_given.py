@@ -105,6 +105,25 @@ def test_the_classes_of_a_function_are_counted() -> None:
     assert warmer.victim.temperature == 2 and warmer.victim(TEXTS).max() < 0.5
 
 
+def by_place(texts: list[str]) -> list[list[float]]:
+    return [[0.9, 0.1] if place % 2 else [0.1, 0.9] for place in range(len(texts))]
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (by_place, "must be the same, to 0.01"),
+        (lambda texts: {"probs": [[0.5, 0.5]] * len(texts)}, "got a dictionary of 'probs'"),
+        (lambda texts: [{"label": "A", "score": 1.0}] * len(texts), "labels and scores of a pipeline"),
+    ],
+)
+def test_a_function_is_probed_before_the_attack(function: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        open_victim(function, TEXTS)
+    given = open_victim(lambda texts: torch.tensor([[0.25, 0.75]] * len(texts), dtype=torch.bfloat16), TEXTS)
+    assert given.victim(TEXTS).shape == (2, 2)
+
+
 def raising(texts: list[str]) -> Any:
     raise KeyError("no such word")
 
