@@ -62,21 +62,22 @@ def train(
         ValueError: for an unknown name, a hyperparameter that the defense refuses, or data that cannot be read.
         RuntimeError: if the machine fails.
     """
-    from dataclasses import replace
-
-    from benchmarks.experiments.experiment import Experiment, cells
-    from benchmarks.jobs.resolve import resolve
+    from benchmarks.experiments.experiment import Experiment, Variant
+    from benchmarks.jobs.context import RunSpec
+    from benchmarks.jobs.resolve import train_job
     from earlyrobust.returned import Training
     from earlyrobust.running import options_of, reporter, train_one
 
     named = {"preset": preset, "data": data, "backbone": backbone, "device": device, "out": out, "tasks": task}
     sizes = {"train_texts": train_texts, "test_texts": test_texts}
-    chosen = options_of({**(options or {}), **named, **sizes})
+    asked = options_of({**(options or {}), **named, **sizes})
     # Nothing that only an attack needs is asked for; with assets, substitutes are those of the full profile.
-    alone = None if chosen.assets else Experiment("train", "", "", "methods", attacked=False)
-    setup = replace(resolve(chosen, experiment=alone), recipes=())
-    (cell,) = cells(setup.preset, list(setup.tasks), [defense], runs=1, settings=settings)
-    return Training(setup.store.root, train_one(setup, replace(cell, seed=seed), reporter(quiet)))
+    alone = None if asked.assets else Experiment("train", "", "", "methods", attacked=False)
+    context = RunSpec(asked, alone).load()
+    (name,) = context.tasks
+    chosen = Variant(defense, defense, defense, settings).defense_for(context.preset, name, seed)
+    record = train_one(context, train_job(context, name, chosen, seed), reporter(quiet))
+    return Training(context.store.root, record)
 
 
 def attack(
@@ -142,7 +143,7 @@ def attack(
     """
     from benchmarks.attacks.resources import offline_resources
     from benchmarks.jobs.attack_texts import chosen_recipe, fitted_temperature, prepare_attack, texts_of
-    from benchmarks.jobs.resolve import choose_device
+    from benchmarks.jobs.context import choose_device
     from benchmarks.victims.given import mode_kept, open_victim
     from earlyrobust.returned import Outcomes
     from earlyrobust.running import path_or_none, reporter, run_attack
@@ -204,20 +205,21 @@ def evaluate(
     Raises:
         ValueError: for a victim that cannot be read or does not fit the task, or an unknown option.
     """
+    from benchmarks.jobs.context import RunSpec
     from benchmarks.jobs.evaluate import find_external
-    from benchmarks.jobs.resolve import resolve
+    from benchmarks.jobs.provenance import provenance_of
     from earlyrobust.returned import Report
     from earlyrobust.running import evaluate_on_tasks, options_of, reporter
     from reports.table1 import table_of_externals
     from reports.tables import write_table
 
-    setup = resolve(options_of({**options, "out": out}))
+    context = RunSpec(options_of({**options, "out": out})).load()
     given = None if model is None else str(model)
-    how: dict[str, Any] = {"device": setup.device, "offline": setup.options.offline, "retries": retries}
+    how: dict[str, Any] = {"device": context.device, "offline": context.options.offline, "retries": retries}
     external = find_external(given, function, name, **how)
-    evaluate_on_tasks(setup, external, calibrate, reporter(quiet))
-    table = table_of_externals(setup)
-    return Report(table, tuple(write_table(table, setup.store.root, "externals")))
+    evaluate_on_tasks(context, external, calibrate, reporter(quiet))
+    table = table_of_externals(context.store, provenance_of(context))
+    return Report(table, tuple(write_table(table, context.store.root, "externals")))
 
 
 def reproduce(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,13 @@ from benchmarks.executors.progress import Reporter
 from benchmarks.experiments.options import Options
 
 if TYPE_CHECKING:
-    from benchmarks.experiments.experiment import Cell, Experiment
+    from benchmarks.experiments.experiment import Experiment
     from benchmarks.jobs.attack_texts import Attacked, TextAttack
+    from benchmarks.jobs.context import Context
     from benchmarks.jobs.evaluate import External
-    from benchmarks.jobs.resolve import Setup
+    from benchmarks.jobs.job import TrainJob
+    from benchmarks.jobs.plan import Plan
+    from benchmarks.jobs.resolve import Study
     from benchmarks.results.records import TrainingRecord
     from earlyrobust.returned import Report
 
@@ -51,46 +53,49 @@ def reporter(quiet: bool) -> Reporter:
     return Reporter(Console(quiet=quiet))
 
 
-def train_one(setup: Setup, cell: Cell, shown: Reporter) -> TrainingRecord:
+def train_one(context: Context, job: TrainJob, shown: Reporter) -> TrainingRecord:
     """Train one model in this process, and before it those that its texts are made by; what is stored is not redone."""
-    from benchmarks.jobs.plan import Plan
-    from benchmarks.jobs.train import training_key
-    from benchmarks.jobs.work import trainings_of
+    from benchmarks.jobs.train import train
 
-    for line in setup.store.quarantine():
+    for line in context.store.quarantine():
         shown.say(line)
-    for item in trainings_of(setup, Plan.without_estimate(setup, [cell])):
-        if setup.store.training(item.key) is None:
-            with shown.work(f"{item.label}, updates", None) as bar:
-                item.do(setup, bar.advance)
-    record = setup.store.training(training_key(setup, cell))
+    for each in filter(None, (job.base, job)):
+        if each.record(context.store) is None:
+            with shown.work(f"{each.label}, updates", None) as bar:
+                train(context, each, on_update=lambda stage, progress, bar=bar: bar.advance())
+    record = job.record(context.store)
     assert record is not None
     return record
 
 
-def work_through(setup: Setup, cells: Sequence[Cell], shown: Reporter) -> list[TrainingRecord]:
-    """Say what is planned, do it, log it where asked, and return the trainings.
+def work_through(study: Study, shown: Reporter) -> None:
+    """Say what is planned, do it, and log it where asked.
 
     Raises:
         UserError: for a tracker that is unknown or not installed, before any work.
     """
     from benchmarks.executors.execute import execute
-    from benchmarks.jobs.explain import stored_otherwise
-    from benchmarks.jobs.plan import make_plan
+    from benchmarks.jobs.plan import look_up
     from reports.trackers import library_of, track
 
-    tracker = setup.options.track
+    context, tracker = study.context, study.context.options.track
     if tracker is not None:
         library_of(tracker)
-    for line in (setup.chosen, *setup.store.quarantine()):
+    for line in (context.chosen, *study.store.quarantine()):
         shown.say(line)
-    work = make_plan(setup, cells)
-    for line in (*work.lines(), *stored_otherwise(setup, work)):
+    work = look_up(study.store, study.jobs)
+    for line in (*work.lines(), *outlook(study, work)):
         shown.say(line)
-    trained = execute(setup, work, shown)
+    execute(study, shown)
     if tracker is not None:
-        shown.say(f"{track(setup, tracker, trained)} runs logged to {tracker}")
-    return trained
+        shown.say(f"{track(study.store, study.jobs, tracker)} runs logged to {tracker}")
+
+
+def outlook(study: Study, work: Plan) -> list[str]:
+    """How long what is left will take, and why stored trainings do not count."""
+    from benchmarks.executors.time_estimate import estimate
+
+    return [*([estimate(study, work).line()] if work.left else []), *work.stored_otherwise(study.store)]
 
 
 def run_attack(attack: TextAttack, shown: Reporter) -> Attacked:
@@ -105,17 +110,17 @@ def run_attack(attack: TextAttack, shown: Reporter) -> Attacked:
         return attack.run(bar.advance, lambda queries: bar.advance(0, queries=queries))
 
 
-def evaluate_on_tasks(setup: Setup, external: External, calibrate: bool, shown: Reporter) -> None:
+def evaluate_on_tasks(context: Context, external: External, calibrate: bool, shown: Reporter) -> None:
     """Read the test texts of every task with a victim from outside, and attack it there."""
     from benchmarks.jobs.evaluate import attack_external, evaluate
 
-    for line in (setup.chosen, *setup.store.quarantine()):
+    for line in (context.chosen, *context.store.quarantine()):
         shown.say(line)
-    for task, chosen in setup.tasks.items():
-        for record in evaluate(setup, external, task, calibrate=calibrate):
-            for recipe in setup.recipes:
+    for task, chosen in context.tasks.items():
+        for record in evaluate(context, external, task, calibrate=calibrate):
+            for recipe in context.recipes:
                 with shown.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
-                    attack_external(setup, external, record, recipe, bar.advance)
+                    attack_external(context, external, record, recipe, bar.advance)
 
 
 def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> Report:
@@ -131,9 +136,9 @@ def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> 
         chosen, table = asked_hyperparameters(experiment, options)
         shown.say(chosen)
         return Report(table, tuple(write_table(table, options.out, experiment.key)))
-    setup = resolve(options, experiment=experiment)
-    work_through(setup, experiment.cells(options, setup.preset, list(setup.tasks)), shown)
-    found = report_on(setup, experiment)
+    study = resolve(options, experiment)
+    work_through(study, shown)
+    found = report_on(study)
     files = list(write_table(found.table, options.out, experiment.key))
     if missing_library() is None:
         for name, figure in found.figures().items():

@@ -13,10 +13,10 @@ from benchmarks.clock.cost import EncoderShape, share_left
 from benchmarks.device.parts import PARTS
 from benchmarks.device.place import RESULTS, Place
 from benchmarks.device.study import RECORDS, PartRecord, left_out, put_together, stored
-from benchmarks.device.works import table1_cells
 from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.jobs.job import TrainJob
 from benchmarks.jobs.plan import look_up
-from benchmarks.jobs.resolve import Setup, resolve
+from benchmarks.jobs.resolve import Study, resolve
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import write_atomically
 from benchmarks.speed.loop_speed import LoopTiming
@@ -37,12 +37,11 @@ from reports.device_targets import (
     timings_of,
 )
 from reports.doctor import self_test_table
-from reports.experiments import Report
+from reports.experiments import Report, report_on
 from reports.figures import missing_library, write_figure
 from reports.frame import AttackResult, keys_of
 from reports.measured import measure
 from reports.speed import loop_table
-from reports.table1 import table_of_run
 from reports.tables import Column, Number, Table, markdown_text, write_table
 from reports.task_results import task_results
 
@@ -52,7 +51,7 @@ INTERVALS = "Intervals are 95 % ones; those of ratios are t intervals of log rat
 
 
 def write_evidence(place: Place) -> list[Path]:
-    """Write all tables, figures, the archive of records and the page from what is stored.
+    """Writes all tables, figures, the archive of records and the page from what is stored.
 
     Returns:
         their paths, the page last.
@@ -64,12 +63,12 @@ def write_evidence(place: Place) -> list[Path]:
     written: list[Path] = []
     if (place.out / RESULTS / "trainings").is_dir():
         written.append(put_together(place.out))  # first: all else can be made anew from it
-        setup = resolve(place.options())
-        trained = [each.trained for each in look_up(setup, table1_cells(setup, place.sizes.runs)) if each.trained]
-        if trained:
-            tables["table1"] = table_of_run(setup, trained)
-            written += _figures(place, setup, tables["table1"])
-            attacked = fully_attacked(setup)
+        study = resolve(replace(place.options(), runs=place.sizes.runs), EXPERIMENTS["table1"])
+        found_runs = report_on(study)
+        if found_runs.table.rows:
+            tables["table1"] = found_runs.table
+            written += _figures(place, found_runs)
+            attacked = fully_attacked(study)
             trainings, attacks = stored_results(place.out / RESULTS)
             card = _card(trainings, attacks)
             written += write_card(card, place.out, keys_of(trainings.values(), attacks))
@@ -104,10 +103,9 @@ def _measured_tables(records: Mapping[str, PartRecord]) -> dict[str, Table]:
     return tables
 
 
-def _figures(place: Place, setup: Setup, table: Table) -> list[Path]:
+def _figures(place: Place, report: Report) -> list[Path]:
     if missing_library():
         return []
-    report = Report(EXPERIMENTS["table1"], table, (), {recipe.key: recipe.title for recipe in setup.recipes})
     return [path for name, figure in report.figures().items() for path in write_figure(figure, place.out, name)]
 
 
@@ -117,12 +115,13 @@ def _card(trainings: Mapping[str, TrainingRecord], attacks: Sequence[AttackResul
     return replace(card, judgements=tuple(each for each in card.judgements if each.claim.key in CLAIMS))
 
 
-def fully_attacked(setup: Setup) -> dict[str, int]:
+def fully_attacked(study: Study) -> dict[str, int]:
     """By the titles of Table 1's methods, runs whose attacks are all stored."""
-    planned = look_up(setup, table1_cells(setup, setup.preset.runs))
-    counts = {each.cell.defense.title: 0 for each in planned}
-    for each in planned:
-        counts[each.cell.defense.title] += each.trained is not None and each.attacks_stored == each.attacks_planned
+    left = look_up(study.store, study.jobs).left
+    undone = {job.key if isinstance(job, TrainJob) else job.training for job in left}
+    counts = {job.defense.title: 0 for job in study.trainings}
+    for job in study.trainings:
+        counts[job.defense.title] += job.key not in undone
     return counts
 
 

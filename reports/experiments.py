@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.experiment import Experiment
-from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.resolve import Study
+from reports.external import external_caption, external_results
 from reports.figures import Map, Panel, Series, draw_layers, draw_maps, draw_panels
 from reports.frame import keys_of
 from reports.statistics import summarise
-from reports.table1 import table_of_run
+from reports.table1 import caption, table1
 from reports.tables import Number, Table
-from reports.tickets import STRUCTURES, distance_table, layer_table, mean_distances, structure_sizes
+from reports.tickets import STRUCTURES, distance_table, layer_table, mean_distances
 from reports.variants import VariantRuns, gather, replaced_tasks, variant_caption, variant_table
 
 if TYPE_CHECKING:
@@ -191,18 +192,22 @@ def _text(row: dict[str, Number | str], key: str) -> str:
     return str(row[key])
 
 
-def report_on(setup: Setup, experiment: Experiment) -> Report:
+def report_on(study: Study) -> Report:
     """The report of an experiment from what the store has now; what is missing is blank and makes it incomplete."""
-    runs = gather(setup, experiment.chosen(setup.options, setup.preset))
-    recipes = {recipe.key: recipe.title for recipe in setup.recipes}
+    experiment, origin, store = study.experiment, study.provenance, study.store
+    runs = gather(store, study.rows)
     if experiment.kind == "methods":
+        externals = external_results(store, origin)
         trained = [record for each in runs for record in each.trained]
-        table = table_of_run(setup, trained, experiment.title, replaced_tasks(setup, experiment))
+        attacks = [result for each in runs for result in each.attacks]
+        about = [*external_caption(externals), *replaced_tasks(origin, experiment)]
+        lines = [*caption(origin, trained, attacks), *about]
+        table = table1(trained, attacks, origin.recipes, lines, experiment.title, externals)
         table = replace(table, incomplete=table.incomplete or any(each.missing for each in runs))
     else:
-        caption = variant_caption(setup, experiment, runs)
-        table = table_of_variants(experiment, runs, recipes, structure_sizes(setup), caption)
-    return Report(experiment, table, tuple(runs), recipes)
+        lines = variant_caption(origin, experiment, runs)
+        table = table_of_variants(experiment, runs, origin.recipes, origin.layer_sizes, lines)
+    return Report(experiment, table, tuple(runs), origin.recipes)
 
 
 def table_of_variants(

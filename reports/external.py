@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.data.tasks import title_of
-from benchmarks.jobs.evaluate import stored_externals
-from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.provenance import Provenance
 from benchmarks.results.metrics import aua_percent, mean_queries, too_many_broke
-from benchmarks.results.records import EvaluationRecord
+from benchmarks.results.records import AttackRecord, EvaluationRecord
+from benchmarks.results.store import Store, content_key
 from reports.frame import AttackResult, broken_note
 from reports.tables import Number
 
@@ -28,14 +29,29 @@ class ExternalResult:
         return sum(outcome.status == "error" for attack in self.attacks.values() for outcome in attack.outcomes)
 
 
-def external_results(setup: Setup) -> list[ExternalResult]:
-    """The victims from outside that met the same texts and recipes as the run's trained models."""
-    return [
-        ExternalResult(
-            record, {attack.recipe: AttackResult(attack, setup.store.outcomes(attack.key)) for attack in attacks}
-        )
-        for record, attacks in stored_externals(setup)
-    ]
+def external_results(store: Store, origin: Provenance) -> list[ExternalResult]:
+    """The victims from outside that met the same texts and recipes as the run's trained models, with all attacks."""
+    attacks = list(store.attacks()) if (evaluations := list(store.evaluations())) else []
+    found = []
+    for record in sorted(evaluations, key=lambda each: (each.title, each.temperature)):
+        task = origin.tasks.get(record.task)
+        if task is None or (record.identity["data"], record.identity["max_length"]) != (task.data, task.max_length):
+            continue
+        met = {
+            attack.recipe: AttackResult(attack, store.outcomes(attack.key))
+            for attack in attacks
+            if attack.training_key == record.key and _is_alike(attack, task.attacks.get(attack.recipe))
+        }
+        if set(met) == set(task.attacks) and all(result.complete for result in met.values()):
+            found.append(ExternalResult(record, met))
+    return found
+
+
+def _is_alike(attack: AttackRecord, identity: Mapping[str, Any] | None) -> bool:
+    """Whether an attack differs in nothing but its victim from one with this identity; for None it does."""
+    return identity is not None and content_key({name: attack.identity.get(name) for name in identity}) == content_key(
+        identity
+    )
 
 
 def external_cells(external: ExternalResult, recipes: Sequence[str]) -> list[Number | str]:

@@ -10,7 +10,7 @@ from benchmarks.experiments.catalogue import PLAIN
 from benchmarks.experiments.experiment import Experiment
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset, find_preset
-from benchmarks.jobs.resolve import choose_device
+from benchmarks.jobs.context import choose_device
 from method.early_robust import EarlyRobust
 from reports.listings import flat
 from reports.tables import Column, Table
@@ -73,7 +73,7 @@ def hyperparameter_table(experiment: Experiment, preset: Preset, options: Option
 def _rows(preset: Preset, options: Options, key: str) -> list[tuple[str, ...]]:
     task = find_task(key)
     published = dict(flat(replace(EarlyRobust.for_task(key), **EarlyRobust.published).settings()))
-    used = dict(flat(PLAIN.cell(preset, key, 0).defense.settings()))
+    used = dict(flat(PLAIN.defense_for(preset, key, 0).settings()))
     rows = []
     for name, known in SOURCES.items():
         source = known or (SCRIPT if key == TASKS["imdb"].key else STAND_IN)

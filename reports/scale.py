@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import product
 from pathlib import Path
 
+from baselines.defense import Defense
 from baselines.validation import UserError, require
 from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
 from benchmarks.data.files import text_of
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
 from benchmarks.experiments.catalogue import find_experiments
-from benchmarks.experiments.experiment import Cell
+from benchmarks.experiments.experiment import AttackProtocol, seeds
 from benchmarks.experiments.options import DEFAULTS
 from benchmarks.experiments.presets import PRESETS, Preset
 from benchmarks.results.store import write_atomically
@@ -55,17 +57,17 @@ def forward_flops(shape: EncoderShape, tokens: int) -> float:
     return shape.layers * layer_flops(shape, tokens, shape.heads, shape.neurons)
 
 
-def training_flops(preset: Preset, cell: Cell) -> float:
+def training_flops(preset: Preset, name: str, defense: Defense) -> float:
     """FLOPs of a training with its clean evaluation, every text as long as the task allows.
 
     Source: the cost model in `benchmarks.clock.cost`; a search is taken to go on to its cap.
     """
-    task, shape = find_task(cell.task), SHAPES[preset.backbone]
+    task, shape = find_task(name), SHAPES[preset.backbone]
     tokens = preset.max_length or task.max_length
     forward = forward_flops(shape, tokens)
-    epochs = epoch_units(cell.defense, shape=shape, tokens=tokens)
-    trained = _texts(preset.train_texts, TRAINING_TEXTS, cell.task)
-    tested = _texts(preset.test_texts, TEST_TEXTS, cell.task)
+    epochs = epoch_units(defense, shape=shape, tokens=tokens)
+    trained = _texts(preset.train_texts, TRAINING_TEXTS, name)
+    tested = _texts(preset.test_texts, TEST_TEXTS, name)
     return (epochs * trained * FINE_TUNING_UPDATE + tested) * forward
 
 
@@ -82,26 +84,21 @@ def _texts(limit: int | None, present: dict[str, int], task: str) -> int:
 
 
 def work_of(preset: Preset, experiment: str, flops_per_second: float) -> Work:
-    """An experiment's trainings and attacks, each cell once; `all` is every experiment."""
+    """An experiment's trainings and attacks, each once; `all` is every experiment."""
     hour = 3600 * flops_per_second
-    trainings: list[tuple[Hashable, float]] = []
-    attacks: list[float] = []
-    trained: list[Cell] = []
-    attacked: list[tuple[Cell, str]] = []
+    trainings: dict[tuple[str, int, str], float] = {}
+    attacks: dict[tuple[tuple[str, int, str], AttackProtocol, str], float] = {}
     for each in find_experiments(experiment):
         if each.kind == "settings":
             continue
         fitted = each.fit(preset)
-        for cell in each.cells(DEFAULTS, fitted, fitted.tasks):
-            model = Cell(cell.task, cell.defense, cell.seed)
-            if model not in trained:
-                trained.append(model)
-                trainings.append(((cell.task, cell.seed), training_flops(fitted, cell) / hour))
+        for task, seed, variant in product(fitted.tasks, seeds(fitted), each.chosen(DEFAULTS, fitted)):
+            defense = variant.defense_for(fitted, task, seed)
+            model = (task, seed, repr(defense))
+            trainings[model] = training_flops(fitted, task, defense) / hour
             for recipe in fitted.recipes:
-                if (cell, recipe) not in attacked:
-                    attacked.append((cell, recipe))
-                    attacks.append(attack_flops(fitted, cell.task, recipe) / hour)
-    return Work(tuple(trainings), tuple(attacks))
+                attacks[model, variant.protocol, recipe] = attack_flops(fitted, task, recipe) / hour
+    return Work(tuple((model[:2], hours) for model, hours in trainings.items()), tuple(attacks.values()))
 
 
 def hours_of(work: Sequence[tuple[Hashable, float]], machines: Sequence[int]) -> float:

@@ -176,18 +176,19 @@ def speed_table(benches: Sequence[Bench]) -> Table:
                     Number(timing.texts, digits=0),
                 )
             )
-    setup = benches[0].setup
-    clock = "wall seconds on the GPU" if setup.device == "cuda" else "CPU seconds on one thread"
+    context = benches[0].context
+    clock = "wall seconds on the GPU" if context.device == "cuda" else "CPU seconds on one thread"
+    machine = context.machine["processor"] if context.device == "cpu" else context.machine["gpus"][0]
     caption = (
-        f"Time: {clock}, {setup.machine['processor'] if setup.device == 'cpu' else setup.machine['gpus'][0]}, all ways "
-        f"in one run. Agreeing: texts whose status, final text and number of queries are the engine's.",
+        f"Time: {clock}, {machine}, all ways in one run. Agreeing: texts whose status, final text and number of "
+        f"queries are the engine's.",
         "Python: CPU seconds with all models' answers looked up, no other memory; loading is off the clock.",
         "TextAttack runs its own search, transformations and constraints; synonyms, tags and sentence vectors are the "
         "engine's. Its sentence encoder is asked for both windows of every candidate, padded in batches of 32.",
-        f"Victim: {setup.backbone.name} fine-tuned, preset {setup.preset.key}; "
-        + "; ".join(f"{title_of(bench.task)} cut at {setup.tasks[bench.task].max_length} tokens" for bench in benches)
+        f"Victim: {context.backbone.name} fine-tuned, preset {context.preset.key}; "
+        + "; ".join(f"{title_of(bench.task)} cut at {context.tasks[bench.task].max_length} tokens" for bench in benches)
         + ".",
-        *(f"{title_of(bench.task)}: {setup.tasks[bench.task].resources.describe()}." for bench in benches),
+        *(f"{title_of(bench.task)}: {context.tasks[bench.task].resources.describe()}." for bench in benches),
         *_disagreements(benches),
     )
     return Table("Attack engine against TextAttack", COLUMNS, tuple(rows), caption)

@@ -16,10 +16,10 @@ from benchmarks.clock.cost import epoch_units, update_units
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.experiments.settings import with_settings
-from benchmarks.jobs.attack import stored_attacks
-from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.provenance import Provenance
 from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
 from benchmarks.results.records import TrainingRecord
+from benchmarks.results.store import Store
 from reports.external import ExternalResult, external_caption, external_cells, external_results
 from reports.frame import (
     AttackResult,
@@ -40,31 +40,11 @@ COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
 TITLE = "Table 1: clean accuracy, accuracy under attack, queries and training time"
 
 
-def table_of_run(
-    setup: Setup, trained: Sequence[TrainingRecord], title: str = TITLE, note: Sequence[str] = ()
-) -> Table:
-    """The table of some trainings and the attacks on them, as the store has them now.
-
-    Args:
-        note: what the caption says besides.
-    """
-    attacks = []
-    for record in trained:
-        for _, attacked in stored_attacks(setup, record):
-            if attacked is not None:
-                attacks.append(AttackResult(attacked, setup.store.outcomes(attacked.key)))
-    recipes = {recipe.key: recipe.title for recipe in setup.recipes}
-    externals = external_results(setup)
-    lines = [*caption(setup, trained, attacks), *external_caption(externals), *note]
-    return table1(trained, attacks, recipes, lines, title, externals)
-
-
-def table_of_externals(setup: Setup) -> Table:
+def table_of_externals(store: Store, origin: Provenance) -> Table:
     """The victims from outside alone."""
-    recipes = {recipe.key: recipe.title for recipe in setup.recipes}
-    externals = external_results(setup)
-    table = external_table(externals, recipes)
-    return replace(table, caption=(*provenance(setup, []), *external_caption(externals)))
+    externals = external_results(store, origin)
+    table = external_table(externals, origin.recipes)
+    return replace(table, caption=(*provenance(origin, []), *external_caption(externals)))
 
 
 def external_table(externals: Sequence[ExternalResult], recipes: dict[str, str]) -> Table:
@@ -208,9 +188,9 @@ def _counted_epochs(stage: Mapping[str, Any]) -> float:
     return update_units(Passes(**stage["passes"])) / stage["updates_per_epoch"]
 
 
-def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
+def caption(origin: Provenance, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
     """What the numbers rest on, in sentences."""
-    lines = provenance(setup, trained)
+    lines = provenance(origin, trained)
     lines.append(
         "Speedup is the baseline's time over the method's, paired by seed. Cost is in trainings by fine-tuning: "
         "predicted from passes (BERT-base shape, 128 tokens), and measured."
@@ -220,25 +200,23 @@ def caption(setup: Setup, trained: Sequence[TrainingRecord], attacks: Sequence[A
     return [*lines, *troubles(trained, attacks), *_tickets(trained)]
 
 
-def provenance(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
+def provenance(origin: Provenance, trained: Sequence[TrainingRecord]) -> list[str]:
     """What any table of a run rests on: preset, data, seeds, attacks, clock and machine, in sentences."""
-    tasks = setup.tasks.values()
-    machines = dict.fromkeys(machine_words(record.machine) for record in trained) or [machine_words(setup.machine)]
-    clock = "CUDA events" if setup.device == "cuda" else "the host's clock (no CUDA device)"
-    recipes = {recipe.key for recipe in setup.recipes}
+    tasks, recipes = origin.tasks.values(), origin.recipes
+    machines = dict.fromkeys(machine_words(record.machine) for record in trained)
+    clock = "CUDA events" if origin.device == "cuda" else "the host's clock (no CUDA device)"
     data = "; ".join(
-        f"{each.task.title}: {len(each.dataset.train)} training texts, {len(each.dataset.test)} test texts "
-        f"({each.dataset.origin}), {len(each.attacked) if recipes else 'none'} attacked, batch {each.batch_size}, "
-        f"at most {each.max_length} tokens"
+        f"{each.title}: {each.training_texts} training texts, {each.test_texts} test texts ({each.origin}), "
+        f"{each.attacked if recipes else 'none'} attacked, batch {each.batch_size}, at most {each.max_length} tokens"
         for each in tasks
     )
     lines = []
-    if not setup.preset.comparable:
-        lines.append(f"NOT COMPARABLE WITH THE PAPER: preset {setup.preset.key}.")
+    if not origin.preset.comparable:
+        lines.append(f"NOT COMPARABLE WITH THE PAPER: preset {origin.preset.key}.")
     seeds = sorted({record.seed for record in trained})
     lines += [
-        f"{setup.chosen[0].upper()}{setup.chosen[1:]}. Backbone {setup.backbone.name}, precision {setup.precision}"
-        + (", updates replayed from CUDA graphs." if setup.capture else "."),
+        f"{origin.chosen[0].upper()}{origin.chosen[1:]}. Backbone {origin.backbone}, precision {origin.precision}"
+        + (", updates replayed from CUDA graphs." if origin.capture else "."),
         f"Data: {data}.",
         f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts."
         if seeds
@@ -247,7 +225,7 @@ def provenance(setup: Setup, trained: Sequence[TrainingRecord]) -> list[str]:
     if trained:
         lines += schedules(trained)
     if recipes:
-        lines.append(f"Attacks: {'; '.join(dict.fromkeys(each.resources.describe() for each in tasks))}.")
+        lines.append(f"Attacks: {'; '.join(dict.fromkeys(each.resources for each in tasks))}.")
     if trained:
         lines.append(f"Time: {clock}, training alone, on {'; and on '.join(machines)}.")
     if "bertattack_official" in recipes and "bertattack" not in recipes:

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from baselines.primitives.encoders import shape_of
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.experiment import Experiment
-from benchmarks.jobs.resolve import Setup
 from reports.statistics import summarise
 from reports.tables import Column, Number, Table
 from reports.variants import VariantRuns, search_trace
@@ -58,7 +56,7 @@ def layer_table(
     """One row per task and layer, bottom first: the share of its heads and neurons that tickets keep.
 
     Args:
-        sizes: as `structure_sizes` gives them.
+        sizes: heads and neurons in a layer of the unpruned backbone.
     """
     columns = (
         Column("Task", "task", False),
@@ -74,12 +72,6 @@ def layer_table(
             shares = [_share([found[kind][layer] for found in kept], sizes[kind]) for kind in STRUCTURES]
             rows.append((title_of(each.task), Number(layer + 1, digits=0), *shares, Number(len(kept), digits=0)))
     return Table(experiment.title, columns, tuple(rows), tuple(caption), incomplete=any(each.missing for each in runs))
-
-
-def structure_sizes(setup: Setup) -> dict[str, int]:
-    """Heads and neurons in a layer of the unpruned backbone."""
-    _, heads, neurons = shape_of(setup.backbone)  # type: ignore[arg-type]
-    return {"heads": heads, "neurons": neurons}
 
 
 def _share(counts: Sequence[int], size: int) -> Number:

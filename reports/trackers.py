@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from baselines.validation import UserError, unknown
-from benchmarks.jobs.attack import stored_attacks
-from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.job import Job
+from benchmarks.jobs.plan import look_up
 from benchmarks.results.metrics import aua_percent, mean_queries
 from benchmarks.results.records import TrainingRecord
-from benchmarks.results.store import canonical, content_key, write_atomically
+from benchmarks.results.store import Store, canonical, content_key, write_atomically
 from reports.frame import AttackResult, counted_seconds
 
 PROJECT = "earlyrobust"
@@ -33,10 +33,10 @@ class Tracker(Protocol):
     """Where one run is logged."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Write some numbers at a step, which never goes back."""
+        """Writes some numbers at a step, which never goes back."""
 
     def close(self) -> None:
-        """End the run."""
+        """Ends the run."""
 
 
 class TensorBoard:
@@ -83,22 +83,19 @@ def library_of(tracker: str) -> Any:
         raise UserError(f"--track {tracker} needs a package that is not installed; pip install {package}") from error
 
 
-def track(setup: Setup, tracker: str, trainings: Sequence[TrainingRecord]) -> int:
-    """Log every training with its attacks that was not logged as it stands now; return how many were.
+def track(store: Store, jobs: Sequence[Job], tracker: str) -> int:
+    """Logs every training with its attacks that was not logged as it stands now; returns how many were.
 
     A note in `tracked/<tracker>/` of the results tells that a run was.
 
     Raises:
         ValueError: for an unknown tracker, or one that is not installed.
     """
-    library, folder = library_of(tracker), setup.store.root / "tracked" / tracker
-    logged = 0
-    for training in trainings:
-        results = [
-            AttackResult(record, setup.store.outcomes(record.key))
-            for _, record in stored_attacks(setup, training)
-            if record is not None
-        ]
+    library, folder = library_of(tracker), store.root / "tracked" / tracker
+    plan, logged = look_up(store, jobs), 0
+    for training in plan.trained.values():
+        attacks = [record for record in plan.attacked.values() if record.training_key == training.key]
+        results = [AttackResult(record, store.outcomes(record.key)) for record in attacks]
         sources = {"training": training.key, "attacks": [result.record.key for result in results]}
         note = folder / f"{content_key(sources)}.json"
         if note.exists():

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from benchmarks.data.tasks import title_of
-from benchmarks.experiments.experiment import Experiment, Variant, seeds
-from benchmarks.jobs.attack import stored_attacks
-from benchmarks.jobs.resolve import Setup, TaskSetup
-from benchmarks.jobs.train import training_key
+from benchmarks.experiments.experiment import Experiment, Variant
+from benchmarks.jobs.provenance import Provenance, TaskProvenance
+from benchmarks.jobs.resolve import Row
 from benchmarks.results.metrics import too_many_broke
 from benchmarks.results.records import TrainingRecord
+from benchmarks.results.store import Store
 from reports.frame import AttackResult, attack_frame, training_frame
 from reports.statistics import summarise, time_ratio, two_level
 from reports.table1 import differing_conditions, provenance, troubles
@@ -88,31 +87,18 @@ def search_trace(record: TrainingRecord) -> dict[str, Any]:
     return next((stage["trace"] for stage in record.stages if stage["name"] == "search"), {})
 
 
-def gather(setup: Setup, variants: Sequence[Variant]) -> list[VariantRuns]:
+def gather(store: Store, rows: Sequence[Row]) -> list[VariantRuns]:
     """What the store has of each variant on each task of a run."""
-    return [_gather(setup, task, variant) for task in setup.tasks for variant in variants]
+    return [_gather(store, row) for row in rows]
 
 
-def _gather(setup: Setup, task: str, variant: Variant) -> VariantRuns:
-    trained: list[TrainingRecord] = []
-    attacks: list[AttackResult] = []
-    missing = 0
-    for seed in seeds(setup.preset, setup.options.runs):
-        cell = variant.cell(setup.preset, task, seed)
-        record = setup.store.training(training_key(setup, cell))
-        if record is None:
-            missing += 1
-            continue
-        trained.append(record)
-        if record.status != "finished":
-            missing += 1
-            continue
-        for _, attacked in stored_attacks(setup.under(cell.terms), record):
-            if attacked is None:
-                missing += 1
-            else:
-                attacks.append(AttackResult(attacked, setup.store.outcomes(attacked.key)))
-    return VariantRuns(task, variant, tuple(trained), tuple(attacks), missing)
+def _gather(store: Store, row: Row) -> VariantRuns:
+    trained = [record for job in row.trainings if (record := job.record(store)) is not None]
+    attacked = [record for job in row.attacks if (record := job.record(store)) is not None]
+    results = tuple(AttackResult(record, store.outcomes(record.key)) for record in attacked)
+    finished = {record.key for record in trained if record.status == "finished"}
+    missing = len(row.trainings) - len(finished) + sum(job.training in finished for job in row.attacks) - len(results)
+    return VariantRuns(row.task, row.variant, tuple(trained), results, missing)
 
 
 def variant_table(
@@ -214,10 +200,10 @@ def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
     return Number(time_ratio(own.seconds(), first.seconds()).mean, digits=2, suffix="×")
 
 
-def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
+def variant_caption(origin: Provenance, experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
     """What the numbers rest on, in sentences."""
     trained = list({record.key: record for each in runs for record in each.trained}.values())
-    lines = [*provenance(setup, trained), *replaced_tasks(setup, experiment), *_left_out(experiment, runs)]
+    lines = [*provenance(origin, trained), *replaced_tasks(origin, experiment), *_left_out(experiment, runs)]
     if experiment.kind in ("variants", "curves"):
         first = _reference(experiment, runs, runs[0].task).variant.label
         lines.append(
@@ -227,9 +213,8 @@ def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[Variant
     if experiment.note:
         lines.append(experiment.note)
     if any(each.variant.settings.get("search_shuffle") is False for each in runs):
-        lines.append(f"Stored order: {'; '.join(_sortedness(task) for task in setup.tasks.values())}.")
-    recipes = [recipe.key for recipe in setup.recipes]
-    if any(only_renames(each.variant, recipes) for each in runs):
+        lines.append(f"Stored order: {'; '.join(_sortedness(task) for task in origin.tasks.values())}.")
+    if any(only_renames(each.variant, origin.recipes) for each in runs):
         lines.append(
             "What 'BERT-Attack' is was not compared: it takes --recipes bertattack,bertattack_official, and --assets "
             "with the masked language model."
@@ -249,12 +234,12 @@ def variant_caption(setup: Setup, experiment: Experiment, runs: Sequence[Variant
     return [*lines, *troubles(trained, [result for each in runs for result in each.attacks], names)]
 
 
-def replaced_tasks(setup: Setup, experiment: Experiment) -> list[str]:
+def replaced_tasks(origin: Provenance, experiment: Experiment) -> list[str]:
     """A sentence where the experiment was not run on the paper's tasks."""
-    if experiment.tasks is None or set(setup.tasks) <= set(experiment.tasks):
+    if experiment.tasks is None or set(origin.tasks) <= set(experiment.tasks):
         return []
     wanted = ", ".join(title_of(task) for task in experiment.tasks)
-    found = ", ".join(task.task.title for task in setup.tasks.values())
+    found = ", ".join(task.title for task in origin.tasks.values())
     return [f"The experiment is about {wanted}; this run of it is on {found}."]
 
 
@@ -264,10 +249,8 @@ def _left_out(experiment: Experiment, runs: Sequence[VariantRuns]) -> list[str]:
     return [f"Not run here: {', '.join(absent)}; --variants takes them by name."] if absent else []
 
 
-def _sortedness(task: TaskSetup) -> str:
-    labels = [example.label for example in task.dataset.train]
-    alike = sum(one == other for one, other in pairwise(labels)) / max(1, len(labels) - 1)
+def _sortedness(task: TaskProvenance) -> str:
     return (
-        f"in {task.task.title} {100 * alike:.0f} % of neighbouring training texts share a label "
-        f"({100 / len(task.dataset.label_names):.0f} % would in a shuffled set of equal classes)"
+        f"in {task.title} {100 * task.repeated_labels:.0f} % of neighbouring training texts share a label "
+        f"({100 / task.classes:.0f} % would in a shuffled set of equal classes)"
     )

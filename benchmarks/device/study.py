@@ -23,7 +23,7 @@ from benchmarks.device.bundle import MANIFEST, open_bundle
 from benchmarks.device.parts import KNOWN, PARTS, Part
 from benchmarks.device.place import RESULTS, THIN, Place, SizeName
 from benchmarks.executors.fresh_process import call_in_fresh_process
-from benchmarks.jobs.resolve import choose_device
+from benchmarks.jobs.context import choose_device
 from benchmarks.results.store import differences, write_atomically
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,9 +32,11 @@ from benchmarks.device.place import BatchShape, Place
 from benchmarks.executors.execute import execute
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.executors.progress import Reporter
-from benchmarks.experiments.experiment import FIRST_SEED, Cell, cells
-from benchmarks.jobs.plan import Plan, PlannedCell, look_up
-from benchmarks.jobs.resolve import Setup, resolve
+from benchmarks.experiments.catalogue import EXPERIMENTS
+from benchmarks.experiments.experiment import FIRST_SEED
+from benchmarks.jobs.job import AttackJob
+from benchmarks.jobs.plan import look_up
+from benchmarks.jobs.resolve import Study, resolve
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import bench_attacks, bench_loops
 from benchmarks.speed.self_test import same_method_twice, self_tests
@@ -144,13 +146,12 @@ def table1_run(number: int) -> Work:
     """The trainings of one seed, each in its own process, and the attacks on them."""
 
     def work(place: Place, say: Say) -> dict[str, Any]:
-        setup = resolve(place.options())
-        planned = [each for each in table1_cells(setup, number + 1) if each.seed == FIRST_SEED + number]
-        for line in (*setup.store.quarantine(), *_set_weightless_aside(setup, look_up(setup, planned))):
+        study = resolve(place.options(), EXPERIMENTS["table1"], [FIRST_SEED + number])
+        for line in (*study.store.quarantine(), *_set_weightless_aside(study)):
             say(line)
-        working = LocalExecutor(setup, attacks_each=attacks_beside_each_other())
-        trained = execute(setup, Plan.without_estimate(setup, planned), Reporter(Console()), working)
-        return {"seed": FIRST_SEED + number, "trainings": [record.key for record in trained]}
+        working = LocalExecutor(study.context, attacks_each=attacks_beside_each_other())
+        execute(study, Reporter(Console()), working)
+        return {"seed": FIRST_SEED + number, "trainings": [job.key for job in study.trainings]}
 
     return work
 
@@ -163,19 +164,14 @@ def attacks_beside_each_other() -> int:
     return max(1, usable_cores() - 2)
 
 
-def table1_cells(setup: Setup, runs: int) -> list[Cell]:
-    """The cells of Table 1 for so many runs."""
-    return cells(setup.preset, list(setup.tasks), runs=runs)
-
-
-def _set_weightless_aside(setup: Setup, planned: Sequence[PlannedCell]) -> list[str]:
-    """Schedule again the trainings with missing attacks and missing weights."""
-    said = []
-    for each in planned:
-        record = each.trained
-        if record is not None and not each.done and not setup.store.weights_path(record.key).is_file():
-            with setup.store.locked("trainings", record.key):
-                said.append(setup.store.set_aside("trainings", record.key, f"the weights of {record.key} are missing"))
+def _set_weightless_aside(study: Study) -> list[str]:
+    """Trainings whose attacks are not done and whose weights did not come along are done again."""
+    said, store = [], study.store
+    plan = look_up(store, study.jobs)
+    for key in dict.fromkeys(job.training for job in plan.left if isinstance(job, AttackJob)):
+        if key in plan.trained and not store.weights_path(key).is_file():
+            with store.locked("trainings", key):
+                said.append(store.set_aside("trainings", key, f"the weights of {key} are missing"))
     return said
 
 

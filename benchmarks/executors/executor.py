@@ -1,25 +1,24 @@
 """Who does the work of a plan: one interface, behind it the processes of this machine or a Ray cluster.
 
 The driver in `benchmarks.executors.execute` knows what depends on what and shows how it gets on; an executor is given
-items that can be done now, does them where it has room, and tells how they get on and that they ended.
+jobs that can be done now, does them where it has room, and tells how they get on and that they ended.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
-from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.work import Item, Training
+from benchmarks.jobs.job import Job
 
 POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """An item got on by so many updates or texts."""
+    """A job got on by so many updates or texts."""
 
     key: str
     amount: int
@@ -27,7 +26,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """An item's record is in the store."""
+    """A job's record is in the store."""
 
     key: str
 
@@ -36,12 +35,12 @@ Event = Progress | Done
 
 
 class Executor(ABC):
-    """Do items of one run. It is entered before the first and left after the last; left by an exception, it ends what
+    """Does jobs of one run. It is entered before the first and left after the last; left by an exception, it ends what
     is under way so that the same command continues there."""
 
     @abstractmethod
     def __enter__(self) -> Executor:
-        """Start what is needed, and look at each machine before any work.
+        """Starts what is needed, and looks at each machine before any work.
 
         Raises:
             ValueError, RuntimeError: with one sentence naming the machine and what is missing there.
@@ -51,35 +50,20 @@ class Executor(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """End everything it started."""
+        """Ends everything it started."""
 
     @abstractmethod
     def describe(self) -> str:
         """What it works with, in a few words for the screen."""
 
     @abstractmethod
-    def submit(self, item: Item) -> None:
-        """Take an item over: it is done at once, or when there is room. What it needs is in the store."""
+    def submit(self, job: Job) -> None:
+        """Takes a job over: it is done at once, or when there is room. What it needs is in the store."""
 
     @abstractmethod
     def events(self) -> Iterator[Event]:
         """What has happened since; waits up to `POLL_SECONDS` for something.
 
         Raises:
-            ValueError, RuntimeError: those of an item, or where its process ended without an answer.
+            ValueError, RuntimeError: those of a job, or where its process ended without an answer.
         """
-
-
-def executor_for(setup: Setup, trainings: Sequence[Training]) -> Executor:
-    """The executor that the run's options ask for.
-
-    Args:
-        trainings: what is to be trained, to be compared on every machine.
-    """
-    if setup.options.executor == "ray":
-        from benchmarks.executors.ray import RayExecutor
-
-        return RayExecutor(setup, trainings)
-    from benchmarks.executors.local import LocalExecutor
-
-    return LocalExecutor(setup)

@@ -19,27 +19,28 @@ import torch
 from benchmarks.clock.machine import usable_cores
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
 from benchmarks.executors.fresh_process import answered, ended_without_answer, start_process, unwrapped
+from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.interruption import end_with_parent
-from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.work import Item, RunSpec, Training
+from benchmarks.jobs.job import Job, TrainJob
+from benchmarks.jobs.run import run
 
 
 @dataclass
 class _Worker:
-    """A process at a place, and the item it is at."""
+    """A process at a place, and the job it is at."""
 
     place: str
     process: BaseProcess
     connection: Connection
-    item: Item
+    job: Job
 
-    def give(self, item: Item) -> None:
-        self.item = item
+    def give(self, job: Job) -> None:
+        self.job = job
         with suppress(OSError):  # where the process is gone, the next look hears of it
-            self.connection.send(item)
+            self.connection.send(job)
 
     def end(self) -> None:
-        """Let the process go, which waits for an item or has been told to end."""
+        """Lets the process go, which waits for a job or has been told to end."""
         self.connection.close()
         self.process.join()
 
@@ -50,15 +51,15 @@ class LocalExecutor(Executor):
     On a CPU trainings go one at a time, so that their times count, unless timing was not asked for.
 
     Args:
-        setup: the run's; its options say how many places there are.
+        context: the run's; its options say how many places there are.
         attacks_each: attacks at a time on one GPU, which an attack keeps busy for a small part of its time. Trainings
             have one place on each.
     """
 
-    def __init__(self, setup: Setup, attacks_each: int = 1):
-        self._run_spec = RunSpec.of(setup)
-        workers = setup.options.workers
-        self._on_gpu = setup.device == "cuda"
+    def __init__(self, context: Context, attacks_each: int = 1):
+        self._spec = context.for_other_processes()
+        workers = context.options.workers
+        self._on_gpu = context.device == "cuda"
         if self._on_gpu:
             gpus = visible_gpus()[: workers or 1]
             self._gpus = {gpu if turn == 0 else f"{gpu}, {turn}": gpu for turn in range(attacks_each) for gpu in gpus}
@@ -67,9 +68,9 @@ class LocalExecutor(Executor):
         else:
             self._places = [f"core {number}" for number in range(workers or usable_cores())]
             self._for_training = self._places
-        side_by_side = self._on_gpu or setup.options.untimed
+        side_by_side = self._on_gpu or context.options.untimed
         self._most_trainings = len(self._for_training) if side_by_side else 1
-        self._queue: deque[Item] = deque()
+        self._queue: deque[Job] = deque()
         self._busy: dict[str, _Worker] = {}
         self._idle: dict[str, _Worker] = {}
 
@@ -88,15 +89,15 @@ class LocalExecutor(Executor):
         """What it works with."""
         beside = len(self._places) > len(self._for_training)
         place = f"GPU{', side by side' if beside else ''}" if self._on_gpu else "core"
-        note = "; times do not count" if self._run_spec.options.untimed else ""
+        note = "; times do not count" if self._spec.options.untimed else ""
         return (
             f"executor local: {self._most_trainings} trainings at a time, {len(self._places)} attacks, each on one "
             f"{place}{note}"
         )
 
-    def submit(self, item: Item) -> None:
-        """Queue an item and start what there is room for."""
-        self._queue.append(item)
+    def submit(self, job: Job) -> None:
+        """Queues a job and starts what there is room for."""
+        self._queue.append(job)
         self._start()
 
     def events(self) -> Iterator[Event]:
@@ -110,47 +111,47 @@ class LocalExecutor(Executor):
             message = worker.connection.recv()
         except (EOFError, ConnectionResetError):
             worker.process.join()
-            raise ended_without_answer(worker.item.label, worker.process.exitcode) from None
-        item = worker.item
+            raise ended_without_answer(worker.job.label, worker.process.exitcode) from None
+        job = worker.job
         if message[0] == "progress":
-            return Progress(item.key, message[1])
-        unwrapped(message, item.label)
+            return Progress(job.key, message[1])
+        unwrapped(message, job.label)
         del self._busy[worker.place]
-        if isinstance(item, Training):
+        if isinstance(job, TrainJob):
             worker.end()
         else:
             self._idle[worker.place] = worker
         self._start()
-        return Done(item.key)
+        return Done(job.key)
 
     def _start(self) -> None:
-        """Start queued items in their order while there is room."""
+        """Starts queued jobs in their order while there is room."""
         while self._queue and (place := self._room_for(self._queue[0])) is not None:
-            item = self._queue.popleft()
+            job = self._queue.popleft()
             worker = self._idle.pop(place, None)
-            if isinstance(item, Training) and worker is not None:
+            if isinstance(job, TrainJob) and worker is not None:
                 worker.end()
                 worker = None
             if worker is None:
-                worker = self._new_worker(place, item)
+                worker = self._new_worker(place, job)
             self._busy[place] = worker
-            worker.give(item)
+            worker.give(job)
 
-    def _room_for(self, item: Item) -> str | None:
+    def _room_for(self, job: Job) -> str | None:
         """A free place; for an attack rather one where a process waits, for a training rather another."""
-        trainings = sum(isinstance(worker.item, Training) for worker in self._busy.values())
-        if isinstance(item, Training) and trainings >= self._most_trainings:
+        trainings = sum(isinstance(worker.job, TrainJob) for worker in self._busy.values())
+        if isinstance(job, TrainJob) and trainings >= self._most_trainings:
             return None
-        places = self._for_training if isinstance(item, Training) else self._places
+        places = self._for_training if isinstance(job, TrainJob) else self._places
         free = [place for place in places if place not in self._busy]
-        return min(free, key=lambda place: (place in self._idle) == isinstance(item, Training), default=None)
+        return min(free, key=lambda place: (place in self._idle) == isinstance(job, TrainJob), default=None)
 
-    def _new_worker(self, place: str, item: Item) -> _Worker:
+    def _new_worker(self, place: str, job: Job) -> _Worker:
         ours, theirs = Pipe()
         gpu = self._gpus[place] if self._on_gpu else None
-        process = start_process(_serve, (theirs, self._run_spec, gpu))
+        process = start_process(_serve, (theirs, self._spec, gpu))
         theirs.close()
-        return _Worker(place, process, ours, item)
+        return _Worker(place, process, ours, job)
 
 
 def visible_gpus() -> list[str]:
@@ -159,19 +160,19 @@ def visible_gpus() -> list[str]:
     return given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
 
 
-def _serve(connection: Connection, run_spec: RunSpec, gpu: str | None) -> None:
-    """The new process: does the items it is given, until no more come."""
+def _serve(connection: Connection, spec: RunSpec, gpu: str | None) -> None:
+    """The new process: does the jobs it is given, until no more come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is its parent's to handle
     end_with_parent()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    resolved: list[Setup] = []
+    loaded: list[Context] = []
 
-    def do(item: Item) -> None:
+    def do(job: Job) -> None:
         connection.send(("progress", 0))
-        if not resolved:
-            resolved.append(run_spec.resolve())
-        item.do(resolved[0], lambda: connection.send(("progress", 1)))
+        if not loaded:
+            loaded.append(spec.load())
+        run(loaded[0], job, lambda: connection.send(("progress", 1)))
 
     try:
         while True:

@@ -34,8 +34,10 @@ from benchmarks.data.plain_files import is_plain_file, read_text, write_atomical
 from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
 from benchmarks.executors.left_behind import Guard
-from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.work import Item, RunSpec, Training
+from benchmarks.jobs.context import Context, RunSpec
+from benchmarks.jobs.job import AttackJob, Job, TrainJob
+from benchmarks.jobs.resolve import require_unchanged
+from benchmarks.jobs.run import run
 from benchmarks.results.store import Store, content_key, differences
 
 RETRIES = 3
@@ -71,34 +73,34 @@ class Node:
 
 @dataclass
 class _Task:
-    """An item under way: where, on how much of it, and the lock that is held on its place in the store."""
+    """A job under way: where, on how much of it, and the lock that is held on its place in the store."""
 
-    item: Item
+    job: Job
     node: Node
     taken: int
     lock: ExitStack
 
 
 class RayExecutor(Executor):
-    """Items as tasks of Ray, each on a whole GPU, or on whole CPUs where there is none.
+    """Jobs as tasks of Ray, each on a whole GPU, or on whole CPUs where there is none.
 
     All runs of a block, one seed of a task, train on one machine; another takes over where that is lost. A task whose
-    process or machine dies is started again, and goes on from what it left where it is the same machine. Each item's
+    process or machine dies is started again, and goes on from what it left where it is the same machine. Each job's
     place in the store is locked from here until its record is there.
 
     Args:
-        setup: the run's.
-        trainings: what is to be trained; before any work, every node must come to the same keys for it.
+        context: the run's.
+        jobs: all there is to do; before any work, every node must come to the same keys for it.
         started_with: further arguments for a Ray that is started on this machine.
     """
 
-    def __init__(self, setup: Setup, trainings: Sequence[Training], **started_with: Any):
-        self._setup, self._trainings, self._started_with = setup, trainings, started_with
-        self._on_gpu = setup.device == "cuda"
-        self._queue: list[Item] = []
+    def __init__(self, context: Context, jobs: Sequence[Job], **started_with: Any):
+        self._context, self._jobs, self._started_with = context, jobs, started_with
+        self._on_gpu = context.device == "cuda"
+        self._queue: list[Job] = []
         self._tasks: dict[ray.ObjectRef, _Task] = {}
         self._packs: dict[str, ray.ObjectRef] = {}
-        self._stored_meanwhile: list[Item] = []
+        self._stored_meanwhile: list[Job] = []
         self._nodes: list[Node] = []
         self._guard: Guard | None = None
 
@@ -150,18 +152,18 @@ class RayExecutor(Executor):
         """What it works with."""
         unit = "GPUs" if self._on_gpu else "CPUs"
         machines = ", ".join(f"{node.name} with {node.room} {unit}" for node in self._nodes)
-        note = "; times do not count" if self._setup.options.untimed else ""
+        note = "; times do not count" if self._context.options.untimed else ""
         return f"executor Ray: {machines}{note}"
 
-    def submit(self, item: Item) -> None:
-        """Queue an item and start what there is room for."""
-        self._queue.append(item)
+    def submit(self, job: Job) -> None:
+        """Queues a job and starts what there is room for."""
+        self._queue.append(job)
         self._start()
 
     def events(self) -> Iterator[Event]:
-        """What the nodes say; a finished item's files are put into the store here."""
-        for item in self._stored_meanwhile:
-            yield Done(item.key)
+        """What the nodes say; a finished job's files are put into the store here."""
+        for job in self._stored_meanwhile:
+            yield Done(job.key)
         self._stored_meanwhile.clear()
         ended, _ = ray.wait(list(self._tasks), timeout=POLL_SECONDS) if self._tasks else ([], [])
         yield from self._progress()
@@ -170,21 +172,21 @@ class RayExecutor(Executor):
             with task.lock:
                 self._store(reference, task)
             task.node.free += task.taken
-            yield Done(task.item.key)
+            yield Done(task.job.key)
         self._start()
 
     def _progress(self) -> Iterator[Progress]:
         told: list[tuple[str, int]] = []
         with suppress(RayError):  # progress is lost with the machine that keeps it, work is not
             told = self._told.get_nowait_batch(self._told.qsize())
-        keys = {task.item.key for task in self._tasks.values()}
+        keys = {task.job.key for task in self._tasks.values()}
         for key, amount in told:
             if key in keys:
                 yield Progress(key, amount)
 
     def _connect(self) -> None:
-        """Join the cluster, or start Ray here; signals stay this program's own."""
-        options = self._setup.options
+        """Joins the cluster, or starts Ray here; signals stay this program's own."""
+        options = self._context.options
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         heeded = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
         handlers = {each: signal.getsignal(each) for each in heeded}
@@ -227,15 +229,14 @@ class RayExecutor(Executor):
         return nodes
 
     def _look_at_nodes(self) -> None:
-        """Have every node load what the run needs, and compare it with what is here.
+        """Has every node load what the run needs, and compares it with what is here.
 
         Raises:
             RuntimeError: naming the first node that lacks something or holds something else.
         """
-        here = footprint(self._setup, self._trainings)
         answers = [
-            self._on(node, _footprint_there, self._needs(None, node)).remote(
-                self._run_spec(node), self._scratch, list(self._trainings)
+            self._on(node, _look_there, self._needs(None, node)).remote(
+                self._spec(node), self._scratch, samples(self._jobs)
             )
             for node in self._nodes
         ]
@@ -244,36 +245,36 @@ class RayExecutor(Executor):
                 there = unwrapped(ray.get(reference), f"the look at {node.name}")
             except (UserError, MachineError, RayError) as error:
                 raise MachineError(f"the node {node.name} cannot take part: {error}") from error
-            changed = next(differences(here, there), None)
+            changed = next(differences(self._context.versions, there), None)
             if changed is not None:
                 raise MachineError(
                     f"the node {node.name} cannot take part, it holds something else than this machine: {changed}"
                 )
 
-    def _run_spec(self, node: Node) -> RunSpec:
-        """What the run is resolved from on a node: paths that do not depend on where a process is."""
-        options = self._setup.options
+    def _spec(self, node: Node) -> RunSpec:
+        """What the run is loaded from on a node: paths that do not depend on where a process is."""
+        options = self._context.options
         paths = {
             name: value.absolute() for name, value in vars(options).items() if isinstance(value, Path) and name != "out"
         }
         if options.backbone is not None and Path(options.backbone).is_dir():
             paths["backbone"] = str(Path(options.backbone).absolute())
-        threads = options.threads or (1 if self._on_gpu else self._setup.machine["threads"])
-        return replace(RunSpec.of(self._setup), options=replace(options, threads=threads, **paths))
+        threads = options.threads or (1 if self._on_gpu else self._context.machine["threads"])
+        return replace(self._context.spec, options=replace(options, threads=threads, **paths))
 
     def _scratch_name(self) -> str:
         """The name of the nodes' own folders: the same when this command is repeated on this store, never another's."""
-        token = self._setup.store.root / TOKEN
+        token = self._context.store.root / TOKEN
         if not is_plain_file(token):
             write_atomically(token, uuid.uuid4().hex)
-        planned = {"store": read_text(token), "trainings": [item.key for item in self._trainings]}
+        planned = {"store": read_text(token), "jobs": [job.key for job in self._jobs]}
         return f"earlyrobust-{content_key(planned)[:16]}"
 
-    def _needs(self, item: Item | None, node: Node) -> int:
-        """GPUs, or CPUs, that an item takes; None for a look."""
-        if self._on_gpu or not isinstance(item, Training):
+    def _needs(self, job: Job | None, node: Node) -> int:
+        """GPUs, or CPUs, that a job takes; None for a look."""
+        if self._on_gpu or not isinstance(job, TrainJob):
             return 1
-        return min(node.room, self._setup.options.threads or 1) if self._setup.options.untimed else node.room
+        return min(node.room, self._context.options.threads or 1) if self._context.options.untimed else node.room
 
     def _on(self, node: Node, function: Any, units: int, *, soft: bool = False, fresh: bool = False) -> Any:
         """A function as a task on a node.
@@ -289,61 +290,61 @@ class RayExecutor(Executor):
         return task.options(**amounts, max_retries=RETRIES, scheduling_strategy=where)
 
     def _start(self) -> None:
-        """Start queued items, in their order on each machine, where there is room."""
+        """Starts queued jobs, in their order on each machine, where there is room."""
         if not self._queue or not any(node.free for node in self._nodes):
             return
         alive = {each["NodeID"] for each in ray.nodes() if each["Alive"]}
         nodes = [node for node in self._nodes if node.id in alive]
         if not nodes:
             raise MachineError("all nodes of the Ray cluster are gone; the same command continues on another")
-        for item in list(self._queue):
-            if (node := self._room_for(item, nodes)) is not None:
-                self._queue.remove(item)
-                if isinstance(item, Training):
-                    node.blocks.add((item.task, item.seed))
-                self._begin(item, node)
+        for job in list(self._queue):
+            if (node := self._room_for(job, nodes)) is not None:
+                self._queue.remove(job)
+                if isinstance(job, TrainJob):
+                    node.blocks.add((job.task, job.seed))
+                self._begin(job, node)
 
-    def _room_for(self, item: Item, nodes: Sequence[Node]) -> Node | None:
-        """A node with room for an item: for a training the one where its block began, else the freest."""
-        if isinstance(item, Training):
-            nodes = [node for node in nodes if (item.task, item.seed) in node.blocks] or nodes
-        with_room = [node for node in nodes if node.free >= self._needs(item, node)]
+    def _room_for(self, job: Job, nodes: Sequence[Node]) -> Node | None:
+        """A node with room for a job: for a training the one where its block began, else the freest."""
+        if isinstance(job, TrainJob):
+            nodes = [node for node in nodes if (job.task, job.seed) in node.blocks] or nodes
+        with_room = [node for node in nodes if node.free >= self._needs(job, node)]
         return max(with_room, key=lambda node: (node.free, -len(node.blocks)), default=None)
 
-    def _begin(self, item: Item, node: Node) -> None:
-        store = self._setup.store
+    def _begin(self, job: Job, node: Node) -> None:
+        store = self._context.store
         with ExitStack() as lock:
-            lock.enter_context(store.locked(item.kind, item.key))
-            if (store.training if isinstance(item, Training) else store.attack)(item.key) is not None:
-                self._stored_meanwhile.append(item)
+            lock.enter_context(store.locked(job.kind, job.key))
+            if job.record(store) is not None:
+                self._stored_meanwhile.append(job)
                 return
-            if not isinstance(item, Training):
-                store.hold_to(item.key, item.weights_sha256)
-            taken = self._needs(item, node)
-            function = self._on(node, work_there, taken, soft=True, fresh=isinstance(item, Training))
-            packs = [self._pack_of(item.needs)] if item.needs is not None else []
-            begun: Packed = {folder: store.pack(folder) for folder in item.folders}
-            reference = function.remote(self._run_spec(node), self._scratch, item, self._told, begun, *packs)
+            if isinstance(job, AttackJob) and (training := store.training(job.training)) is not None:
+                store.hold_to(job.key, training.weights_sha256)
+            taken = self._needs(job, node)
+            function = self._on(node, work_there, taken, soft=True, fresh=isinstance(job, TrainJob))
+            packs = [self._pack_of(job.needs)] if job.needs is not None else []
+            begun: Packed = {folder: store.pack(folder) for folder in job.folders}
+            reference = function.remote(self._spec(node), self._scratch, job, self._told, begun, *packs)
             node.free -= taken
-            self._tasks[reference] = _Task(item, node, taken, lock.pop_all())
+            self._tasks[reference] = _Task(job, node, taken, lock.pop_all())
 
     def _pack_of(self, training: str) -> ray.ObjectRef:
         """A training's files, put where nodes can fetch them for as long as one needs them."""
-        needed = {task.item.needs for task in self._tasks.values()}
+        needed = {task.job.needs for task in self._tasks.values()}
         self._packs = {key: reference for key, reference in self._packs.items() if key in needed}
         if training not in self._packs:
             folder = f"trainings/{training}"
-            self._packs[training] = ray.put({folder: self._setup.store.pack(folder)})
+            self._packs[training] = ray.put({folder: self._context.store.pack(folder)})
         return self._packs[training]
 
     def _store(self, reference: ray.ObjectRef, task: _Task) -> None:
-        """Put what an item made into the store.
+        """Puts what a job made into the store.
 
         Raises:
-            ValueError, RuntimeError: those of the item.
+            ValueError, RuntimeError: those of the job.
             RuntimeError: if its process died again and again.
         """
-        label = task.item.label
+        label = task.job.label
         try:
             message, made = ray.get(reference)
         except RayError as error:
@@ -353,7 +354,7 @@ class RayExecutor(Executor):
             ) from error
         unwrapped(message, label)
         for folder, files in made.items():
-            self._setup.store.unpack(folder, files)
+            self._context.store.unpack(folder, files)
 
 
 @contextmanager
@@ -375,41 +376,45 @@ def _on_loopback() -> Iterator[None]:
             os.environ[name] = given
 
 
-def footprint(setup: Setup, trainings: Sequence[Training]) -> dict[str, Any]:
-    """What two machines must share to work on one run: what is trained, what attacks draw on, and the code.
-
-    Raises:
-        ValueError: if a defense's file is not here.
-    """
-    planned = {f"{item.task} {item.defense}": setup.training_identity(item.cell()) for item in trainings}
-    resources = {
-        name: {recipe.key: task.resources.identity(recipe) for recipe in setup.recipes}
-        for name, task in setup.tasks.items()
-    }
-    return {"training": planned, "attack": resources, "versions": setup.versions}
+def samples(jobs: Sequence[Job]) -> list[Job]:
+    """One job for whatever is the same on one machine and may be another on the next: each defense and each recipe."""
+    found: dict[tuple[str, ...], Job] = {}
+    for job in jobs:
+        what = job.recipe.key if isinstance(job, AttackJob) else repr(job.defense)
+        found.setdefault((job.kind, job.task, what), job)
+    return list(found.values())
 
 
-def _footprint_there(run_spec: RunSpec, scratch: str, trainings: Sequence[Training]) -> Message:
-    return answered(lambda: footprint(_resolved(run_spec, scratch), trainings))
+def _look_there(spec: RunSpec, scratch: str, jobs: Sequence[Job]) -> Message:
+    """On a node: refuse jobs that come to something else there, and tell the versions."""
+
+    def look() -> dict[str, str]:
+        context = _loaded(spec, scratch)
+        for job in jobs:
+            require_unchanged(context, job)
+        return context.versions
+
+    return answered(look)
 
 
-_known: tuple[RunSpec, Setup] | None = None
+_known: Context | None = None
 
 
-def _resolved(run_spec: RunSpec, scratch: str) -> Setup:
-    """The setup in a process of a node, which works in the node's own folder; resolved once."""
+def _loaded(spec: RunSpec, scratch: str) -> Context:
+    """The context in a process of a node, which works in the node's own folder; loaded once."""
     global _known
-    if _known is None or _known[0] != run_spec:
-        folder = Path(tempfile.gettempdir()) / scratch
+    folder = Path(tempfile.gettempdir()) / scratch
+    spec = replace(spec, options=replace(spec.options, out=folder))
+    if _known is None or _known.spec != spec:
         folder.mkdir(mode=0o700, exist_ok=True)
-        _known = (run_spec, run_spec.resolve(out=folder))
-    return _known[1]
+        _known = spec.load()
+    return _known
 
 
 def work_there(
-    run_spec: RunSpec, scratch: str, item: Item, told: Queue, begun: Packed, *needed: Packed
+    spec: RunSpec, scratch: str, job: Job, told: Queue, begun: Packed, *needed: Packed
 ) -> tuple[Message, Packed]:
-    """Do an item on a node.
+    """Does a job on a node.
 
     Args:
         begun: what the store has of it already.
@@ -418,22 +423,22 @@ def work_there(
         what it came to, and the files it made.
     """
     made: Packed = {}
-    tell = _telling(told, item.key)
+    tell = _telling(told, job.key)
 
     def do() -> None:
         tell(0)
-        setup = _resolved(run_spec, scratch)
-        store: Store = setup.store
+        context = _loaded(spec, scratch)
+        store: Store = context.store
         for folder, files in [pair for pack in (begun, *needed) for pair in pack.items()]:
             store.unpack(folder, files)
-        item.do(setup, partial(tell, 1))
-        made.update({folder: store.pack(folder) for folder in item.folders})
+        run(context, job, partial(tell, 1))
+        made.update({folder: store.pack(folder) for folder in job.folders})
 
     return answered(do), made
 
 
 def _telling(told: Queue, key: str) -> Callable[[int], None]:
-    """What tells how an item gets on: at the first call, then once a second for all calls since."""
+    """What tells how a job gets on: at the first call, then once a second for all calls since."""
     since, kept = -math.inf, 0
 
     def tell(amount: int) -> None:

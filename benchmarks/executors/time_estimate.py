@@ -1,14 +1,11 @@
-"""A minute's look at this machine: what an update of each method, a query, and a start of a process cost here."""
+"""How long the rest of a plan is likely to take: a few timed updates and queries, and the cost model for all else."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,21 +13,19 @@ from baselines.batch import Batch
 from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.memory import ran_out_of_memory
-from baselines.training import Batches, Diverged, fit, planned_updates
+from baselines.training import Batches, fit
 from benchmarks.clock.cost import epoch_units
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.executors.fresh_process import call_in_fresh_process
-from benchmarks.experiments.defenses import build, source_of
-from benchmarks.experiments.experiment import Experiment
-from benchmarks.experiments.options import Options
+from benchmarks.experiments.experiment import FIRST_SEED
 from benchmarks.jobs.attack import victim_of
 from benchmarks.jobs.batches import training_batches
-from benchmarks.jobs.resolve import Setup, resolve
-from benchmarks.jobs.train import WARM_UP_UPDATES
-from benchmarks.results.store import content_key
+from benchmarks.jobs.context import Context, RunSpec
+from benchmarks.jobs.job import AttackJob, TrainJob
+from benchmarks.jobs.plan import Plan
+from benchmarks.jobs.resolve import Study
 
-BUDGET_SECONDS = 60.0
 SHARES = (0.5, 1 / 6, 0.5, 5 / 6)  # which batches are timed, by length; the first only warms up
 TIMED_TEXTS = 32
 
@@ -47,8 +42,6 @@ class TaskSpeed:
     Attributes:
         updates_per_epoch: updates in one pass over the training texts.
         update_seconds: a plain fine-tuning update.
-        stages: for each method that was timed, by the hash of its settings: planned updates and seconds of an update,
-            by stage.
         text_seconds: one query of the victim.
         start_seconds: a new process until its training starts.
         test_texts: texts of the clean evaluation.
@@ -63,90 +56,106 @@ class TaskSpeed:
     test_texts: int
     model_bytes: int
     watts: float | None
-    stages: dict[str, dict[str, tuple[int, float]]] = field(default_factory=dict)
 
-    def was_timed(self, defense: Defense) -> bool:
-        """Whether its own updates were timed, and not predicted by the cost model."""
-        return _name(defense) in self.stages
-
-    def update_total(self, defense: Defense) -> float:
-        """Seconds on the clock of a whole training; a search is taken to go on to its cap."""
-        if self.was_timed(defense):
-            return sum(updates * seconds for updates, seconds in self.stages[_name(defense)].values())
+    def clock_seconds(self, defense: Defense) -> float:
+        """Seconds on the clock of a whole training by the cost model; a search is taken to go on to its cap."""
         return epoch_units(defense) * self.updates_per_epoch * self.update_seconds
 
     def train_seconds(self, defense: Defense) -> float:
-        """Seconds of a whole training as one waits for them: start, warm-up, updates, evaluation."""
-        stages = self.stages.get(_name(defense), {"": (0, self.update_seconds)})
-        warm_up = WARM_UP_UPDATES * sum(seconds for _, seconds in stages.values())
-        return self.start_seconds + warm_up + self.update_total(defense) + self.test_texts * self.text_seconds
+        """Seconds of a whole training as one waits for them: start, updates, evaluation."""
+        return self.start_seconds + self.clock_seconds(defense) + self.test_texts * self.text_seconds
 
     def attack_seconds(self, recipe: str, words: int) -> float:
         """Seconds of an attack on texts of so many words together, with all cores at work."""
         return FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * words * self.text_seconds
 
 
-def calibrate(setup: Setup, task: str, defenses: Sequence[Defense], seed: int) -> TaskSpeed:
-    """Time fine-tuning, then, within a minute, every other method's stages, on throw-away weights.
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of a plan, in time, disk and energy.
 
-    It is done in a process of its own: one that holds no GPU memory is then left to watch over the runs.
-
-    Args:
-        defenses: those the plan holds. What is not reached in time, or needs more than tokens, is left to the cost
-            model.
+    Attributes:
+        train_seconds, attack_seconds: likely duration.
+        disk_bytes: what the models still to be made will take.
+        joules: what the GPU will take for training, or why that is not known.
     """
-    described = [
-        (source_of(type(defense)).get("path", defense.key), defense.settings())
-        for defense in sorted(defenses, key=epoch_units)
-    ]
+
+    train_seconds: float
+    attack_seconds: float
+    disk_bytes: int
+    joules: float | str
+
+    def line(self) -> str:
+        """The estimate in a line for the screen."""
+        unknown = isinstance(self.joules, str)
+        energy = f"energy not available: {self.joules}" if unknown else f"{self.joules / 3.6e6:.2f} kWh"
+        return (
+            f"likely {_duration(self.train_seconds + self.attack_seconds)} by the cost model: training "
+            f"{_duration(self.train_seconds)}, attacks {_duration(self.attack_seconds)}; "
+            f"{self.disk_bytes / 1e9:.1f} GB of models; {energy}"
+        )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def estimate(study: Study, plan: Plan) -> Estimate:
+    """What is left of a plan; each of its tasks is timed for some seconds."""
+    context, left = study.context, plan.left
+    speeds = {task: task_speed(context.spec, task) for task in dict.fromkeys(job.task for job in left)}
+    train_seconds = attack_seconds = joules = 0.0
+    disk_bytes = 0
+    for job in left:
+        speed = speeds[job.task]
+        if isinstance(job, TrainJob):
+            train_seconds += speed.train_seconds(job.defense)
+            joules += (speed.watts or 0.0) * speed.clock_seconds(job.defense)
+            disk_bytes += speed.model_bytes
+        else:
+            attack_seconds += speed.attack_seconds(job.recipe.key, _words(context, job))
+    if not any(speed.watts for speed in speeds.values()):
+        why = "there is no GPU in use" if context.device == "cpu" else "the GPU reports no power"
+        return Estimate(train_seconds, attack_seconds, disk_bytes, why)
+    return Estimate(train_seconds, attack_seconds, disk_bytes, joules)
+
+
+def _words(context: Context, job: AttackJob) -> int:
+    examples = context.tasks[job.task].examples(job.example_ids)
+    return sum(len(" ".join(example.texts).split()) for example in examples)
+
+
+def task_speed(spec: RunSpec, task: str) -> TaskSpeed:
+    """Time fine-tuning and queries on throw-away weights.
+
+    This is done in a process of its own: one that holds no GPU memory is then left to watch over the runs.
+    """
     began = time.perf_counter()
-    speed, worked = call_in_fresh_process(
-        _calibrate, setup.options, tuple(setup.tasks), setup.experiment, task, described, seed
-    )
+    speed, worked = call_in_fresh_process(_task_speed, spec, task)
     return replace(speed, start_seconds=time.perf_counter() - began - worked)
 
 
-def _calibrate(
-    options: Options,
-    tasks: tuple[str, ...],
-    experiment: Experiment | None,
-    name: str,
-    described: Sequence[tuple[str, dict[str, Any]]],
-    seed: int,
-    tell: Callable[[], None],
-) -> tuple[TaskSpeed, float]:
+def _task_speed(spec: RunSpec, name: str, tell: Callable[[], None]) -> tuple[TaskSpeed, float]:
     """The task's speed, its start left out, and the seconds it took to find."""
-    setup = resolve(options, tasks, experiment)
+    context = spec.load()
     began = time.perf_counter()
-    task = setup.tasks[name]
-    model = setup.backbone.new_classifier(len(task.dataset.label_names), seed).to(setup.device)
-    batches = _TypicalBatches(training_batches(setup, task, seed))
-    with watching(cuda_device() if setup.device == "cuda" else None) as watcher:
-        plain = _plain_stages(setup, model, batches, task.batch_size)
-        timed: dict[str, dict[str, tuple[int, float]]] = {}
-        for key, settings in described:
-            defense = build(key, name, settings)
-            in_time = time.perf_counter() - began < BUDGET_SECONDS
-            if in_time and not defense.needs and _name(defense) not in timed:
-                with suppress(Diverged, torch.OutOfMemoryError):
-                    timed[_name(defense)] = _stages(setup, defense, model, batches)
-    ((_, update_seconds),) = plain.values()
+    task = context.tasks[name]
+    model = context.backbone.new_classifier(len(task.dataset.label_names), FIRST_SEED).to(context.device)
+    batches = _TypicalBatches(training_batches(context, task, FIRST_SEED))
+    with watching(cuda_device() if context.device == "cuda" else None) as watcher:
+        update_seconds = _update_seconds(context, model, batches, task.batch_size)
     speed = TaskSpeed(
         updates_per_epoch=batches.updates_per_epoch,
         update_seconds=update_seconds,
-        text_seconds=_text_seconds(setup, name, model),
+        text_seconds=_text_seconds(context, name, model),
         start_seconds=0.0,
         test_texts=len(task.dataset.test),
         model_bytes=sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()),
         watts=watcher.result.watts,
-        stages=timed,
     )
     return speed, time.perf_counter() - began
-
-
-def _name(defense: Defense) -> str:
-    """One name for equal defenses, in whatever process."""
-    return content_key({"defense": defense.key, "settings": defense.settings()})
 
 
 class _TypicalBatches:
@@ -162,51 +171,39 @@ class _TypicalBatches:
         return iter(self._chosen)
 
 
-def _plain_stages(
-    setup: Setup, model: torch.nn.Module, batches: Batches, batch_size: int
-) -> dict[str, tuple[int, float]]:
-    """Fine-tuning's stage, on batches in as few parts as the memory allows; whether that may be, the training tells."""
+def _update_seconds(context: Context, model: torch.nn.Module, batches: Batches, batch_size: int) -> float:
+    """Mean seconds of a fine-tuning update, on batches in as few parts as the memory allows."""
     parts = 1
     while True:
+        timer = timer_for(context.device)
         try:
-            return _stages(setup, FineTune(epochs=1), model, batches, parts)
+            fit(
+                FineTune(epochs=1),
+                copy.deepcopy(model),
+                batches,
+                timer=timer,
+                precision=context.options.precision,  # type: ignore[arg-type]
+                most_updates=len(SHARES),
+                graphs=context.graphs(),
+                parts=parts,
+            )
+            timer.readings()
+            return _mean(timer.series["train"][1:] or timer.series["train"])
         except Exception as error:
             if parts >= batch_size or not ran_out_of_memory(error):
                 raise
         parts *= 2
 
 
-def _stages(
-    setup: Setup, defense: Defense, model: torch.nn.Module, batches: Batches, parts: int = 1
-) -> dict[str, tuple[int, float]]:
-    """By stage, the updates it would make and the mean seconds of one."""
-    timer = timer_for(setup.device)
-    planned: dict[str, int] = {}
-    fit(
-        defense,
-        copy.deepcopy(model),
-        batches,
-        timer=timer,
-        precision=setup.precision,  # type: ignore[arg-type]
-        on_update=lambda stage, progress: planned.update({stage.name: planned_updates(stage, stage.epochs, batches)}),
-        most_updates=len(SHARES),
-        graphs=setup.graphs(),
-        parts=parts,
-    )
-    timer.readings()
-    found = {}
-    for name, updates in planned.items():
-        seconds = timer.series[name][1:] or timer.series[name]
-        found[name] = (updates, sum(seconds) / len(seconds))
-    return found
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
-def _text_seconds(setup: Setup, name: str, model: torch.nn.Module) -> float:
+def _text_seconds(context: Context, name: str, model: torch.nn.Module) -> float:
     """Seconds of one query; victims remember, so each text is asked once."""
-    task = setup.tasks[name]
-    texts = [example.texts for example in islice(task.attacked, TIMED_TEXTS)]
-    victim_of(setup, task, model)(texts)
-    fresh = victim_of(setup, task, model)
+    texts = [example.texts for example in context.tasks[name].attacked[:TIMED_TEXTS]]
+    victim_of(context, name, model)(texts)
+    fresh = victim_of(context, name, model)
     began = time.perf_counter()
     fresh(texts)
     return (time.perf_counter() - began) / len(texts)

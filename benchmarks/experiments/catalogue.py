@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from baselines.validation import UserError, unknown
-from benchmarks.experiments.experiment import Experiment, Terms, Variant
+from benchmarks.experiments.experiment import AttackProtocol, Experiment, Variant
 from benchmarks.experiments.options import Options
 from benchmarks.experiments.presets import NEIGHBOURHOOD
 from method.early_robust import RELEASED, EarlyRobust
@@ -81,7 +81,7 @@ _SPARSITIES = tuple(
     for tenths in range(8)
 )
 
-_ATTACK_512, _FIRST_TEXTS = Terms(max_length=512), Terms(subset="first")
+_ATTACK_512, _FIRST_TEXTS = AttackProtocol(max_length=512), AttackProtocol(subset="first")
 _RELEASED_BERT_ATTACK = {"bertattack": "bertattack_official"}
 _DEPARTURES = (
     replace(PLAIN, label="As the paper says"),
@@ -93,24 +93,24 @@ _DEPARTURES = (
     Variant("token_types", "Search without token types", settings={"search_token_types": False}),
     Variant("mask_rule", "Masks by quantile", settings={"mask_rule": "quantile"}),
     Variant("schedule", "Fine-tuned without decay and warm-up", settings=dict(EarlyRobust.published)),
-    Variant("attack_length", "Attacked at 512 tokens", terms=_ATTACK_512),
-    Variant("first_texts", "First texts attacked, not random ones", terms=_FIRST_TEXTS),
+    Variant("attack_length", "Attacked at 512 tokens", protocol=_ATTACK_512),
+    Variant("first_texts", "First texts attacked, not random ones", protocol=_FIRST_TEXTS),
     Variant("bertattack", "BERT-Attack: the embedding attack", recipes=_RELEASED_BERT_ATTACK),
     Variant(
         "released",
         "All as released",
         settings=dict(RELEASED) | _SEARCHED_WHOLE_EPOCH,
-        terms=Terms(subset="first", max_length=512),
+        protocol=AttackProtocol(subset="first", max_length=512),
         recipes=_RELEASED_BERT_ATTACK,
     ),
 )
 
 # How far a perturbation must reach before a small training on MiniLM gains by it; its word vectors are of length 1.1.
-_DEVELOPMENT = Terms(subset="development")
+_DEVELOPMENT = AttackProtocol(subset="development")
 _REACHES = (
-    Variant("fine_tune", "Fine-tune", "fine_tune", terms=_DEVELOPMENT),
+    Variant("fine_tune", "Fine-tune", "fine_tune", protocol=_DEVELOPMENT),
     *(
-        Variant(f"{defense}={size}", f"{title}, step {size}", defense, {"step_size": size}, terms=_DEVELOPMENT)
+        Variant(f"{defense}={size}", f"{title}, step {size}", defense, {"step_size": size}, protocol=_DEVELOPMENT)
         for size in (0.03, 0.1, 0.2)
         for defense, title in (("pgd", "PGD"), ("freelb", "FreeLB"))
     ),

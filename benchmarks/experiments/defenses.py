@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
 import baselines
 import method
@@ -16,7 +14,6 @@ from baselines.defense import Defense, collect, discover
 from baselines.validation import UserError, unknown
 from benchmarks.data.code_files import run_code, watch_user_code
 from benchmarks.data.digests import sha256_of
-from benchmarks.experiments.settings import with_settings
 
 log = logging.getLogger(__name__)
 
@@ -108,16 +105,3 @@ def source_of(defense: type[Defense]) -> dict[str, str]:
     path = Path(str(sys.modules[defense.__module__].__file__)).resolve()
     is_file = defense.__module__.startswith("plugin_")
     return ({"path": str(path)} if is_file else {"module": defense.__module__}) | {"sha256": sha256_of(path)}
-
-
-def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
-    """A defense with its own settings for `task`, then each of `changes` in turn.
-
-    Raises:
-        ValueError: for an unknown defense or a setting it refuses.
-    """
-    defense_type = find_defense(name)
-    defense = defense_type.for_task(task)
-    for change in changes:
-        defense = with_settings(defense, change)
-    return defense

@@ -1,17 +1,17 @@
-"""What an experiment is: variants of methods on tasks, each of which comes to cells to run."""
+"""What an experiment is: variants of methods on tasks."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from baselines.defense import Defense
 from baselines.validation import UserError, require, unknown
-from benchmarks.experiments.defenses import TABLE_ORDER, build, find_defense
+from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset
+from benchmarks.experiments.settings import build
 
 FIRST_SEED = 42
 
@@ -19,8 +19,8 @@ Kind = Literal["methods", "variants", "curves", "distances", "layers", "settings
 
 
 @dataclass(frozen=True)
-class Terms:
-    """How attacks meet a trained model, where the paper and the release part.
+class AttackProtocol:
+    """How attacks meet a trained model, where the paper and the release differ.
 
     Attributes:
         subset: "random" attacks test texts drawn with a fixed seed; "first" the first as stored, as the release does;
@@ -32,21 +32,7 @@ class Terms:
     max_length: int | None = None
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One training and the attacks on its model.
-
-    Attributes:
-        task: the task's name.
-        defense: the defense with all its hyperparameters.
-        seed: decides the classifier's start, the order of the texts, dropout and perturbations.
-        terms: how the attacks meet the model.
-    """
-
-    task: str
-    defense: Defense
-    seed: int
-    terms: Terms = Terms()
+USUAL = AttackProtocol()
 
 
 @dataclass(frozen=True)
@@ -59,7 +45,7 @@ class Variant:
         defense: the defense's key, or the path of a Python file.
         settings: hyperparameters that come after the preset's.
         seeded: hyperparameters that take the run's seed.
-        terms: how its attacks meet the model.
+        protocol: how its attacks meet the model.
         recipes: recipes by the one in whose column their outcomes stand.
         curve, x: the curve it is a point of, and where on it.
         fine: a point that the demo preset leaves out, unless it is asked for.
@@ -70,21 +56,20 @@ class Variant:
     defense: str = "early_robust"
     settings: Mapping[str, Any] = field(default_factory=dict)
     seeded: tuple[str, ...] = ()
-    terms: Terms = Terms()
+    protocol: AttackProtocol = USUAL
     recipes: Mapping[str, str] = field(default_factory=dict)
     curve: str = ""
     x: float | None = None
     fine: bool = False
 
-    def cell(self, preset: Preset, task: str, seed: int) -> Cell:
-        """What to run for this variant on a task with a seed.
+    def defense_for(self, preset: Preset, task: str, seed: int) -> Defense:
+        """The defense with all its settings, for a task, a preset and a seed.
 
         Raises:
             ValueError: for an unknown defense or a setting it refuses.
         """
         own = {**self.settings, **dict.fromkeys(self.seeded, seed)}
-        defense = build(self.defense, task, preset.settings_of(find_defense(self.defense)), own)
-        return Cell(task, defense, seed, self.terms)
+        return build(self.defense, task, preset.settings_of(find_defense(self.defense)), own)
 
 
 @dataclass(frozen=True)
@@ -97,7 +82,7 @@ class Experiment:
         shows: what it shows, for the listing.
         kind: the report it gets: "methods" side by side; "variants" of one method with their change from the first;
             "curves" over a hyperparameter; "distances" between masks; "layers" and what each keeps; "settings" alone.
-        variants: its rows or points.
+        variants: its rows or points; methods side by side are those that --defenses names where there are none here.
         reference: the variant that changes are told from, where it is not the first.
         tasks: the paper's; None for the preset's own. The demo preset runs every experiment on the generated task.
         attacked: whether its models are attacked.
@@ -137,7 +122,7 @@ class Experiment:
         """
         if self.kind == "methods":
             _refuse(options.variants, "--variants", self.key, "--defenses")
-            return methods(split_names(options.defenses, TABLE_ORDER))
+            return self.variants or methods(split_names(options.defenses, TABLE_ORDER))
         _refuse(options.defenses, "--defenses", self.key, "--variants")
         known = {variant.key: variant for variant in self.variants}
         left = tuple(key for key, variant in known.items() if not (variant.fine and preset.generated))
@@ -146,14 +131,6 @@ class Experiment:
             if name not in known:
                 raise unknown(f"variant of {self.key}", name, known)
         return tuple(variant for key, variant in known.items() if key in names)
-
-    def cells(self, options: Options, preset: Preset, tasks: Sequence[str]) -> list[Cell]:
-        """The chosen variants on every task, in complete blocks.
-
-        Raises:
-            ValueError: for an unknown variant, defense or setting, or no runs at all.
-        """
-        return variant_cells(preset, tasks, self.chosen(options, preset), runs=options.runs)
 
 
 def _refuse(value: str | None, option: str, experiment: str, instead: str) -> None:
@@ -175,44 +152,3 @@ def seeds(preset: Preset, runs: int | None = None) -> range:
     count = preset.runs if runs is None else runs
     require(count >= 1, "--runs", "1 or more", count)
     return range(FIRST_SEED, FIRST_SEED + count)
-
-
-def variant_cells(
-    preset: Preset, tasks: Sequence[str], variants: Sequence[Variant], *, runs: int | None = None
-) -> list[Cell]:
-    """Every variant on every task, in complete blocks: a block is one seed, its cells in a shuffled order.
-
-    Variants that come to the same cell share it.
-
-    Raises:
-        ValueError: for unknown defenses or settings, or no runs at all.
-    """
-    planned: list[Cell] = []
-    for task in tasks:
-        for seed in seeds(preset, runs):
-            block: list[Cell] = []
-            for variant in variants:
-                cell = variant.cell(preset, task, seed)
-                if cell not in block:
-                    block.append(cell)
-            random.Random(f"{task} {seed}").shuffle(block)
-            planned += block
-    return planned
-
-
-def cells(
-    preset: Preset,
-    tasks: Sequence[str],
-    defenses: Sequence[str] = TABLE_ORDER,
-    *,
-    runs: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> list[Cell]:
-    """The cells of some defenses.
-
-    Args:
-        settings: hyperparameters that come after the preset's, for every defense asked for.
-    Raises:
-        ValueError: for unknown defenses or settings, or no runs at all.
-    """
-    return variant_cells(preset, tasks, methods(defenses, settings), runs=runs)

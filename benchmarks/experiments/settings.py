@@ -1,4 +1,4 @@
-"""Hyperparameters given as text or JSON values, turned into a defense's typed fields."""
+"""Defenses with hyperparameters given as text or JSON values, turned into typed fields."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from baselines.defense import Defense
 from baselines.settings import named
 from baselines.validation import UserError, shown, unknown
+from benchmarks.experiments.defenses import find_defense, known_defenses
 
 Settings = TypeVar("Settings")
 
@@ -30,6 +31,19 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
             raise UserError(f"the setting {shown(name)} is given twice: {shown(values[name])} and {shown(value)}")
         values[name] = value
     return values
+
+
+def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
+    """A defense with its own settings for `task`, then each of `changes` in turn.
+
+    Raises:
+        ValueError: for an unknown defense or a setting it refuses.
+    """
+    defense_type = find_defense(name)
+    defense = defense_type.for_task(task)
+    for change in changes:
+        defense = with_settings(defense, change)
+    return defense
 
 
 def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
@@ -77,8 +91,6 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 
 def _another(key: str, current: Defense, hint: type, name: str) -> Defense:
     """The known defense `key` in the place of `current`, with what was set of the latter's schedule."""
-    from benchmarks.experiments.defenses import known_defenses  # which itself builds defenses with this module
-
     known = {kind.key: kind for kind in known_defenses().values() if issubclass(kind, hint)}
     if key not in known:
         raise unknown(f"defense for {name}", key, known)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts
 from baselines.validation import UserError
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
-from benchmarks.experiments.experiment import Cell
 from benchmarks.results.metrics import joins
 from benchmarks.results.records import Outcome
 
 
-def base_cell(cell: Cell) -> Cell:
-    """The fine-tuning whose model is attacked: the same task, seed, epochs and optimiser."""
-    return Cell(cell.task, FineTune(**cell.defense.schedule()), cell.seed)
+def base_defense(defense: Defense) -> FineTune:
+    """The fine-tuning whose model is attacked: the same epochs and optimiser."""
+    return FineTune(**defense.schedule())
 
 
 def training_recipe(wanted: AdversarialTexts) -> Recipe:
@@ -37,10 +37,9 @@ def training_recipe(wanted: AdversarialTexts) -> Recipe:
 
 
 def drawn_texts(examples: Sequence[Example], wanted: AdversarialTexts, seed: int) -> list[Example]:
-    """The share of the training texts that is attacked, drawn with a seed, in stored order; no short ones."""
+    """The share of the longer training texts that is attacked, drawn with the training's seed, in stored order."""
     long = [example for example in examples if len(example.texts[-1].split()) >= wanted.least_words]
-    count = round(wanted.share * len(long))
-    drawn = np.random.default_rng(seed).choice(len(long), size=count, replace=False)
+    drawn = np.random.default_rng(seed).choice(len(long), size=round(wanted.share * len(long)), replace=False)
     return [long[index] for index in sorted(drawn)]
 
 

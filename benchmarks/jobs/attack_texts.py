@@ -23,7 +23,7 @@ from benchmarks.data.examples import Example
 from benchmarks.data.files import kind_of, read_rows, warn_of_odd_classes
 from benchmarks.data.loading import fingerprint
 from benchmarks.data.tasks import Layout
-from benchmarks.jobs.resolve import SCHEMA, check_threads
+from benchmarks.jobs.context import SCHEMA, check_threads
 from benchmarks.results.records import AttackRecord, Outcome
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.calibration import fit_temperature

@@ -1,4 +1,4 @@
-"""The batches that a cell is trained on: its tokens, and what its defense needs beyond them."""
+"""The batches of a training: its tokens, and what its defense needs beyond them."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
-from benchmarks.experiments.experiment import Cell
-from benchmarks.jobs.resolve import Setup, TaskSetup
+from benchmarks.jobs.context import Context, LoadedTask
+from benchmarks.jobs.job import TrainJob
 
 
-def training_batches(setup: Setup, task: TaskSetup, seed: int) -> BucketedBatches:
+def training_batches(context: Context, task: LoadedTask, seed: int) -> BucketedBatches:
     """The training batches of one seed: the same, in the same order, for every method that needs tokens alone."""
-    cache = setup.store.root / "tokens"
-    encoded = encode(setup.tokenizer, task.dataset.train, task.max_length, cache)
-    return BucketedBatches(encoded, task.batch_size, seed, pinned=setup.device == "cuda")
+    cache = context.store.root / "tokens"
+    encoded = encode(context.tokenizer, task.dataset.train, task.max_length, cache)
+    return BucketedBatches(encoded, task.batch_size, seed, pinned=context.device == "cuda")
 
 
-def cell_batches(setup: Setup, cell: Cell, more: Sequence[Example] = ()) -> BucketedBatches:
-    """The cell's batches with what its defense needs beyond tokens.
+def job_batches(context: Context, job: TrainJob, more: Sequence[Example] = ()) -> BucketedBatches:
+    """A training's batches with what its defense needs beyond tokens.
 
     Args:
         more: texts to train on besides the task's own.
     """
-    task, needs = setup.tasks[cell.task], cell.defense.needs
-    cache = setup.store.root / "tokens"
+    task, needs = context.tasks[job.task], job.defense.needs
+    cache = context.store.root / "tokens"
     examples = [*task.dataset.train, *more]
     substitutes = None
     if Substitutes() in needs:
         synonyms = task.resources.synonyms
         substitutes = find_substitutes(
-            setup.tokenizer, examples, task.max_length, synonyms, task.resources.identity()["synonyms"], cache
+            context.tokenizer, examples, task.max_length, synonyms, task.resources.identity()["synonyms"], cache
         )
     return BucketedBatches(
-        encode(setup.tokenizer, examples, task.max_length, cache),
+        encode(context.tokenizer, examples, task.max_length, cache),
         task.batch_size,
-        cell.seed,
+        job.seed,
         substitutes=substitutes,
-        replaceable=replaceable_tokens(setup.tokenizer) if ReplaceableTokens() in needs else None,
+        replaceable=replaceable_tokens(context.tokenizer) if ReplaceableTokens() in needs else None,
         balanced=BalancedBatches() in needs,
-        pinned=setup.device == "cuda",
+        pinned=context.device == "cuda",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,12 +12,13 @@ import numpy as np
 
 from baselines.threads import cpu_threads
 from baselines.validation import UserError, require
-from benchmarks.attacks.engine import ENGINE
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Dataset
-from benchmarks.jobs.attack import ATTACK_SEED, attack_victim
-from benchmarks.jobs.resolve import SCHEMA, Setup, TaskSetup
+from benchmarks.experiments.experiment import USUAL
+from benchmarks.jobs.attack import OnOutcome, attack_victim
+from benchmarks.jobs.context import ATTACK_SEED, SCHEMA, Context, LoadedTask
+from benchmarks.jobs.job import AttackJob
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
@@ -114,23 +115,23 @@ def find_external(
     )
 
 
-def evaluation_identity(setup: Setup, external: External, task: str) -> dict[str, Any]:
+def evaluation_identity(context: Context, external: External, task: str) -> dict[str, Any]:
     """All that decides what the victim, as it came, answers on a task; its hash is the evaluation's key."""
-    order, _ = external.order_for(setup.tasks[task].dataset, setup.tasks[task].task.label_values)
+    order, _ = external.order_for(context.tasks[task].dataset, context.tasks[task].task.label_values)
     reordered = {} if list(order) == sorted(order) else {"class_order": list(order)}
     return reordered | {
         "schema": SCHEMA,
         "task": task,
-        "data": setup.tasks[task].dataset.fingerprint,
+        "data": context.tasks[task].dataset.fingerprint,
         "external": external.name,
         "model": external.hash,
-        "max_length": setup.tasks[task].max_length,
+        "max_length": context.tasks[task].max_length,
         "temperature": 1,
     }
 
 
-def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) -> list[EvaluationRecord]:
-    """Read the test texts of a task and store the evaluation; where asked, a second one on calibrated confidence.
+def evaluate(context: Context, external: External, task: str, *, calibrate: bool) -> list[EvaluationRecord]:
+    """Reads the test texts of a task and stores the evaluation; where asked, a second one on calibrated confidence.
 
     The temperature is fitted to the test texts that are not attacked, whose classes it does not change. What is stored
     is not read again.
@@ -138,7 +139,7 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
     Raises:
         ValueError: if the victim does not answer as one, or every test text is attacked and none is left to fit to.
     """
-    chosen = setup.tasks[task]
+    chosen = context.tasks[task]
     attacked = {example.id for example in chosen.attacked}
     held_out = [place for place, example in enumerate(chosen.dataset.test) if example.id not in attacked]
     if calibrate and not held_out:
@@ -146,11 +147,11 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
             f"every one of the {len(attacked)} test texts of {task} is attacked, and none is left to calibrate on; "
             f"give a smaller --attacked or --no-calibrate"
         )
-    plain = evaluation_identity(setup, external, task)
+    plain = evaluation_identity(context, external, task)
     fitted_to = {"calibrated_on": content_key({"ids": [chosen.dataset.test[place].id for place in held_out]})}
-    stored = [setup.store.evaluation(content_key(plain))]
+    stored = [context.store.evaluation(content_key(plain))]
     if calibrate:
-        stored += [each for each in setup.store.evaluations() if each.identity == plain | fitted_to | _warmth(each)]
+        stored += [each for each in context.store.evaluations() if each.identity == plain | fitted_to | _warmth(each)]
     if all(stored) and len(stored) == 1 + calibrate:
         return [record for record in stored if record is not None]
 
@@ -163,19 +164,19 @@ def evaluate(setup: Setup, external: External, task: str, *, calibrate: bool) ->
         probabilities = victim(texts)
     clean = "".join("1" if right else "0" for right in probabilities.argmax(axis=1) == labels)
     about_victim = external.victim | ({"notes": notes} if notes else {})
-    records = [stored[0] or _put(setup, external, about_victim, plain, clean, None)]
+    records = [stored[0] or _put(context, external, about_victim, plain, clean, None)]
     if calibrate:
         logits = np.log(np.maximum(probabilities[held_out], np.finfo(np.float32).tiny))
         temperature = fit_temperature(logits, labels[held_out])
         before, after = (negative_log_likelihood(logits, labels[held_out], each) for each in (1.0, temperature))
         about = {"texts": len(held_out), "nats_before": before, "nats_after": after}
         records.append(
-            _put(setup, external, about_victim, plain | fitted_to | {"temperature": temperature}, clean, about)
+            _put(context, external, about_victim, plain | fitted_to | {"temperature": temperature}, clean, about)
         )
     return records
 
 
-def _opened(external: External, task: TaskSetup, temperature: float) -> tuple[Victim | CallableVictim, list[str]]:
+def _opened(external: External, task: LoadedTask, temperature: float) -> tuple[Victim | CallableVictim, list[str]]:
     """The victim ready for a task's texts, a model after a look at it, and sentences for captions.
 
     Raises:
@@ -198,7 +199,7 @@ def _warmth(record: EvaluationRecord) -> dict[str, float]:
 
 
 def _put(
-    setup: Setup,
+    context: Context,
     external: External,
     victim: dict[str, Any],
     identity: dict[str, Any],
@@ -214,69 +215,50 @@ def _put(
         temperature=identity["temperature"],
         calibration=calibration,
         clean_correct=clean,
-        machine=setup.machine,
-        versions=setup.versions,
+        machine=context.machine,
+        versions=context.versions,
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    with setup.store.locked("evaluations", record.key):
-        if setup.store.evaluation(record.key) is None:
-            setup.store.put_evaluation(record)
+    with context.store.locked("evaluations", record.key):
+        if context.store.evaluation(record.key) is None:
+            context.store.put_evaluation(record)
     return record
 
 
-def external_attack_identity(setup: Setup, record: EvaluationRecord, recipe: Recipe) -> dict[str, Any]:
-    """All that decides the outcomes of a recipe on an evaluated victim; its hash is the attack's key."""
-    identity = setup.attack_identity(record.key, record.task, recipe, ATTACK_SEED, ENGINE)
-    del identity["training"]
+def external_job(context: Context, record: EvaluationRecord, recipe: Recipe) -> AttackJob:
+    """The attack on an evaluated victim, on the texts that every trained model of the task meets."""
+    task = context.tasks[record.task]
     of_victim = ("model", "max_length", "temperature", "class_order")
     victim = {name: record.identity[name] for name in of_victim if name in record.identity}
-    return identity | {"evaluation": record.key} | victim
+    return AttackJob(
+        training=record.key,
+        task=record.task,
+        defense=record.title,
+        title=record.title,
+        seed=ATTACK_SEED,
+        recipe=recipe,
+        protocol=USUAL,
+        example_ids=tuple(example.id for example in task.attacked),
+        identity=task.attack_identity(recipe) | {"evaluation": record.key} | victim,
+    )
 
 
 def attack_external(
-    setup: Setup,
+    context: Context,
     external: External,
     record: EvaluationRecord,
     recipe: Recipe,
-    on_outcome: Callable[[], None] = lambda: None,
+    on_outcome: OnOutcome = lambda: None,
 ) -> AttackRecord:
-    """Attack the texts that every trained model of the task meets; goes on where it was stopped.
+    """Attack an evaluated victim; goes on where it was stopped.
 
     Raises:
         ValueError: if another process is at the same attack.
     """
-    identity = external_attack_identity(setup, record, recipe)
-    key = content_key(identity)
-    with setup.store.locked("attacks", key):
-        stored = setup.store.attack(key)
+    job, task = external_job(context, record, recipe), context.tasks[record.task]
+    with context.store.locked("attacks", job.key):
+        stored = context.store.attack(job.key)
         if stored is not None:
             return stored
-        task = setup.tasks[record.task]
         victim, _ = _opened(external, task, record.temperature)
-        return attack_victim(
-            setup,
-            victim,
-            recipe,
-            key,
-            on_outcome,
-            identity=identity,
-            training_key=record.key,
-            task=record.task,
-            defense=record.title,
-            seed=ATTACK_SEED,
-        )
-
-
-def stored_externals(setup: Setup) -> Iterator[tuple[EvaluationRecord, list[AttackRecord]]]:
-    """Every evaluated victim of the run's tasks and data that met all of its attacks, with these; as they came."""
-    for record in sorted(setup.store.evaluations(), key=lambda each: (each.title, each.temperature)):
-        task = setup.tasks.get(record.task)
-        if task is None:
-            continue
-        conditions = {"data": task.dataset.fingerprint, "max_length": task.max_length}
-        if any(record.identity[name] != value for name, value in conditions.items()):
-            continue
-        keys = [content_key(external_attack_identity(setup, record, recipe)) for recipe in setup.recipes]
-        attacks = [setup.store.attack(key) for key in keys]
-        if all(attacks):
-            yield record, [attack for attack in attacks if attack is not None]
+        return attack_victim(context, victim, job, on_outcome)

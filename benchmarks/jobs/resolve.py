@@ -1,409 +1,209 @@
-"""Everything a run needs, resolved and checked before the first update: a user's mistake is found here or nowhere."""
+"""From options and an experiment to jobs that know their keys. Nobody computes an identity after this."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
-import torch
-from transformers import PreTrainedTokenizerBase
-
-from baselines.capture import CudaGraphs, Graphs
+from baselines.defense import Defense
 from baselines.needs import AdversarialTexts, Substitutes
-from baselines.training import Precision
-from baselines.validation import MachineError, UserError, require, unknown
-from benchmarks.attacks.downloads import needed_for
-from benchmarks.attacks.recipes import Recipe, find_recipe
-from benchmarks.attacks.resources import Resources, full_resources, offline_resources
-from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
-from benchmarks.data.examples import Dataset, Example
-from benchmarks.data.loading import load
-from benchmarks.data.own_task import find_any_task
+from baselines.validation import MachineError
+from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.substitutes import identity as substitutes_identity
-from benchmarks.data.tasks import Task
 from benchmarks.experiments.defenses import source_of
-from benchmarks.experiments.experiment import Cell, Experiment, Terms
-from benchmarks.experiments.options import Options, split_names
-from benchmarks.experiments.presets import Preset, find_preset
-from benchmarks.jobs.adversarial_texts import base_cell, training_recipe
-from benchmarks.results.store import Store, content_key
-from benchmarks.victims.backbones import Backbone, find_backbone
+from benchmarks.experiments.experiment import USUAL, AttackProtocol, Experiment, Variant, seeds
+from benchmarks.experiments.options import Options
+from benchmarks.jobs.adversarial_texts import base_defense, drawn_texts, training_recipe
+from benchmarks.jobs.context import SCHEMA, Context, RunSpec
+from benchmarks.jobs.job import AttackJob, Job, TrainJob
+from benchmarks.jobs.provenance import Provenance, provenance_of
+from benchmarks.results.store import Store, differences
 from benchmarks.victims.inspection import check_inputs
 
-SCHEMA = 1
-SUBSET_SEED = 0
 USUAL_THREADS = 1  # of the published results, which were made before threads were kept and have their keys
-EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True)
-class TaskSetup:
-    """One task, loaded, with the sizes this run uses.
+class Row:
+    """The jobs of one variant on one task.
 
     Attributes:
-        task: the task's definition.
-        dataset: its texts.
-        batch_size: texts in a training batch.
-        max_length: longest text in tokens, in training and under attack.
-        attacked: the texts to attack, one list for every method and run.
-        resources: what the recipes draw on.
-        attack_length: longest text in tokens under attack, where it is another than in training.
+        task: the task's name.
+        variant: the variant.
+        trainings: its trainings, by seed, ascending.
+        attacks: the attacks on their models.
     """
 
-    task: Task
-    dataset: Dataset
-    batch_size: int
-    max_length: int
-    attacked: tuple[Example, ...]
-    resources: Resources
-    attack_length: int | None = None
+    task: str
+    variant: Variant
+    trainings: tuple[TrainJob, ...]
+    attacks: tuple[AttackJob, ...]
 
 
 @dataclass(frozen=True)
-class Setup:
-    """A run's resolved run_spec.
+class Study:
+    """What an experiment comes to.
 
     Attributes:
-        options: what the user asked for.
-        preset, chosen: the preset, and a sentence on how it was chosen.
-        tasks: the tasks by name.
-        backbone, tokenizer: what is fine-tuned.
-        recipes: the attacks.
-        store: where records go.
-        device: "cpu" or "cuda".
-        precision: of training.
-        capture: whether updates are replayed from CUDA graphs.
-        machine, versions: what this runs on.
-        experiment: what it was resolved for.
+        experiment: the experiment.
+        context: what its jobs are done with.
+        rows: its jobs by task and variant, for the report.
+        trainings: each training once, in the order of work: in complete blocks, a block being one seed of a task in a
+            shuffled order; one that takes texts from another comes after that.
+        attacks: each attack once.
     """
 
-    options: Options
-    preset: Preset
-    chosen: str
-    tasks: dict[str, TaskSetup]
-    backbone: Backbone
-    tokenizer: PreTrainedTokenizerBase
-    recipes: tuple[Recipe, ...]
-    store: Store
-    device: str
-    precision: str
-    capture: bool
-    machine: dict[str, Any]
-    versions: dict[str, str]
-    experiment: Experiment | None = None
+    experiment: Experiment
+    context: Context
+    rows: tuple[Row, ...]
+    trainings: tuple[TrainJob, ...]
+    attacks: tuple[AttackJob, ...]
 
-    def graphs(self) -> Graphs | None:
-        """What records the steps of one training, where updates are captured."""
-        return CudaGraphs() if self.capture else None
+    @property
+    def store(self) -> Store:
+        """Where records are."""
+        return self.context.store
 
-    def training_identity(self, cell: Cell) -> dict[str, Any]:
-        """All that decides the trained weights; its hash is the training's key."""
-        task = self.tasks[cell.task]
-        return self._needs_identity(cell) | {
-            "schema": SCHEMA,
-            "task": cell.task,
-            "data": task.dataset.fingerprint,
-            "backbone": self.backbone.identity(),
-            "defense": cell.defense.key,
-            "defense_source": source_of(type(cell.defense)).get("sha256"),
-            "settings": cell.defense.identity(),
-            "seed": cell.seed,
-            "batch_size": task.batch_size,
-            "max_length": task.max_length,
-            "precision": self.precision,
-            "device": self.device,
-            **({"capture": True} if self.capture else {}),
-            **self._threads_identity(),
-            **({"revision": revision} if (revision := cell.defense.revision()) else {}),
-        }
+    @property
+    def provenance(self) -> Provenance:
+        """What the captions of its tables say of data, preset and machine."""
+        return provenance_of(self.context)
 
-    def _threads_identity(self) -> dict[str, int]:
-        """The threads of a training on a CPU, between which its sums are split; `USUAL_THREADS` are left out."""
-        threads = self.machine["threads"]
-        return {} if self.device == "cuda" or threads == USUAL_THREADS else {"threads": threads}
-
-    def _needs_identity(self, cell: Cell) -> dict[str, Any]:
-        """What decides the batches beyond data and seed: nothing for a defense that needs nothing more than tokens."""
-        found: dict[str, Any] = {}
-        if cell.defense.need(Substitutes):
-            synonyms = self.tasks[cell.task].resources.identity()["synonyms"]
-            found["substitutes"] = substitutes_identity(synonyms)
-        if wanted := cell.defense.need(AdversarialTexts):
-            found["adversarial_texts"] = self.adversarial_identity(cell, wanted)
-        return found
-
-    def adversarial_identity(self, cell: Cell, wanted: AdversarialTexts) -> dict[str, Any]:
-        """All that decides the outcomes of the attack on a cell's training texts; its hash names them in the store.
-
-        Raises:
-            ValueError: for a recipe that is unknown, or cannot run here.
-        """
-        task, recipe = self.tasks[cell.task], training_recipe(wanted)
-        task.resources.check(recipe)
-        return {
-            "base": content_key(self.training_identity(base_cell(cell))),
-            "recipe": recipe.identity(),
-            "resources": task.resources.identity(recipe),
-            "share": wanted.share,
-            "least_words": wanted.least_words,
-            "seed": cell.seed,
-        }
-
-    def attack_identity(self, training_key: str, task: str, recipe: Recipe, seed: int, engine: str) -> dict[str, Any]:
-        """All that decides an attack's outcomes; its hash is the attack's key."""
-        setup = self.tasks[task]
-        length = {} if setup.attack_length is None else {"max_length": setup.attack_length}
-        return length | {
-            "schema": SCHEMA,
-            "training": training_key,
-            "recipe": recipe.identity(),
-            "resources": setup.resources.identity(recipe),
-            "examples": content_key({"ids": [example.id for example in setup.attacked]}),
-            "seed": seed,
-            "engine": engine,
-        }
-
-    def under(self, terms: Terms) -> Setup:
-        """The same with its attacks on other terms; trainings keep their keys, attacks on the usual terms too.
-
-        Raises:
-            UserError: for a length that the backbone cannot read.
-        """
-        if terms == Terms():
-            return self
-        for task in self.tasks.values() if terms.max_length is not None else ():
-            name, length = self.backbone.name, terms.max_length
-            columns = len(task.task.columns)
-            check_inputs(name, self.backbone.config, self.tokenizer, length, columns, "the length under attack")
-        changed = {
-            name: replace(task, attacked=_attacked_under(terms, task), attack_length=terms.max_length)
-            for name, task in self.tasks.items()
-        }
-        return replace(self, tasks=changed)
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs, trainings first."""
+        return (*self.trainings, *self.attacks)
 
 
-def resolve(options: Options, tasks: Sequence[str] | None = None, experiment: Experiment | None = None) -> Setup:
-    """Check and load what `options` ask for.
+def resolve(options: Options, experiment: Experiment, only: Sequence[int] | None = None) -> Study:
+    """Check all input, load what a run needs, and list its jobs.
 
     Args:
-        tasks: the tasks, where the caller names them itself.
-        experiment: what it is for; decides what the options leave open.
+        only: the seeds to run, in place of those that the options or the preset ask for.
     Raises:
         ValueError: with one sentence, for anything the user can mend.
     """
-    device = choose_device(options.device)
-    preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
-    preset = preset.with_schedule(options.schedule)
-    for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
-        value = getattr(options, name)
-        require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
-    check_precision(options.precision)
-    _check_executor(options, device)
-    check_capture(options.capture, device)
-    if options.capture and options.allow_accumulation:
-        raise UserError("--capture records whole batches, and --allow-accumulation may cut them; leave out one of them")
-    preset = experiment.fit(preset) if experiment else preset
-    names = tasks or split_names(options.tasks, preset.tasks)
-    columns = None if options.columns is None else split_names(options.columns, ())
-    definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
-    _refuse_unread_files(options, definitions)
-    recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
-    for recipe in recipes:
-        if recipe.library is not None:
-            raise UserError(
-                f"--recipes must be of the suite's own, got {recipe.key!r}, which runs in TextAttack's own loop: "
-                f"'earlyrobust attack --recipe {recipe.key}' attacks a finished model with it"
-            )
-    full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
-    store = Store(options.out, waits=options.wait)
-    backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
-    if options.executor == "local":
-        check_threads(options.threads)  # a node of a cluster may have more cores than this machine
-    threads = options.threads or (threads_each(options) if options.untimed else torch.get_num_threads())
-    threads = min(threads, usable_cores())
-    torch.set_num_threads(threads)
-    tokenizer = backbone.load_tokenizer()
-    loaded = {task.key: _task_setup(task, options, preset, full) for task in definitions}
-    for setup in loaded.values():
-        for recipe in recipes:
-            setup.resources.check(recipe)
-        check_inputs(backbone.name, backbone.config, tokenizer, setup.max_length, len(setup.task.columns))
-    return Setup(
-        options=options,
-        preset=preset,
-        chosen=chosen,
-        tasks=loaded,
-        backbone=backbone,
-        tokenizer=tokenizer,
-        recipes=recipes,
-        store=store,
-        device=device,
-        precision=options.precision,
-        capture=options.capture,
-        machine=machine_description() | {"threads": threads},
-        versions=versions() | git_state(),
-        experiment=experiment,
+    context = RunSpec(options, experiment).load()
+    variants = experiment.chosen(options, context.preset)
+    rows: dict[tuple[str, str], Row] = {}
+    trainings: dict[str, TrainJob] = {}
+    for task in context.tasks:
+        for seed in seeds(context.preset, options.runs) if only is None else only:
+            block: dict[str, TrainJob] = {}
+            for variant in variants:
+                job = train_job(context, task, variant.defense_for(context.preset, task, seed), seed)
+                block[job.key] = job
+                row = rows.get((task, variant.key)) or Row(task, variant, (), ())
+                attacks = tuple(attack_job(context, job, recipe, variant.protocol) for recipe in context.recipes)
+                rows[task, variant.key] = replace(
+                    row, trainings=(*row.trainings, job), attacks=(*row.attacks, *attacks)
+                )
+            for job in _shuffled(list(block.values()), f"{task} {seed}"):
+                if job.base is not None:
+                    trainings.setdefault(job.base.key, job.base)
+                trainings.setdefault(job.key, job)
+    attacks = {job.key: job for row in rows.values() for job in row.attacks}
+    return Study(experiment, context, tuple(rows.values()), tuple(trainings.values()), tuple(attacks.values()))
+
+
+def _shuffled(block: list[TrainJob], seed: str) -> list[TrainJob]:
+    random.Random(seed).shuffle(block)
+    return block
+
+
+def train_job(context: Context, task: str, defense: Defense, seed: int) -> TrainJob:
+    """One training as a job.
+
+    Raises:
+        ValueError: for adversarial texts by a recipe that is unknown, or cannot run here.
+    """
+    loaded, options = context.tasks[task], context.options
+    found: dict[str, Any] = {}
+    base = texts = None
+    if defense.need(Substitutes):
+        found["substitutes"] = substitutes_identity(loaded.resources.identity()["synonyms"])
+    if wanted := defense.need(AdversarialTexts):
+        base = train_job(context, task, base_defense(defense), seed)
+        texts = _texts_job(context, base, wanted)
+        found["adversarial_texts"] = texts.identity
+    identity = found | {
+        "schema": SCHEMA,
+        "task": task,
+        "data": loaded.dataset.fingerprint,
+        "backbone": context.backbone.identity(),
+        "defense": defense.key,
+        "defense_source": source_of(type(defense)).get("sha256"),
+        "settings": defense.identity(),
+        "seed": seed,
+        "batch_size": loaded.batch_size,
+        "max_length": loaded.max_length,
+        "precision": options.precision,
+        "device": context.device,
+        **({"capture": True} if options.capture else {}),
+        **_threads_identity(context),
+        **({"revision": revision} if (revision := defense.revision()) else {}),
+    }
+    return TrainJob(task, defense, seed, identity, base, texts)
+
+
+def _threads_identity(context: Context) -> dict[str, int]:
+    """The threads of a training on a CPU, between which its sums are split; `USUAL_THREADS` are left out."""
+    threads = context.machine["threads"]
+    return {} if context.device == "cuda" or threads == USUAL_THREADS else {"threads": threads}
+
+
+def _texts_job(context: Context, base: TrainJob, wanted: AdversarialTexts) -> AttackJob:
+    """The attack on the training texts that a defense's adversarial texts are made from."""
+    task, recipe = context.tasks[base.task], training_recipe(wanted)
+    task.resources.check(recipe)
+    identity = {
+        "base": base.key,
+        "recipe": recipe.identity(),
+        "resources": task.resources.identity(recipe),
+        "share": wanted.share,
+        "least_words": wanted.least_words,
+        "seed": base.seed,
+    }
+    ids = tuple(example.id for example in drawn_texts(task.dataset.train, wanted, base.seed))
+    return _attack_on(base, recipe, USUAL, ids, identity)
+
+
+def attack_job(context: Context, training: TrainJob, recipe: Recipe, protocol: AttackProtocol = USUAL) -> AttackJob:
+    """One attack on a training's model as a job.
+
+    Raises:
+        ValueError: if no text is left to attack, or the backbone cannot read texts of the protocol's length.
+    """
+    task = context.tasks[training.task]
+    if protocol.max_length is not None:
+        name, columns, what = context.backbone.name, len(task.task.columns), "the length under attack"
+        check_inputs(name, context.backbone.config, context.tokenizer, protocol.max_length, columns, what)
+    ids = tuple(example.id for example in task.attacked_under(protocol))
+    identity = {"training": training.key} | task.attack_identity(recipe, protocol)
+    return _attack_on(training, recipe, protocol, ids, identity)
+
+
+def _attack_on(
+    training: TrainJob, recipe: Recipe, protocol: AttackProtocol, ids: tuple[str, ...], identity: dict[str, Any]
+) -> AttackJob:
+    defense = training.defense
+    return AttackJob(
+        training.key, training.task, defense.key, defense.title, training.seed, recipe, protocol, ids, identity
     )
 
 
-def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
-    """Refuse files for tasks that are generated, whose texts and synonyms are their own.
+def require_unchanged(context: Context, job: Job) -> None:
+    """Refuse a job that comes to something else here than where it was resolved.
 
     Raises:
-        UserError: naming the option.
+        RuntimeError: naming what is not the same: data, backbone, code or resources.
     """
-    for name in ("data", "synonyms"):
-        if getattr(options, name) is not None and all(task.layout is None for task in tasks):
-            names = ", ".join(task.key for task in tasks)
-            raise UserError(f"--{name} is not read for the generated task {names}; leave it out, or name --tasks")
-
-
-def check_precision(name: str) -> None:
-    """Refuse an unknown precision.
-
-    Raises:
-        ValueError: for a name that is none.
-    """
-    if name not in get_args(Precision):
-        raise unknown("precision", name, get_args(Precision))
-
-
-def _check_executor(options: Options, device: str) -> None:
-    """Refuse ways of working that are unknown or not to be had here.
-
-    Raises:
-        ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
-        RuntimeError: if Ray is asked for and not installed.
-    """
-    if options.executor not in EXECUTORS:
-        raise unknown("executor", options.executor, EXECUTORS)
-    if options.executor == "ray" and find_spec("ray") is None:
-        raise MachineError("the executor 'ray' needs Ray, which is not installed; pip install 'earlyrobust[ray]'")
-    if options.ray_address is not None:
-        if options.executor != "ray":
-            raise UserError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
-        if options.workers is not None:
-            raise UserError(
-                "--workers is for this machine alone, and --ray-address names a cluster, whose size decides"
-            )
-    elif device == "cuda" and options.workers is not None:
-        present = torch.cuda.device_count()
-        require(options.workers <= present, "--workers", f"at most {present}, one for each GPU", options.workers)
-
-
-def check_threads(asked: int | None) -> None:
-    """Refuses more threads than this machine has cores: they bring nothing, and very many end the interpreter.
-
-    Raises:
-        UserError: for more.
-    """
-    present = usable_cores()
-    require(asked is None or asked <= present, "threads", f"at most {present}, the cores of this machine", asked)
-
-
-def threads_each(options: Options) -> int:
-    """CPU threads of each training where several are at work on this machine."""
-    return options.threads or max(1, usable_cores() // (options.workers or usable_cores()))
-
-
-def check_capture(capture: bool, device: str) -> None:
-    """Refuse to capture where there are no CUDA graphs.
-
-    Raises:
-        ValueError: on a CPU.
-    """
-    if capture and device != "cuda":
-        raise UserError("--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device")
-
-
-def choose_device(name: str) -> str:
-    """`cuda` or `cpu`.
-
-    Raises:
-        ValueError: for CUDA where there is none.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise unknown("device", name, ("auto", "cpu", "cuda"))
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("the device 'cuda' is not present on this machine; use --device cpu")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
-
-
-def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe]) -> Resources:
-    """The full profile's resources.
-
-    Raises:
-        ValueError: if no folder is given, it lacks a file, or an option is only for the offline profile.
-    """
-    if options.assets is None:
-        raise UserError(
-            f"the preset {preset.key!r} attacks in the full profile, which needs {', '.join(needed_for(recipes))}; run "
-            f"'earlyrobust prepare --assets DIR' once and give --assets DIR, or take --preset demo or small"
-        )
-    for name in ("synonyms", "nltk_data", "encoder"):
-        if getattr(options, name) is not None:
-            raise UserError(
-                f"--{name.replace('_', '-')} is for the offline profile, and the preset {preset.key!r} attacks in the "
-                f"full one; leave it out"
-            )
-    return full_resources(options.assets, recipes)
-
-
-def _task_setup(task: Task, options: Options, preset: Preset, full: Resources | None) -> TaskSetup:
-    dataset = load(
-        task,
-        data_dir=options.data,
-        offline=options.offline,
-        train_limit=options.train_texts or preset.train_texts,
-        test_limit=options.test_texts or preset.test_texts,
-        seed=SUBSET_SEED,
-    )
-    resources = full or offline_resources(
-        task,
-        synonyms=options.synonyms,
-        nltk_data=options.nltk_data,
-        assets=options.assets,
-        encoder=options.encoder or "minilm",
-    )
-    count = options.attacked or preset.attacked or task.attacked
-    return TaskSetup(
-        task=task,
-        dataset=dataset,
-        batch_size=options.batch_size or preset.batch_size or task.batch_size,
-        max_length=options.max_length or preset.max_length or task.max_length,
-        attacked=random_subset(dataset.test, count),
-        resources=resources,
-    )
-
-
-def _attacked_under(terms: Terms, task: TaskSetup) -> tuple[Example, ...]:
-    """The texts to attack on some terms.
-
-    Raises:
-        ValueError: if the attack takes every test text, so that none is left for development.
-    """
-    if terms.subset == "first":
-        return tuple(task.dataset.test[: len(task.attacked)])
-    if terms.subset == "random":
-        return task.attacked
-    drawn = {example.id for example in task.attacked}
-    left = [example for example in task.dataset.test if example.id not in drawn]
-    if not left:
-        raise UserError(
-            f"every one of the {len(drawn)} test texts of {task.task.key} is attacked, and none is left for "
-            f"development; give a smaller --attacked"
-        )
-    return random_subset(left, len(drawn))
-
-
-def random_subset(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
-    """`count` examples drawn with a fixed seed, in stored order; all of them where there are no more."""
-    if count >= len(examples):
-        return tuple(examples)
-    drawn = np.random.default_rng(SUBSET_SEED).choice(len(examples), size=count, replace=False)
-    return tuple(examples[index] for index in sorted(drawn))
+    if isinstance(job, TrainJob):
+        now = train_job(context, job.task, job.defense, job.seed).identity
+    else:
+        now = {"training": job.training} | context.tasks[job.task].attack_identity(job.recipe, job.protocol)
+    changed = next(differences(job.identity, now), None)
+    if changed is not None:
+        raise MachineError(f"{job.label}: the configuration changed after planning: {changed}")

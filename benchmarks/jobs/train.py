@@ -1,4 +1,4 @@
-"""Trains one cell: a record and a model in the store, also where it diverges, is killed, or runs out of memory."""
+"""Trains one model: a record and a model in the store, also where it diverges, is killed, or runs out of memory."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.digests import sha256_of
 from benchmarks.experiments.defenses import source_of
-from benchmarks.experiments.experiment import Cell
-from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell
+from benchmarks.jobs.adversarial_texts import adversarial_examples
 from benchmarks.jobs.attack import attack_training_texts, victim_of
-from benchmarks.jobs.batches import cell_batches
+from benchmarks.jobs.batches import job_batches
+from benchmarks.jobs.context import Context
 from benchmarks.jobs.interruption import deferred
-from benchmarks.jobs.resolve import Setup
+from benchmarks.jobs.job import TrainJob
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.metrics import tally
 from benchmarks.results.records import TrainingRecord
-from benchmarks.results.store import content_key
 from benchmarks.victims.model_folder import WEIGHTS
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
@@ -46,12 +45,7 @@ UNTIMED = "timing was not asked for: other work may have run beside it"
 OnUpdate = Callable[[Any, Any], None]
 
 
-def training_key(setup: Setup, cell: Cell) -> str:
-    """The name of the cell's record in the store."""
-    return content_key(setup.training_identity(cell))
-
-
-def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> TrainingRecord:
+def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Train one model, measure its Clean% on the whole test split, and store model and record.
 
     A diverged run is a record too, and so is one that ran out of memory. What another process has stored meanwhile is
@@ -62,11 +56,11 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
         ValueError: if another process is at the same training.
         KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
     """
-    key = training_key(setup, cell)
-    batches, made_from = _batches_of(setup, cell)  # before signals are deferred: what it makes is stored as it comes
-    with setup.store.locked("trainings", key), deferred() as is_interrupted:
-        conditions = {"machine": setup.machine, "versions": setup.versions}
-        checkpoints = Checkpoints(setup.store.checkpoints_folder(key), conditions, stop=is_interrupted)
+    store = context.store
+    batches, made_from = _batches_of(context, job)  # before signals are deferred: what it makes is stored as it comes
+    with store.locked("trainings", job.key), deferred() as is_interrupted:
+        conditions = {"machine": context.machine, "versions": context.versions}
+        checkpoints = Checkpoints(store.checkpoints_folder(job.key), conditions, stop=is_interrupted)
         came_late = False
 
         def after_update(stage: Any, progress: Any) -> None:
@@ -77,37 +71,36 @@ def train(setup: Setup, cell: Cell, on_update: OnUpdate | None = None) -> Traini
                 raise KeyboardInterrupt
             came_late = is_interrupted()  # after the checkpoints asked: the next update leaves one, and is the last
 
-        record = setup.store.training(key)
+        record = store.training(job.key)
         if record is None:
-            record = _train_within_memory(setup, cell, key, batches, made_from, after_update, checkpoints)
-            setup.store.put_training(record)
+            record = _train_within_memory(context, job, batches, made_from, after_update, checkpoints)
+            store.put_training(record)
         checkpoints.remove()
         return record
 
 
-def _batches_of(setup: Setup, cell: Cell) -> tuple[BucketedBatches, dict[str, Any]]:
-    """The cell's batches, and what to record of how they came about.
+def _batches_of(context: Context, job: TrainJob) -> tuple[BucketedBatches, dict[str, Any]]:
+    """The training's batches, and what to record of how they came about.
 
-    Adversarial texts are made by attacking the cell's base model, which is trained where it is not stored.
+    Adversarial texts are made by attacking the base model, which is trained where it is not stored.
 
     Raises:
         RuntimeError: if the base diverged.
     """
-    wanted = cell.defense.need(AdversarialTexts)
-    if wanted is None:
-        return cell_batches(setup, cell), {}
-    base = train(setup, base_cell(cell))
+    if job.base is None or job.texts is None:
+        return job_batches(context, job), {}
+    base = train(context, job.base)
     if base.status != "finished":
-        raise MachineError(f"the fine-tuned model that {cell.defense.title} attacks {base.status}: {base.error}")
-    outcomes = attack_training_texts(setup, cell, wanted, base)
-    made_from = {"adversarial_texts": tally(outcomes, wanted.added)}
-    return cell_batches(setup, cell, adversarial_examples(outcomes, wanted.added)), made_from
+        raise MachineError(f"the fine-tuned model that {job.defense.title} attacks {base.status}: {base.error}")
+    outcomes = attack_training_texts(context, job.texts)
+    added = job.defense.need(AdversarialTexts).added
+    made_from = {"adversarial_texts": tally(outcomes, added)}
+    return job_batches(context, job, adversarial_examples(outcomes, added)), made_from
 
 
 def _train_within_memory(
-    setup: Setup,
-    cell: Cell,
-    key: str,
+    context: Context,
+    job: TrainJob,
     batches: BucketedBatches,
     made_from: dict[str, Any],
     on_update: OnUpdate,
@@ -117,33 +110,33 @@ def _train_within_memory(
 
     Where batches may be cut into parts, it is begun anew with parts that fit; nothing of the first attempt stays.
     """
-    if checkpoints.parts > 1 and not setup.options.allow_accumulation:
+    if checkpoints.parts > 1 and not context.options.allow_accumulation:
         checkpoints.restart(parts=1)
     while True:
         try:
-            return _train(setup, cell, key, batches, made_from, on_update, checkpoints)
+            return _train(context, job, batches, made_from, on_update, checkpoints)
         except Indivisible as refusal:
-            return _failed(setup, cell, key, f"ran out of memory, and {refusal}")
+            return _failed(context, job, f"ran out of memory, and {refusal}")
         except Exception as error:
             if not ran_out_of_memory(error):
                 raise
             why = " ".join(str(error).split())[:200]
-        fitting = _batch_that_fits(setup, cell, batches, batches.batch_size // checkpoints.parts // 2)
-        if fitting is None or not setup.options.allow_accumulation:
+        fitting = _batch_that_fits(context, job, batches, batches.batch_size // checkpoints.parts // 2)
+        if fitting is None or not context.options.allow_accumulation:
             advice = "not even one text fits" if fitting is None else f"{fitting} fit"
             ways = "" if fitting is None else f": give --batch-size {fitting}, or --allow-accumulation"
             whole = f"ran out of memory with batches of {batches.batch_size} texts ({why}); {advice}{ways}"
-            return _failed(setup, cell, key, whole)
+            return _failed(context, job, whole)
         checkpoints.restart(parts=-(-batches.batch_size // fitting))
 
 
-def _batch_that_fits(setup: Setup, cell: Cell, batches: BucketedBatches, most: int) -> int | None:
+def _batch_that_fits(context: Context, job: TrainJob, batches: BucketedBatches, most: int) -> int | None:
     """The largest of `most` texts, a half, a quarter, ... whose longest batch the method can be trained on."""
     size = most
     while size >= max(1, len(batches.classes)):
         gc.collect()  # what the last attempt had taken
         try:
-            warm_up(cell.defense, _new_model(setup, cell), batches.of_longest(size), setup.precision)
+            warm_up(job.defense, _new_model(context, job), batches.of_longest(size), context.options.precision)
             return size
         except Exception as error:
             if not ran_out_of_memory(error):
@@ -152,61 +145,61 @@ def _batch_that_fits(setup: Setup, cell: Cell, batches: BucketedBatches, most: i
     return None
 
 
-def _new_model(setup: Setup, cell: Cell) -> torch.nn.Module:
-    labels = setup.tasks[cell.task].dataset.label_names
-    return setup.backbone.new_classifier(len(labels), cell.seed).to(setup.device)
+def _new_model(context: Context, job: TrainJob) -> torch.nn.Module:
+    labels = context.tasks[job.task].dataset.label_names
+    return context.backbone.new_classifier(len(labels), job.seed).to(context.device)
 
 
 def _train(
-    setup: Setup,
-    cell: Cell,
-    key: str,
+    context: Context,
+    job: TrainJob,
     batches: Batches,
     made_from: dict[str, Any],
     on_update: OnUpdate,
     checkpoints: Checkpoints,
 ) -> TrainingRecord:
-    task = setup.tasks[cell.task]
+    task = context.tasks[job.task]
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    on_gpu = setup.device == "cuda"
+    on_gpu = context.device == "cuda"
     open_device, own_bytes = (cuda_device(), torch.cuda.max_memory_reserved) if on_gpu else (None, lambda: 0)
     not_idle = flags_before(open_device, own_process=os.getpid())
-    model = _new_model(setup, cell)
+    model = _new_model(context, job)
     before = _parameters(model)
-    counted = CountedSteps(cell.defense)
-    warm_up(counted, model, batches, setup.precision, graphs=setup.graphs(), parts=checkpoints.parts)
-    timer = timer_for(setup.device)
-    torch.manual_seed(cell.seed)
+    counted = CountedSteps(job.defense)
+    warm_up(counted, model, batches, context.options.precision, graphs=context.graphs(), parts=checkpoints.parts)
+    timer = timer_for(context.device)
+    torch.manual_seed(job.seed)
     logs, error = [], None
     with watching(open_device, own_bytes) as watcher, cpu_contention() as beside:
         try:
             logs = fit(
-                cell.defense,
+                job.defense,
                 model,
                 batches,
                 timer=timer,
-                precision=setup.precision,
+                precision=context.options.precision,
                 on_update=on_update,
                 keeper=checkpoints,
-                graphs=setup.graphs(),
+                graphs=context.graphs(),
                 parts=checkpoints.parts,
             )
         except Diverged as divergence:
             error = str(divergence)
         readings = timer.readings()
-    watch, peak_memory = watcher.result, peak_memory_bytes(setup.device)
+    watch, peak_memory = watcher.result, peak_memory_bytes(context.device)
     clean, weights_hash, files = "", None, None
     if error is None:
-        clean = _clean_correct(victim_of(setup, task, model), task.dataset.test)
+        clean = _clean_correct(victim_of(context, job.task, model), task.dataset.test)
         _name_classes(model.config, task.dataset.label_names)
-        weights_hash = save_classifier(model, setup.store.model_folder(key), setup.tokenizer)
-        others = sorted(path for path in setup.store.model_folder(key).glob("[!.]*") if path.name != WEIGHTS)
+        folder = context.store.model_folder(job.key)
+        weights_hash = save_classifier(model, folder, context.tokenizer)
+        others = sorted(path for path in folder.glob("[!.]*") if path.name != WEIGHTS)
         files = {path.name: sha256_of(path) for path in others if path.is_file()}
-    untimed = [UNTIMED] if setup.options.untimed else []
+    untimed = [UNTIMED] if context.options.untimed else []
     parts = checkpoints.parts
     cut = [f"batches were cut into {parts} parts for want of memory"] if parts > 1 else []
     return TrainingRecord(
-        **_named(setup, cell, key),
+        **_named(context, job),
         status="finished" if error is None else "diverged",
         stages=[log.as_json() | {"trace": log.trace | made_from} for log in logs],
         seconds=readings,
@@ -225,11 +218,11 @@ def _train(
     )
 
 
-def _failed(setup: Setup, cell: Cell, key: str, why: str) -> TrainingRecord:
+def _failed(context: Context, job: TrainJob, why: str) -> TrainingRecord:
     """The record of a training that could not be made; it holds no time and no weights."""
-    timer = timer_for(setup.device)
+    timer = timer_for(context.device)
     return TrainingRecord(
-        **_named(setup, cell, key),
+        **_named(context, job),
         status="failed",
         stages=[],
         seconds=timer.readings(),
@@ -238,25 +231,25 @@ def _failed(setup: Setup, cell: Cell, key: str, why: str) -> TrainingRecord:
         parameters_kept=0,
         clean_correct="",
         weights_sha256=None,
-        peak_memory_bytes=peak_memory_bytes(setup.device),
+        peak_memory_bytes=peak_memory_bytes(context.device),
         flags=[],
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         error=why,
     )
 
 
-def _named(setup: Setup, cell: Cell, key: str) -> dict[str, Any]:
-    """What every record of a cell says of what was to be trained, and where."""
+def _named(context: Context, job: TrainJob) -> dict[str, Any]:
+    """What every record of a training says of what was to be trained, and where."""
     return {
-        "key": key,
-        "identity": setup.training_identity(cell),
-        "task": cell.task,
-        "defense": cell.defense.key,
-        "title": cell.defense.title,
-        "seed": cell.seed,
-        "machine": setup.machine,
-        "versions": setup.versions,
-        "source": source_of(type(cell.defense)) or None,
+        "key": job.key,
+        "identity": job.identity,
+        "task": job.task,
+        "defense": job.defense.key,
+        "title": job.defense.title,
+        "seed": job.seed,
+        "machine": context.machine,
+        "versions": context.versions,
+        "source": source_of(type(job.defense)) or None,
     }
 
 
@@ -269,7 +262,7 @@ def warm_up(
     graphs: Graphs | None = None,
     parts: int = 1,
 ) -> None:
-    """Take every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
+    """Takes every stage of the method once through a few updates on a copy of the model; nothing of it stays."""
     devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
     with torch.random.fork_rng(devices), suppress(Diverged):
         fit(
@@ -288,7 +281,7 @@ def warm_up(
 
 
 def _name_classes(config: Any, names: Sequence[str]) -> None:
-    """Write the task's class names into a model's configuration, for who uses the model elsewhere."""
+    """Writes the task's class names into a model's configuration, for who uses the model elsewhere."""
     config.id2label = dict(enumerate(names))
     config.label2id = {name: number for number, name in enumerate(names)}
 

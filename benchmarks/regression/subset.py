@@ -40,10 +40,10 @@ from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
 from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.data.tasks import find_task
-from benchmarks.experiments.experiment import FIRST_SEED, Cell, cells
+from benchmarks.experiments.experiment import FIRST_SEED, Variant
 from benchmarks.experiments.presets import DEMO
-from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
-from benchmarks.jobs.attack import ATTACK_SEED
+from benchmarks.jobs.adversarial_texts import adversarial_examples, base_defense, drawn_texts, training_recipe
+from benchmarks.jobs.context import ATTACK_SEED
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
@@ -81,8 +81,7 @@ def defense_on_subset(name: str) -> Defense:
     Raises:
         ValueError: for an unknown one.
     """
-    (cell,) = cells(DEMO, ["demo"], [name], runs=1, settings=SETTINGS)
-    return cell.defense
+    return Variant(name, name, name, SETTINGS).defense_for(DEMO, "demo", FIRST_SEED)
 
 
 def observe(
@@ -194,8 +193,7 @@ def _adversarial(
 ) -> list[Example]:
     """Attacked versions of training texts, made against this model after fine-tuning."""
     torch.manual_seed(FIRST_SEED)
-    base = base_cell(Cell("demo", defense, FIRST_SEED)).defense
-    fit(base, model, _batches(FineTune(), tokenizer, data.train, resources))
+    fit(base_defense(defense), model, _batches(FineTune(), tokenizer, data.train, resources))
     outcomes = attack_all(
         Victim(model, tokenizer, max_length=MAX_LENGTH),
         drawn_texts(data.train, wanted, FIRST_SEED),

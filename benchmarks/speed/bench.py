@@ -15,12 +15,21 @@ from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
-from benchmarks.experiments.experiment import FIRST_SEED, cells
+from benchmarks.experiments.experiment import FIRST_SEED, methods
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import ATTACK_SEED, victim_of
+from benchmarks.jobs.attack import victim_of
 from benchmarks.jobs.batches import training_batches
-from benchmarks.jobs.resolve import Setup, check_capture, check_precision, check_threads, choose_device, resolve
-from benchmarks.jobs.train import train, training_key
+from benchmarks.jobs.context import (
+    ATTACK_SEED,
+    Context,
+    RunSpec,
+    check_capture,
+    check_precision,
+    check_threads,
+    choose_device,
+)
+from benchmarks.jobs.resolve import train_job
+from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
@@ -32,7 +41,7 @@ from benchmarks.victims.saved import load_classifier
 class Bench:
     """The timings of one task, with their conditions."""
 
-    setup: Setup
+    context: Context
     task: str
     timings: list[Timing]
 
@@ -44,7 +53,7 @@ def bench_attacks(
     ways: Sequence[str] = WAYS,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Bench]:
-    """Time every recipe on every task, on one thread of the CPU or on the GPU.
+    """Times every recipe on every task, on one thread of the CPU or on the GPU.
 
     The victim is the preset's first fine-tuned model; it is trained if the store has none.
 
@@ -54,24 +63,25 @@ def bench_attacks(
     Raises:
         ValueError: if no text has that many words, or the preset attacks in the full profile.
     """
-    setup = resolve(options)
-    if setup.preset.profile == "full":
+    context = RunSpec(options).load()
+    if context.preset.profile == "full":
         raise UserError(
-            f"the engine is timed in the offline profile, and the preset {setup.preset.key!r} attacks in the full one; "
-            f"use --preset small or demo"
+            f"the engine is timed in the offline profile, and the preset {context.preset.key!r} attacks in the full "
+            f"one; use --preset small or demo"
         )
     found = []
-    for name, task in setup.tasks.items():
-        (cell,) = cells(setup.preset, [name], ["fine_tune"], runs=1)
-        if setup.store.training(training_key(setup, cell)) is None:
+    (fine_tune,) = methods(["fine_tune"])
+    for name, task in context.tasks.items():
+        job = train_job(context, name, fine_tune.defense_for(context.preset, name, FIRST_SEED), FIRST_SEED)
+        if job.record(context.store) is None:
             say(f"{name}: training the victim")
-            train(setup, cell)
-        model = load_classifier(setup.store.model_folder(training_key(setup, cell))).to(setup.device)
+            train(context, job)
+        model = load_classifier(context.store.model_folder(job.key))
         examples = _of_length(task.dataset.test, words)[: len(task.attacked)]
-        victim = victim_of(setup, task, model)
+        victim = victim_of(context, name, model)
         timings = []
         with cpu_threads(1):
-            for recipe in setup.recipes:
+            for recipe in context.recipes:
                 timings += compare(
                     victim,
                     examples,
@@ -82,7 +92,7 @@ def bench_attacks(
                     ways=ways,
                     say=lambda line, name=name: say(f"{name}, {line}"),
                 )
-        found.append(Bench(setup, name, timings))
+        found.append(Bench(context, name, timings))
     return found
 
 
@@ -128,28 +138,28 @@ def bench_loops(
     Returns:
         timings by the task's title, and sentences on how they were measured.
     """
-    setup = resolve(replace(options, batch_size=options.batch_size or 8))
+    context = RunSpec(replace(options, batch_size=options.batch_size or 8)).load()
     found = {}
-    for name, task in setup.tasks.items():
-        batches = training_batches(setup, task, FIRST_SEED)
+    for name, task in context.tasks.items():
+        batches = training_batches(context, task, FIRST_SEED)
         chosen = list(islice(batches.epoch(0), WARM_UP_UPDATES + updates))
         require(len(chosen) > WARM_UP_UPDATES, "--train-texts", "more than one batch", len(chosen))
         found[task.task.title] = time_loops(
             random_bert(shape),
             chosen,
             longest=task.max_length,
-            device=setup.device,
-            precision=setup.precision,
-            new_graphs=setup.graphs,
+            device=context.device,
+            precision=options.precision,
+            new_graphs=context.graphs,
             say=lambda line, name=name: say(f"{name}, {line}"),
         )
-    sizes = {task.batch_size for task in setup.tasks.values()}
+    sizes = {task.batch_size for task in context.tasks.values()}
     named = "BERT-base" if shape == BERT_BASE else f"{shape.layers} layers of width {shape.hidden}: a"
     return found, [
-        f"{named} shape with random weights, batches of {sizes.pop()} texts, precision {setup.precision}; mean of up "
+        f"{named} shape with random weights, batches of {sizes.pop()} texts, precision {options.precision}; mean of up "
         f"to {updates} updates on the same batches after {WARM_UP_UPDATES} of warm-up.",
-        f"Clock: {timer_for(setup.device).clock}; plain loops: the host's, synchronised after each update; on "
-        f"{_where(setup.device)}.",
+        f"Clock: {timer_for(context.device).clock}; plain loops: the host's, synchronised after each update; on "
+        f"{_where(context.device)}.",
         "Plain: as the releases write it. Losses are read back after each pass, ascents compute all parameters' "
         "gradients, InfoBERT goes backwards twice and walks over tokens in Python, searches spell attention out to "
         "scale its heads and copy their coefficients after each update, RobusT's takes the fixed weights' gradients "

@@ -12,18 +12,18 @@ from types import TracebackType
 
 from rich.console import Console
 
-from benchmarks.executors.execute import execute
-from benchmarks.executors.executor import Event, Executor, executor_for
+from benchmarks.executors.execute import execute, executor_for
+from benchmarks.executors.executor import Event, Executor
 from benchmarks.executors.progress import Reporter
-from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.experiment import Experiment, methods
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.plan import Plan
+from benchmarks.jobs.job import Job
 from benchmarks.jobs.resolve import resolve
-from benchmarks.jobs.work import Item, trainings_of
 from benchmarks.results.store import Store
 
 WAYS = (("local", 1), ("local", 2), ("ray", 1), ("ray", 2))
-CELLS = 4
+RUNS = 4
+EXPERIMENT = Experiment("executors", "Executors", "fine-tuning and attacks", "methods", methods(["fine_tune"]))
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class _Clocked(Executor):
     def describe(self) -> str:
         return self.executor.describe()
 
-    def submit(self, item: Item) -> None:
-        self.executor.submit(item)
+    def submit(self, job: Job) -> None:
+        self.executor.submit(job)
 
     def events(self) -> Iterator[Event]:
         return self.executor.events()
@@ -92,16 +92,15 @@ def time_executors(
     for name, workers in ways:
         with tempfile.TemporaryDirectory(prefix="earlyrobust-bench-") as folder:
             changes = {"out": Path(folder), "executor": name, "workers": workers, "threads": options.threads or 1}
-            setup = resolve(replace(options, device="cpu", untimed=True, **changes))
-            runs = options.runs or CELLS
-            plan = Plan.without_estimate(setup, cells(setup.preset, list(setup.tasks), ["fine_tune"], runs=runs))
-            working = _Clocked(executor_for(setup, trainings_of(setup, plan)))
+            asked = replace(options, device="cpu", untimed=True, runs=options.runs or RUNS, **changes)
+            study = resolve(asked, EXPERIMENT)
+            working = _Clocked(executor_for(study))
             began = time.perf_counter()
-            execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
+            execute(study, Reporter(Console(file=io.StringIO())), working)
             seconds = time.perf_counter() - began - working.start_seconds
-            made = _contents(setup.store)
+            made = _contents(study.store)
             first = first or made
-            timing = ExecutorTiming(name, workers, len(plan.cells), working.start_seconds, seconds, made == first)
+            timing = ExecutorTiming(name, workers, len(study.trainings), working.start_seconds, seconds, made == first)
         start = f"after a start of {timing.start_seconds:.1f} s"
         say(f"{name}, {workers} workers: {timing.cells} cells in {seconds:.1f} s {start}")
         found.append(timing)

@@ -11,7 +11,7 @@ from benchmarks.experiments.options import DEFAULTS, Options, refuse_unread
 from earlyrobust.cli.answers import keep_table, say, show_report
 
 if TYPE_CHECKING:
-    from benchmarks.experiments.experiment import Cell
+    from benchmarks.jobs.job import Job
 
 
 def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
@@ -53,19 +53,19 @@ def run(
             objective there; may be given again for another.
         name: the table's file name.
     """
-    from benchmarks.experiments.experiment import cells
+    from benchmarks.experiments.experiment import Experiment, methods
     from benchmarks.experiments.settings import parse_assignments
     from benchmarks.jobs.resolve import resolve
     from earlyrobust.running import reporter, work_through
-    from reports.table1 import table_of_run
+    from reports.experiments import report_on
+    from reports.table1 import TITLE
 
     require_file_name(name, "--name")
     refuse_unread(options, "run", ("defenses", "variants"))
-    changes = parse_assignments(set)
-    setup = resolve(options)
-    planned = cells(setup.preset, list(setup.tasks), [defense], runs=options.runs, settings=changes)
-    table = table_of_run(setup, work_through(setup, planned, reporter(quiet=False)))
-    return keep_table(table, options.out, name, options.json)
+    experiment = Experiment(name, TITLE, defense, "methods", methods([defense], parse_assignments(set)))
+    study = resolve(options, experiment)
+    work_through(study, reporter(quiet=False))
+    return keep_table(report_on(study).table, options.out, name, options.json)
 
 
 def plan(experiment: str, options: Options = DEFAULTS) -> int:
@@ -76,24 +76,23 @@ def plan(experiment: str, options: Options = DEFAULTS) -> int:
         options: what to run it on.
     """
     from benchmarks.experiments.catalogue import asked_experiments
-    from benchmarks.jobs.explain import stored_otherwise
-    from benchmarks.jobs.plan import make_plan
+    from benchmarks.jobs.plan import look_up
     from benchmarks.jobs.resolve import resolve
+    from earlyrobust.running import outlook
 
     refuse_unread(options, "plan", ("track", "json"))
     asked = asked_experiments(experiment, options)
-    seen: list[Cell] = []
+    seen: dict[str, Job] = {}
     for each in asked:
         if each.kind == "settings":
             say(f"{each.key}: trains nothing")
             continue
-        setup = resolve(options, experiment=each)
-        planned = each.cells(options, setup.preset, list(setup.tasks))
-        fresh = [cell for cell in planned if cell not in seen]
-        seen += fresh
+        study = resolve(options, each)
+        fresh = [job for job in study.jobs if job.key not in seen]
+        seen |= {job.key: job for job in fresh}
         head = f"{each.key}: " if len(asked) > 1 else ""
-        shared = len(planned) - len(fresh)
-        also = f"; {shared} cells are those of experiments above" if shared else ""
-        work = make_plan(setup, fresh)
-        say(f"{head}{setup.chosen}{also}", *work.lines(), *stored_otherwise(setup, work))
+        shared = len(study.jobs) - len(fresh)
+        also = f"; {shared} trainings and attacks are those of experiments above" if shared else ""
+        work = look_up(study.store, fresh)
+        say(f"{head}{study.context.chosen}{also}", *work.lines(), *outlook(study, work))
     return 0

@@ -28,7 +28,7 @@ def doctor(*, out: Path = Path("results"), timing: bool = False, device: str = "
     from reports.doctor import findings_table, self_test_table
 
     if timing:
-        from benchmarks.jobs.resolve import choose_device
+        from benchmarks.jobs.context import choose_device
         from benchmarks.speed.self_test import same_method_twice, self_tests
 
         chosen = choose_device(device)

@@ -21,11 +21,8 @@ for name in ("textattack", "flair", "nltk"):
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.experiments.experiment import cells
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import attack_model
 from benchmarks.jobs.train import train
-from benchmarks.jobs.resolve import resolve
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 
@@ -34,11 +31,11 @@ config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, 
 backbone = folder / "backbone"
 save_classifier(BertForSequenceClassification(config), backbone, find_backbone("minilm").load_tokenizer())
 sizes = {"train_texts": 32, "test_texts": 10, "attacked": 2, "threads": 1}
-setup = resolve(Options(preset="demo", backbone=str(backbone), out=folder / "out", device="cpu", **sizes))
-record = train(setup, cells(setup.preset, ["demo"], ["fine_tune"], runs=1)[0])
+context = context_of(Options(preset="demo", backbone=str(backbone), out=folder / "out", device="cpu", **sizes))
+record = train(context, job_of(context))
 for recipe in ("textfooler", "textbugger", "bertattack_official"):
-    done = attack_model(setup, record, find_recipe(recipe))
-    assert [outcome.error for outcome in setup.store.outcomes(done.key)] == [None, None]
+    done = attack_model(context, record, find_recipe(recipe))
+    assert [outcome.error for outcome in context.store.outcomes(done.key)] == [None, None]
 assert not [name for name, module in sys.modules.items() if module and name.startswith(("textattack", "flair", "nltk"))]
 print("done")
 """

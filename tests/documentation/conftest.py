@@ -8,12 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from demo_jobs import attack_on, context_of, job_of
 
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.experiments.experiment import cells
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import attack_model
-from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train
 from reports.model_card import export
 
@@ -92,12 +90,13 @@ def prepared(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     write_data(home / "DIR")
     shutil.copytree(tiny_backbone, home / "BACKBONE")
     sizes = {"train_texts": 32, "test_texts": 16, "attacked": 2, "threads": 1}
-    setup = resolve(
+    context = context_of(
         Options(preset="demo", backbone=str(home / "BACKBONE"), out=home / "results", recipes="textfooler", **sizes)
     )
     for defense in ("fine_tune", "early_robust"):
-        record = train(setup, cells(setup.preset, ["demo"], [defense], runs=1)[0])
-        attack_model(setup, record, find_recipe("textfooler"))
+        job = job_of(context, defense)
+        train(context, job)
+        attack_on(context, job, find_recipe("textfooler"))
     export(home / "results", home / "DIR_OR_ID", "fine_tune")
     for name in ("results-before", "results-after"):
         shutil.copytree(home / "results", home / name)

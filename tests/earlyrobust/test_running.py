@@ -38,6 +38,6 @@ def test_a_quiet_reporter_says_nothing(capsys: pytest.CaptureFixture) -> None:
 
 def test_a_tracker_is_refused_before_the_work(options, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
-    setup = SimpleNamespace(options=replace(options, track="wandb"))
+    study = SimpleNamespace(context=SimpleNamespace(options=replace(options, track="wandb")))
     with pytest.raises(ValueError, match="pip install wandb"):
-        work_through(setup, [], reporter(quiet=True))
+        work_through(study, reporter(quiet=True))

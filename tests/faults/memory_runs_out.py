@@ -17,18 +17,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from demo_cell import cell_of
+from demo_jobs import context_of, job_of, study_of
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.experiments.options import Options
 from benchmarks.jobs import train as training
 from benchmarks.jobs.batches import training_batches
-from benchmarks.jobs.resolve import resolve
 from benchmarks.results.verify import verify
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier, save_classifier
 from benchmarks.victims.victim import Victim
-from reports.table1 import table_of_run
+from reports.experiments import report_on
 
 MEGABYTE = 1 << 20
 ROOM = 100 * MEGABYTE  # a fraction of what a batch of 256 texts takes, and several times what 16 take
@@ -67,34 +66,36 @@ def wide(options: Options, tmp_path: Path) -> Options:
 
 
 def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_redone(wide) -> None:
-    setup = resolve(wide)
-    cell = cell_of(setup, epochs="1")
-    training_batches(setup, setup.tasks["demo"], cell.seed)  # tokenised where there is room
-    in_a_narrow_process(lambda: training.train(setup, cell))
-    (record,) = setup.store.trainings()
+    context = context_of(wide)
+    job = job_of(context, epochs="1")
+    training_batches(context, context.tasks["demo"], job.seed)  # tokenised where there is room
+    in_a_narrow_process(lambda: training.train(context, job))
+    (record,) = context.store.trainings()
     assert record.status == "failed" and record.weights_sha256 is None and record.clean_correct == ""
     assert record.error.startswith("ran out of memory with batches of 256 texts (") and "allocate" in record.error
     fitting = int(record.error.partition("--batch-size ")[2].partition(",")[0])
     assert fitting in (128, 64, 32, 16) and record.error.endswith("or --allow-accumulation")
-    assert not setup.store.checkpoints_folder(record.key).exists()
-    assert not list(setup.store.root.glob("locks/*"))
-    table = table_of_run(setup, [record])
+    assert not context.store.checkpoints_folder(record.key).exists()
+    assert not list(context.store.root.glob("locks/*"))
+    table = report_on(study_of(wide, "fine_tune", epochs="1")).table
     assert table.incomplete and any("Failed and blank: Fine-tune seed 42 ran out of" in line for line in table.caption)
-    assert [finding.what.split(":")[0] for finding in verify(setup.store)] == ["unfinished"]
-    in_a_narrow_process(lambda: training.train(resolve(replace(wide, batch_size=fitting)), cell))
-    assert sorted(each.status for each in setup.store.trainings()) == ["failed", "finished"], "the named size does fit"
-    (said,) = setup.store.quarantine()
+    assert [finding.what.split(":")[0] for finding in verify(context.store)] == ["unfinished"]
+    smaller = context_of(replace(wide, batch_size=fitting))
+    in_a_narrow_process(lambda: training.train(smaller, job_of(smaller, epochs="1")))
+    states = sorted(each.status for each in context.store.trainings())
+    assert states == ["failed", "finished"], "the named size does fit"
+    (said,) = context.store.quarantine()
     assert "ran out of memory" in said and said.endswith("is redone")
     # In a process of its own too: what this one had taken would be room for the next test's.
-    in_a_narrow_process(lambda: training.train(setup, cell), room=1 << 40)
-    assert setup.store.training(record.key).status == "finished"
+    in_a_narrow_process(lambda: training.train(context, job), room=1 << 40)
+    assert context.store.training(record.key).status == "finished"
 
 
 def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wide) -> None:
-    allowed = resolve(replace(wide, allow_accumulation=True))
-    cell = cell_of(allowed, epochs="1")
-    training_batches(allowed, allowed.tasks["demo"], cell.seed)
-    in_a_narrow_process(lambda: training.train(allowed, cell))
+    allowed = context_of(replace(wide, allow_accumulation=True))
+    job = job_of(allowed, epochs="1")
+    training_batches(allowed, allowed.tasks["demo"], job.seed)
+    in_a_narrow_process(lambda: training.train(allowed, job))
     (record,) = allowed.store.trainings()
     assert record.status == "finished" and record.stages[0]["updates"] == 1
     (reason,) = [each for each in record.invalid if "cut into" in each]

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from demo_jobs import context_of, job_of
 from made_up import attack, outcome, training
 
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
-from benchmarks.experiments.experiment import cells
-from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.locks import locked
@@ -71,13 +70,13 @@ def test_a_lock_on_a_full_disk_is_a_sentence_too(full_disk) -> None:
 
 def test_a_training_that_found_no_room_is_done_when_there_is(options, full_disk, tmp_path) -> None:
     folder, full = full_disk
-    setup = resolve(replace(options, out=folder / "out"))
-    (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
+    context = context_of(replace(options, out=folder / "out"))
+    job = job_of(context)
     with full(), pytest.raises(RuntimeError, match="cannot be"):
-        train(setup, cell)
+        train(context, job)
     if folder.stat().st_dev == tmp_path.stat().st_dev:  # the small file system has no room for a model at all
-        elsewhere = resolve(replace(options, out=tmp_path / "elsewhere"))
-        assert train(setup, cell).weights_sha256 == train(elsewhere, cell).weights_sha256
+        elsewhere = context_of(replace(options, out=tmp_path / "elsewhere"))
+        assert train(context, job).weights_sha256 == train(elsewhere, job).weights_sha256
 
 
 def test_a_folder_that_may_only_be_read_is_refused_and_still_verified(full_disk) -> None:

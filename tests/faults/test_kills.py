@@ -13,14 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from demo_jobs import attack_on, context_of, job_of
 from in_process import results
 
 from benchmarks.attacks.recipes import TEXTBUGGER
-from benchmarks.experiments.experiment import cells
 from benchmarks.experiments.options import Options
 from benchmarks.jobs import train as training
-from benchmarks.jobs.attack import attack_model
-from benchmarks.jobs.resolve import Setup, resolve
+from benchmarks.jobs.context import Context
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 
@@ -28,22 +27,22 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.integration
 
 
-def work(setup: Setup, tell: Callable[[], None] = lambda: None) -> None:
+def work(context: Context, tell: Callable[[], None] = lambda: None) -> None:
     """Two trainings with a ticket to search, and an attack on each."""
-    setup.store.quarantine()
-    for cell in cells(setup.preset, ["demo"], ["early_bert", "info_bert"], runs=1):
-        record = training.train(setup, cell, on_update=lambda stage, progress: tell())
-        attack_model(setup, record, TEXTBUGGER, on_outcome=tell)
+    context.store.quarantine()
+    for job in (job_of(context, "early_bert"), job_of(context, "info_bert")):
+        training.train(context, job, on_update=lambda stage, progress: tell())
+        attack_on(context, job, TEXTBUGGER, on_outcome=tell)
 
 
-def in_child(setup: Setup, options: Options, ticks: int, number: signal.Signals) -> int:
-    """Do the work in a forked process and send it a signal after some updates and outcomes; its exit code."""
+def in_child(context: Context, options: Options, ticks: int, number: signal.Signals) -> int:
+    """Does the work in a forked process and sends it a signal after some updates and outcomes; its exit code."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(reader)
-            work(replace(setup, store=Store(options.out)), lambda: os.write(writer, b"."))
+            work(replace(context, store=Store(options.out)), lambda: os.write(writer, b"."))
             os._exit(0)
         except KeyboardInterrupt:
             os._exit(75)
@@ -74,35 +73,35 @@ def frequent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_killed_at_random_the_work_ends_as_if_it_never_was(options, frequent) -> None:
-    setup = resolve(options)
+    context = context_of(options)
     uninterrupted = replace(options, out=options.out.with_name("whole"))
-    work(replace(setup, store=Store(uninterrupted.out)))
+    work(replace(context, store=Store(uninterrupted.out)))
     draw = random.Random(0)
-    codes = [in_child(setup, options, draw.randint(1, 9), signal.SIGKILL) for _ in range(3)]
+    codes = [in_child(context, options, draw.randint(1, 9), signal.SIGKILL) for _ in range(3)]
     assert codes == [-signal.SIGKILL] * 3
-    work(setup)
-    assert results(setup.store) == results(Store(uninterrupted.out))
-    assert verify(setup.store) == []
+    work(context)
+    assert results(context.store) == results(Store(uninterrupted.out))
+    assert verify(context.store) == []
     assert not list(options.out.glob("trainings/*/checkpoints")), "checkpoints go when the record is there"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_training_that_is_asked_to_end_leaves_a_checkpoint_and_goes_on_from_it(options, number) -> None:
-    setup = resolve(options)
+    context = context_of(options)
     uninterrupted = replace(options, out=options.out.with_name("whole"))
-    work(replace(setup, store=Store(uninterrupted.out)))
-    assert in_child(setup, options, 2, number) == 75
+    work(replace(context, store=Store(uninterrupted.out)))
+    assert in_child(context, options, 2, number) == 75
     (checkpoint,) = options.out.glob("trainings/*/checkpoints/stage-0.safetensors")
     assert not list(options.out.glob("trainings/*/record.json"))
     assert not list(options.out.glob("locks/*")), "the lock is given back"
     told = []
-    work(setup, lambda: told.append(1))
-    resumed = setup.store.training(checkpoint.parents[1].name)
+    work(context, lambda: told.append(1))
+    resumed = context.store.training(checkpoint.parents[1].name)
     assert resumed.flags[-1] == "resumed 1 times"
-    updates = sum(stage["updates"] for record in setup.store.trainings() for stage in record.stages)
+    updates = sum(stage["updates"] for record in context.store.trainings() for stage in record.stages)
     assert len(told) < updates + 8, "the updates before the checkpoint are not made again"
     assert resumed.seconds["spans"].keys() == Store(uninterrupted.out).training(resumed.key).seconds["spans"].keys()
-    assert results(setup.store) == results(Store(uninterrupted.out))
+    assert results(context.store) == results(Store(uninterrupted.out))
 
 
 def command(options: Options) -> list[str]:
@@ -158,8 +157,8 @@ INSTANTS = ("before the checkpoint is decided on", "after that", "while it is wr
 @pytest.mark.parametrize("instant", INSTANTS)
 def test_a_signal_beside_the_decision_on_a_checkpoint_loses_no_update(options, monkeypatch, instant: str) -> None:
     """SIGTERM itself, sent at the instant between two lines of the loop, and heard at the next."""
-    setup = resolve(options)
-    cell = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)[0]
+    context = context_of(options)
+    job = job_of(context)
     updates = []
 
     def send(now: str) -> None:
@@ -183,11 +182,11 @@ def test_a_signal_beside_the_decision_on_a_checkpoint_loses_no_update(options, m
 
     monkeypatch.setattr(training, "Checkpoints", Watched)
     with pytest.raises(KeyboardInterrupt):
-        training.train(setup, cell, on_update=after_update)
+        training.train(context, job, on_update=after_update)
     monkeypatch.undo()
     again: list[int] = []
-    resumed = training.train(setup, cell, on_update=lambda stage, progress: again.append(progress.update))
+    resumed = training.train(context, job, on_update=lambda stage, progress: again.append(progress.update))
     assert resumed.flags[-1] == "resumed 1 times"
     assert again[0] == updates[-1] + 1, "goes on at the very next update"
-    whole = training.train(resolve(replace(options, out=options.out.with_name("whole"))), cell)
+    whole = training.train(context_of(replace(options, out=options.out.with_name("whole"))), job)
     assert resumed.weights_sha256 == whole.weights_sha256

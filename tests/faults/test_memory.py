@@ -1,4 +1,4 @@
-"""Memory that runs out: for real where the system can bound a process, and played where a cell is to be told apart."""
+"""Memory that runs out: for real where the system can bound a process, and played where a job is to be told apart."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from demo_cell import cell_of
+from demo_jobs import attack_on, context_of, job_of
 
-from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.jobs import train as training
-from benchmarks.jobs.attack import attack_model
-from benchmarks.jobs.resolve import resolve
 from benchmarks.results.store import Store
 from benchmarks.victims.victim import Victim
 
@@ -35,7 +32,7 @@ def test_in_a_process_of_bounded_size() -> None:
 
 
 def test_a_batch_that_cannot_be_cut_fails_its_cell_and_no_other(options, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = resolve(replace(options, allow_accumulation=True))
+    context = context_of(replace(options, allow_accumulation=True))
     real = training.fit
 
     def without_room(defense, model, batches, *, parts=1, **rest):
@@ -44,14 +41,14 @@ def test_a_batch_that_cannot_be_cut_fails_its_cell_and_no_other(options, monkeyp
         return real(defense, model, batches, parts=parts, **rest)
 
     monkeypatch.setattr(training, "fit", without_room)
-    record = training.train(setup, cell_of(setup, "free_at", epochs="1"))
+    record = training.train(context, job_of(context, "free_at", epochs="1"))
     assert record.status == "failed" and "are replayed and cannot be cut into parts" in record.error
-    assert training.train(setup, cell_of(setup, epochs="1")).status == "finished"
+    assert training.train(context, job_of(context, epochs="1")).status == "finished"
 
 
 def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = resolve(replace(options, allow_accumulation=True))
-    cell = cell_of(setup, epochs="1")
+    context = context_of(replace(options, allow_accumulation=True))
+    job = job_of(context, epochs="1")
     real, attempts = training.fit, []
 
     def narrow(defense, model, batches, *, parts=1, **rest):
@@ -66,19 +63,20 @@ def test_a_training_in_parts_that_is_killed_goes_on_in_parts(options, monkeypatc
 
     monkeypatch.setattr(training, "fit", narrow)
     with pytest.raises(KeyboardInterrupt):
-        training.train(setup, cell, on_update=killed)
-    resumed = training.train(setup, cell)
+        training.train(context, job, on_update=killed)
+    resumed = training.train(context, job)
     assert attempts == [1, 2, 2], "what did not fit is not tried again"
     assert resumed.flags[-1] == "resumed 1 times"
-    whole = training.train(replace(setup, store=Store(options.out.with_name("whole"))), cell)
+    whole = training.train(replace(context, store=Store(options.out.with_name("whole"))), job)
     assert whole.weights_sha256 == resumed.weights_sha256
-    assert not setup.store.checkpoints_folder(resumed.key).exists()
+    assert not context.store.checkpoints_folder(resumed.key).exists()
 
 
 def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(options) -> None:
-    setup = resolve(options)
-    record = training.train(setup, cell_of(setup, epochs="1"))
-    attacked = setup.tasks["demo"].attacked
+    context = context_of(options)
+    job = job_of(context, epochs="1")
+    training.train(context, job)
+    attacked = context.tasks["demo"].attacked
     broken = attacked[1]
     real = Victim._batch_forward
 
@@ -90,8 +88,8 @@ def test_a_text_too_large_even_alone_is_an_error_and_its_neighbours_are_not(opti
 
     Victim._batch_forward = narrow
     try:
-        done = attack_model(setup, record, TEXTBUGGER)
+        done = attack_on(context, job)
     finally:
         Victim._batch_forward = real
-    found = {each.example_id: each.status for each in setup.store.outcomes(done.key)}
+    found = {each.example_id: each.status for each in context.store.outcomes(done.key)}
     assert found.pop(broken.id) == "error" and "error" not in found.values()

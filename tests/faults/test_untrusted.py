@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from demo_jobs import context_of, job_of
 from rich.console import Console
 
 from baselines.defense import Defense
@@ -21,10 +22,8 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.progress import Reporter
-from benchmarks.experiments.defenses import build, find_defense
-from benchmarks.experiments.experiment import Cell
+from benchmarks.experiments.defenses import find_defense
 from benchmarks.jobs import train as training
-from benchmarks.jobs.resolve import resolve
 from benchmarks.results.store import Store
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_any_classifier
@@ -189,8 +188,8 @@ def test_the_file_of_a_defense_stands_in_its_record(options, tmp_path: Path) -> 
         "from dataclasses import dataclass\nfrom baselines.fine_tune import FineTune as Base\n\n"
         "@dataclass(frozen=True, kw_only=True)\nclass Mine(Base, key='mine'):\n    title = 'Mine'\n"
     )
-    setup = resolve(options)
-    record = training.train(setup, Cell("demo", build(str(path), "demo", {"epochs": "1"}), 42))
+    context = context_of(options)
+    record = training.train(context, job_of(context, str(path), epochs="1"))
     assert record.source == {"path": str(path.resolve()), "sha256": sha256_of(path)}
     assert record.identity["defense_source"] == sha256_of(path)
     assert Store(options.out).training(record.key) == record
@@ -198,15 +197,15 @@ def test_the_file_of_a_defense_stands_in_its_record(options, tmp_path: Path) -> 
 
 def test_a_clock_that_jumps_leaves_times_and_results_as_they_are(options, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock on the wall, set back and forth by years between updates; seconds are read from the steady one."""
-    setup = resolve(options)
-    cell = Cell("demo", build("fine_tune", "demo", {"epochs": "1"}), 42)
-    straight = training.train(replace(setup, store=Store(options.out.with_name("straight"))), cell)
+    context = context_of(options)
+    job = job_of(context, epochs="1")
+    straight = training.train(replace(context, store=Store(options.out.with_name("straight"))), job)
     years, real = iter([1e8, -1e9, 3e8, -3e8] * 1000), time.time
     monkeypatch.setattr(time, "time", lambda: real() + next(years))
     started = time.perf_counter()
-    jumped = training.train(setup, cell)
+    jumped = training.train(context, job)
     passed = time.perf_counter() - started
     assert jumped.weights_sha256 == straight.weights_sha256
     assert 0 < jumped.seconds["gpu"] <= jumped.seconds["wall"] <= passed
     assert all(value >= 0 for value in jumped.seconds["spans"].values())
-    assert not os.path.exists(setup.store.root / "locks" / f"trainings-{jumped.key}")
+    assert not os.path.exists(context.store.root / "locks" / f"trainings-{jumped.key}")

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from demo_jobs import attack_on
 from made_up_study import record, steps
 
 from benchmarks.device.parts import KNOWN, PARTS
 from benchmarks.device.place import Place
 from benchmarks.device.study import place_for
-from benchmarks.device.works import table1_cells
-from benchmarks.jobs.attack import attack_model
+from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train
 from reports import device_page
@@ -101,10 +101,10 @@ def test_the_page_holds_table_1_and_verdicts_and_its_records_are_packed(tmp_path
     (place.out / "results" / "trainings").mkdir(parents=True)
     write_evidence(place)  # a run that was cut off before its first training ended
     assert "Verdicts" not in (place.out / "README.md").read_text("utf-8")
-    setup = resolve(place.options())
-    for cell in table1_cells(setup, 1)[:2]:
-        record = train(setup, cell)
-        attack_model(setup, record, setup.recipes[0])
+    study = resolve(place.options(), EXPERIMENTS["table1"], [42])
+    for job in study.trainings[:2]:
+        record = train(study.context, job)
+        attack_on(study.context, job, study.context.recipes[0])
     write_evidence(place)
     text = (place.out / "README.md").read_text("utf-8")
     assert "## Verdicts on the paper's claims\n\n**Of the tiny size" in text and record.title in text

@@ -9,10 +9,9 @@ from made_up import attack, outcome, training
 
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import ATTACK_SEED, ENGINE
-from benchmarks.jobs.resolve import resolve
-from benchmarks.jobs.train import training_key
-from benchmarks.results.store import content_key
+from benchmarks.jobs.job import TrainJob
+from benchmarks.jobs.resolve import Study, resolve
+from benchmarks.results.store import Store
 from reports.experiments import report_on
 from reports.tables import Number
 
@@ -26,10 +25,10 @@ CHOICES = {
 }
 
 
-def store_cell(setup, cell) -> None:
-    """A made-up training and made-up attacks, no two alike, where a real one would lie."""
-    number = len(list(setup.store.trainings()))
-    boundaries = 20 if cell.defense.key == "early_robust" and cell.defense.search_to_cap else 6
+def store_training(study: Study, job: TrainJob) -> None:
+    """A made-up training and made-up attacks, no two alike, where real ones would lie."""
+    number = len(list(study.store.trainings()))
+    boundaries = 20 if job.defense.key == "early_robust" and job.defense.search_to_cap else 6
     distances = [[abs(one - other) / (boundaries + number) for one in range(boundaries)] for other in range(boundaries)]
     search = {
         "mask_distances": {"heads": distances, "neurons": distances},
@@ -38,51 +37,45 @@ def store_cell(setup, cell) -> None:
         "stop_epoch": 0.4 + number,
         "converged": True,
     }
-    stages = [{"name": "search", "epochs": 0.3, "trace": search}] if cell.defense.key == "early_robust" else []
+    stages = [{"name": "search", "epochs": 0.3, "trace": search}] if job.defense.key == "early_robust" else []
     record = training(
-        cell.defense.key,
-        cell.seed,
+        job.defense.key,
+        job.seed,
         10.0 + number,
-        title=cell.defense.title,
-        key=training_key(setup, cell),
-        identity=setup.training_identity(cell),
-        task=cell.task,
+        title=job.defense.title,
+        key=job.key,
+        identity=job.identity,
+        task=job.task,
         stages=stages,
         clean_correct="1" * (10 + number) + "0" * 10,
     )
-    setup.store.put_training(record)
-    under = setup.under(cell.terms)
-    examples = [example.id for example in under.tasks[cell.task].attacked]
-    for recipe in setup.recipes:
-        identity = under.attack_identity(record.key, cell.task, recipe, ATTACK_SEED, ENGINE)
-        key = content_key(identity)
-        setup.store.put_attack(attack(record, recipe.key, key=key, identity=identity, example_ids=examples))
-        for example in examples:
+    study.store.put_training(record)
+    for each in study.attacks:
+        if each.training != job.key:
+            continue
+        made = attack(record, each.recipe.key, key=each.key, identity=each.identity, example_ids=each.example_ids)
+        study.store.put_attack(made)
+        for example in each.example_ids:
             status = "failed" if len(example) % 2 == number % 2 else "successful"
-            setup.store.append_outcome(key, replace(outcome(0, status), example_id=example))
+            study.store.append_outcome(each.key, replace(outcome(0, status), example_id=example))
 
 
 @pytest.fixture(scope="module")
 def store_options(tiny_backbone, tmp_path_factory) -> Options:
-    """Options of a folder in which every chosen cell is stored, one seed each."""
+    """Options of a folder in which every chosen job is stored, one seed each."""
     out = tmp_path_factory.mktemp("out")
     sizes = {"train_texts": 40, "test_texts": 20, "attacked": 2, "runs": 1, "threads": 1}
     options = Options(preset="demo", backbone=str(tiny_backbone), out=out, recipes="textfooler", **sizes)
     for key, chosen in CHOICES.items():
-        experiment = EXPERIMENTS[key]
-        asked = replace(options, **chosen)
-        setup = resolve(asked, experiment=experiment)
-        for cell in experiment.cells(asked, setup.preset, ["demo"]):
-            if setup.store.training(training_key(setup, cell)) is None:
-                store_cell(setup, cell)
+        study = resolve(replace(options, **chosen), EXPERIMENTS[key])
+        for job in study.trainings:
+            if job.record(study.store) is None:
+                store_training(study, job)
     return options
 
 
-def report(options: Options, key: str):
-    experiment = EXPERIMENTS[key]
-    asked = replace(options, **CHOICES[key])
-    setup = resolve(asked, experiment=experiment)
-    return report_on(setup, experiment)
+def report(options: Options, key: str, **more):
+    return report_on(resolve(replace(options, **CHOICES[key] | more), EXPERIMENTS[key]))
 
 
 def drawn(axes) -> dict[str, list[list[float]]]:
@@ -91,8 +84,7 @@ def drawn(axes) -> dict[str, list[list[float]]]:
 
 def test_trainings_are_shared(store_options) -> None:
     """Fine-tune, EarlyRobust, one more γ and the long search; figure 5 and γ = 0.1 are EarlyRobust itself."""
-    setup = resolve(store_options)
-    assert len(list(setup.store.trainings())) == 4
+    assert len(list(Store(store_options.out).trainings())) == 4
 
 
 def test_methods_get_their_table_and_figures_with_the_table_s_numbers(store_options) -> None:
@@ -110,17 +102,11 @@ def test_methods_get_their_table_and_figures_with_the_table_s_numbers(store_opti
 
 
 def test_no_speedup_is_drawn_without_early_robust(store_options) -> None:
-    experiment = EXPERIMENTS["table1"]
-    asked = replace(store_options, defenses="fine_tune")
-    setup = resolve(asked, experiment=experiment)
-    assert set(report_on(setup, experiment).figures()) == {"table1_pareto"}
+    assert set(report(store_options, "table1", defenses="fine_tune").figures()) == {"table1_pareto"}
 
 
 def test_no_panel_is_drawn_for_an_attack_that_is_not_there(store_options) -> None:
-    experiment = EXPERIMENTS["table1"]
-    asked = replace(store_options, **CHOICES["table1"], recipes="textfooler,textbugger")
-    setup = resolve(asked, experiment=experiment)
-    found = report_on(setup, experiment)
+    found = report(store_options, "table1", recipes="textfooler,textbugger")
     assert found.table.incomplete
     (axes,) = found.figures()["table1_pareto"].axes
     assert axes.get_title() == "Demo, TextFooler"

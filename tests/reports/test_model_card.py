@@ -8,12 +8,10 @@ import made_up
 import pytest
 import torch
 from command import command
+from demo_jobs import attack_on, context_of, job_of
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from benchmarks.attacks.recipes import find_recipe
-from benchmarks.experiments.experiment import cells
-from benchmarks.jobs.attack import attack_model
-from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.stored_models import load
 from benchmarks.jobs.train import train
 from benchmarks.victims.saved import load_classifier
@@ -24,9 +22,9 @@ RECIPE = "textbugger"
 
 
 def trained(options, defense: str):
-    setup = resolve(replace(options, recipes=RECIPE))
-    record = train(setup, cells(setup.preset, ["demo"], [defense], runs=1)[0])
-    return record, attack_model(setup, record, find_recipe(RECIPE))
+    context = context_of(replace(options, recipes=RECIPE))
+    job = job_of(context, defense)
+    return train(context, job), attack_on(context, job, find_recipe(RECIPE))
 
 
 @pytest.mark.parametrize("defense", ["fine_tune", "early_robust"])
@@ -61,7 +59,7 @@ def test_the_numbers_are_those_of_the_outcomes() -> None:
     record = made_up.training(identity={"max_length": 8, "settings": {}})
     outcomes = [made_up.outcome(0), made_up.outcome(1, "successful", 30), made_up.outcome(2, "skipped")]
     card = model_card(record, [AttackResult(made_up.attack(record, texts=3), outcomes)])
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("|")]
+    rows = [[job.strip() for job in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("|")]
     assert ["none", "4", "75.0", "", "", ""] in rows
     assert ["Textfooler", "3", "", "33.3", "50.0", "20.0"] in rows
     assert "Training time: 10.0 s (host clock). Parameters kept: 80.0 %." in card

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.clock.cost import EncoderShape, epoch_units
-from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.experiment import Variant
 from benchmarks.experiments.presets import PAPER, SMALL
 from reports.scale import forward_flops, hours_of, scale_table, training_flops, with_table, work_of
 from reports.tables import Table
@@ -27,12 +27,12 @@ def test_a_forward_pass_is_that_of_the_specification() -> None:
 
 
 def test_a_training_is_its_epochs_of_three_passes_and_a_look_at_the_test_texts() -> None:
-    (plain,) = cells(PAPER, ["sst2"], ["fine_tune"], runs=1)
-    assert training_flops(PAPER, plain) == (10 * 3 * 67_349 + 872) * forward_flops(EncoderShape(), 128)
-    (freelb,) = cells(SMALL, ["sst2"], ["freelb"], runs=1)
+    plain = Variant("", "", "fine_tune").defense_for(PAPER, "sst2", 42)
+    assert training_flops(PAPER, "sst2", plain) == (10 * 3 * 67_349 + 872) * forward_flops(EncoderShape(), 128)
+    freelb = Variant("", "", "freelb").defense_for(SMALL, "sst2", 42)
     minilm = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
-    units = epoch_units(freelb.defense, shape=minilm, tokens=128)
-    assert training_flops(SMALL, freelb) == (units * 3 * 4000 + 872) * forward_flops(minilm, 128)
+    units = epoch_units(freelb, shape=minilm, tokens=128)
+    assert training_flops(SMALL, "sst2", freelb) == (units * 3 * 4000 + 872) * forward_flops(minilm, 128)
 
 
 def test_hours_are_those_of_the_order_in_which_the_executor_works() -> None:
@@ -43,7 +43,7 @@ def test_hours_are_those_of_the_order_in_which_the_executor_works() -> None:
     assert hours_of([], [1]) == 0
 
 
-def test_every_cell_is_reckoned_once() -> None:
+def test_every_training_is_reckoned_once() -> None:
     table1, everything = (work_of(PAPER, name, 1e14) for name in ("table1", "all"))
     assert (len(table1.trainings), len(table1.attacks)) == (105, 315)
     assert len({block for block, _ in table1.trainings}) == 15

@@ -13,7 +13,7 @@ from reports.speed import executor_table, loop_table, speed_table
 
 def test_ratios_are_to_the_engine() -> None:
     task = SimpleNamespace(max_length=64, resources=SimpleNamespace(describe=lambda: "offline profile: words"))
-    setup = SimpleNamespace(
+    context = SimpleNamespace(
         device="cpu",
         machine={"processor": "a processor"},
         backbone=SimpleNamespace(name="minilm"),
@@ -25,7 +25,7 @@ def test_ratios_are_to_the_engine() -> None:
         Timing("textfooler", "textattack dynamic", 6.0, 0.9, 1000, (tie,), 10),
         Timing("textfooler", "engine", 2.0, 0.05, 1000, (), 10),
     ]
-    table = speed_table([Bench(setup, "demo", timings)])
+    table = speed_table([Bench(context, "demo", timings)])
     slow, fast = table.records()
     assert slow["engine_ratio"] == 3 and fast["engine_ratio"] == 1
     assert slow["python_microseconds_per_query"] == 900

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from made_up import training
 
 from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
-from reports.tickets import distance_table, layer_table, mean_distances, structure_sizes
+from reports.tickets import distance_table, layer_table, mean_distances
 from reports.variants import VariantRuns
 
 
@@ -28,11 +26,6 @@ RUNS = VariantRuns(
         searched(43, [[0, 0.4], [0.4, 0]], {"heads": [2, 2], "neurons": [8, 0]}),
     ),
     (),
-)
-SETUP = SimpleNamespace(
-    backbone=SimpleNamespace(
-        config=SimpleNamespace(model_type="bert", num_hidden_layers=2, num_attention_heads=4, intermediate_size=8)
-    )
 )
 
 
@@ -64,13 +57,9 @@ def test_a_run_that_diverged_is_left_out_and_makes_the_table_incomplete() -> Non
 
 
 def test_kept_shares_are_per_layer_from_the_bottom() -> None:
-    table = layer_table(EXPERIMENTS["figure5"], [RUNS], structure_sizes(SETUP), [])
+    table = layer_table(EXPERIMENTS["figure5"], [RUNS], {"heads": 4, "neurons": 8}, [])
     records = table.records()
     assert [record["heads_kept_percent"] for record in records] == [75, 50]
     assert [record["neurons_kept_percent"] for record in records] == [100, 25]
     assert records[1]["neurons_kept_percent_std"] == pytest.approx(25 * 2**0.5)
     assert [record["layer"] for record in records] == [1, 2] and not table.incomplete
-
-
-def test_sizes_are_the_backbone_s() -> None:
-    assert structure_sizes(SETUP) == {"heads": 4, "neurons": 8}

@@ -6,10 +6,9 @@ import sys
 from dataclasses import replace
 
 import pytest
+from demo_jobs import study_of
 from made_up import attack, outcome, training
 
-from benchmarks.experiments.experiment import cells
-from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train
 from reports.frame import AttackResult
 from reports.trackers import library_of, points, track
@@ -38,8 +37,8 @@ class Recording:
 
 @pytest.fixture
 def trained(options):
-    setup = resolve(replace(options, recipes="textfooler"))
-    return setup, [train(setup, cells(setup.preset, ["demo"], ["fine_tune"], runs=1)[0])]
+    study = study_of(replace(options, recipes="textfooler"), "fine_tune")
+    return study, [train(study.context, job) for job in study.trainings]
 
 
 def test_losses_distances_and_what_was_reached() -> None:
@@ -70,25 +69,25 @@ def test_a_time_that_does_not_count_and_a_diverged_run_leave_gaps() -> None:
 
 @pytest.mark.parametrize("tracker", ["wandb", "trackio"])
 def test_a_run_is_logged_once(trained, tracker, monkeypatch) -> None:
-    setup, records = trained
+    study, records = trained
     module = Recording()
     monkeypatch.setitem(sys.modules, tracker, module)
-    assert track(setup, tracker, records) == 1
+    assert track(study.store, study.jobs, tracker) == 1
     (run,) = module.runs
     assert run["project"] == "earlyrobust" and run["config"] == records[0].identity and run["finished"]
     assert run["name"].startswith("demo fine_tune seed 42 ")
     losses = [values["train/loss"] for _, values in run["logged"][:-1]]
     assert losses == records[0].stages[0]["losses"]
-    assert track(setup, tracker, records) == 0 and len(module.runs) == 1
+    assert track(study.store, study.jobs, tracker) == 0 and len(module.runs) == 1
 
 
 def test_tensorboard_writes_events(trained) -> None:
     pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    setup, records = trained
-    assert track(setup, "tensorboard", records) == 1
-    (folder,) = (path for path in (setup.store.root / "tracked" / "tensorboard").iterdir() if path.is_dir())
+    study, records = trained
+    assert track(study.store, study.jobs, "tensorboard") == 1
+    (folder,) = (path for path in (study.store.root / "tracked" / "tensorboard").iterdir() if path.is_dir())
     events = EventAccumulator(str(folder)).Reload()
     found = [each.value for each in events.Scalars("train/loss")]
     assert found == pytest.approx(records[0].stages[0]["losses"], rel=1e-6), "events are in single precision"

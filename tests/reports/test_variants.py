@@ -117,11 +117,11 @@ def test_a_variant_that_is_only_another_recipe_falls_away_where_the_recipe_is_no
 
 def test_the_store_is_gathered_and_what_it_lacks_is_counted(options) -> None:
     experiment = EXPERIMENTS["release-vs-paper"]
-    setup = resolve(options, experiment=experiment)
-    runs = gather(setup, experiment.variants)
+    study = resolve(options, experiment)
+    runs = gather(study.store, study.rows)
     assert [each.missing for each in runs] == [1] * len(experiment.variants)
     assert math.isnan(variant_table(experiment, runs, RECIPES, []).rows[0][2].mean)
-    caption = "\n".join(variant_caption(setup, experiment, runs))
+    caption = "\n".join(variant_caption(study.provenance, experiment, runs))
     assert "The experiment is about SST-2, IMDB; this run of it is on Demo." in caption
     assert "Stored order: in Demo" in caption and "(50 % would in a shuffled set" in caption
     assert "What 'BERT-Attack' is was not compared" in caption

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def count_to(number: int, tell: Callable[[], None]) -> tuple[int, int]:
-    """Tell `number` times; the number and the process it was counted in."""
+    """Tells `number` times; the number and the process it was counted in."""
     for _ in range(number):
         tell()
     return number, os.getpid()
@@ -23,17 +23,17 @@ def environment(name: str, tell: Callable[[], None]) -> str | None:
 
 
 def refuse(kind: type[Exception], tell: Callable[[], None]) -> None:
-    """Raise an exception of that kind."""
+    """Raises an exception of that kind."""
     raise kind("a sentence")
 
 
 def vanish(tell: Callable[[], None]) -> None:
-    """Die as a process does that the system kills."""
+    """Dies as a process does that the system kills."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wait_for_ever(path: str, tell: Callable[[], None]) -> Any:
-    """Write its process's id to a file, tell once and never returns."""
+    """Writes its process's id to a file, tells once and never returns."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(str(os.getpid()))
     tell()
@@ -42,13 +42,16 @@ def wait_for_ever(path: str, tell: Callable[[], None]) -> Any:
 
 @dataclass(frozen=True)
 class Vanishing:
-    """An item of work whose process the system kills; it notes which that was."""
+    """A job whose process the system kills as it takes it up; it notes which that was."""
 
     path: str
     key: str = "a"
     label: str = "demo"
 
-    def do(self, setup: Any, tell: Callable[[], None]) -> None:
-        """Note its process's id and die."""
-        Path(self.path).write_text(str(os.getpid()), "utf-8")
-        vanish(tell)
+    def __reduce__(self) -> Any:
+        return _note_and_vanish, (self.path,)
+
+
+def _note_and_vanish(path: str) -> None:
+    Path(path).write_text(str(os.getpid()), "utf-8")
+    vanish(lambda: None)

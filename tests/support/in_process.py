@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from benchmarks.executors.executor import Done, Event, Executor, Progress
-from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.work import Item
+from benchmarks.jobs.context import Context
+from benchmarks.jobs.job import Job
+from benchmarks.jobs.run import run
 from benchmarks.results.store import Store
 
 TIMED = ("seconds", "started_at", "flags", "watch", "peak_memory_bytes")
@@ -25,16 +26,16 @@ def results(store: Store) -> list[object]:
 
 
 class InProcess(Executor):
-    """Do one item at each look, the first submitted first.
+    """Does one job at each look, the first submitted first.
 
     Attributes:
-        submitted, left_by: labels of all items in their order; the exception it was left by.
-        fail: label of an item that raises.
+        submitted, left_by: labels of all jobs in their order; the exception it was left by.
+        fail: label of a job that raises.
     """
 
-    def __init__(self, setup: Setup, fail: str | None = None):
-        self.setup, self.fail = setup, fail
-        self.queue: list[Item] = []
+    def __init__(self, context: Context, fail: str | None = None):
+        self.context, self.fail = context, fail
+        self.queue: list[Job] = []
         self.submitted: list[str] = []
         self.done: list[str] = []
         self.left_by: type[BaseException] | None = None
@@ -48,16 +49,16 @@ class InProcess(Executor):
     def describe(self) -> str:
         return "executor in process"
 
-    def submit(self, item: Item) -> None:
-        self.submitted.append(item.label)
-        self.queue.append(item)
+    def submit(self, job: Job) -> None:
+        self.submitted.append(job.label)
+        self.queue.append(job)
 
     def events(self) -> Iterator[Event]:
-        item = self.queue.pop(0)
-        if item.label == self.fail:
-            raise RuntimeError(f"{item.label} failed")
+        job = self.queue.pop(0)
+        if job.label == self.fail:
+            raise RuntimeError(f"{job.label} failed")
         told: list[int] = []
-        item.do(self.setup, lambda: told.append(1))
-        yield Progress(item.key, len(told))
-        self.done.append(item.label)
-        yield Done(item.key)
+        run(self.context, job, lambda: told.append(1))
+        yield Progress(job.key, len(told))
+        self.done.append(job.label)
+        yield Done(job.key)

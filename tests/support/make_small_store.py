@@ -16,9 +16,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import attack_model, stored_attacks
+from benchmarks.jobs.plan import look_up
 from benchmarks.jobs.resolve import resolve
-from benchmarks.jobs.train import train, training_key
+from benchmarks.jobs.run import run
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from reports.experiments import report_on
@@ -54,16 +54,11 @@ def main(folder: Path) -> None:
     backbone = make_backbone(folder.parent / "tiny_encoder")
     for key, asked in RUNS.items():
         options = Options(out=folder, backbone=str(backbone), **SIZE, **asked)
-        experiment = EXPERIMENTS[key]
-        setup = resolve(options, experiment=experiment)
-        for cell in experiment.cells(options, setup.preset, list(setup.tasks)):
-            record = setup.store.training(training_key(setup, cell)) or train(setup, cell)
-            under = setup.under(cell.terms)
-            for recipe, stored in stored_attacks(under, record):
-                if stored is None:
-                    attack_model(under, record, recipe)
-            print(key, cell.defense.title, cell.seed, flush=True)
-        write_table(report_on(setup, experiment).table, folder, key)
+        study = resolve(options, EXPERIMENTS[key])
+        for job in look_up(study.store, study.jobs).left:
+            run(study.context, job, lambda: None)
+            print(key, job.label, flush=True)
+        write_table(report_on(study).table, folder, key)
     for arguments in WITHOUT_TRAINING:
         subprocess.run([sys.executable, "-m", "earlyrobust", *arguments, "--out", folder], check=True)
     for pattern in LEFT_OUT:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from demo_jobs import context_of, job_of
 from transformers import BertForMaskedLM
 
 from benchmarks.attacks import reference
@@ -15,11 +16,10 @@ from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.examples import Example
-from benchmarks.experiments.experiment import cells
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import ATTACK_SEED, victim_of
-from benchmarks.jobs.resolve import resolve
-from benchmarks.jobs.train import train, training_key
+from benchmarks.jobs.attack import victim_of
+from benchmarks.jobs.context import ATTACK_SEED
+from benchmarks.jobs.train import train
 from benchmarks.speed.bench import _of_length
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier
@@ -55,7 +55,7 @@ def masked_model(tmp_path_factory: pytest.TempPathFactory) -> MaskedModel:
 
 @pytest.fixture(scope="session")
 def trained(shared_data: Path, shared_resources: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable:
-    """A task's setup and a victim fine-tuned on 400 of its texts."""
+    """A task's context and a victim fine-tuned on 400 of its texts."""
     out = tmp_path_factory.mktemp("agreement")
     known: dict = {}
 
@@ -70,11 +70,11 @@ def trained(shared_data: Path, shared_resources: Path, tmp_path_factory: pytest.
                 device="cpu",
                 nltk_data=shared_resources / "nltk_data",
             )
-            setup = resolve(options)
-            (cell,) = cells(setup.preset, [name], ["fine_tune"], runs=1)
-            train(setup, cell)
-            model = load_classifier(setup.store.model_folder(training_key(setup, cell)))
-            known[name] = setup.tasks[name], victim_of(setup, setup.tasks[name], model)
+            context = context_of(options)
+            job = job_of(context)
+            train(context, job)
+            model = load_classifier(context.store.model_folder(job.key))
+            known[name] = context.tasks[name], victim_of(context, name, model)
         return known[name]
 
     return victim_for
@@ -89,14 +89,14 @@ def longest_word(model: MaskedModel, example: Example) -> int:
 def test_status_final_text_and_queries_are_textattacks(
     trained, masked_model, task: str, recipe: str, count: int
 ) -> None:
-    setup, victim = trained(task)
-    resources = replace(setup.resources, masked_model=masked_model)
-    examples = _of_length(setup.dataset.test, WORDS.get(task))
+    context, victim = trained(task)
+    resources = replace(context.resources, masked_model=masked_model)
+    examples = _of_length(context.dataset.test, WORDS.get(task))
     if recipe == "bertattack":
         examples = [each for each in examples if longest_word(masked_model, each) <= MOST_PIECES]
     examples = examples[:count]
     assert len(examples) == count
-    given = {"seed": ATTACK_SEED, "columns": setup.dataset.columns}
+    given = {"seed": ATTACK_SEED, "columns": context.dataset.columns}
     attack = find_recipe(recipe)
     mine = {each.example_id: each for each in attack_all(victim, examples, attack, resources, **given)}
     different = []

@@ -6,15 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from demo_jobs import context_of, job_of, study_of
 
 from benchmarks.data.loading import load
 from benchmarks.data.own_task import find_any_task
 from benchmarks.data.tasks import SST2
-from benchmarks.experiments.experiment import cells
-from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.stored_models import load as load_model
 from benchmarks.jobs.train import train
-from reports.table1 import table_of_run
+from reports.experiments import report_on
 
 ROWS = "text,label\n" + "".join(
     f'"a {word}, number {number}",{word}\n' for number in range(8) for word in ("good", "bad", "fair")
@@ -93,9 +92,9 @@ def test_the_suites_own_tasks_keep_their_columns(folder) -> None:
 
 
 def test_a_method_is_trained_on_it_and_stands_in_a_table(folder, options) -> None:
-    setup = resolve(replace(options, data=folder, tasks="reviews", recipes="textfooler"))
-    record = train(setup, cells(setup.preset, ["reviews"], ["fine_tune"], runs=1)[0])
-    row = table_of_run(setup, [record]).records()[0]
+    context = context_of(replace(options, data=folder, tasks="reviews", recipes="textfooler"))
+    train(context, job_of(context))
+    row = report_on(study_of(context.options, "fine_tune")).table.records()[0]
     assert (row["task"], row["runs"]) == ("reviews", 1)
     model, _ = load_model(options.out)
     assert model.config.id2label == {0: "bad", 1: "fair", 2: "good"}

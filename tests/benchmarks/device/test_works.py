@@ -9,48 +9,40 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from demo_jobs import context_of, job_of
 from tape import FakeGraphs
 
 from baselines.fine_tune import FineTune
 from baselines.robust_ticket import RobustTicket
 from benchmarks.device import works as module
 from benchmarks.device.place import Place
-from benchmarks.device.works import attacks, board_energy, outcomes_of, table1_cells
-from benchmarks.experiments.defenses import TABLE_ORDER
-from benchmarks.jobs.plan import look_up
+from benchmarks.device.works import attacks, board_energy, outcomes_of
+from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.train import train
 
 
-def test_table_1_is_all_methods(place: Place) -> None:
-    setup = resolve(place.options())
-    cells = table1_cells(setup, 2)
-    assert sorted({cell.defense.key for cell in cells}) == sorted(TABLE_ORDER) and len(cells) == 2 * len(TABLE_ORDER)
-    assert [recipe.key for recipe in setup.recipes] == ["textfooler", "bertattack_official"]
-
-
 def test_a_training_whose_weights_did_not_come_along_is_done_again(place: Place) -> None:
-    setup = resolve(replace(place.options(), defenses="fine_tune"))
-    cell = next(each for each in table1_cells(setup, 1) if each.defense.key == "fine_tune")
-    record = train(setup, cell)
-    assert module._set_weightless_aside(setup, look_up(setup, [cell])) == []
-    setup.store.weights_path(record.key).unlink()
-    (said,) = module._set_weightless_aside(setup, look_up(setup, [cell]))
-    assert "is redone" in said and setup.store.training(record.key) is None
+    study = resolve(replace(place.options(), defenses="fine_tune"), EXPERIMENTS["table1"], [42])
+    (job,) = study.trainings
+    record = train(study.context, job)
+    assert module._set_weightless_aside(study) == []
+    study.store.weights_path(record.key).unlink()
+    (said,) = module._set_weightless_aside(study)
+    assert "is redone" in said and study.store.training(record.key) is None
 
 
 @pytest.mark.integration
 def test_throughput_needs_no_weights_of_table_1_and_leaves_none(place: Place) -> None:
     """Weights do not travel from machine to machine, records do."""
-    setup = resolve(replace(place.options(), defenses="fine_tune"))
-    cell = next(each for each in table1_cells(setup, 1) if each.defense.key == "fine_tune")
-    record = train(setup, cell)
-    setup.store.weights_path(record.key).unlink()
+    context = context_of(place.options())
+    record = train(context, job_of(context))
+    context.store.weights_path(record.key).unlink()
     result = attacks(place, lambda line: None)
     (timings,) = result["timings"].values()
     assert {each["recipe"] for each in timings} == {"textfooler", "bertattack_official"}
     assert all(each["queries"] > 0 for each in timings)
-    assert setup.store.training(record.key) == record and not setup.store.weights_path(record.key).is_file()
+    assert context.store.training(record.key) == record and not context.store.weights_path(record.key).is_file()
 
 
 def test_what_cannot_be_recorded_is_named_and_what_breaks_is_no_refusal(place: Place, monkeypatch) -> None:

@@ -17,18 +17,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from demo_jobs import study_of
 from in_process import InProcess, results
 from rich.console import Console
 
 from benchmarks.executors.execute import execute
-from benchmarks.executors.executor import Executor, executor_for
+from benchmarks.executors.executor import Executor
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.executors.progress import Reporter
-from benchmarks.experiments.experiment import cells
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.plan import Plan
-from benchmarks.jobs.resolve import Setup, resolve
-from benchmarks.jobs.work import trainings_of
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 
@@ -51,42 +48,39 @@ def small(tiny_backbone, tmp_path_factory) -> Options:
     )
 
 
-def done(options: Options, defenses: list[str], executor: type[Executor] | None = None, **how: object) -> Setup:
+def done(options: Options, *defenses: str, executor: type[Executor] = InProcess) -> Store:
     """An experiment, finished in a store of its own."""
-    setup = resolve(options)
-    plan = Plan.without_estimate(setup, cells(setup.preset, ["demo"], defenses, runs=1))
-    working = executor(setup, *how.pop("arguments", ()), **how) if executor else InProcess(setup)
-    execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
-    return setup
+    study = study_of(options, *defenses)
+    execute(study, Reporter(Console(file=io.StringIO())), executor(study.context))
+    return study.store
 
 
 @pytest.fixture(scope="module")
 def serial(small: Options) -> Iterator[Store]:
     """What one process makes of two methods, one of which takes texts from the other."""
-    yield done(small, ["fine_tune", "augmentation"]).store
+    yield done(small, "fine_tune", "augmentation")
 
 
 @pytest.mark.integration
 def test_two_processes_side_by_side_make_what_one_makes(small: Options, serial: Store, tmp_path: Path) -> None:
     options = replace(small, out=tmp_path / "out", workers=2, untimed=True)
-    setup = done(options, ["fine_tune", "augmentation"], LocalExecutor)
-    assert results(setup.store) == results(serial)
-    assert verify(setup.store) == []
-    assert all(record.invalid for record in setup.store.trainings())
+    store = done(options, "fine_tune", "augmentation", executor=LocalExecutor)
+    assert results(store) == results(serial)
+    assert verify(store) == []
+    assert all(record.invalid for record in store.trainings())
     assert not any(record.invalid for record in serial.trainings())
     assert not list(options.out.glob("locks/*"))
 
 
-def on_ray(options: Options, defenses: list[str]) -> Setup:
+def on_ray(options: Options, *defenses: str) -> Store:
     """An experiment on a Ray of its own with two workers."""
     pytest.importorskip("ray", reason="Ray is not installed; pip install 'earlyrobust[ray]'")
     from benchmarks.executors.ray import RayExecutor
 
-    setup = resolve(replace(options, executor="ray", workers=2, untimed=True))
-    plan = Plan.without_estimate(setup, cells(setup.preset, ["demo"], defenses, runs=1))
-    working = RayExecutor(setup, trainings_of(setup, plan), object_store_memory=RAY_BYTES)
-    execute(setup, plan, Reporter(Console(file=io.StringIO())), working)
-    return setup
+    study = study_of(replace(options, executor="ray", workers=2, untimed=True), *defenses)
+    working = RayExecutor(study.context, study.jobs, object_store_memory=RAY_BYTES)
+    execute(study, Reporter(Console(file=io.StringIO())), working)
+    return study.store
 
 
 def scratch_folders() -> set[Path]:
@@ -96,10 +90,10 @@ def scratch_folders() -> set[Path]:
 @pytest.mark.integration
 def test_a_ray_cluster_makes_what_one_process_makes_and_leaves_nothing_behind(small: Options, tmp_path: Path) -> None:
     before, handler = scratch_folders(), signal.getsignal(signal.SIGTERM)
-    alone = done(replace(small, out=tmp_path / "serial"), ["fine_tune"])
-    setup = on_ray(replace(small, out=tmp_path / "out"), ["fine_tune"])
-    assert results(setup.store) == results(alone.store)
-    assert verify(setup.store) == []
+    alone = done(replace(small, out=tmp_path / "serial"), "fine_tune")
+    store = on_ray(replace(small, out=tmp_path / "out"), "fine_tune")
+    assert results(store) == results(alone)
+    assert verify(store) == []
     assert not list((tmp_path / "out").glob("locks/*"))
     assert scratch_folders() == before
     assert signal.getsignal(signal.SIGTERM) is handler
@@ -125,20 +119,11 @@ def test_a_killed_ray_worker_costs_nothing_but_time(small: Options, serial: Stor
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    setup = on_ray(replace(small, out=tmp_path / "out"), ["fine_tune", "augmentation"])
+    store = on_ray(replace(small, out=tmp_path / "out"), "fine_tune", "augmentation")
     killer.join(1)
     assert len(killed) == 1
-    assert results(setup.store) == results(serial)
-    assert verify(setup.store) == []
-
-
-def test_the_options_choose_the_executor(small: Options) -> None:
-    setup = resolve(small)
-    assert isinstance(executor_for(setup, []), LocalExecutor)
-    pytest.importorskip("ray")
-    from benchmarks.executors.ray import RayExecutor
-
-    assert isinstance(executor_for(resolve(replace(small, executor="ray")), []), RayExecutor)
+    assert results(store) == results(serial)
+    assert verify(store) == []
 
 
 RAY_DRIVER = """
@@ -148,11 +133,11 @@ from dataclasses import replace
 from pathlib import Path
 from benchmarks.executors.ray import RayExecutor
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.context import RunSpec
 
 options = Options(preset="demo", backbone=sys.argv[1], out=Path(sys.argv[2]), train_texts=40, test_texts=20, attacked=3,
                   recipes="textfooler", threads=1, executor="ray", workers=1, untimed=True)
-with RayExecutor(resolve(options), [], object_store_memory=100 * 2**20):
+with RayExecutor(RunSpec(options).load(), [], object_store_memory=100 * 2**20):
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
     listening = [c.laddr.ip for each in processes for c in each.net_connections("inet") if c.status == "LISTEN"]
     print(*listening)

@@ -9,22 +9,25 @@ from types import SimpleNamespace
 
 import pytest
 from child_work import Vanishing
+from demo_jobs import context_of
 
+from baselines.fine_tune import FineTune
+from benchmarks.attacks.recipes import TEXTFOOLER
 from benchmarks.executors import local as local_executor
 from benchmarks.executors.executor import Done, Progress
 from benchmarks.executors.local import LocalExecutor, visible_gpus
-from benchmarks.jobs.resolve import resolve
-from benchmarks.jobs.work import Attack, Training
+from benchmarks.experiments.experiment import USUAL
+from benchmarks.jobs.job import AttackJob, TrainJob
 
 
 class FakeConnection:
-    """Take items."""
+    """Takes items."""
 
     def __init__(self):
-        self.items, self.closed = [], False
+        self.jobs, self.closed = [], False
 
     def send(self, item) -> None:
-        self.items.append(item)
+        self.jobs.append(item)
 
     def close(self) -> None:
         self.closed = True
@@ -32,12 +35,15 @@ class FakeConnection:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch):
-    """Make an executor whose processes are imaginary; those that were started are listed."""
+    """Makes an executor whose processes are imaginary; those that were started are listed."""
 
     def executor(device: str = "cpu", attacks_each: int = 1, **options) -> LocalExecutor:
         usual = {"workers": 2, "untimed": False}
-        setup = SimpleNamespace(options=SimpleNamespace(**usual | options), device=device, tasks={}, experiment=None)
-        working = LocalExecutor(setup, attacks_each)
+        asked = SimpleNamespace(**usual | options)
+        context = SimpleNamespace(
+            options=asked, device=device, for_other_processes=lambda: SimpleNamespace(options=asked)
+        )
+        working = LocalExecutor(context, attacks_each)
         working.started = []
 
         def new_worker(place, item):
@@ -52,23 +58,23 @@ def make(monkeypatch: pytest.MonkeyPatch):
     return executor
 
 
-def training(key: str) -> Training:
-    return Training(key, key, "demo", 42, "fine_tune", {}, {})
+def training(name: str) -> TrainJob:
+    return TrainJob(name, FineTune(), 42, {"name": name})
 
 
-def attack(key: str) -> Attack:
-    return Attack(key, key, "t", None, "textfooler", None, 3)
+def attack(name: str) -> AttackJob:
+    return AttackJob("t", name, "fine_tune", "Fine-tune", 42, TEXTFOOLER, USUAL, ("a", "b", "c"), {"name": name})
 
 
 def end(working: LocalExecutor, key: str) -> None:
-    """Have the process that is at `key` answer."""
-    (worker,) = [worker for worker in working._busy.values() if worker.item.key == key]
-    worker.connection.recv = lambda: ("result", None)
-    assert working._heard_from(worker) == Done(key)
+    """Has the process that is at `key` answer."""
+    (worker,) = [worker for worker in working._busy.values() if worker.job.task == key]
+    worker.connection.recv, done = lambda: ("result", None), Done(worker.job.key)
+    assert working._heard_from(worker) == done
 
 
 def under_way(working: LocalExecutor) -> dict[str, str]:
-    return {place: worker.item.key for place, worker in working._busy.items()}
+    return {place: worker.job.task for place, worker in working._busy.items()}
 
 
 def test_trainings_that_are_timed_go_one_at_a_time_each_in_a_process_of_its_own(make) -> None:
@@ -132,7 +138,7 @@ def test_progress_and_refusals_come_through(make) -> None:
     working.submit(training("a"))
     (worker,) = working._busy.values()
     worker.connection.recv = lambda: ("progress", 1)
-    assert working._heard_from(worker) == Progress("a", 1)
+    assert working._heard_from(worker) == Progress(training("a").key, 1)
     worker.connection.recv = lambda: ("refusal", ValueError("a sentence"))
     with pytest.raises(ValueError, match=r"^a sentence$"):
         working._heard_from(worker)
@@ -148,7 +154,9 @@ def test_a_process_that_is_gone_is_told_with_its_exit_code(make, error: type[Exc
         raise error
 
     worker.connection.recv = gone
-    with pytest.raises(RuntimeError, match="the process of a ended without an answer, with exit code -9"):
+    with pytest.raises(
+        RuntimeError, match="the process of a Fine-tune seed 42 ended without an answer, with exit code -9"
+    ):
         working._heard_from(worker)
 
 
@@ -161,7 +169,7 @@ def test_gpus_are_named_as_this_process_was_given_them(monkeypatch: pytest.Monke
 
 
 def test_a_killed_process_ends_the_work_here_with_a_sentence(options, tmp_path: Path) -> None:
-    with LocalExecutor(resolve(replace(options, workers=1))) as working:
+    with LocalExecutor(context_of(replace(options, workers=1))) as working:
         working.submit(Vanishing(str(tmp_path / "pid")))
         with pytest.raises(RuntimeError, match="the process of demo ended without an answer, with exit code -9"):
             for _ in range(60):

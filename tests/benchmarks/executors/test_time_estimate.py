@@ -1,18 +1,26 @@
-"""A look at the machine covers every stage of a method, and what is not looked at is predicted."""
+"""The estimate: what is timed on this machine, and what the cost model makes of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from demo_jobs import context_of, study_of
 
 from baselines.batch import Batch
-from baselines.early_bert import EarlyBert
-from baselines.fine_tune import FineTune
 from baselines.pgd import PGD
 from benchmarks.clock.cost import epoch_units
-from benchmarks.executors import time_estimate as calibration
-from benchmarks.executors.time_estimate import TaskSpeed, _calibrate, _name, _TypicalBatches, calibrate
+from benchmarks.executors import time_estimate
+from benchmarks.executors.time_estimate import (
+    Estimate,
+    TaskSpeed,
+    _TypicalBatches,
+    _update_seconds,
+    estimate,
+    task_speed,
+)
 from benchmarks.jobs.batches import training_batches
-from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.plan import look_up
 
 SPEED = TaskSpeed(
     updates_per_epoch=10,
@@ -22,44 +30,45 @@ SPEED = TaskSpeed(
     test_texts=20,
     model_bytes=100,
     watts=None,
-    stages={_name(PGD().changed(steps=2)): {"train": (30, 4.0)}},
 )
 
 
-def test_a_timed_method_is_added_up_from_its_stages() -> None:
-    assert SPEED.update_total(PGD().changed(steps=2)) == 30 * 4
-    assert SPEED.train_seconds(PGD().changed(steps=2)) == pytest.approx(5 + 2 * 4 + 120 + 20 * 0.1)
+def test_a_training_is_predicted_from_fine_tuning_by_the_cost_model() -> None:
+    defense = PGD().changed(steps=3, epochs=2)
+    assert SPEED.clock_seconds(defense) == epoch_units(defense) * 10 * 2
+    assert SPEED.train_seconds(defense) == pytest.approx(5 + epoch_units(defense) * 20 + 20 * 0.1)
 
 
-def test_any_other_is_predicted_from_fine_tuning() -> None:
-    other = PGD().changed(steps=3, epochs=2)
-    assert not SPEED.was_timed(other)
-    assert SPEED.update_total(other) == epoch_units(other) * 10 * 2
+def test_what_is_left_is_added_up(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = study_of(replace(options, recipes="textfooler"), "fine_tune", "pgd")
+    plan = look_up(study.store, study.jobs)
+    monkeypatch.setattr(time_estimate, "task_speed", lambda spec, task: SPEED)
+    found = estimate(study, plan)
+    assert found.train_seconds == pytest.approx(sum(SPEED.train_seconds(job.defense) for job in study.trainings))
+    words = sum(len(" ".join(each.texts).split()) for each in study.context.tasks["demo"].attacked)
+    assert found.attack_seconds == pytest.approx(2 * SPEED.attack_seconds("textfooler", words))
+    assert (found.disk_bytes, found.joules) == (200, "there is no GPU in use")
+    monkeypatch.setattr(time_estimate, "task_speed", lambda spec, task: replace(SPEED, watts=100.0))
+    assert estimate(study, plan).joules == 100 * sum(SPEED.clock_seconds(job.defense) for job in study.trainings)
+
+
+def test_the_estimate_is_a_line() -> None:
+    assert Estimate(100.0, 20.0, 5 * 10**8, "there is no GPU in use").line() == (
+        "likely 2 min by the cost model: training 2 min, attacks 20 s; 0.5 GB of models; energy not available: there "
+        "is no GPU in use"
+    )
+    assert Estimate(100.0, 20.0, 0, 7.2e6).line().endswith("GB of models; 2.00 kWh")
+
+
+def test_a_machine_is_timed(options) -> None:
+    speed = task_speed(context_of(options).spec, "demo")
+    assert min(speed.update_seconds, speed.text_seconds, speed.start_seconds, speed.model_bytes) > 0
+    assert (speed.updates_per_epoch, speed.test_texts, speed.watts) == (3, 20, None)
 
 
 def test_an_attack_grows_with_the_words() -> None:
     assert SPEED.attack_seconds("textfooler", 200) == 2 * SPEED.attack_seconds("textfooler", 100) > 0
-    assert SPEED.attack_seconds("another", 100) == calibration.OTHER_FORWARDS_PER_WORD * 100 * 0.1
-
-
-def test_every_stage_is_timed_and_its_updates_are_those_of_a_whole_training(options) -> None:
-    setup = resolve(options)
-    defense = EarlyBert(epochs=2, draw_epoch=1.0)
-    speed = calibrate(setup, "demo", [defense, FineTune(epochs=3)], seed=0)
-    assert {name: updates for name, (updates, _) in speed.stages[_name(defense)].items()} == {
-        "search": speed.updates_per_epoch,
-        "fine_tune": 2 * speed.updates_per_epoch,
-    }
-    assert speed.stages[_name(FineTune(epochs=3))]["train"][0] == 3 * speed.updates_per_epoch
-    assert min(speed.update_seconds, speed.text_seconds, speed.start_seconds, speed.model_bytes) > 0
-    assert speed.test_texts == 20 and speed.watts is None
-
-
-def test_what_is_not_reached_in_time_is_left_to_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "BUDGET_SECONDS", 0.0)
-    described = [("pgd", PGD().changed(steps=1).settings())]
-    speed, seconds = _calibrate(options, ("demo",), None, "demo", described, 0, lambda: None)
-    assert speed.stages == {} and 0 < speed.update_seconds < seconds
+    assert SPEED.attack_seconds("another", 100) == time_estimate.OTHER_FORWARDS_PER_WORD * 100 * 0.1
 
 
 def test_batches_of_three_lengths_stand_for_all(batch) -> None:
@@ -75,10 +84,10 @@ def test_batches_of_three_lengths_stand_for_all(batch) -> None:
 
 
 def test_fine_tuning_that_does_not_fit_is_timed_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup, asked = resolve(options), []
-    model = setup.backbone.new_classifier(2, 0)
-    batches = training_batches(setup, setup.tasks["demo"], 0)
-    real = calibration.fit
+    context, asked = context_of(options), []
+    model = context.backbone.new_classifier(2, 0)
+    batches = training_batches(context, context.tasks["demo"], 0)
+    real = time_estimate.fit
 
     def narrow(*arguments, parts, **rest):
         asked.append(parts)
@@ -86,8 +95,8 @@ def test_fine_tuning_that_does_not_fit_is_timed_in_parts(options, monkeypatch: p
             raise MemoryError("no room")
         return real(*arguments, parts=parts, **rest)
 
-    monkeypatch.setattr(calibration, "fit", narrow)
-    assert calibration._plain_stages(setup, model, batches, 16)["train"][1] > 0
+    monkeypatch.setattr(time_estimate, "fit", narrow)
+    assert _update_seconds(context, model, batches, 16) > 0
     assert asked == [1, 2, 4]
     with pytest.raises(MemoryError):
-        calibration._plain_stages(setup, model, batches, 2)
+        _update_seconds(context, model, batches, 2)

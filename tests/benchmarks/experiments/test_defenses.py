@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.data.digests import sha256_of
 from benchmarks.experiments import defenses
-from benchmarks.experiments.defenses import TABLE_ORDER, build, find_defense, known_defenses, source_of
+from benchmarks.experiments.defenses import TABLE_ORDER, find_defense, known_defenses, source_of
+from benchmarks.experiments.settings import build
 
 PLUGIN = """
 from dataclasses import dataclass

@@ -9,14 +9,13 @@ from baselines.fine_tune import FineTune
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.defenses import TABLE_ORDER, known_defenses
-from benchmarks.experiments.experiment import cells
+from benchmarks.experiments.experiment import methods
 from benchmarks.experiments.presets import PRESETS, find_preset
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.key)
 def test_a_shipped_preset_is_valid(preset) -> None:
-    planned = cells(preset, preset.tasks, tuple(known_defenses()))
-    assert len(planned) == len(preset.tasks) * len(known_defenses()) * preset.runs
+    assert all(variant.defense_for(preset, task, 42) for task in preset.tasks for variant in methods(known_defenses()))
     assert all(find_task(task) for task in preset.tasks)
     assert all(find_recipe(recipe) for recipe in preset.recipes)
 
@@ -41,21 +40,21 @@ def test_unknown_presets_get_the_nearest_name() -> None:
 
 
 def test_the_paper_preset_changes_no_hyperparameter() -> None:
-    for cell in cells(PRESETS["paper"], ["imdb"], tuple(known_defenses()), runs=1):
-        assert cell.defense == type(cell.defense).for_task("imdb")
+    for variant in methods(known_defenses()):
+        defense = variant.defense_for(PRESETS["paper"], "imdb", 42)
+        assert defense == type(defense).for_task("imdb")
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.key)
 def test_all_methods_of_a_table_share_one_schedule(preset) -> None:
     """Tables compare methods and not optimisers."""
-    planned = cells(preset, [preset.tasks[0]], tuple(known_defenses()), runs=1)
-    schedules = {cell.defense.key: Schedule(**cell.defense.schedule()) for cell in planned}
-    assert set(schedules.values()) == {preset.schedule}
+    found = [variant.defense_for(preset, preset.tasks[0], 42) for variant in methods(known_defenses())]
+    assert {Schedule(**defense.schedule()) for defense in found} == {preset.schedule}
 
 
 def test_each_method_s_published_schedule_is_to_be_had() -> None:
     preset = PRESETS["paper"].with_schedule("published")
-    found = {cell.defense.key: cell.defense for cell in cells(preset, ["imdb"], TABLE_ORDER, runs=1)}
+    found = {variant.key: variant.defense_for(preset, "imdb", 42) for variant in methods(TABLE_ORDER)}
     decays = {key: (defense.weight_decay, defense.warmup_ratio) for key, defense in found.items()}
     assert decays["early_robust"] == decays["early_bert"] == (0, 0) and decays["fine_tune"] == (0.01, 0.1)
     assert found["early_bert"].learning_rate == 4e-5

@@ -5,36 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from demo_jobs import context_of, job_of
 from made_up import outcome
 
 from baselines.augmentation import Augmentation
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts
 from benchmarks.data.examples import Example
-from benchmarks.experiments.experiment import Cell, cells
 from benchmarks.jobs import attack as attacking
 from benchmarks.jobs import train as training
-from benchmarks.jobs.adversarial_texts import adversarial_examples, base_cell, drawn_texts, training_recipe
-from benchmarks.jobs.resolve import resolve
-from benchmarks.jobs.train import train, training_key
+from benchmarks.jobs.adversarial_texts import adversarial_examples, base_defense, drawn_texts, training_recipe
+from benchmarks.jobs.train import train
 from benchmarks.results.metrics import tally
-from benchmarks.results.store import content_key
 from benchmarks.results.verify import verify
-
-CELL = Cell("demo", Augmentation(epochs=2, learning_rate=1e-3, share=0.3), 42)
-WANTED = CELL.defense.need(AdversarialTexts)
 
 
 def test_the_base_is_fine_tuning_with_the_same_settings() -> None:
-    assert base_cell(CELL) == Cell("demo", FineTune(epochs=2, learning_rate=1e-3), 42)
+    defense = Augmentation(epochs=2, learning_rate=1e-3, share=0.3)
+    assert base_defense(defense) == FineTune(epochs=2, learning_rate=1e-3)
 
 
 def test_a_share_of_the_texts_is_drawn_by_seed() -> None:
     examples = [Example(f"train-{number}", ("a film that is good",), 0) for number in range(50)]
-    drawn = drawn_texts(examples, WANTED, 42)
-    assert len(drawn) == 15 and drawn == drawn_texts(examples, WANTED, 42)
+    wanted = Augmentation(share=0.3).need(AdversarialTexts)
+    drawn = drawn_texts(examples, wanted, 42)
+    assert len(drawn) == 15 and drawn == drawn_texts(examples, wanted, 42)
     assert [example for example in examples if example in drawn] == drawn
-    assert drawn != drawn_texts(examples, WANTED, 43)
+    assert drawn != drawn_texts(examples, wanted, 43)
 
 
 def test_all_texts_of_more_than_four_words_are_attacked_by_default() -> None:
@@ -63,7 +60,7 @@ def test_every_attacked_text_is_added_with_its_label_but_where_the_attack_broke(
 
 
 def test_recipes_of_another_loop_are_refused() -> None:
-    assert training_recipe(WANTED).key == "textfooler"
+    assert training_recipe(Augmentation().need(AdversarialTexts)).key == "textfooler"
     with pytest.raises(ValueError, match="must be one of the suite's own recipes, got 'textattack:PWWSRen2019'"):
         training_recipe(AdversarialTexts("textattack:PWWSRen2019"))
     with pytest.raises(ValueError, match="unknown recipe 'textfoler'; did you mean 'textfooler'"):
@@ -81,39 +78,38 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
             yield replace(found, example_id=example.id, original=example.texts)
 
     monkeypatch.setattr(attacking, "attack_all", every_second_succeeds)
-    setup = resolve(options)
-    (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
-    record = train(setup, cell)
+    context = context_of(options)
+    job = job_of(context, "augmentation", epochs="1")
+    record = train(context, job)
     made = record.stages[0]["trace"]["adversarial_texts"]
     assert made["attacked"] == len(attacked) == made["added"] == 10 and made["queries"] == 100
     assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 16)
-    base = setup.store.training(training_key(setup, base_cell(cell)))
+    base = job.base.record(context.store)
     assert base.defense == "fine_tune" and base.stages[0]["updates"] == 3
-    assert train(setup, base_cell(cell)) == base, "a stored training is not redone"
-    assert not list(setup.store.attacks()), "attacks on training texts are no results"
+    assert train(context, job.base) == base, "a stored training is not redone"
+    assert not list(context.store.attacks()), "attacks on training texts are no results"
 
-    made_by = content_key(setup.adversarial_identity(cell, cell.defense.need(AdversarialTexts)))
-    path = setup.store.of_training_texts().outcomes_path(made_by)
+    path = context.store.of_training_texts().outcomes_path(job.texts.key)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:7]) + lines[7][:9])
-    (setup.store.root / "trainings" / record.key / "record.json").unlink()
-    again = train(setup, cell)
+    (context.store.root / "trainings" / record.key / "record.json").unlink()
+    again = train(context, job)
     assert len(attacked) == 13, "an attack that was cut goes on"
     assert again.weights_sha256 == record.weights_sha256
 
-    assert verify(setup.store) == [], "what a run leaves is sound"
+    assert verify(context.store) == [], "what a run leaves is sound"
     path.write_bytes(path.read_bytes().replace(b'"queries":10', b'"queries":11', 1))
-    _, finding = verify(setup.store)  # of the training and of the texts that it took up
+    _, finding = verify(context.store)  # of the training and of the texts that it took up
     assert finding.place == f"adversarial_texts/attacks/{path.parent.name}" and "line 1 is damaged" in finding.what
-    assert len(setup.store.quarantine()) == 2, "the texts, and the training that took them up"
-    assert train(setup, cell).weights_sha256 == record.weights_sha256
-    assert verify(setup.store) == []
+    assert len(context.store.quarantine()) == 2, "the texts, and the training that took them up"
+    assert train(context, job).weights_sha256 == record.weights_sha256
+    assert verify(context.store) == []
 
 
 def test_a_base_that_diverged_is_named(options, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = resolve(options)
-    (cell,) = cells(setup.preset, ["demo"], ["augmentation"], runs=1, settings={"epochs": "1"})
-    base = replace(train(setup, base_cell(cell)), status="diverged", error="the loss is nan")
-    monkeypatch.setattr(training, "train", lambda setup, cell: base)
+    context = context_of(options)
+    job = job_of(context, "augmentation", epochs="1")
+    base = replace(train(context, job.base), status="diverged", error="the loss is nan")
+    monkeypatch.setattr(training, "train", lambda context, job: base)
     with pytest.raises(RuntimeError, match="the fine-tuned model that ADA attacks diverged: the loss is nan"):
-        train(setup, cell)
+        train(context, job)

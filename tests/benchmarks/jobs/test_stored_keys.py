@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from baselines.needs import AdversarialTexts
+from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.defenses import tree_defenses
-from benchmarks.experiments.experiment import Terms, cells
+from benchmarks.experiments.experiment import AttackProtocol, Experiment, methods
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import ATTACK_SEED, ENGINE
-from benchmarks.jobs.evaluate import External, evaluation_identity, external_attack_identity
-from benchmarks.jobs.resolve import resolve
+from benchmarks.jobs.evaluate import External, evaluation_identity, external_job
+from benchmarks.jobs.job import Job
+from benchmarks.jobs.resolve import Study, attack_job, resolve
 from benchmarks.results.records import EvaluationRecord
 from benchmarks.results.store import content_key
 
@@ -33,35 +33,42 @@ SPELT_OUT = (
     "evaluation",
     "attack evaluation",
 )
-PROTOCOLS = {"first": Terms(subset="first"), "development": Terms(subset="development"), "512": Terms(max_length=512)}
+PROTOCOLS = {
+    "first": AttackProtocol(subset="first"),
+    "development": AttackProtocol(subset="development"),
+    "512": AttackProtocol(max_length=512),
+}
+
+
+def jobs(study: Study) -> dict[str, Job]:
+    """All jobs by name; those of a seed of Table 1's first rows."""
+    found: dict[str, Job] = {}
+    for job in study.trainings:
+        found[f"training {job.defense.key} {job.seed}"] = job
+        if job.texts is not None:
+            found[f"texts of {job.defense.key} {job.seed}"] = job.texts
+    return found | {f"attack {job.defense} {job.seed} {job.recipe.key}": job for job in study.attacks}
 
 
 def identities(out: Path) -> dict[str, dict]:
     """Identities by name: trainings of every defense, attacks on them, and victims from outside."""
-    setup = resolve(Options(preset="demo", device="cpu", out=out, **SIZES))
-    found = {}
-    for cell in cells(setup.preset, ["demo"], sorted(tree_defenses()), runs=2):
-        found[f"training {cell.defense.key} {cell.seed}"] = identity = setup.training_identity(cell)
-        if wanted := cell.defense.need(AdversarialTexts):
-            found[f"texts of {cell.defense.key} {cell.seed}"] = setup.adversarial_identity(cell, wanted)
-        for recipe in setup.recipes:
-            found[f"attack {cell.defense.key} {cell.seed} {recipe.key}"] = setup.attack_identity(
-                content_key(identity), "demo", recipe, ATTACK_SEED, ENGINE
-            )
-    plain = content_key(found["training fine_tune 42"])
-    for name, terms in PROTOCOLS.items():
-        found[f"attack fine_tune 42 textfooler {name}"] = setup.under(terms).attack_identity(
-            plain, "demo", setup.recipes[0], ATTACK_SEED, ENGINE
-        )
+    options = Options(preset="demo", device="cpu", out=out, defenses=",".join(sorted(tree_defenses())), **SIZES)
+    study = resolve(options, EXPERIMENTS["table1"])
+    context, found = study.context, jobs(study)
+    for name, protocol in PROTOCOLS.items():
+        job = attack_job(context, found["training fine_tune 42"], context.recipes[0], protocol)
+        found[f"attack fine_tune 42 textfooler {name}"] = job
     external = External("mine", {}, "0" * 64, lambda *_: pytest.fail("was opened"))
-    found["evaluation"] = identity = evaluation_identity(setup, external, "demo")
+    made = {name: job.identity for name, job in found.items()}
+    made["evaluation"] = identity = evaluation_identity(context, external, "demo")
     blank = dict.fromkeys(EvaluationRecord.__dataclass_fields__)
     record = EvaluationRecord(**blank | {"key": content_key(identity), "identity": identity, "task": "demo"})
-    found["attack evaluation"] = external_attack_identity(setup, record, setup.recipes[0])
-    other = resolve(Options(preset="demo", device="cpu", out=out, precision="bf16", batch_size=8, **SIZES))
-    (cell,) = cells(other.preset, ["demo"], ["early_robust"], runs=1, settings={"head_sparsity": 0.5})
-    found["training early_robust bf16"] = other.training_identity(replace(cell, terms=Terms(subset="first")))
-    return found
+    made["attack evaluation"] = external_job(context, record, context.recipes[0]).identity
+    other = Experiment("other", "", "", "methods", methods(["early_robust"], {"head_sparsity": 0.5}))
+    (job, _) = resolve(replace(options, precision="bf16", batch_size=8, defenses=None), other).trainings
+    made["training early_robust bf16"] = job.identity
+    assert all(content_key(made[name]) == job.key for name, job in found.items())
+    return made
 
 
 def test_keys_are_those_that_were_stored(tmp_path: Path, pytestconfig: pytest.Config) -> None:

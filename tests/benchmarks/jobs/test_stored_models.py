@@ -7,10 +7,9 @@ import sys
 
 import pytest
 import torch
+from demo_jobs import context_of, job_of
 
 import benchmarks
-from benchmarks.experiments.experiment import cells
-from benchmarks.jobs.resolve import resolve
 from benchmarks.jobs.stored_models import find_training, load, load_trained, open_store
 from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
@@ -19,10 +18,9 @@ from benchmarks.results.store import Store
 @pytest.fixture
 def trained(options):
     """Two methods and two settings of one, trained on the tiny backbone."""
-    setup = resolve(options)
+    context = context_of(options)
     asked = [("fine_tune", {}), ("fine_tune", {"epochs": 1}), ("early_robust", {})]
-    found = [cells(setup.preset, ["demo"], [name], runs=1, settings=changes)[0] for name, changes in asked]
-    return [train(setup, cell) for cell in found]
+    return [train(context, job_of(context, name, **changes)) for name, changes in asked]
 
 
 def test_a_model_is_found_and_equals_what_was_trained(options, trained) -> None:

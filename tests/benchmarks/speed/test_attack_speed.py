@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from demo_jobs import context_of
 
 from benchmarks.attacks import engine
 from benchmarks.attacks.recipes import find_recipe
@@ -13,7 +14,6 @@ from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.experiments.options import Options
 from benchmarks.jobs.attack import victim_of
-from benchmarks.jobs.resolve import resolve
 from benchmarks.speed.attack_speed import WAYS, Disagreement, RecordedVictim, compare
 from benchmarks.speed.bench import bench_attacks
 from benchmarks.victims.pieces import Row
@@ -37,12 +37,12 @@ def test_every_way_gives_the_engines_outcomes(bench) -> None:
 
 def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
     monkeypatch.setattr("benchmarks.speed.attack_speed.WARM_UP_TEXTS", 0)
-    setup = bench_attacks(dataclasses.replace(options, recipes="textbugger"), ways=WAYS[-1:])[0].setup
-    task = setup.tasks["demo"]
+    context = bench_attacks(dataclasses.replace(options, recipes="textbugger"), ways=WAYS[-1:])[0].context
+    task = context.tasks["demo"]
     calls = []
     encode = MeanPooledEncoder._forward
     monkeypatch.setattr(MeanPooledEncoder, "_forward", lambda self, rows: calls.append(rows) or encode(self, rows))
-    victim = victim_of(setup, task, setup.backbone.new_classifier(2, 0))
+    victim = victim_of(context, task, context.backbone.new_classifier(2, 0))
     answer = Victim._batch_forward
     monkeypatch.setattr(Victim, "_batch_forward", lambda self, rows: calls.append(rows) or answer(self, rows))
     (timing,) = compare(
@@ -61,9 +61,9 @@ def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
 
 def test_what_a_search_asks_anew_is_computed(options) -> None:
     """Rounding that depends on a batch may lead it elsewhere."""
-    setup = resolve(options)
-    task = setup.tasks["demo"]
-    victim = victim_of(setup, task, setup.backbone.new_classifier(2, 0))
+    context = context_of(options)
+    task = context.tasks["demo"]
+    victim = victim_of(context, task, context.backbone.new_classifier(2, 0))
     recording = RecordedVictim(victim)
     first = recording([("a film",)])
     free = RecordedVictim(victim, recording.recorded)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from demo_jobs import attack_on, context_of, job_of
 
+from benchmarks.jobs.train import train
 from benchmarks.speed.executor_speed import _contents, time_executors
 
 
@@ -21,15 +23,10 @@ def test_executors_are_timed_on_the_same_cells(options) -> None:
 
 
 def test_what_is_compared_is_weights_answers_and_outcomes(options) -> None:
-    from benchmarks.experiments.experiment import cells
-    from benchmarks.jobs.attack import attack_model
-    from benchmarks.jobs.resolve import resolve
-    from benchmarks.jobs.train import train
-
-    setup = resolve(options)
-    (cell,) = cells(setup.preset, ["demo"], ["fine_tune"], runs=1)
-    record = train(setup, cell)
-    attacked = attack_model(setup, record, setup.recipes[0])
-    found = _contents(setup.store)
+    context = context_of(options)
+    job = job_of(context)
+    record = train(context, job)
+    attacked = attack_on(context, job, context.recipes[0])
+    found = _contents(context.store)
     assert found[record.key] == (record.weights_sha256, record.clean_correct)
     assert [outcome.example_id for outcome in found[attacked.key]] == sorted(attacked.example_ids)

@@ -1,0 +1,347 @@
+"""Validate all user input and load everything a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from baselines.capture import CudaGraphs, Graphs
+from baselines.training import Precision
+from baselines.validation import MachineError, UserError, require, unknown
+from benchmarks.attacks.downloads import needed_for
+from benchmarks.attacks.engine import ENGINE
+from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.resources import Resources, full_resources, offline_resources
+from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
+from benchmarks.data.examples import Dataset, Example
+from benchmarks.data.loading import load
+from benchmarks.data.own_task import find_any_task
+from benchmarks.data.tasks import Task
+from benchmarks.experiments.experiment import USUAL, AttackProtocol, Experiment
+from benchmarks.experiments.options import Options, split_names
+from benchmarks.experiments.presets import Preset, find_preset
+from benchmarks.results.store import Store, content_key
+from benchmarks.victims.backbones import Backbone, find_backbone
+from benchmarks.victims.inspection import check_inputs
+
+SCHEMA = 1
+SUBSET_SEED = 0
+ATTACK_SEED = 42
+EXECUTORS = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """One task, loaded, with the sizes this run uses.
+
+    Attributes:
+        task: the task's definition.
+        dataset: its texts.
+        batch_size: texts in a training batch.
+        max_length: longest text in tokens, in training and under attack.
+        attacked: the test texts to attack, one list for every method and run.
+        resources: what the recipes draw on.
+    """
+
+    task: Task
+    dataset: Dataset
+    batch_size: int
+    max_length: int
+    attacked: tuple[Example, ...]
+    resources: Resources
+
+    def attacked_under(self, protocol: AttackProtocol) -> tuple[Example, ...]:
+        """The test texts to attack under a protocol.
+
+        Raises:
+            ValueError: where the attack takes every test text, so that none is left for development.
+        """
+        if protocol.subset == "first":
+            return tuple(self.dataset.test[: len(self.attacked)])
+        if protocol.subset == "random":
+            return self.attacked
+        drawn = {example.id for example in self.attacked}
+        left = [example for example in self.dataset.test if example.id not in drawn]
+        if not left:
+            raise UserError(
+                f"every one of the {len(drawn)} test texts of {self.task.key} is attacked, and none is left for "
+                f"development; give a smaller --attacked"
+            )
+        return random_subset(left, len(drawn))
+
+    def attack_identity(self, recipe: Recipe, protocol: AttackProtocol = USUAL) -> dict[str, Any]:
+        """All that decides an attack's outcomes except the victim."""
+        length = {} if protocol.max_length is None else {"max_length": protocol.max_length}
+        return length | {
+            "schema": SCHEMA,
+            "recipe": recipe.identity(),
+            "resources": self.resources.identity(recipe),
+            "examples": content_key({"ids": [example.id for example in self.attacked_under(protocol)]}),
+            "seed": ATTACK_SEED,
+            "engine": ENGINE,
+        }
+
+    def examples(self, ids: Sequence[str]) -> list[Example]:
+        """The training or test texts with these ids, in the order of the ids."""
+        found = {example.id: example for example in (*self.dataset.train, *self.dataset.test)}
+        return [found[each] for each in ids]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What `train` and `attack` work with, loaded and checked.
+
+    Attributes:
+        spec: what it was loaded from.
+        preset, chosen: the preset as the experiment uses it, and a sentence on how it was chosen.
+        tasks: the tasks by name.
+        backbone, tokenizer: what is fine-tuned.
+        recipes: the attacks.
+        store: where records go.
+        device: "cpu" or "cuda".
+        machine, versions: what this runs on.
+    """
+
+    spec: RunSpec
+    preset: Preset
+    chosen: str
+    tasks: dict[str, LoadedTask]
+    backbone: Backbone
+    tokenizer: PreTrainedTokenizerBase
+    recipes: tuple[Recipe, ...]
+    store: Store
+    device: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+
+    @property
+    def options(self) -> Options:
+        """What the user asked for."""
+        return self.spec.options
+
+    def for_other_processes(self) -> RunSpec:
+        """What they load it from, its threads spelt out: weights trained on a CPU depend on their number."""
+        return replace(self.spec, options=replace(self.options, threads=self.machine["threads"]))
+
+    def graphs(self) -> Graphs | None:
+        """What records the steps of one training, where updates are captured."""
+        return CudaGraphs() if self.options.capture else None
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What a run is loaded from, here or in another process.
+
+    Attributes:
+        options: what the user asked for.
+        experiment: what it is for; decides what the options leave open.
+    """
+
+    options: Options
+    experiment: Experiment | None = None
+
+    def load(self) -> Context:
+        """Check all user input and load everything a run needs.
+
+        Raises:
+            ValueError: with one sentence, for anything the user can mend.
+        """
+        options = self.options
+        device = choose_device(options.device)
+        preset, chosen = find_preset(options.preset, has_cuda=device == "cuda", has_assets=options.assets is not None)
+        preset = preset.with_schedule(options.schedule)
+        for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
+            value = getattr(options, name)
+            require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
+        check_precision(options.precision)
+        _check_executor(options, device)
+        check_capture(options.capture, device)
+        if options.capture and options.allow_accumulation:
+            raise UserError(
+                "--capture records whole batches, and --allow-accumulation may cut them; leave out one of them"
+            )
+        preset = self.experiment.fit(preset) if self.experiment else preset
+        columns = None if options.columns is None else split_names(options.columns, ())
+        names = split_names(options.tasks, preset.tasks)
+        definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
+        _refuse_unread_files(options, definitions)
+        recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
+        for recipe in recipes:
+            if recipe.library is not None:
+                raise UserError(
+                    f"--recipes must be of the suite's own, got {recipe.key!r}, which runs in TextAttack's own loop: "
+                    f"'earlyrobust attack --recipe {recipe.key}' attacks a finished model with it"
+                )
+        full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
+        store = Store(options.out, waits=options.wait)
+        backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
+        if options.executor == "local":
+            check_threads(options.threads)  # a node of a cluster may have more cores than this machine
+        threads = options.threads or (threads_each(options) if options.untimed else torch.get_num_threads())
+        threads = min(threads, usable_cores())
+        torch.set_num_threads(threads)
+        tokenizer = backbone.load_tokenizer()
+        tasks = {task.key: _load_task(task, options, preset, full) for task in definitions}
+        for task in tasks.values():
+            for recipe in recipes:
+                task.resources.check(recipe)
+            check_inputs(backbone.name, backbone.config, tokenizer, task.max_length, len(task.task.columns))
+        return Context(
+            spec=self,
+            preset=preset,
+            chosen=chosen,
+            tasks=tasks,
+            backbone=backbone,
+            tokenizer=tokenizer,
+            recipes=recipes,
+            store=store,
+            device=device,
+            machine=machine_description() | {"threads": threads},
+            versions=versions() | git_state(),
+        )
+
+
+def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
+    """Refuse files for tasks that are generated, whose texts and synonyms are their own.
+
+    Raises:
+        UserError: naming the option.
+    """
+    for name in ("data", "synonyms"):
+        if getattr(options, name) is not None and all(task.layout is None for task in tasks):
+            names = ", ".join(task.key for task in tasks)
+            raise UserError(f"--{name} is not read for the generated task {names}; leave it out, or name --tasks")
+
+
+def check_precision(name: str) -> None:
+    """Refuse an unknown precision.
+
+    Raises:
+        ValueError: for a name that is none.
+    """
+    if name not in get_args(Precision):
+        raise unknown("precision", name, get_args(Precision))
+
+
+def _check_executor(options: Options, device: str) -> None:
+    """Refuse ways of working that are unknown or not to be had here.
+
+    Raises:
+        ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
+        RuntimeError: where Ray is asked for and not installed.
+    """
+    if options.executor not in EXECUTORS:
+        raise unknown("executor", options.executor, EXECUTORS)
+    if options.executor == "ray" and find_spec("ray") is None:
+        raise MachineError("the executor 'ray' needs Ray, which is not installed; pip install 'earlyrobust[ray]'")
+    if options.ray_address is not None:
+        if options.executor != "ray":
+            raise UserError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
+        if options.workers is not None:
+            raise UserError(
+                "--workers is for this machine alone, and --ray-address names a cluster, whose size decides"
+            )
+    elif device == "cuda" and options.workers is not None:
+        present = torch.cuda.device_count()
+        require(options.workers <= present, "--workers", f"at most {present}, one for each GPU", options.workers)
+
+
+def check_threads(asked: int | None) -> None:
+    """Refuse more threads than this machine has cores: they bring nothing, and very many end the interpreter.
+
+    Raises:
+        UserError: for more.
+    """
+    present = usable_cores()
+    require(asked is None or asked <= present, "threads", f"at most {present}, the cores of this machine", asked)
+
+
+def threads_each(options: Options) -> int:
+    """CPU threads of each training where several are at work on this machine."""
+    return options.threads or max(1, usable_cores() // (options.workers or usable_cores()))
+
+
+def check_capture(capture: bool, device: str) -> None:
+    """Refuse to capture where there are no CUDA graphs.
+
+    Raises:
+        ValueError: on a CPU.
+    """
+    if capture and device != "cuda":
+        raise UserError("--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device")
+
+
+def choose_device(name: str) -> str:
+    """`cuda` or `cpu`.
+
+    Raises:
+        ValueError: for CUDA where there is none.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("the device 'cuda' is not present on this machine; use --device cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe]) -> Resources:
+    """The full profile's resources.
+
+    Raises:
+        ValueError: where no folder is given, it lacks a file, or an option is only for the offline profile.
+    """
+    if options.assets is None:
+        raise UserError(
+            f"the preset {preset.key!r} attacks in the full profile, which needs {', '.join(needed_for(recipes))}; run "
+            f"'earlyrobust prepare --assets DIR' once and give --assets DIR, or take --preset demo or small"
+        )
+    for name in ("synonyms", "nltk_data", "encoder"):
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"--{name.replace('_', '-')} is for the offline profile, and the preset {preset.key!r} attacks in the "
+                f"full one; leave it out"
+            )
+    return full_resources(options.assets, recipes)
+
+
+def _load_task(task: Task, options: Options, preset: Preset, full: Resources | None) -> LoadedTask:
+    dataset = load(
+        task,
+        data_dir=options.data,
+        offline=options.offline,
+        train_limit=options.train_texts or preset.train_texts,
+        test_limit=options.test_texts or preset.test_texts,
+        seed=SUBSET_SEED,
+    )
+    resources = full or offline_resources(
+        task,
+        synonyms=options.synonyms,
+        nltk_data=options.nltk_data,
+        assets=options.assets,
+        encoder=options.encoder or "minilm",
+    )
+    count = options.attacked or preset.attacked or task.attacked
+    return LoadedTask(
+        task=task,
+        dataset=dataset,
+        batch_size=options.batch_size or preset.batch_size or task.batch_size,
+        max_length=options.max_length or preset.max_length or task.max_length,
+        attacked=random_subset(dataset.test, count),
+        resources=resources,
+    )
+
+
+def random_subset(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
+    """`count` examples drawn with a fixed seed, in stored order; all of them where there are no more."""
+    if count >= len(examples):
+        return tuple(examples)
+    drawn = np.random.default_rng(SUBSET_SEED).choice(len(examples), size=count, replace=False)
+    return tuple(examples[index] for index in sorted(drawn))

@@ -1,0 +1,24 @@
+"""Do a job, whichever it is, in a process that may be another than the one it was planned in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.jobs.attack import attack
+from benchmarks.jobs.context import Context
+from benchmarks.jobs.job import Job, TrainJob
+from benchmarks.jobs.resolve import require_unchanged
+from benchmarks.jobs.train import train
+
+
+def run(context: Context, job: Job, tell: Callable[[], None]) -> None:
+    """Train or attack, and store; `tell` is called at each update or outcome.
+
+    Raises:
+        RuntimeError: where data, backbone or code of this process are not those it was planned with.
+    """
+    require_unchanged(context, job)
+    if isinstance(job, TrainJob):
+        train(context, job, on_update=lambda stage, progress: tell())
+    else:
+        attack(context, job, on_outcome=tell)
