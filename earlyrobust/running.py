@@ -55,14 +55,14 @@ def reporter(quiet: bool) -> Reporter:
 
 def train_one(context: Context, job: TrainJob, shown: Reporter) -> TrainingRecord:
     """Train one model in this process, and before it those that its texts are made by; what is stored is not redone."""
-    from benchmarks.jobs.train import train
+    from benchmarks.jobs.run import run
 
     for line in context.store.quarantine():
         shown.say(line)
     for each in filter(None, (job.base, job)):
         if each.record(context.store) is None:
             with shown.work(f"{each.label}, updates", None) as bar:
-                train(context, each, on_update=lambda stage, progress, bar=bar: bar.advance())
+                run(context, each, bar.advance)
     record = job.record(context.store)
     assert record is not None
     return record

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.synonyms import Synonyms
 from benchmarks.data.plain_files import write_atomically
-from benchmarks.experiments.experiment import cells
-from benchmarks.jobs.attack import attack_model
-from benchmarks.jobs.resolve import Setup
-from benchmarks.jobs.train import train, training_key
+from benchmarks.experiments.experiment import FIRST_SEED, methods
+from benchmarks.jobs.attack import attack
+from benchmarks.jobs.context import Context
+from benchmarks.jobs.resolve import attack_job, train_job
+from benchmarks.jobs.train import train
 from benchmarks.results.records import Outcome
 from benchmarks.results.store import Store
 
@@ -39,7 +40,7 @@ class SourceAttack:
 
 
 def attack_with_sources(
-    setup: Setup, sources: Mapping[str, Synonyms], tagger: str, say: Callable[[str], None] = lambda line: None
+    context: Context, sources: Mapping[str, Synonyms], tagger: str, say: Callable[[str], None] = lambda line: None
 ) -> None:
     """Attack the first fine-tuned model of each task with each source; what is stored already is not redone.
 
@@ -48,30 +49,31 @@ def attack_with_sources(
         tagger: the name of the source of parts of speech, under which the attacks are listed; see `stored_attacks`.
     """
     recipe = find_recipe("textfooler")
-    for task, chosen in setup.tasks.items():
-        (cell,) = cells(setup.preset, [task], ["fine_tune"], runs=1)
-        training = setup.store.training(training_key(setup, cell))
-        if training is None:
+    (fine_tune,) = methods(["fine_tune"])
+    for task, chosen in context.tasks.items():
+        job = train_job(context, task, fine_tune.defense_for(context.preset, task, FIRST_SEED), FIRST_SEED)
+        if job.record(context.store) is None:
             say(f"{task}: training the victim")
-            training = train(setup, cell)
+            train(context, job)
         for name, synonyms in sources.items():
             say(f"{task}: attack with {name}")
-            record = attack_model(_with_synonyms(setup, task, synonyms), training, recipe)
-            _list(setup.store, tagger, SourceAttack(task, len(chosen.dataset.train), name, record.key, []))
+            with_source = _with_synonyms(context, task, synonyms)
+            record = attack(with_source, attack_job(with_source, job, recipe))
+            _list(context.store, tagger, SourceAttack(task, len(chosen.dataset.train), name, record.key, []))
 
 
-def _with_synonyms(setup: Setup, task: str, synonyms: Synonyms) -> Setup:
-    chosen = setup.tasks[task]
+def _with_synonyms(context: Context, task: str, synonyms: Synonyms) -> Context:
+    chosen = context.tasks[task]
     changed = replace(chosen, resources=replace(chosen.resources, synonyms=synonyms))
-    return replace(setup, tasks=setup.tasks | {task: changed})
+    return replace(context, tasks=context.tasks | {task: changed})
 
 
-def _list(store: Store, tagger: str, attack: SourceAttack) -> None:
+def _list(store: Store, tagger: str, made: SourceAttack) -> None:
     """Names an attack in the folder's list, in place of an earlier one of that task, source and tagger."""
     path = store.root / INDEX
     listed = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    about = {"train_texts": attack.train_texts, "key": attack.key}
-    listed.setdefault(tagger, {}).setdefault(attack.task, {})[attack.source] = about
+    about = {"train_texts": made.train_texts, "key": made.key}
+    listed.setdefault(tagger, {}).setdefault(made.task, {})[made.source] = about
     write_atomically(path, json.dumps(listed, indent=1) + "\n")
 
 

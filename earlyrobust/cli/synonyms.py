@@ -60,16 +60,16 @@ def synonym_quality(
     from benchmarks.attacks.packed_synonyms import packaged_synonyms
     from benchmarks.attacks.synonym_builder import is_development_word
     from benchmarks.attacks.synonym_quality import FirstNeighbours, quality, random_pairs
-    from benchmarks.attacks.synonyms import NeighbourList, WordVectors
+    from benchmarks.attacks.synonyms import NeighbourList, Synonyms, WordVectors
     from benchmarks.attacks.wordnet import WordNet
     from benchmarks.data.plain_files import write_atomically
-    from benchmarks.jobs.resolve import resolve
+    from benchmarks.jobs.context import RunSpec
     from benchmarks.jobs.synonym_sources import attack_with_sources, stored_attacks
     from benchmarks.victims.backbones import find_backbone
     from reports.synonyms import DICTIONARY, NAMES, TAGGER, synonyms_page
 
     packaged, real = packaged_synonyms(), NeighbourList.from_file(listed)
-    sources = dict(
+    sources: dict[str, Synonyms] = dict(
         zip(
             NAMES,
             (WordVectors.of_backbone(find_backbone("minilm")), real, FirstNeighbours(packaged, 8), packaged),
@@ -81,15 +81,15 @@ def synonym_quality(
     neighbours = {word: real.neighbours(word, 50) for word in words}
     lexicon = WordNet(wordnet)
     qualities = {NAMES[name]: quality(source, neighbours, words, lexicon) for name, source in sources.items()}
-    setup = resolve(options)
-    attack_with_sources(setup, sources, DICTIONARY, say)
+    context = RunSpec(options).load()
+    attack_with_sources(context, sources, DICTIONARY, say)
     if tagger is not None:
-        attack_with_sources(resolve(replace(options, nltk_data=tagger)), sources, TAGGER, say)
+        attack_with_sources(RunSpec(replace(options, nltk_data=tagger)).load(), sources, TAGGER, say)
     page = synonyms_page(
         packaged,
         qualities,
-        stored_attacks(setup.store, DICTIONARY, list(NAMES)),
-        stored_attacks(setup.store, TAGGER, list(NAMES)),
+        stored_attacks(context.store, DICTIONARY, list(NAMES)),
+        stored_attacks(context.store, TAGGER, list(NAMES)),
         random_pairs(packaged, packaged.table.words, pairs),
     )
     write_atomically(to, page)
