@@ -1,1 +1,1 @@
-"""Who does jobs: processes of this machine, or a Ray cluster."""
+"""Executors that run jobs: processes of this machine, or a Ray cluster."""

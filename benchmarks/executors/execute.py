@@ -24,10 +24,10 @@ def executor_for(study: Study) -> Executor:
 def execute(study: Study, reporter: Reporter, executor: Executor | None = None) -> None:
     """Do every job of a study that is not stored.
 
-    Attacks wait until nothing is left to train, so that they disturb no clock; without timing, for their model alone.
+    Attacks wait until all trainings are done, so that they disturb no timing; without timing, only for their model.
 
     Args:
-        executor: who does it; the one that the run's options ask for when left out.
+        executor: the executor; by default the one in the run's options.
     """
     store, timed = study.store, not study.context.options.untimed
     waiting = {job.key: job for job in look_up(store, study.jobs).left}

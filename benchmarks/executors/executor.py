@@ -1,4 +1,4 @@
-"""Who does the work of a plan: one interface, behind it the processes of this machine or a Ray cluster.
+"""The interface of executors: processes of this machine, or a Ray cluster.
 
 The driver in `benchmarks.executors.execute` knows what depends on what and shows how it gets on; an executor is given
 jobs that can be done now, does them where it has room, and tells how they get on and that they ended.
@@ -43,7 +43,7 @@ class Executor(ABC):
         """Starts what is needed, and looks at each machine before any work.
 
         Raises:
-            ValueError, RuntimeError: with one sentence naming the machine and what is missing there.
+            ValueError, RuntimeError: with one sentence naming the machine and what it lacks.
         """
 
     @abstractmethod
@@ -54,7 +54,7 @@ class Executor(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """What it works with, in a few words for the screen."""
+        """The workers, in a few words for the screen."""
 
     @abstractmethod
     def submit(self, job: Job) -> None:
@@ -62,7 +62,7 @@ class Executor(ABC):
 
     @abstractmethod
     def events(self) -> Iterator[Event]:
-        """What has happened since; waits up to `POLL_SECONDS` for something.
+        """Yield new events; wait up to `POLL_SECONDS` for one.
 
         Raises:
             ValueError, RuntimeError: those of a job, or where its process ended without an answer.

@@ -1,4 +1,4 @@
-"""Work in a process of its own, so that a timed run starts from the same state as every other."""
+"""Run work in a process of its own, so that every timed run starts from the same state."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from benchmarks.jobs.interruption import end_with_parent
 
 Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
 
-SOCKET_PATH = 104  # the least of today's systems, less its end
+SOCKET_PATH = 104  # the shortest limit of today's systems, minus the terminating byte
 
-# What the server of processes imports once; a process is then there in a moment and has computed nothing yet.
+# Modules that the server of processes imports once; a new process is then ready at once and has computed nothing yet.
 PRELOADED = ["benchmarks.jobs.train"]
 
 
 def process_context() -> BaseContext:
-    """How processes are started: by a server that has imported the suite, where the system has one."""
+    """The way to start processes: by a server that has imported the suite, if the system supports it."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -43,22 +43,22 @@ def process_context() -> BaseContext:
 
 
 def start_process(target: Callable[..., Any], arguments: tuple[Any, ...]) -> BaseProcess:
-    """Starts a new process; a server of processes that was killed is started again, once.
+    """Start a new process; if the server of processes was killed, start it again, once.
 
     Raises:
-        MachineError: if the server is killed again, or no process can be had.
+        MachineError: if the server is killed again, or no process can be started.
     """
     try:
         return _started(target, arguments)
-    except (EOFError, OSError):  # the server was killed; it is started again
+    except (EOFError, OSError):  # the server was killed; start it again
         pass
     try:
         return _started(target, arguments)
     except (EOFError, OSError) as error:
         why = f"{type(error).__name__} {error}".strip()
         raise MachineError(
-            f"no process can be started ({why}); the server that starts them was probably killed for want of memory: "
-            f"close other programs, or take fewer --workers"
+            f"no process can be started ({why}); the server that starts them was probably killed for lack of memory: "
+            f"close other programs, or use fewer --workers"
         ) from error
 
 
@@ -69,10 +69,10 @@ def _started(target: Callable[..., Any], arguments: tuple[Any, ...]) -> BaseProc
 
 
 def _have_short_folder() -> None:
-    """Sees to a folder for the server's socket, the path of which may have `SOCKET_PATH` bytes and no more.
+    """Make sure that the path of the server's socket has at most `SOCKET_PATH` bytes.
 
     Raises:
-        MachineError: if the system's folder for temporary files has too long a name, and no other can be had.
+        MachineError: if the path of the system's folder for temporary files is too long, and there is no other.
     """
     long = tempfile.gettempdir()
     if len(os.fsencode(long)) <= SOCKET_PATH - len("/pymp-12345678/listener-12345678"):
@@ -91,9 +91,9 @@ def _have_short_folder() -> None:
 
 @contextmanager
 def _as_the_server_needs_it() -> Iterator[None]:
-    """What processes started meanwhile find: this suite, and not what lies in the current folder; and a torch that asks
-    the driver's library whether there is a GPU. Asked by itself, as other packages do while they are imported, torch
-    could not use the GPU in what is forked from that process.
+    """Prepare the environment of processes started in the block: they import this suite, not files of the current
+    folder; and torch asks the driver's library whether there is a GPU. Without this, torch could not use the GPU in
+    processes forked from one that has asked torch, as other packages do during import.
     """
     wanted = {
         "PYTHONPATH": os.pathsep.join(
@@ -120,8 +120,8 @@ def call_in_fresh_process(
     """Call `function(*arguments, tell)` in a new process and return what it returns.
 
     Args:
-        function: found by name in the new process; it calls `tell()` as it gets on.
-        arguments: what it is given; they must survive pickling, as its result must.
+        function: importable by name in the new process; it calls `tell()` to report progress.
+        arguments: its arguments; they and its result must be picklable.
         on_progress: called here for each `tell()` there.
     Raises:
         UserError, MachineError, UserCodeError: those of the function.
@@ -147,7 +147,7 @@ def call_in_fresh_process(
 
 
 def answered(function: Callable[..., Any], *arguments: Any) -> Message:
-    """What a call comes to, as a message for another process; an interrupt goes on its way."""
+    """Call a function and turn its result or exception into a message; an interrupt is passed on."""
     try:
         return ("result", function(*arguments))
     except EXPECTED as refusal:
@@ -158,10 +158,10 @@ def answered(function: Callable[..., Any], *arguments: Any) -> Message:
 
 
 def unwrapped(message: Message, name: str) -> Any:
-    """The result in a message.
+    """The result in a message, or its exception raised.
 
     Args:
-        name: what the call is named in an error.
+        name: the name of the call in an error.
     Raises:
         UserError, MachineError, UserCodeError: those of the call.
         RuntimeError: if it raised anything else.
@@ -173,7 +173,7 @@ def unwrapped(message: Message, name: str) -> Any:
 
 
 def ended_without_answer(name: str, exit_code: int | None) -> MachineError:
-    """The error for a process that is gone."""
+    """The error for a process that ended unexpectedly."""
     return MachineError(
         f"the process of {name} ended without an answer, with exit code {exit_code}; where that is -9 the machine was "
         f"probably out of memory"
@@ -181,10 +181,10 @@ def ended_without_answer(name: str, exit_code: int | None) -> MachineError:
 
 
 def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """The new process: an interrupt is its parent's to handle, and it ends where that is gone."""
+    """The main function of the new process: its parent handles interrupts, and it ends when the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     try:
         sender.send(answered(function, *arguments, lambda: sender.send(("progress", None))))
     except (OSError, KeyboardInterrupt):
-        sys.exit(1)  # the parent is gone, or asked for it and knows
+        sys.exit(1)  # the parent has ended, or has asked for this

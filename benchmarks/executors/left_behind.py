@@ -1,4 +1,4 @@
-"""Ends processes that outlive the one that had them started, whatever that was killed by; run as a script."""
+"""End processes that outlive the one that started them, however that was killed; run as a script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 10.0
 
 
 class Guard:
-    """A small process that waits for this one to end, and then ends those named to it that go on.
+    """A small process that waits until this one ends, and then ends the named processes that still run.
 
     It has a session of its own, so that a signal to this process's group does not reach it.
     """
@@ -24,26 +24,26 @@ class Guard:
         )
 
     def name(self, processes: Sequence[psutil.Process]) -> None:
-        """Has it end these too."""
+        """Add processes to end."""
         assert self._process.stdin is not None
         named = [(each.pid, each.create_time()) for each in processes if each.is_running()]
         self._process.stdin.write(json.dumps(named) + "\n")
         self._process.stdin.flush()
 
     def close(self) -> None:
-        """Lets it look at once, and waits for its end."""
+        """Let it check at once, and wait for its end."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
 
 
 def main() -> None:
-    """Reads which processes to end, and waits for the end of the input, which comes with that of its writer."""
+    """Read which processes to end, then wait until the writer of the input ends."""
     found = []
     for pid, created in [each for line in sys.stdin for each in json.loads(line)]:
         try:
             process = psutil.Process(pid)
-            if process.create_time() == created:  # else another has its number now
+            if process.create_time() == created:  # otherwise another process has its number now
                 found.append(process)
         except psutil.NoSuchProcess:
             continue

@@ -1,4 +1,4 @@
-"""Work in processes of this machine: a fresh one for each training, and some that attack one model after another."""
+"""Run work in processes of this machine: a new one for each training, and some that attack one model after another."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class _Worker:
 
 
 class LocalExecutor(Executor):
-    """As many processes at once as there are places: on a GPU one for each GPU, on a CPU one for each core.
+    """Runs as many processes at once as there are places: one per GPU, or one per CPU core.
 
-    On a CPU trainings go one at a time, so that their times count, unless timing was not asked for.
+    On a CPU trainings run one at a time, so that their times count, unless timing is off.
 
     Args:
         context: the run's; its options say how many places there are.
@@ -86,7 +86,7 @@ class LocalExecutor(Executor):
             worker.end()
 
     def describe(self) -> str:
-        """What it works with."""
+        """The workers, for the screen."""
         beside = len(self._places) > len(self._for_training)
         place = f"GPU{', side by side' if beside else ''}" if self._on_gpu else "core"
         note = "; times do not count" if self._spec.options.untimed else ""
@@ -101,7 +101,7 @@ class LocalExecutor(Executor):
         self._start()
 
     def events(self) -> Iterator[Event]:
-        """What the processes say."""
+        """Yield the messages of the processes."""
         heard = {worker.connection: worker for worker in self._busy.values()}
         for connection in wait(list(heard), timeout=POLL_SECONDS):
             yield self._heard_from(heard[connection])  # type: ignore[index]
@@ -155,7 +155,7 @@ class LocalExecutor(Executor):
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES gives them."""
+    """The GPUs that this process may use, by their names in CUDA_VISIBLE_DEVICES."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     return given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
 
@@ -178,4 +178,4 @@ def _serve(connection: Connection, spec: RunSpec, gpu: str | None) -> None:
         while True:
             connection.send(answered(do, connection.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
-        sys.exit(1)  # the parent asked for it, or is gone
+        sys.exit(1)  # the parent has asked for it, or has ended

@@ -17,13 +17,13 @@ PLAIN_INTERVAL_SECONDS = 30
 
 
 class Bar(Protocol):
-    """One piece of work under way."""
+    """One piece of work in progress."""
 
     def advance(self, amount: int = 1, *, queries: int = 0) -> None:
-        """Say that `amount` of the work was done, and so many queries of an attack."""
+        """Report that `amount` of the work was done, with the number of queries of an attack."""
 
     def end(self) -> None:
-        """Say that there is no more of it."""
+        """Report that the work has ended."""
 
 
 class Reporter:
@@ -42,7 +42,7 @@ class Reporter:
         """Show any number of pieces of work at once until the block ends.
 
         Yields:
-            What begins one, by its label and its length, None where that is not known.
+            A function that adds one, given its label and its length (None if not known).
         """
         if not self.console.is_terminal:
             yield partial(_PlainBar, self)
@@ -58,7 +58,7 @@ class Reporter:
 
     @contextmanager
     def work(self, label: str, total: int | None) -> Iterator[Bar]:
-        """Show one piece of work until the block ends; `total` is None where the length is not known."""
+        """Show one piece of work until the block ends; `total` is None if the length is not known."""
         with self.progress() as add_task:
             yield add_task(label, total)
 
@@ -93,7 +93,7 @@ class _PlainBar:
             self.reporter.say(f"  {self.label}: {self.done}{share}{_queries(self.queries)}")
 
     def end(self) -> None:
-        """A plain line stays."""
+        """Nothing to do: a printed line stays."""
 
 
 def _queries(count: int) -> str:

@@ -1,7 +1,7 @@
-"""Work on a Ray cluster: this process plans and alone writes the store, nodes work in folders of their own.
+"""Run work on a Ray cluster: this process plans and is the only one to write the store; nodes use their own folders.
 
-Needs no shared file system: models and outcomes travel as bytes. Ray itself is for networks whose machines trust each
-other; it serialises with pickle.
+It needs no shared file system: models and outcomes are sent as bytes. Ray itself is for networks of machines that trust
+each other; it serialises with pickle.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Node:
     Attributes:
         id: Ray's name for it.
         name: its host's name and address.
-        room: its GPUs, or its CPUs where trainings run on those.
-        free: how many of them nothing runs on.
-        blocks: the blocks, a task and a seed each, that train on it.
+        room: number of its GPUs, or of its CPUs for trainings on CPUs.
+        free: how many of them are unused.
+        blocks: the blocks (a task and a seed) that train on it.
     """
 
     id: str
@@ -140,16 +140,16 @@ class RayExecutor(Executor):
             self._guard = None
 
     def _guard_what_came_since(self, before: Sequence[psutil.Process]) -> None:
-        """See to it that a Ray started here does not outlive this process, which may be killed at any time.
+        """Make sure that a Ray started here ends with this process, even if this process is killed.
 
-        Ray's own agents would first try to reach the rest of it for a minute.
+        Ray's own agents would first try for a minute to reach the rest of it.
         """
         if self._setup.options.ray_address is None:
             self._guard = self._guard or Guard()
             self._guard.name([each for each in psutil.Process().children(recursive=True) if each not in before])
 
     def describe(self) -> str:
-        """What it works with."""
+        """The nodes, for the screen."""
         unit = "GPUs" if self._on_gpu else "CPUs"
         machines = ", ".join(f"{node.name} with {node.room} {unit}" for node in self._nodes)
         note = "; times do not count" if self._context.options.untimed else ""
@@ -177,7 +177,7 @@ class RayExecutor(Executor):
 
     def _progress(self) -> Iterator[Progress]:
         told: list[tuple[str, int]] = []
-        with suppress(RayError):  # progress is lost with the machine that keeps it, work is not
+        with suppress(RayError):  # if the machine that keeps the progress is lost, the work is not
             told = self._told.get_nowait_batch(self._told.qsize())
         keys = {task.job.key for task in self._tasks.values()}
         for key, amount in told:
@@ -213,7 +213,7 @@ class RayExecutor(Executor):
             )
 
     def _usable_nodes(self) -> list[Node]:
-        """The nodes that are there and have a GPU, or a CPU.
+        """The nodes that are alive and have a GPU, or a CPU.
 
         Raises:
             RuntimeError: if there is none.
@@ -232,7 +232,7 @@ class RayExecutor(Executor):
         """Has every node load what the run needs, and compares it with what is here.
 
         Raises:
-            RuntimeError: naming the first node that lacks something or holds something else.
+            RuntimeError: naming the first node that lacks something or differs.
         """
         answers = [
             self._on(node, _look_there, self._needs(None, node)).remote(
@@ -281,8 +281,8 @@ class RayExecutor(Executor):
 
         Args:
             units: GPUs or CPUs it takes.
-            soft: whether it may go elsewhere where the node is lost.
-            fresh: whether its process does nothing after it.
+            soft: whether it may run elsewhere if the node is lost.
+            fresh: whether its process ends after it.
         """
         amounts = {"num_gpus": units, "num_cpus": min(units, 1)} if self._on_gpu else {"num_cpus": units}
         task = ray.remote(max_calls=1)(function) if fresh or (self._on_gpu and units) else ray.remote(function)
@@ -359,9 +359,9 @@ class RayExecutor(Executor):
 
 @contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Have a Ray that is started meanwhile listen on the loopback address alone: who reaches it runs code.
+    """Let a Ray that is started in the block listen on the loopback address only: anyone who reaches it can run code.
 
-    Ray has no option for that on Linux; on other systems, where it joins no cluster, it does so by itself.
+    Ray has no option for this on Linux; on other systems, without a cluster, it does so by itself.
     """
     name, before = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, ray_constants.ENABLE_RAY_CLUSTER
     given = os.environ.get(name)
@@ -417,10 +417,10 @@ def work_there(
     """Does a job on a node.
 
     Args:
-        begun: what the store has of it already.
-        needed: what it needs besides.
+        begun: its files that the store already has.
+        needed: the files of what it needs.
     Returns:
-        what it came to, and the files it made.
+        its result as a message, and the files it made.
     """
     made: Packed = {}
     tell = _telling(told, job.key)
@@ -445,7 +445,7 @@ def _telling(told: Queue, key: str) -> Callable[[int], None]:
         nonlocal since, kept
         kept += amount
         if time.monotonic() - since >= TOLD_EVERY_SECONDS:
-            with suppress(RayError):  # the work goes on where nobody hears of it
+            with suppress(RayError):  # the work continues even if no process receives the report
                 told.put_nowait((key, kept))
             since, kept = time.monotonic(), 0
 

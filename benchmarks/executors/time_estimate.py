@@ -29,24 +29,24 @@ from benchmarks.jobs.resolve import Study
 SHARES = (0.5, 1 / 6, 0.5, 5 / 6)  # which batches are timed, by length; the first only warms up
 TIMED_TEXTS = 32
 
-# How many forward passes of the victim an attack's time comes to, per word of the text; the sentence encoder's and
-# Python's share is in it. Between what MiniLM took on the demo's texts, whose words have few synonyms, and on SST-2's.
+# Forward passes of the victim that take as long as an attack, per word of the text; includes the sentence encoder and
+# Python. Between MiniLM's values on the demo's texts, with few synonyms per word, and on SST-2's.
 FORWARDS_PER_WORD = {"textfooler": 1.2, "textbugger": 2.0, "bertattack_official": 2.0}
 OTHER_FORWARDS_PER_WORD = 2.0
 
 
 @dataclass(frozen=True)
 class TaskSpeed:
-    """What one task's work costs on this machine.
+    """The costs of one task's work on this machine.
 
     Attributes:
         updates_per_epoch: updates in one pass over the training texts.
         update_seconds: a plain fine-tuning update.
         text_seconds: one query of the victim.
-        start_seconds: a new process until its training starts.
-        test_texts: texts of the clean evaluation.
-        model_bytes: one stored model.
-        watts: the GPU's power while it trained, or None.
+        start_seconds: time from starting a process until its training starts.
+        test_texts: number of texts of the clean evaluation.
+        model_bytes: size of one stored model.
+        watts: the GPU's power during training, or None.
     """
 
     updates_per_epoch: int
@@ -66,7 +66,7 @@ class TaskSpeed:
         return self.start_seconds + self.clock_seconds(defense) + self.test_texts * self.text_seconds
 
     def attack_seconds(self, recipe: str, words: int) -> float:
-        """Seconds of an attack on texts of so many words together, with all cores at work."""
+        """Seconds of an attack on texts with this many words together, with all cores in use."""
         return FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * words * self.text_seconds
 
 
@@ -159,7 +159,7 @@ def _task_speed(spec: RunSpec, name: str, tell: Callable[[], None]) -> tuple[Tas
 
 
 class _TypicalBatches:
-    """A few batches of a training set, chosen by their length, in place of all; its epochs keep their length."""
+    """A few batches of typical length, in place of a whole training set; the length of an epoch is unchanged."""
 
     def __init__(self, batches: Batches) -> None:
         self.updates_per_epoch = batches.updates_per_epoch

@@ -1,4 +1,4 @@
-"""The experiments as values: the variants each table or figure of the paper is made of, and those beside the paper."""
+"""The experiments as values: the variants of each table or figure of the paper, and experiments of our own."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _GAMMAS = tuple(
     for gamma in (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
 )
 
-# Heads in twelfths, so that a sixth is exactly the default and its cell is shared
+# Heads in twelfths, so that a sixth is exactly the default and shares its cell
 _SPARSITIES = tuple(
     Variant(
         f"heads={twelfths}/12",
@@ -194,7 +194,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "Figure 2: distances between the masks of a search",
             "distances between the masks of every two of twenty mini-epochs, heads and neurons",
             "distances",
-            # The search alone is looked at: fine-tuning is cut to its first update.
+            # Only the search is measured: fine-tuning is cut to its first update.
             (Variant("search", "EarlyRobust's search", settings=_SEARCHED_WHOLE_EPOCH | {"epochs": 1e-6}),),
             _MAIN_TASKS,
             attacked=False,
@@ -262,7 +262,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def find_experiments(name: str) -> tuple[Experiment, ...]:
-    """The experiment called `name`; those on the paper for `all`.
+    """The experiment called `name`; for `all`, those of the paper.
 
     Raises:
         ValueError: for an unknown one.
@@ -275,10 +275,10 @@ def find_experiments(name: str) -> tuple[Experiment, ...]:
 
 
 def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
-    """The experiments called `name`, where the options mean something for all of them.
+    """The experiments called `name`, after checking that the options apply to all of them.
 
     Raises:
-        ValueError: for an unknown name, or options that mean one experiment where several are asked for.
+        ValueError: for an unknown name, or options for one experiment if several are requested.
     """
     found = find_experiments(name)
     if len(found) > 1:

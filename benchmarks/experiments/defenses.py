@@ -24,18 +24,18 @@ TABLE_ORDER = ("fine_tune", "early_bert", "pgd", "freelb", "info_bert", "robust_
 
 @cache
 def tree_defenses() -> dict[str, type[Defense]]:
-    """Defenses of the tree, by key: those the cost model knows."""
+    """The defenses of this repository, by key: those with a cost model."""
     return discover(baselines, method)
 
 
 @cache
 def known_defenses() -> dict[str, type[Defense]]:
-    """Defenses of the tree and of installed packages, by key: those of Table 1 first, then by name.
+    """The defenses of this repository and of installed packages, by key: those of Table 1 first, then by name.
 
-    A plugin that cannot be loaded is left out with a warning, since every command looks here.
+    A plugin that cannot be loaded is left out with a warning, since every command calls this function.
 
     Raises:
-        ValueError: if two claim one key.
+        ValueError: if two use one key.
     """
     found = dict(tree_defenses())
     for entry in entry_points(group=ENTRY_POINT_GROUP):
@@ -48,7 +48,7 @@ def known_defenses() -> dict[str, type[Defense]]:
 
 
 def _plugin(entry: EntryPoint) -> type[Defense] | None:
-    """The defense of an installed package, or None with a warning where it cannot be had."""
+    """The defense of an installed package, or None with a warning if it cannot be loaded."""
     try:
         defense = entry.load()
         if not (isinstance(defense, type) and issubclass(defense, Defense)):
@@ -72,10 +72,10 @@ def _position(key: str) -> int:
 
 
 def find_defense(name: str) -> type[Defense]:
-    """The defense called `name`, or the one defined in the file `name` when that ends in `.py`.
+    """The defense called `name`, or the one defined in the file `name` if that ends in `.py`.
 
     A file is code and is run. Raises:
-        ValueError: for an unknown name, a file that is absent, or one that defines no defense or several.
+        ValueError: for an unknown name, a missing file, or one that defines no defense or several.
     """
     if name.endswith(".py"):
         return _from_file(Path(name))
@@ -96,7 +96,7 @@ def _from_file(path: Path) -> type[Defense]:
 
 
 def source_of(defense: type[Defense]) -> dict[str, str]:
-    """For a defense from elsewhere, the hash of its file, as its record keeps it; empty for one of the tree.
+    """For a defense from elsewhere, its source as stored in its record; empty for one of this repository.
 
     A file given by path is named by that path, an installed plugin by its module.
     """

@@ -115,7 +115,7 @@ class Experiment:
         return replace(preset, **changes)
 
     def chosen(self, options: Options, preset: Preset) -> tuple[Variant, ...]:
-        """The variants to run: those asked for, else the preset's.
+        """The variants to run: those requested, otherwise the preset's.
 
         Raises:
             ValueError: for an unknown one, or an option that chooses in other experiments.
@@ -139,7 +139,7 @@ def _refuse(value: str | None, option: str, experiment: str, instead: str) -> No
 
 
 def methods(names: Sequence[str], settings: Mapping[str, Any] | None = None) -> tuple[Variant, ...]:
-    """Defenses as they are, each with the same settings changed."""
+    """Defenses, each with the same settings changed."""
     return tuple(Variant(name, name, name, settings or {}) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""What a user asks for on the command line. Imports nothing heavy, so that `--help` answers at once."""
+"""The options of the command line. Imports nothing heavy, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class AttackOptions:
 
 
 def refuse_unread(options: Options, verb: str, names: tuple[str, ...]) -> None:
-    """Refuse options that a verb does not read.
+    """Raise an error for options that a verb does not use.
 
     Args:
         names: fields of `Options`.

@@ -15,23 +15,23 @@ ALL_RECIPES = ("textfooler", "textbugger", "bertattack_official")
 
 @dataclass(frozen=True)
 class Preset:
-    """The size of an experiment.
+    """The size of a run.
 
     Attributes:
         key: the preset's name.
-        tasks: tasks it covers when none are asked for.
-        backbone: what is fine-tuned when none is asked for.
+        tasks: default tasks.
+        backbone: default model to fine-tune.
         runs: seeds 42, 43, ...
         train_texts, test_texts: texts taken from each split, or None for all.
         attacked: texts attacked per run, or None for the task's own number.
         batch_size, max_length: None means the task's own, as in the paper.
         schedule: epochs, rate, decay, warm-up and clipping of every defense.
-        published: whether a method keeps its authors' decay, warm-up, rate and clipping where they are others.
-        defense_settings: hyperparameters for single defenses, by key; they come after the schedule.
+        published: whether a method uses its authors' decay, warm-up, rate and clipping where they differ.
+        defense_settings: hyperparameters for single defenses, by key; applied after the schedule.
         recipes: the attacks of the table.
-        profile: "offline" needs no download; "full" needs what `prepare` fetches.
-        comparable: whether its numbers may be set beside the paper's.
-        ablations: fields that are others where variants of one method are compared, and not methods.
+        profile: "offline" needs no download; "full" needs the files of `prepare`.
+        comparable: whether its numbers may be compared with the paper's.
+        ablations: fields with other values for comparing variants of one method.
     """
 
     key: str
@@ -69,19 +69,19 @@ class Preset:
 
     @property
     def generated(self) -> bool:
-        """Whether it knows no task but the generated one."""
+        """Whether the generated task is its only one."""
         return self.tasks == ("demo",)
 
 
-# SMART's box where the paper's of 1e-5 would leave plain fine-tuning: its corners are 0.2 from the text in MiniLM,
-# whose word vectors have a length of about 1.1.
+# SMART's box: the paper's 1e-5 would have no effect; the corners of this one are 0.2 from the text in MiniLM, which has
+# word vectors of a length of about 1.1.
 NEIGHBOURHOOD = {"radius": 1e-2, "noise": 1e-3, "step_size": 1e-2}
 
-# A few dozen updates an epoch: RobusT's twenty epochs of mask learning and the five ascent steps are cut so that the
-# whole table fits a quarter of an hour on two cores; every method keeps its own objective. The steps of PGD and FreeLB
-# are those of EarlyRobust's search: with longer ones PGD learns nothing in so few updates. Nor does RobusT's ticket
+# An epoch has only a few dozen updates: RobusT's twenty epochs of mask learning and the five ascent steps are reduced,
+# so that the whole table takes a quarter of an hour on two cores; every method keeps its own objective. PGD and FreeLB use
+# the step size of EarlyRobust's search: with longer steps PGD learns nothing in so few updates. RobusT's ticket cannot
 # recover from losing 30 % of MiniLM's weights; it loses 10 % here.
-# Adv-Hotflip turns the very words that carry the label: two rounds of a fifth of the tokens leave it at chance here.
+# Adv-Hotflip changes the words that carry the label: with two rounds of a fifth of the tokens it stays at chance here.
 DEMO = Preset(
     key="demo",
     tasks=("demo",),
@@ -156,8 +156,8 @@ PRESETS = {preset.key: preset for preset in (DEMO, SMALL, PAPER)}
 def find_preset(name: str, *, has_cuda: bool, has_assets: bool) -> tuple[Preset, str]:
     """The preset called `name` and a sentence on how it was chosen.
 
-    `auto` is paper where both a CUDA device and the full profile's files are there, and demo elsewhere: a fresh machine
-    has not fetched them yet.
+    `auto` is paper if there is a CUDA device and the full profile's files, otherwise demo: a new machine has not
+    downloaded them yet.
 
     Raises:
         ValueError: for an unknown name.

@@ -47,14 +47,14 @@ def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
 
 
 def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """A copy of a dataclass with some fields changed; `search.steps` reaches into a nested dataclass.
+    """A copy of a dataclass with some fields changed; `search.steps` changes a field of a nested dataclass.
 
-    Fields of an inlined value go by their own names too: `steps` for `ascent.steps`. Values may be text, read by the
-    field's type, or plain JSON values. `search=smart` puts another known defense there, as does a dictionary that names
-    one under "defense"; what was set of the schedule is taken over.
+    Fields of an inlined value also have short names: `steps` for `ascent.steps`. Values may be text, read by the
+    field's type, or plain JSON values. `search=smart` uses another known defense there, as does a dictionary that names
+    one under "defense"; settings of the schedule that were changed are kept.
 
     Raises:
-        ValueError: for an unknown field, a value of the wrong type, or one the dataclass itself refuses.
+        ValueError: for an unknown field, a value of the wrong type, or one that the dataclass itself rejects.
     """
     owner = type(settings)
     hints = typing.get_type_hints(owner)
@@ -142,7 +142,7 @@ def _whole(value: Any) -> int:
 
 
 def _convert_union(value: Any, choices: tuple[Any, ...], name: str) -> Any:
-    """The first alternative that takes the value; None is written `none`."""
+    """Convert to the first alternative that accepts the value; None is written `none`."""
     if type(None) in choices and (value is None or str(value).lower() == "none"):
         return None
     remaining = [choice for choice in choices if choice is not type(None)]

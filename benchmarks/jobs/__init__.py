@@ -1,1 +1,1 @@
-"""What an experiment comes to, job by job: trainings, attacks on their models, evaluations."""
+"""The jobs of an experiment: trainings, attacks on their models, evaluations."""

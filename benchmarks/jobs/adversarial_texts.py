@@ -1,4 +1,4 @@
-"""Adversarial texts to train on: what attacks on a fine-tuned model made, kept in the store beside its records."""
+"""Adversarial training texts: made by attacks on a fine-tuned model, kept in the store beside its records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def adversarial_examples(outcomes: Sequence[Outcome], added: str) -> list[Exampl
     """The attacked texts to add, with the labels of the texts they were made from, by id.
 
     Args:
-        added: "all", but for texts whose attack broke, or those of "successful" attacks.
+        added: "all" except texts with an attack error, or those of "successful" attacks.
     """
     return [
         Example(f"{outcome.example_id}-adversarial", tuple(outcome.perturbed), outcome.label)

@@ -1,4 +1,4 @@
-"""Attacks the models of trainings: outcomes in the store as they come, then a record."""
+"""Attack the models of trainings: store each outcome at once, then a record."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ OnOutcome = Callable[[], None]
 def attack(context: Context, job: AttackJob, on_outcome: OnOutcome = lambda: None) -> AttackRecord:
     """Attack a trained model and store the record; outcomes that are stored already are not redone.
 
-    Outcomes of other weights, from before the training was redone, are moved away first.
+    Outcomes of other weights, from before the training was repeated, are first moved away.
 
     Raises:
-        ValueError: if another process is at the same attack.
-        RuntimeError: if the model's weights are not those that were trained; they are moved away.
+        ValueError: if another process is running the same attack.
+        RuntimeError: if the model's weights are not the trained ones; they are moved away.
     """
     store, training = context.store, _trained(context.store, job.training)
     with store.locked("attacks", job.key):
@@ -69,8 +69,8 @@ def attack_training_texts(context: Context, job: AttackJob) -> list[Outcome]:
     """Attack the training texts that a defense's adversarial texts are made from; what is stored stays.
 
     Raises:
-        ValueError: if another process is at the same attack.
-        RuntimeError: if the model's weights are not those that were trained; they are moved away.
+        ValueError: if another process is running the same attack.
+        RuntimeError: if the model's weights are not the trained ones; they are moved away.
     """
     store, base = context.store.of_training_texts(), _trained(context.store, job.training)
     with store.locked("attacks", job.key):
@@ -105,7 +105,7 @@ def _attack_each(
 ) -> None:
     """Attack texts on one CPU thread.
 
-    On more, matrix products are split according to their rows, and candidates that tie would be told apart by rounding.
+    With more threads, matrix products are split by rows, and rounding would decide between equal candidates.
     """
     task = context.tasks[job.task]
     examples, columns = task.examples(remaining(store, job)), task.dataset.columns

@@ -35,13 +35,13 @@ PAIR = ("text_1", "text_2")
 
 @dataclass(frozen=True)
 class Texts:
-    """Labelled texts, as they were given or read from a file.
+    """Labelled texts, given directly or read from a file.
 
     Attributes:
         name: what tables call them; their ids are `name-0`, `name-1`, ...
         columns: names of their columns, one or two.
         texts: N texts, each of one or two columns.
-        labels: N labels as written, each with where it stands, for messages.
+        labels: N labels as written, each with its place, for messages.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Texts:
     labels: tuple[tuple[str, str], ...]
 
     def first(self, limit: int | None) -> Texts:
-        """The first of them, or all."""
+        """The first texts, or all."""
         require(limit is None or limit >= 1, "limit", "1 or more", limit)
         return replace(self, texts=self.texts[:limit], labels=self.labels[:limit])
 
     def examples(self, classes: Classes) -> tuple[list[Example], str | None]:
-        """The texts with class numbers, and a sentence where numbers were taken as class numbers.
+        """The texts with class numbers; also a sentence if the labels were taken as class numbers.
 
         Raises:
             UserError: naming the first label that is no class.
@@ -81,7 +81,7 @@ def given_texts(texts: Sequence[Any], labels: Sequence[Any], columns: Sequence[s
     """Texts, or pairs of texts, with their labels: class numbers or class names.
 
     Raises:
-        UserError: for something else, none at all, or another number of labels.
+        UserError: for anything else, no texts, or another number of labels.
     """
     is_list = not isinstance(labels, str) and hasattr(texts, "__len__") and hasattr(labels, "__len__")
     require(is_list, "texts and labels", "two lists", f"{type(texts).__name__} and {type(labels).__name__}")
@@ -120,10 +120,10 @@ def read_texts(path: Path, columns: Sequence[str] = ("text",), label: str = "lab
 
 @dataclass(frozen=True)
 class Attacked:
-    """What an attack came to.
+    """The result of an attack.
 
     Attributes:
-        record: what was attacked, and how.
+        record: classifier, texts and settings of the attack.
         outcomes: one for each text, in order.
         notes: sentences for the table's caption.
     """
@@ -141,10 +141,10 @@ class TextAttack:
         given: the classifier.
         texts, examples: the texts, and the same with class numbers.
         recipe, resources: the attack.
-        engine: what runs it, one of `ENGINES`.
-        seed: decides what the recipe draws.
+        engine: the engine that runs it, one of `ENGINES`.
+        seed: seed of the recipe's random draws.
         threads: of the CPU.
-        store: where outcomes go, or None.
+        store: the store for outcomes, or None.
         identity, key: all that decides the outcomes, and its hash.
         notes: sentences for the table's caption.
     """
@@ -172,13 +172,13 @@ class TextAttack:
     def run(
         self, on_outcome: Callable[[], None] = lambda: None, on_queries: Callable[[int], None] = lambda queries: None
     ) -> Attacked:
-        """Attack the texts that have no outcome yet and return all outcomes, in order; each is stored as it comes.
+        """Attack the texts without an outcome and return all outcomes, in order; each is stored at once.
 
         Args:
             on_outcome: called after each text.
-            on_queries: told how many queries were made, also within a text; by the suite's own engine alone.
+            on_queries: called with the number of queries made, also within a text; only by the suite's own engine.
         Raises:
-            UserError: if another process is at the same attack.
+            UserError: if another process is running the same attack.
         """
         with self._lock(), cpu_threads(self.threads):
             found = {outcome.example_id: outcome for outcome in self.stored()}
@@ -224,7 +224,7 @@ class TextAttack:
 
 
 def chosen_recipe(recipe: str | Recipe, query_budget: int | None, engine_name: str) -> tuple[Recipe, str]:
-    """A recipe with a budget, and the engine that runs it: TextAttack's for its own recipes.
+    """The recipe with a query budget, and its engine: TextAttack's for its own recipes.
 
     Raises:
         UserError: for an unknown recipe or engine.
@@ -289,7 +289,7 @@ def prepare_attack(
 
 
 def require_words(examples: Sequence[Example], most: int) -> None:
-    """Refuse texts so long that an attack on one would take hours: its work grows with the square of its words.
+    """Raise an error for texts that would take hours to attack: the work grows with the square of the words.
 
     Raises:
         UserError: naming the longest.
@@ -305,10 +305,10 @@ def require_words(examples: Sequence[Example], most: int) -> None:
 
 
 def fitted_temperature(given: Given, attacked: Texts, held_out: Texts) -> float:
-    """The temperature at which a victim's confidence fits texts that are not attacked.
+    """The temperature that fits a victim's confidence to texts that are not attacked.
 
     Raises:
-        UserError: if a text is attacked too.
+        UserError: if one of these texts is also attacked.
     """
     shared = len(set(attacked.texts) & set(held_out.texts))
     require(not shared, "--calibrate", "a file of texts that are not attacked", f"{shared} that are")

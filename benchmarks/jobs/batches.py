@@ -24,7 +24,7 @@ def job_batches(context: Context, job: TrainJob, more: Sequence[Example] = ()) -
     """A training's batches with what its defense needs beyond tokens.
 
     Args:
-        more: texts to train on besides the task's own.
+        more: training texts besides the task's own.
     """
     task, needs = context.tasks[job.task], job.defense.needs
     cache = context.store.root / "tokens"

@@ -1,4 +1,4 @@
-"""What a run needs of this machine, looked at one by one before hours are spent."""
+"""Check one by one the things a run needs on this machine, before hours are spent."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ LEAST_MEMORY_BYTES = 4 * 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One look.
+    """The result of one check.
 
     Attributes:
-        what: what was looked at.
+        what: what was checked.
         state: "ok", "warning" (a run works, with less) or "failed" (it does not).
-        detail: what was found and, where it is not ok, what to do.
+        detail: what was found and, if it is not ok, what to do.
     """
 
     what: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def examine(out: Path) -> list[Finding]:
-    """Look at Python, packages, backbone, GPU, its driver, memory and the folder for results, made if absent."""
+    """Check Python, packages, backbone, GPU, its driver, memory and the results folder, which is made if missing."""
     looks: dict[str, Callable[[], Finding]] = {
         "Python": _python,
         "packages": _packages,
@@ -59,7 +59,7 @@ def examine(out: Path) -> list[Finding]:
 
 
 def _look(what: str, look: Callable[[], Finding]) -> Finding:
-    """A look that fails for a reason it names is a finding too."""
+    """Run a check; its error is a finding too."""
     try:
         return look()
     except (UserError, MachineError) as complaint:
@@ -104,7 +104,7 @@ def _driver() -> Finding:
         complaint = idle_complaint(cuda_device()(), own_process=os.getpid())
     except MachineError:
         raise
-    except Exception as error:  # whatever a driver raises is a finding, not a crash
+    except Exception as error:  # any exception of a driver is a finding, not a crash
         raise MachineError(f"NVML answers {type(error).__name__}: {error}") from error
     if complaint:
         return Finding("GPU's driver", "warning", f"{complaint}; times taken now would not count")

@@ -1,4 +1,4 @@
-"""Victims from outside on the suite's own tasks: read, attacked and calibrated like trained models, never trained."""
+"""Evaluate, attack and calibrate external victims on the suite's own tasks, like trained models."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ RETRIES = 3
 
 @dataclass(frozen=True)
 class External:
-    """A victim from outside.
+    """An external victim.
 
     Attributes:
-        name: what its rows are called.
-        victim: what it is, as a record keeps it.
-        hash: SHA-256 of what identifies it: its weights, or its file and function.
-        open: the victim with answers in C classes, a longest input in tokens and a temperature; of a model, the first
-            is which of its classes each class of the task is.
-        classes: a model's classes; None where columns are in the task's order by agreement.
+        name: its name in tables.
+        victim: its description for records.
+        hash: SHA-256 of its weights, or of its file and function.
+        open: makes the victim, given C classes, a longest input in tokens and a temperature; for a model, the first
+            argument maps each class of the task to a class of the model.
+        classes: a model's classes; None for a function, whose columns must be in the task's order.
     """
 
     name: str
@@ -55,7 +55,7 @@ class External:
         return f"external: {self.name}"
 
     def order_for(self, dataset: Dataset, written: Sequence[str]) -> tuple[tuple[int, ...], str | None]:
-        """Which of the victim's classes each class of a task is, and a sentence where that was decided by position.
+        """The victim's class for each class of a task; also a sentence if position decided.
 
         Args:
             written: how the task's files write its classes.
@@ -76,14 +76,14 @@ def find_external(
     offline: bool = False,
     retries: int | None = None,
 ) -> External:
-    """The victim a user names.
+    """The victim that a user names.
 
     Args:
-        model: folder or hub id of a finished classifier. function: FILE.py:FUNCTION. One of the two is given.
-        name: what to call it; the folder's or function's own name when left out.
-        retries: how often a function is asked again after an exception; 3 times when left out.
+        model: folder or hub id of a classifier. function: FILE.py:FUNCTION. Exactly one of the two is given.
+        name: its name in tables; by default that of the folder or function.
+        retries: how often a function is called again after an exception; default 3.
     Raises:
-        ValueError: for neither or both, and for what cannot be loaded.
+        ValueError: for neither or both, and for a victim that cannot be loaded.
     """
     given = [option for option, value in (("--model", model), ("--callable", function)) if value is not None]
     require(len(given) == 1, "the victim", "given by one of --model and --callable", " and ".join(given) or "neither")
@@ -133,11 +133,12 @@ def evaluation_identity(context: Context, external: External, task: str) -> dict
 def evaluate(context: Context, external: External, task: str, *, calibrate: bool) -> list[EvaluationRecord]:
     """Reads the test texts of a task and stores the evaluation; where asked, a second one on calibrated confidence.
 
-    The temperature is fitted to the test texts that are not attacked, whose classes it does not change. What is stored
-    is not read again.
+    The temperature is fitted to the test texts that are not attacked; it does not change their classes. Stored
+    evaluations are not repeated.
 
     Raises:
-        ValueError: if the victim does not answer as one, or every test text is attacked and none is left to fit to.
+        ValueError: if the victim does not answer with probabilities, or if every test text is attacked, so that none is
+            left for fitting.
     """
     chosen = context.tasks[task]
     attacked = {example.id for example in chosen.attacked}
@@ -180,7 +181,7 @@ def _opened(external: External, task: LoadedTask, temperature: float) -> tuple[V
     """The victim ready for a task's texts, a model after a look at it, and sentences for captions.
 
     Raises:
-        UserError: where a model's classes are not the task's, or it does not answer.
+        UserError: if a model's classes are not the task's, or it does not answer.
     """
     order, by_position = external.order_for(task.dataset, task.task.label_values)
     victim = external.open(order, task.max_length, temperature)
@@ -253,7 +254,7 @@ def attack_external(
     """Attack an evaluated victim; goes on where it was stopped.
 
     Raises:
-        ValueError: if another process is at the same attack.
+        ValueError: if another process is running the same attack.
     """
     job, task = external_job(context, record, recipe), context.tasks[record.task]
     with context.store.locked("attacks", job.key):

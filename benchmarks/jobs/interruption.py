@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: an end that leaves everything resumable."""
+"""Handle SIGTERM and Ctrl-C so that everything can be resumed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def raise_interrupt(number: int, frame: FrameType | None) -> None:
-    """A signal's handler: the exception that Ctrl-C raises, for SIGTERM too."""
+    """A signal handler that raises the exception of Ctrl-C, for SIGTERM too."""
     raise KeyboardInterrupt
 
 
 def end_with_parent() -> None:
-    """End this process at once when the one that started it is gone, so that no work goes on that nobody waits for."""
+    """End this process at once when its parent process ends, so that no work continues unused."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -32,14 +32,14 @@ def end_with_parent() -> None:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """While the block runs, a signal is only noted, for the block to end at a good moment; a second Ctrl-C raises.
+    """Defer signals while the block runs, so that it can end at a good moment; a second Ctrl-C raises at once.
 
-    SIGTERM may come twice without anyone's impatience: to all processes of a job, and from the parent again. Where a
-    signal came and the block ended as if none had, KeyboardInterrupt is raised behind it.
+    SIGTERM may come twice without an impatient user: once to all processes of a job, and once from the parent. If a
+    signal came and the block ended normally, KeyboardInterrupt is raised after it.
 
     Yields:
-        Whether a signal came. One that is ignored stays so; outside the main thread, where no handler can be set, none
-        ever comes.
+        A function that returns whether a signal came. Ignored signals stay ignored; outside the main thread no handler
+        can be set, and it always returns False.
     """
     came = threading.Event()
     if threading.current_thread() is not threading.main_thread():

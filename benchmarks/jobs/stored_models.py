@@ -1,4 +1,4 @@
-"""Trained models taken out of a folder of results, as plain transformers models."""
+"""Load trained models from a results folder, as plain transformers models."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def load(
     *,
     key: str | None = None,
 ) -> tuple[nn.Module, PreTrainedTokenizerBase]:
-    """A trained model of a folder of results, in eval mode, with its tokenizer.
+    """Load a trained model of a results folder, in eval mode, with its tokenizer.
 
-    A pruned model has the shapes its ticket left. The tokenizer's `model_max_length` is the training's length.
+    A pruned model has the shapes of its ticket. The tokenizer's `model_max_length` is the training's length.
 
     Args:
-        out: the folder that `reproduce` or `run` got as --out.
-        defense, task, seed: what is sought; what is left out may be anything, so long as one training is meant.
-        key: the training's key, or how it begins; where settings alone tell trainings apart.
+        out: the folder given to `reproduce` or `run` as --out.
+        defense, task, seed: search criteria; all may be left out as long as one training matches.
+        key: the training's key or its beginning, for trainings that differ only in settings.
     Raises:
-        ValueError: if no training is meant, or several are, with those that are stored.
-        RuntimeError: if the weights are not those that were trained.
+        ValueError: if no training matches, or several do; the message lists the stored ones.
+        RuntimeError: if the weights are not the trained ones.
     """
     store = open_store(out)
     return load_stored(store, find_training(store, defense, task, seed, key=key))
 
 
 def open_store(out: Path | str) -> Store:
-    """The results in a folder, to be read alone.
+    """Open the results in a folder for reading only.
 
     Raises:
         ValueError: if there is no such folder.
@@ -60,10 +60,10 @@ def find_training(
     *,
     key: str | None = None,
 ) -> TrainingRecord:
-    """The one finished training that is meant; see `load`.
+    """The one finished training that matches; see `load`.
 
     Raises:
-        ValueError: if none is meant, or several are.
+        ValueError: if none matches, or several do.
     """
     found = [record for record in store.trainings() if record.status == "finished"]
     if not found:
@@ -79,9 +79,7 @@ def find_training(
         if not found:
             raise UserError(f"no stored training has a key that begins with {key!r}; stored: {listed}")
     if len(found) > 1:
-        raise UserError(
-            f"{len(found)} stored trainings are meant; say which by defense, task, seed or key: {_listed(found)}"
-        )
+        raise UserError(f"{len(found)} stored trainings match; narrow by defense, task, seed or key: {_listed(found)}")
     return found[0]
 
 
@@ -94,14 +92,14 @@ def _listed(records: list[TrainingRecord]) -> str:
 
 
 def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreTrainedTokenizerBase]:
-    """The model and tokenizer of a training; the store is left as it is.
+    """The model and tokenizer of a training; the store is not changed.
 
     Raises:
-        RuntimeError: if the weights are absent, or not those that were trained.
+        RuntimeError: if the weights are missing, or not the trained ones.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:
-        raise MachineError(f"{complaint}; the command that made them makes them anew")
+        raise MachineError(f"{complaint}; repeat the command that made them")
     folder = store.model_folder(training.key)
     tokenizer = Backbone(str(folder), str(folder), offline=True).load_tokenizer()
     tokenizer.model_max_length = training.identity["max_length"]
@@ -109,10 +107,10 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
 
 
 def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
-    """The model of a training, in eval mode, for who goes on working in the store.
+    """The model of a training, in eval mode, for work in the store.
 
     Raises:
-        RuntimeError: if the weights are not those that were trained; the training is moved away, to be redone.
+        RuntimeError: if the weights are not the trained ones; the training is moved away, to be repeated.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:

@@ -48,13 +48,13 @@ OnUpdate = Callable[[Any, Any], None]
 def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Train one model, measure its Clean% on the whole test split, and store model and record.
 
-    A diverged run is a record too, and so is one that ran out of memory. What another process has stored meanwhile is
-    returned as it is. A training that was killed goes on from its last checkpoint; its time is then the sum of its
-    parts, which a flag in the record says.
+    A diverged run is a record too, and so is one that ran out of memory. If another process stored the training in the
+    meantime, that record is returned. A killed training continues from its last checkpoint; its time is then the sum of
+    its parts, and a flag in the record says so.
 
     Raises:
-        ValueError: if another process is at the same training.
-        KeyboardInterrupt: after a checkpoint, where SIGTERM or SIGINT came.
+        ValueError: if another process is running the same training.
+        KeyboardInterrupt: after a checkpoint, if SIGTERM or SIGINT came.
     """
     store = context.store
     batches, made_from = _batches_of(context, job)  # before signals are deferred: what it makes is stored as it comes
@@ -69,7 +69,7 @@ def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) ->
                 on_update(stage, progress)
             if checkpoints.stopping or came_late:
                 raise KeyboardInterrupt
-            came_late = is_interrupted()  # after the checkpoints asked: the next update leaves one, and is the last
+            came_late = is_interrupted()  # after the checkpoint was due: the next update saves one, and is the last
 
         record = store.training(job.key)
         if record is None:
@@ -106,9 +106,9 @@ def _train_within_memory(
     on_update: OnUpdate,
     checkpoints: Checkpoints,
 ) -> TrainingRecord:
-    """The training, or the record of one for which the memory is too small.
+    """Train, or return the record of a training with too little memory.
 
-    Where batches may be cut into parts, it is begun anew with parts that fit; nothing of the first attempt stays.
+    If batches may be cut into parts, it is restarted with parts that fit; nothing of the first attempt stays.
     """
     if checkpoints.parts > 1 and not context.options.allow_accumulation:
         checkpoints.restart(parts=1)
@@ -134,7 +134,7 @@ def _batch_that_fits(context: Context, job: TrainJob, batches: BucketedBatches, 
     """The largest of `most` texts, a half, a quarter, ... whose longest batch the method can be trained on."""
     size = most
     while size >= max(1, len(batches.classes)):
-        gc.collect()  # what the last attempt had taken
+        gc.collect()  # free the memory of the last attempt
         try:
             warm_up(job.defense, _new_model(context, job), batches.of_longest(size), context.options.precision)
             return size

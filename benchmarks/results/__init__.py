@@ -1,1 +1,1 @@
-"""What is measured: records, the store that keeps them, and the definitions of the metrics."""
+"""Results: records, the store that keeps them, and the definitions of the metrics."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: a file per stage, safetensors with JSON in its header, thrown away when it is recorded."""
+"""Checkpoints of a training: one safetensors file per stage, deleted when the training's record is stored."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ TENSOR = "tensor:"
 
 
 class Checkpoints:
-    """What `baselines.training.fit` keeps of one training; see `Keeper` there.
+    """The checkpoints of one training for `baselines.training.fit`; see `Keeper` there.
 
-    A state is written at the first boundary of a mini-epoch, a twentieth of an epoch, at which `least_seconds` have
-    passed since the last one, or as many that writing takes 2 % of the time; at the end of each stage; and when it is
-    asked to stop.
+    A state is written at the end of each stage, when the training is asked to stop, and at boundaries of mini-epochs (a
+    twentieth of an epoch): at the first one after `least_seconds`, or later if writing would otherwise take more than
+    2 % of the time.
 
     Args:
-        folder: the training's own, for this alone.
-        conditions: what must be the same for a state to be gone on from: the code, the machine.
-        stop: whether the training is about to be stopped.
+        folder: a folder for this training only.
+        conditions: what must not have changed when a state is loaded: the code, the machine.
+        stop: returns whether the training is about to be stopped.
 
     Attributes:
-        resumed: how often this training was begun from a state.
-        parts: how many parts batches are cut into, for want of memory; a training that is begun again finds it.
-        stopping: whether the state of the last update was wanted because the training is about to be stopped.
+        resumed: how often this training was resumed from a state.
+        parts: number of parts into which batches are cut to save memory; kept for a restarted training.
+        stopping: whether the last state was saved because the training is about to be stopped.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Checkpoints:
         self._saved_at, self._cost = time.monotonic(), 0.0
 
     def load(self, stage: int) -> State | None:
-        """The state of a stage, where every stage before was finished; one that does not serve is named and left."""
+        """The state of a stage, if every stage before was finished; an unusable one is reported and ignored."""
         path = self._path(stage)
         if not self._going_on or not path.exists():
             self._going_on = False
@@ -77,7 +77,7 @@ class Checkpoints:
             if other is not None:
                 raise ValueError(f"it was made elsewhere: {other}")
         except (SafetensorError, *UNREADABLE) as error:
-            log.warning("the checkpoint %s does not serve (%s); the stage is trained anew", path, error)
+            log.warning("the checkpoint %s cannot be used (%s); the stage is trained again", path, error)
             self._going_on = False
             return None
         self.resumed = content["resumed"] + 1
@@ -85,7 +85,7 @@ class Checkpoints:
         return content["state"]
 
     def due(self, progress: Progress) -> bool:
-        """Whether a state is worth its writing now."""
+        """Whether a state should be written now."""
         self.stopping = self.stop()
         if self.stopping:
             return True
@@ -93,10 +93,10 @@ class Checkpoints:
         return at_boundary and time.monotonic() - self._saved_at >= max(self.least_seconds, self._cost / SHARE)
 
     def save(self, stage: int, state: State) -> None:
-        """Write the stage's file, whole or not at all.
+        """Write the stage's file completely or not at all.
 
         Raises:
-            RuntimeError: naming the path, where the disk is full or the folder cannot be written.
+            RuntimeError: naming the path, if the disk is full or the folder cannot be written.
         """
         started = time.monotonic()
         _write(self._path(stage), {"conditions": self.conditions, "resumed": self.resumed, "state": state})
@@ -104,11 +104,11 @@ class Checkpoints:
         self._cost = self._saved_at - started
 
     def remove(self) -> None:
-        """Throw all of it away."""
+        """Delete all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def restart(self, parts: int) -> None:
-        """Throw all of it away, for a training on batches in so many parts."""
+        """Delete all checkpoints, to train again with batches in `parts` parts."""
         self.remove()
         self.parts, self._going_on, self.resumed = parts, True, 0
         write_atomically(self._note, str(parts))
@@ -119,7 +119,7 @@ class Checkpoints:
 
     @property
     def flags(self) -> list[str]:
-        """The validity flag of a training whose time is the sum of several parts."""
+        """The validity flag of a training with a time that is the sum of several parts."""
         return [f"resumed {self.resumed} times"] if self.resumed else []
 
     def _path(self, stage: int) -> Path:
@@ -148,7 +148,7 @@ def _read(path: Path) -> Any:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
     if _digest(metadata["content"], tensors) != metadata["sha256"]:
-        raise ValueError("its checksum does not fit")
+        raise ValueError("its checksum does not match")
     return _with_tensors(json.loads(metadata["content"]), tensors)
 
 

@@ -1,4 +1,4 @@
-"""A lock on a record under work: a second process is refused and told the owner, a dead owner's is taken over."""
+"""Lock a record during work: a second process gets an error that names the owner; a dead owner's lock is taken over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOCAL = ("apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "ov
 
 
 class UnderWay(UserError):
-    """Another process holds the lock, or may hold it; that may pass."""
+    """Another process holds the lock, or may hold it; trying again later may work."""
 
 
 class Held(UnderWay):
@@ -38,15 +38,15 @@ class Held(UnderWay):
 def locked(path: Path, what: str, *, waits: bool = False) -> Iterator[None]:
     """Hold the lock file `path` while the block runs, and remove it after.
 
-    The system's own file lock says whether the owner lives: it falls with its process, however that ends. The file
-    says who the owner is: host, process, and since when.
+    The system's own file lock says whether the owner lives: it is released when the process ends, for any reason. The
+    file names the owner: host, process, and start time.
 
     Args:
         what: what is locked, for the refusal.
         waits: whether to wait until another process gives it back, instead of being refused.
     Raises:
-        UnderWay: naming owner and age, where another process holds the lock, or where one of another machine left it
-            on a file system that machines share: nobody here can tell whether that one lives.
+        UnderWay: naming owner and age, if another process holds the lock, or if one of another machine left it on a
+            shared file system: this machine cannot know whether that process still runs.
         RuntimeError: if the file cannot be written, or is no regular file.
     """
     try:
@@ -108,7 +108,7 @@ def _acquired(path: Path, what: str) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # the last owner ended, and took its file along, between our two calls
+        os.close(descriptor)  # the last owner ended and removed its file between our two calls
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
@@ -128,7 +128,7 @@ def _refuse_stranger(descriptor: int, path: Path, what: str) -> None:
 
 
 def is_local(path: Path) -> bool:
-    """Whether a path lies on a file system that only this machine uses; an unknown kind counts as shared."""
+    """Whether a path lies on a file system of this machine only; an unknown kind counts as shared."""
     place = path.resolve()
     mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
     kind = next((mounts[folder] for folder in (place, *place.parents) if folder in mounts), "unknown")
@@ -140,10 +140,10 @@ def _ourselves() -> dict[str, Any]:
 
 
 def _owner(descriptor: int) -> dict[str, Any] | None:
-    """Who the file names, or None where it was not written to its end."""
+    """The owner named in the file, or None if the file is incomplete."""
     try:
         owner = json.loads(os.pread(descriptor, MOST_BYTES, 0).decode("utf-8"))
-        time.localtime(owner["since"])  # a year that is none names nobody
+        time.localtime(owner["since"])  # raises for an impossible time
         return {"host": str(owner["host"]), "pid": int(owner["pid"]), "since": float(owner["since"])}
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -1,8 +1,8 @@
-"""The only definitions of Clean%, Aua%, ASR%, #Query and what else is derived from outcomes.
+"""The only definitions of Clean%, Aua%, ASR%, #Query and other values derived from outcomes.
 
-N outcomes: `skipped` texts were misread before any change, `failed` ones were attacked and still read rightly,
-`successful` ones were misread in the end. A text whose attack broke (`error`) counts in N alone: it was not read
-rightly, neither before the attack nor under it, so a breakdown never makes a defense look better.
+Of N outcomes, `skipped` texts were misread before any change, `failed` ones were attacked and are still read
+correctly, `successful` ones were misread in the end. A text with a failed attack (`error`) counts in N only: neither as
+read correctly before the attack nor under it, so an error never makes a defense look better.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ BROKEN_PERCENT = 1.0
 
 
 def too_many_broke(outcomes: Sequence[Outcome]) -> bool:
-    """Whether more than 1 % of the attacks broke, so that their percentages say nothing."""
+    """Whether more than 1 % of the attacks ended with an error, so that their percentages mean nothing."""
     return _share(outcomes, ("error",), len(outcomes)) > BROKEN_PERCENT
 
 
 def broken_among(outcomes: Sequence[Outcome]) -> str | None:
-    """How many texts broke and why, in a clause, or None where none did."""
+    """How many attacks ended with an error and why, as a clause; None if none did."""
     reasons = Counter(reason(outcome) for outcome in outcomes if outcome.status == "error")
     if not reasons:
         return None
@@ -33,13 +33,13 @@ def broken_among(outcomes: Sequence[Outcome]) -> str | None:
 
 
 def reason(outcome: Outcome) -> str:
-    """Why an attack broke: the sentence at the end of its traceback, without the place of the exception's class."""
+    """Why an attack ended with an error: the last line of its traceback, without the exception's module."""
     last = ((outcome.error or "").strip().splitlines() or ["no reason was kept"])[-1]
     return re.sub(r"^[\w.]*\.(?=\w+(:|$))", "", last)[:300]
 
 
 def _share(outcomes: Sequence[Outcome], statuses: tuple[str, ...], among: int) -> float:
-    """Percentage of outcomes with one of the statuses, or NaN among none."""
+    """Percentage of outcomes with one of the statuses; NaN if there are none."""
     return 100 * sum(outcome.status in statuses for outcome in outcomes) / among if among else float("nan")
 
 
@@ -65,7 +65,7 @@ def mean_queries(outcomes: Sequence[Outcome]) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Mean, or NaN of nothing."""
+    """Mean; NaN of an empty list."""
     return sum(values) / len(values) if values else float("nan")
 
 
@@ -76,7 +76,7 @@ def modification_percent(outcomes: Sequence[Outcome]) -> float:
 
 
 def mean_similarity(outcomes: Sequence[Outcome]) -> float:
-    """Mean similarity of successful texts to their originals, by the recipe's own measure, where it computed one."""
+    """Mean similarity of successful texts to their originals, by the recipe's own measure, if it computed one."""
     found = [each.similarity for each in outcomes if each.status == "successful"]
     return _mean([similarity for similarity in found if similarity is not None])
 
@@ -88,10 +88,10 @@ def class_aua_percents(outcomes: Sequence[Outcome]) -> dict[int, float]:
 
 
 def budget_aua_percents(outcomes: Sequence[Outcome], budgets: Iterable[int]) -> list[float]:
-    """Aua% against an attacker who may ask the victim no more than `budget` times per text, for each budget.
+    """Aua% against an attacker who may ask the victim at most `budget` times per text, for each budget.
 
-    A text withstands a budget when its attack failed, or succeeded with more queries than that. Texts misread from
-    the start and texts whose attack broke are lost at every budget.
+    A text withstands a budget if its attack failed, or needed more queries to succeed. Texts misread from
+    the start and texts with an attack error are lost at every budget.
     """
     if not outcomes:
         return [float("nan") for _ in budgets]
@@ -103,7 +103,7 @@ def budget_aua_percents(outcomes: Sequence[Outcome], budgets: Iterable[int]) -> 
 def agreement_percent(first: Sequence[Outcome], second: Sequence[Outcome]) -> float:
     """Share of texts with the same verdict, withstood or lost, under two recipes or of two victims.
 
-    A text whose attack broke on either side has no verdict and is left out; NaN where none has one.
+    A text with an attack error on either side has no verdict and is left out; NaN if no text has one.
 
     Raises:
         ValueError: if the attacks are not on the same texts.
@@ -116,7 +116,7 @@ def agreement_percent(first: Sequence[Outcome], second: Sequence[Outcome]) -> fl
 
 
 def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
-    """Aua under the worst of several attacks: the share of texts that withstood every one.
+    """Aua under the worst of several attacks: the share of texts that withstood all of them.
 
     Raises:
         ValueError: if the attacks are not on the same texts.
@@ -131,12 +131,12 @@ def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
 
 
 def joins(outcome: Outcome, added: str) -> bool:
-    """Whether an attacked text joins the training texts: "all" do whose attack did not break, or "successful" ones."""
+    """Whether an attacked text joins the training texts: with "all" unless its attack ended with an error."""
     return outcome.status == "successful" or (added == "all" and outcome.status != "error")
 
 
 def tally(outcomes: Sequence[Outcome], added: str) -> dict[str, int]:
-    """What a training tells of an attack that made it texts: how many it took on, added, broke on, and its queries.
+    """Counts for a training's record of an attack: texts attacked, added, with errors, and queries.
 
     Args:
         added: which texts joined the training texts; see `joins`.

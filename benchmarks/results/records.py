@@ -1,4 +1,4 @@
-"""The typed records a run leaves behind. Percentages are not stored: they are derived when a table is made."""
+"""The typed records of runs. Percentages are not stored; they are derived when a table is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _hints = cache(get_type_hints)
 
 
 def typed(value: Typed) -> Typed:
-    """A dataclass's value, its fields held to their declared types, as they may come from a file.
+    """Check the fields of a dataclass read from a file against their declared types, and return it.
 
     Raises:
         TypeError: naming the field.
@@ -30,19 +30,19 @@ def typed(value: Typed) -> Typed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attack did to one text.
+    """The outcome of an attack on one text.
 
     Attributes:
         example_id: the attacked example.
-        status: "skipped" when misread before any change, "failed" when attacked and still right, "successful" when
-            attacked and misread, "error" when the attack itself broke.
+        status: "skipped" if misread before any change, "failed" if attacked and still read correctly, "successful" if
+            attacked and misread, "error" if the attack itself raised an exception.
         queries: victim queries as TextAttack counts them; 0 when skipped.
         label: the gold label.
         original, perturbed: the texts, one or two columns.
-        words: words in the original that the attack could see.
+        words: words of the original that the attack may see.
         words_changed: words that differ at the end.
-        similarity: the recipe's own sentence similarity of the final text to the original, where it computed one.
-        error: the traceback of a broken attack.
+        similarity: the recipe's own sentence similarity of the final text to the original, if it computed one.
+        error: the traceback of an attack that raised.
     """
 
     example_id: str
@@ -80,24 +80,24 @@ class TrainingRecord:
         identity: everything that decides the trained weights: task and data fingerprint, backbone, defense and
             settings, seed, batch size, lengths, precision, schema.
         task, defense, title, seed: the parts of the identity that tables group by.
-        status: "finished", "diverged" where the loss was not finite, or "failed" where it ran out of memory; that one
-            is not final: the next run begins the training anew.
+        status: "finished", "diverged" if the loss was not finite, or "failed" if it ran out of memory; the next run
+            repeats a failed training from its start.
         stages: a `StageLog` per stage as plain values.
         seconds: clock readings: "gpu", "h2d", "wall", and "spans" by name.
         clock: "cuda" or "host": which clock `seconds["gpu"]` was read from.
         parameters_before, parameters_kept: parameters of the model before training and of the trained model.
         clean_correct: one "1" or "0" per test example, in order.
         weights_sha256: hash of the trained weights' file.
-        peak_memory_bytes: most device memory allocated; on a CPU, most resident memory; None where that is not known.
-        flags: validity flags declared beforehand that were raised.
-        machine, versions: what it ran on.
+        peak_memory_bytes: peak memory allocated on the device; on a CPU, peak resident memory; None if not known.
+        flags: validity flags that were raised; the rule book declares them.
+        machine, versions: machine and software of the run.
         started_at: UTC, ISO 8601.
-        error: what ended a run that did not finish.
-        watch: what the GPU did meanwhile, a `Watch` as plain values.
-        step_flops: by stage, what its first update took in the warm-up: texts, tokens and FLOPs by torch's counter.
+        error: the reason why a run did not finish.
+        watch: the state of the GPU during the run, a `Watch` as plain values.
+        step_flops: by stage, counts of its first update in the warm-up: texts, tokens and FLOPs by torch's counter.
         source: for a defense from outside the tree, its file's path or its module, and the file's SHA-256.
         model_files: SHA-256 of the other files of the trained model, by name: its configuration and tokenizer. None in
-            records from before it was kept.
+            older records.
     """
 
     key: str
@@ -127,22 +127,22 @@ class TrainingRecord:
 
     @property
     def invalid(self) -> list[str]:
-        """Reasons, declared beforehand, for which the run's time does not count."""
+        """Reasons, declared in the rule book, for which the run's time does not count."""
         return list(self.watch["invalid"]) if self.watch else []
 
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """A victim from outside on one task: how it reads the test texts. Nothing of a training, which was elsewhere.
+    """The answers of an external victim to the test texts of one task.
 
     Attributes:
         key: SHA-256 of `identity`.
         identity: task and data fingerprint, the victim's name, hash, longest input and temperature, schema.
         task: the task's name.
         title: the victim's name in tables.
-        victim: what it is: a model's identity, or a callable's path, hash and function.
-        temperature: what its logits are divided by; 1 as it came.
-        calibration: for another temperature, on how many held-out texts it was fitted and their likelihood before and
+        victim: its identity: a model's, or a callable's path, hash and function.
+        temperature: divisor of its logits; 1 for none.
+        calibration: for another temperature, the number of held-out texts for fitting, and their likelihood before and
             after.
         clean_correct: one "1" or "0" per test example, in order.
         machine, versions, started_at: as in a training record.
@@ -163,19 +163,19 @@ class EvaluationRecord:
 
 @dataclass(frozen=True)
 class AttackRecord:
-    """One recipe run against one trained model; its outcomes lie beside it, a line each.
+    """One recipe run against one trained model; its outcomes are in a file beside it, one per line.
 
     Attributes:
         key: SHA-256 of `identity`.
         identity: the training's key, the recipe with its profile, the attacked subset, the attack's seed, schema.
-        training_key: the victim's record; of a victim from outside, the evaluation's.
+        training_key: key of the victim's record; for an external victim, of its evaluation.
         task, defense, seed: as in the victim's record.
         recipe: the recipe's key.
         recipe_title: the recipe's name in tables.
-        profile: which resources the recipe ran with, in words for captions.
+        profile: the resources of the recipe, in words for captions.
         example_ids: the planned examples, in order.
-        seconds: wall time of the attack, off every training clock; of its last part where it was continued.
-        engine: what ran it.
+        seconds: wall time of the attack, not part of any training time; if it was resumed, of its last part.
+        engine: the engine that ran it.
         machine, versions, started_at: as in a training record.
     """
 

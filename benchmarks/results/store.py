@@ -47,13 +47,13 @@ KINDS: tuple[Kind, ...] = ("trainings", "evaluations", "attacks")
 FOLDERS = (*KINDS, "adversarial_texts", "locks", "quarantine", "tokens", "tracked")
 KEY = re.compile(r"[0-9a-f]{64}")
 FOLDER = re.compile(rf"(adversarial_texts/)?(trainings|attacks)/{KEY.pattern}")
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a damaged file leads to
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # errors from damaged files
 
 Record = TypeVar("Record", TrainingRecord, EvaluationRecord, AttackRecord)
 
 
 class Damaged(MachineError):
-    """A record, or an outcome, is not what was written; `fact` says which and why."""
+    """A record or an outcome is damaged; `fact` says which and why."""
 
     @property
     def fact(self) -> str:
@@ -64,16 +64,16 @@ class Damaged(MachineError):
 
 
 class Incomplete(Damaged):
-    """A finished attack lacks outcomes; those that are there are sound."""
+    """A finished attack lacks outcomes; the existing ones are intact."""
 
 
 def canonical(values: Any) -> str:
-    """JSON with sorted keys and no spare space: equal values give equal text."""
+    """JSON with sorted keys and no extra spaces: equal values give equal text."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def content_key(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of an identity's canonical JSON, in hexadecimal; 3 and 3.0 are one value."""
+    """SHA-256 of an identity's canonical JSON, in hexadecimal; 3 and 3.0 count as equal."""
     return hashlib.sha256(canonical(_whole_numbers(identity)).encode()).hexdigest()
 
 
@@ -102,15 +102,15 @@ def differences(stored: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
 class Store:
     """Records under one folder: `trainings/<key>/`, `evaluations/<key>/`, `attacks/<key>/`.
 
-    What was found damaged lies under `quarantine/`. No link in it is followed, and nothing is read or written that is
-    no regular file, whoever put it there.
+    Damaged records are moved to `quarantine/`. Links inside the folder are not followed, and only regular files are
+    read or written.
 
     Args:
         root: the folder; it may be a link itself.
         writable: False reads alone; nothing is made or tried out in the folder.
         waits: whether a record that another process is at is waited for, instead of being refused.
     Raises:
-        ValueError: if the folder is a file, or cannot be written, or a folder in it is a link or a file.
+        ValueError: if the folder is a file or cannot be written, or if a folder in it is a link or a file.
     """
 
     def __init__(self, root: Path, *, writable: bool = True, waits: bool = False):
@@ -147,7 +147,7 @@ class Store:
         return self.root / "locks" / f"{kind}-{key}"
 
     def model_folder(self, key: str) -> Path:
-        """Where the weights of a training lie."""
+        """The folder of a training's weights."""
         return self._home("trainings", key) / "model"
 
     def weights_path(self, key: str) -> Path:
@@ -155,15 +155,15 @@ class Store:
         return self.model_folder(key) / "model.safetensors"
 
     def checkpoints_folder(self, key: str) -> Path:
-        """Where an unfinished training keeps what it goes on from."""
+        """The folder of an unfinished training's checkpoints."""
         return self._home("trainings", key) / "checkpoints"
 
     def outcomes_path(self, key: str) -> Path:
-        """The file an attack's outcomes are appended to."""
+        """The file to which an attack's outcomes are appended."""
         return self._home("attacks", key) / "outcomes.jsonl"
 
     def victim_path(self, key: str) -> Path:
-        """The note on which weights an attack's outcomes are of."""
+        """The file with the hash of the weights that were attacked."""
         return self._home("attacks", key) / "victim.json"
 
     def of_training_texts(self) -> Store:
@@ -183,7 +183,7 @@ class Store:
         return self._all("trainings", TrainingRecord)
 
     def put_evaluation(self, record: EvaluationRecord) -> None:
-        """Write the evaluation of a victim from outside, once."""
+        """Write the evaluation of an external victim, once."""
         self._put("evaluations", record)
 
     def evaluation(self, key: str) -> EvaluationRecord | None:
@@ -191,7 +191,7 @@ class Store:
         return self._get("evaluations", key, EvaluationRecord)
 
     def evaluations(self) -> Iterator[EvaluationRecord]:
-        """All evaluations of victims from outside, by key."""
+        """All evaluations of external victims, by key."""
         return self._all("evaluations", EvaluationRecord)
 
     def put_attack(self, record: AttackRecord) -> None:
@@ -199,23 +199,23 @@ class Store:
         self._put("attacks", record)
 
     def attack(self, key: str) -> AttackRecord | None:
-        """The record called `key` where each text that it planned has its one outcome, or None."""
+        """The record called `key`, or None; also None unless each planned text has exactly one outcome."""
         record = self.planned_attack(key)
         return record if record is not None and not any(self._unlike_plan(record)) else None
 
     def planned_attack(self, key: str) -> AttackRecord | None:
-        """The record called `key` whatever outcomes there are, or None."""
+        """The record called `key`, complete or not, or None."""
         return self._get("attacks", key, AttackRecord)
 
     def attacks(self) -> Iterator[AttackRecord]:
-        """All attack records, by key, whatever outcomes there are."""
+        """All attack records, by key, complete or not."""
         return self._all("attacks", AttackRecord)
 
     def append_outcome(self, key: str, outcome: Outcome) -> None:
         """Add one line to an attack's outcomes: the outcome and a checksum.
 
         Raises:
-            RuntimeError: naming the file, where the disk is full or the folder cannot be written.
+            RuntimeError: naming the file, if the disk is full or the folder cannot be written.
         """
         path = self.outcomes_path(key)
         try:
@@ -228,23 +228,23 @@ class Store:
             raise MachineError(f"{path} cannot be written: {error.strerror or error}") from error
 
     def outcomes(self, key: str) -> list[Outcome]:
-        """An attack's outcomes; a torn last line is left out, so that its text is attacked again.
+        """An attack's outcomes; an incomplete last line is left out, so that its text is attacked again.
 
         Raises:
-            Damaged: where a line before the last is.
+            Damaged: if an earlier line is damaged.
         """
         path = self.outcomes_path(key)
         return list(_sound_lines(path)) if path.exists() else []
 
     def ends_whole(self, key: str) -> bool:
-        """Whether the last line of an attack's outcomes was written to its end."""
+        """Whether the last line of an attack's outcomes is complete."""
         with os.fdopen(open_plain(self.outcomes_path(key), os.O_RDONLY, None), "rb") as file:
             return _sound_bytes(file) == os.fstat(file.fileno()).st_size
 
     def hold_to(self, key: str, weights_sha256: str | None) -> None:
-        """Tie an attack to the weights it is run on: its outcomes so far are moved away where they are of others.
+        """Tie an attack to the attacked weights: outcomes of other weights are moved away.
 
-        Weights of one training come out otherwise when it is redone on a GPU, and outcomes of two models do not mix.
+        Repeating a training on a GPU gives other weights, and outcomes of two models must not be mixed.
         """
         path = self.victim_path(key)
         if self.victim(key) not in (None, weights_sha256):
@@ -253,10 +253,10 @@ class Store:
             write_atomically(path, canonical({"weights_sha256": weights_sha256}) + "\n")
 
     def victim(self, key: str) -> str | None:
-        """SHA-256 of the weights that an attack's outcomes are of, or None where that was not written down.
+        """SHA-256 of the attacked weights, or None if it was not stored.
 
         Raises:
-            Damaged: where the note cannot be read.
+            Damaged: if the file cannot be read.
         """
         path = self.victim_path(key)
         if not path.exists():
@@ -267,12 +267,12 @@ class Store:
             raise Damaged(f"{path} is damaged ({_briefly(error)})") from error
 
     def quarantine(self) -> list[str]:
-        """Move every training, evaluation and attack aside that is damaged or failed, and say so, a sentence each.
+        """Move away every damaged or failed training, evaluation and attack; return one sentence for each.
 
-        The next run redoes what was moved. Of an attack that only lacks outcomes the record alone is moved, and the
-        texts that have theirs are not attacked again. What another process is at is left to it. Checkpoints that a kill
-        left behind a finished training are thrown away, and so are temporary files of writers that are gone. Texts on
-        which an attack broke are forgotten, so that they are attacked again.
+        The next run repeats them. If an attack only lacks outcomes, only its record is moved, and texts with outcomes
+        are not attacked again. Records in use by another process are left alone. Checkpoints left behind by a finished
+        training are deleted, and so are temporary files of writers that have ended. Outcomes with errors are removed,
+        so that these texts are attacked again.
         """
         inside = self.of_training_texts()
         said = inside._set_damage_aside() if inside.root.is_dir() else []
@@ -294,7 +294,7 @@ class Store:
         return said
 
     def _forget_broken(self) -> list[str]:
-        """Take the texts that broke out of every attack, so that they are attacked again; a sentence an attack."""
+        """Remove the outcomes with errors from every attack; return one sentence per attack."""
         said = []
         for key in self.keys("attacks"):
             if self.is_held("attacks", key) or not broken_among(self.outcomes(key)):
@@ -309,7 +309,7 @@ class Store:
         return said
 
     def _damage(self, kind: Kind, key: str) -> Damaged | None:
-        """What is wrong with a training, evaluation or attack."""
+        """The damage of a training, evaluation or attack, or None."""
         try:
             if self.check(kind, key) and kind == "trainings":
                 shutil.rmtree(self.checkpoints_folder(key), ignore_errors=True)
@@ -322,11 +322,11 @@ class Store:
         return sorted(path.name for path in (self.root / kind).glob("*") if path.is_dir() or KEY.fullmatch(path.name))
 
     def check(self, kind: Kind, key: str) -> bool:
-        """Read all there is of a training, an evaluation or an attack; whether it is finished.
+        """Read everything of a training, an evaluation or an attack; return whether it is finished.
 
         Raises:
-            Incomplete: for an attack that lacks outcomes of texts that its record says were attacked.
-            Damaged: at the first thing that is, or for a training that failed.
+            Incomplete: for an attack that lacks outcomes of texts in its record.
+            Damaged: for the first damaged file, or for a training that failed.
         """
         if kind == "trainings":
             record = self.training(key)
@@ -341,7 +341,7 @@ class Store:
         if kind == "evaluations":
             return self.evaluation(key) is not None
         self.victim(key)
-        record = self.planned_attack(key)  # before its outcomes: another process may be at work
+        record = self.planned_attack(key)  # before its outcomes, since another process may be writing
         found = [outcome.example_id for outcome in self.outcomes(key)]
         planned = found if record is None else record.example_ids
         wrong = list(unlike_plan(planned, found))
@@ -353,10 +353,10 @@ class Store:
         return record is not None
 
     def model_complaint(self, record: TrainingRecord) -> str | None:
-        """What is wrong with the model of a finished training, held to the hashes in its record; None for nothing.
+        """The damage of a finished training's model, compared with the hashes in its record; None if intact.
 
         Raises:
-            Damaged: where the model's folder holds what is no regular file or folder.
+            Damaged: if the model's folder holds anything but regular files and folders.
         """
         weights = self.weights_path(record.key)
         if record.status != "finished":
@@ -372,14 +372,14 @@ class Store:
         return None
 
     def texts_complaint(self, record: TrainingRecord) -> str | None:
-        """What is wrong with the attacked training texts that a training took up; None for nothing, or for no texts."""
+        """The damage of the attacked texts that a training used; None if they are intact or there are none."""
         attack = record.identity.get("adversarial_texts")
         if attack is None or record.status != "finished":
             return None
         inside, key = self.of_training_texts(), content_key(attack)
         if not inside.outcomes_path(key).is_file():
             return f"the attacked texts that the training {record.key} took up are gone"
-        added = record.identity["settings"].get("added", "successful")  # what records say that have no such setting
+        added = record.identity["settings"].get("added", "successful")  # the value of records without this setting
         found = tally(inside.outcomes(key), added)
         others = [stage["trace"].get("adversarial_texts") for stage in record.stages]
         if all(told == found for told in others):
@@ -394,13 +394,13 @@ class Store:
         return f"{why}; it was moved to {target} and is redone"
 
     def _set_record_aside(self, kind: Kind, key: str, why: str) -> str:
-        """Move a record alone to `quarantine/`, so that what it lacks is redone; return a sentence on it."""
+        """Move only a record to `quarantine/`, so that missing parts are redone; return a sentence on it."""
         target = self._in_quarantine(f"{kind}-{key}-record")
         os.replace(self._path(kind, key), target)
         return f"{why}; its record was moved to {target} and what is missing is redone"
 
     def _in_quarantine(self, name: str) -> Path:
-        """A place that is free there."""
+        """An unused path there."""
         home = self.root / "quarantine"
         home.mkdir(exist_ok=True)
         number = 1
@@ -409,7 +409,7 @@ class Store:
         return home / f"{name}-{number}"
 
     def pack(self, folder: str) -> dict[str, bytes]:
-        """The files of a training's or an attack's folder by name, checkpoints left out; none where it is not there.
+        """The files of a training's or an attack's folder by name, without checkpoints; empty if it does not exist.
 
         Args:
             folder: by its path in the store, such as `trainings/<key>`.
@@ -420,14 +420,14 @@ class Store:
         return {name: path.read_bytes() for name, path in names.items() if not name.startswith("checkpoints/")}
 
     def unpack(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Write what `pack` of another store gave, the record last.
+        """Write the result of `pack` from another store, the record last.
 
-        A folder that has the same record already is left as it is. Where none comes along the work was not finished:
-        what is here already may have got further, and stays.
+        A folder with the same record is not changed. Without a record in `files` the work was unfinished: existing
+        files may be further along and are kept.
 
         Raises:
             ValueError: for a name that leads out of the folder.
-            Damaged: where the record that came is not what was written.
+            Damaged: if the received record is damaged.
         """
         home = self._folder(folder)
         for name in files:
@@ -478,7 +478,7 @@ class Store:
             raise Damaged(f"the record {path} is damaged ({_briefly(error)})") from error
 
     def _unlike_plan(self, record: AttackRecord) -> Iterator[str]:
-        """How the stored outcomes of an attack differ from those planned; their texts alone are looked at."""
+        """How the stored outcomes of an attack differ from the planned ones; only the texts' ids are compared."""
         path = self.outcomes_path(record.key)
         found = [outcome["example_id"] for outcome, _ in _entries(path)] if path.exists() else []
         return unlike_plan(record.example_ids, found)
@@ -496,7 +496,7 @@ class Store:
         """The folder of a training, an evaluation or an attack.
 
         Raises:
-            Damaged: where it, or anything in it, is no regular file or folder.
+            Damaged: if it holds anything but regular files and folders.
         """
         home = self.root / kind / key
         try:
@@ -518,7 +518,7 @@ def _line(outcome: Outcome) -> str:
 
 
 def _sound_bytes(file: BinaryIO) -> int:
-    """Bytes up to the end of the last whole line."""
+    """Bytes up to the end of the last complete line."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - LINE_BYTES)
@@ -531,13 +531,13 @@ def _sound_bytes(file: BinaryIO) -> int:
 
 
 def _checksum(values: Mapping[str, Any]) -> str:
-    """SHA-256 of what was written, to the letter: unlike a key, it tells 3 from 3.0."""
+    """SHA-256 of the written values; unlike for a key, 3 and 3.0 differ."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sound_lines(path: Path) -> Iterator[Outcome]:
-    """The outcomes of all whole lines.
+    """The outcomes of all complete lines.
 
     Raises:
         Damaged: naming the line.
@@ -552,7 +552,7 @@ def _sound_lines(path: Path) -> Iterator[Outcome]:
 
 
 def _entries(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """The outcome and the checksum that each whole line of a file holds, neither checked.
+    """The outcome and the checksum on each complete line of a file, both unchecked.
 
     Raises:
         Damaged: naming the line.
@@ -577,10 +577,10 @@ def _damaged_line(path: Path, number: int, error: Exception) -> Damaged:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON of a stored file, without whole numbers that no count of ours reaches.
+    """Parse the JSON of a stored file, without impossibly large whole numbers.
 
     Raises:
-        ValueError: for such a number, or what is no JSON.
+        ValueError: for such a number, or for invalid JSON.
     """
     return json.loads(text, parse_int=_bounded)
 
@@ -593,7 +593,7 @@ def _bounded(digits: str) -> int:
 
 
 def unlike_plan(planned: Sequence[str], found: Sequence[str]) -> Iterator[str]:
-    """How the texts that have outcomes differ from those planned, a sentence each: missing, foreign, doubled."""
+    """How the texts with outcomes differ from the planned ones, one sentence each: missing, foreign, duplicate."""
     if missing := sorted(set(planned) - set(found)):
         yield f"no outcome for {listed(missing)}"
     if foreign := sorted(set(found) - set(planned)):
@@ -603,16 +603,16 @@ def unlike_plan(planned: Sequence[str], found: Sequence[str]) -> Iterator[str]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and the number of the others."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
 def _sync_all(home: Path) -> None:
-    """Have the disk hold all that lies in a folder, before a record vouches for it.
+    """Flush everything in a folder to disk, before its record is written.
 
     Raises:
-        RuntimeError: naming the folder, where the disk is full.
+        RuntimeError: naming the folder, if the disk is full.
     """
     try:
         for folder, _, names in os.walk(home):

@@ -1,4 +1,4 @@
-"""Holds a store to what it says of itself: hashes, keys, completeness, and outcomes that could have been."""
+"""Check the integrity of a results folder: hashes, keys, completeness, and plausible outcomes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.results.store import Damaged, Store, content_key, unlike_plan
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A problem in a results folder.
 
     Attributes:
         place: the training, attack or file, by its path in the store.
-        what: what is wrong with it, in words.
+        what: the problem, in words.
     """
 
     place: str
@@ -27,9 +27,9 @@ class Finding:
 
 
 def verify(store: Store) -> list[Finding]:
-    """All that is wrong in a store, tables last; an empty list for a sound and finished one. Nothing is changed.
+    """All problems in a store, tables last; empty for an intact and finished one. Nothing is changed.
 
-    Every file is read in full, weights too. A training or attack without a record is unfinished, which is a finding.
+    Every file is read in full, also weights. A training or attack without a record is unfinished, which is a problem.
 
     Raises:
         ValueError: if the folder is no store.
@@ -58,7 +58,7 @@ def _or_damage(complaints: Iterator[str]) -> Iterator[str]:
     except Damaged as damage:
         yield damage.fact
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        yield f"its record says what none says: {error!r}"
+        yield f"its record is malformed: {error!r}"
 
 
 def _training_complaints(store: Store, key: str) -> Iterator[str]:
@@ -91,14 +91,14 @@ def _evaluation_complaints(store: Store, key: str) -> Iterator[str]:
 
 
 def _disagreements(record: TrainingRecord | EvaluationRecord | AttackRecord, names: tuple[str, ...]) -> Iterator[str]:
-    """What a record says beside its identity and otherwise than it."""
+    """Values in a record that contradict its identity."""
     for name in names:
         if name in record.identity and record.identity[name] != getattr(record, name):
             yield f"its {name} is {getattr(record, name)!r}, its identity says {record.identity[name]!r}"
 
 
 def _attack_complaints(store: Store, key: str) -> Iterator[str]:
-    record = store.planned_attack(key)  # before its outcomes: another process may be at work
+    record = store.planned_attack(key)  # before its outcomes, since another process may be writing
     outcomes = store.outcomes(key)
     yield from _broken_outcomes(store, key, outcomes)
     found = [outcome.example_id for outcome in outcomes]
@@ -115,7 +115,7 @@ def _attack_complaints(store: Store, key: str) -> Iterator[str]:
 
 
 def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:
-    """Of an attack on training texts, which the trainings that took them up tell what it gave."""
+    """Problems of an attack on training texts; the trainings that used them record its results."""
     outcomes = inside.outcomes(key)
     yield from _broken_outcomes(inside, key, outcomes)
     yield from unlike_plan(found := [outcome.example_id for outcome in outcomes], found)
@@ -131,13 +131,13 @@ def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:
 
 
 def _attack_on_texts(record: TrainingRecord) -> str | None:
-    """The key of the attack whose texts a training took up."""
+    """The key of the attack that made a training's texts."""
     attack = record.identity.get("adversarial_texts")
     return None if attack is None else content_key(attack)
 
 
 def _sound_trainings(store: Store) -> Iterator[TrainingRecord]:
-    """The records that can be read; of the others, their own complaint tells."""
+    """The records that can be read; the others have a problem of their own."""
     for key in store.keys("trainings"):
         with suppress(Damaged):
             record = store.training(key)
@@ -146,7 +146,7 @@ def _sound_trainings(store: Store) -> Iterator[TrainingRecord]:
 
 
 def _broken_outcomes(store: Store, key: str, outcomes: list[Outcome]) -> Iterator[str]:
-    """What is wrong with outcomes whatever was planned."""
+    """Problems of outcomes, independent of the plan."""
     if store.outcomes_path(key).is_file() and not store.ends_whole(key):
         yield "the last outcome was not written to its end"
     for outcome in outcomes:
@@ -154,7 +154,7 @@ def _broken_outcomes(store: Store, key: str, outcomes: list[Outcome]) -> Iterato
 
 
 def _impossible(outcome: Outcome) -> Iterator[str]:
-    """What no attack could have answered."""
+    """Values that no attack could have given."""
     name = outcome.example_id
     if outcome.status not in ("skipped", "failed", "successful", "error"):
         yield f"{name} has the unknown status {outcome.status!r}"
@@ -174,7 +174,7 @@ def _against_victim(store: Store, record: AttackRecord) -> Iterator[str]:
             yield f"the evaluation {record.training_key} of the victim that it attacked is not there"
         return
     if "model" in record.identity:
-        return  # an attack on a classifier of the user's, which lies elsewhere
+        return  # an attack on a user's classifier, which is stored elsewhere
     if record.identity.get("training") != record.training_key:
         yield "it names another training than its identity does"
     training = store.training(record.training_key)

@@ -1,4 +1,4 @@
-"""Texts to token ids, put together from remembered pieces: an attack asks about the same words over and over."""
+"""Tokenise texts from cached pieces: an attack asks about the same words again and again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 REMEMBERED = 1 << 18
 
-# Python splits texts at these, while BERT's tokenizers drop them: the words on both sides become one.
+# Python splits texts at these characters; BERT's tokenizers drop them and join the words on both sides.
 _DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 
 
@@ -19,8 +19,8 @@ class Row(NamedTuple):
     """One tokenised input.
 
     Attributes:
-        ids: token ids, special tokens among them.
-        type_ids: the segment of each token, or () where the tokenizer makes none.
+        ids: token ids, including special tokens.
+        type_ids: the segment of each token, or () if the tokenizer makes none.
     """
 
     ids: tuple[int, ...]
@@ -28,15 +28,15 @@ class Row(NamedTuple):
 
 
 class Pieces:
-    """A fast tokenizer that reads each whitespace-separated stretch of text once.
+    """A fast tokenizer that reads each whitespace-separated part of a text only once.
 
-    WordPiece tokenizers of BERT's kind and byte-level ones never look across whitespace, so a text's ids are those of
-    its stretches, one after another. Whatever does not fit (other tokenizers, rare control characters, pairs that must
-    be cut) goes to the tokenizer itself; the ids are its own in every case.
+    WordPiece tokenizers like BERT's and byte-level ones never look across whitespace, so a text's ids are those of its
+    parts, one after another. In other cases (other tokenizers, rare control characters, pairs that must be truncated)
+    the tokenizer itself reads the whole text; the ids are always the tokenizer's own.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
-        max_length: longest input in tokens, special tokens included; longer ones are cut as the tokenizer cuts them.
+        max_length: longest input in tokens, with special tokens; longer ones are truncated as by the tokenizer.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
@@ -48,10 +48,10 @@ class Pieces:
         self._frames = {1: _frame(tokenizer, 1), 2: _frame(tokenizer, 2)} if self._kind else {}
 
     def check(self, texts: Sequence[tuple[str, ...]]) -> str | None:
-        """Compares some inputs with the tokenizer's own; where they differ, the tokenizer is asked from then on.
+        """Compare some inputs with the tokenizer's own; if they differ, the tokenizer reads all texts from then on.
 
         Returns:
-            A sentence where they differ.
+            A sentence if they differ.
         """
         if self._kind is None or self.rows(texts) == self._by_tokenizer(texts):
             return None
@@ -82,7 +82,7 @@ class Pieces:
         """Token ids of texts, without special tokens.
 
         Args:
-            most: how many of them matter; a longer text is not read much further.
+            most: how many of them are needed; a longer text is not read much further.
         """
         stretches = [self._stretches(text, most) for text in texts]
         new = list(set().union(*stretches).difference(self._known))
@@ -103,7 +103,7 @@ class Pieces:
         return found
 
     def _stretches(self, text: str, most: int | None) -> list[str]:
-        """At most `most` stretches, each an id or more but for those of control characters alone."""
+        """At most `most` parts, each of at least one id, except those of control characters only."""
         if self._kind == "word_piece":
             return [text] if _DROPPED.search(text) else text.split(maxsplit=most or -1)[:most]
         parts = text.split()
@@ -113,7 +113,7 @@ class Pieces:
 
     def _tokenise(self, texts: list[str]) -> list[list[int]]:
         backend = self.tokenizer.backend_tokenizer
-        backend.no_truncation()  # transformers sets both anew at each of its own calls
+        backend.no_truncation()  # transformers sets truncation and padding again at each of its own calls
         backend.no_padding()
         return [each.ids for each in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
@@ -153,7 +153,7 @@ class _Frame:
 
 
 def _frame(tokenizer: PreTrainedTokenizerBase, columns: int) -> _Frame:
-    """Read the frame off an example, whose columns are one ordinary token each."""
+    """Find the special tokens from an example with one ordinary token per column."""
     token = tokenizer("a", add_special_tokens=False)["input_ids"][:1]
     example = tokenizer(*["a"] * columns)
     before: list[tuple[int, ...]] = []
@@ -176,7 +176,7 @@ def _kind(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """ "word_piece", "byte_level", or None for tokenizers that may look across whitespace."""
     if not getattr(tokenizer, "is_fast", False):
         return None
-    if tokenizer.truncation_side != "right":  # which is where texts are cut here
+    if tokenizer.truncation_side != "right":  # this class truncates on the right
         return None
     parts: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
     ordinary = [token for token in parts["added_tokens"] if token["content"] not in tokenizer.all_special_tokens]
@@ -191,7 +191,7 @@ def _kind(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 
 def batches_of(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
-    """Places of inputs in batches, shorter ones first: padded to its longest, each has at most `most_tokens` tokens.
+    """Group inputs into batches, shorter ones first: with padding, each has at most `most_tokens` tokens.
 
     A longer input is a batch by itself.
     """
@@ -206,7 +206,7 @@ def batches_of(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
 
 
 def equal_length_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
-    """Places of inputs of one length, at most `most_tokens` tokens at a time and at least one input."""
+    """Group inputs of one length, at most `most_tokens` tokens at a time and at least one input."""
     by_length: dict[int, list[int]] = {}
     for place, length in enumerate(lengths):
         by_length.setdefault(length, []).append(place)

@@ -65,7 +65,7 @@ def test_where_no_process_can_be_had_a_sentence_says_so(monkeypatch: pytest.Monk
         raise error
 
     monkeypatch.setattr(fresh_process, "_started", refused)
-    with pytest.raises(MachineError, match=r"no process can be started .*close other programs, or take fewer"):
+    with pytest.raises(MachineError, match=r"no process can be started .*close other programs, or use fewer"):
         call_in_fresh_process(count_to, 0)
     assert len(tried) == 2
 

@@ -35,7 +35,7 @@ def test_a_model_is_found_and_equals_what_was_trained(options, trained) -> None:
     assert load(str(options.out), key=plain[0].key[:10])[0].config.id2label == {0: "negative", 1: "positive"}
 
     store = open_store(options.out)
-    with pytest.raises(ValueError, match="2 stored trainings are meant.*" + plain[0].key[:12]):
+    with pytest.raises(ValueError, match="2 stored trainings match.*" + plain[0].key[:12]):
         find_training(store, "fine_tune")
     for wanted, sentence in [
         ({"defense": "early_robus"}, "unknown stored defense 'early_robus'; did you mean 'early_robust'?"),
