@@ -68,7 +68,7 @@ def export(
 
     Args:
         out: the folder of results.
-        defense, task, seed, key: which training; see `benchmarks.load`.
+        defense, task, seed, key: which training; see `benchmarks.jobs.stored_models.load`.
     Raises:
         ValueError: if the folder holds anything, no training is meant, or several are.
         RuntimeError: if the weights are not those that were trained, or cannot be written.

@@ -78,9 +78,9 @@ class Preset:
 NEIGHBOURHOOD = {"radius": 1e-2, "noise": 1e-3, "step_size": 1e-2}
 
 # An epoch has only a few dozen updates: RobusT's twenty epochs of mask learning and the five ascent steps are reduced,
-# so that the whole table takes a quarter of an hour on two cores; every method keeps its own objective. PGD and FreeLB use
-# the step size of EarlyRobust's search: with longer steps PGD learns nothing in so few updates. RobusT's ticket cannot
-# recover from losing 30 % of MiniLM's weights; it loses 10 % here.
+# so that the whole table takes a quarter of an hour on two cores; every method keeps its own objective. PGD and FreeLB
+# use the step size of EarlyRobust's search: with longer steps PGD learns nothing in so few updates. RobusT's ticket
+# cannot recover from losing 30 % of MiniLM's weights; it loses 10 % here.
 # Adv-Hotflip changes the words that carry the label: with two rounds of a fifth of the tokens it stays at chance here.
 DEMO = Preset(
     key="demo",

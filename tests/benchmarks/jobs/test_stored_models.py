@@ -24,7 +24,6 @@ def trained(options):
 
 
 def test_a_model_is_found_and_equals_what_was_trained(options, trained) -> None:
-    assert benchmarks.load is load
     *plain, pruned = trained
     model, tokenizer = load(options.out, "early_robust", "demo", 42)
     assert not model.training and tokenizer.model_max_length == pruned.identity["max_length"]
