@@ -1,4 +1,4 @@
-"""Stored attacks gathered into groups: one victim's settings under one attack's settings, over the seeds."""
+"""Group stored attacks: the runs over seeds of one victim's settings under one attack's settings."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LONGEST_MODEL_NAME = 32
 
 @dataclass(frozen=True)
 class AttackGroup:
-    """One victim's settings under one attack's settings.
+    """The runs of one victim's settings under one attack's settings.
 
     Attributes:
         task: the task's title, or the name of a file of texts.
-        method: the victim's title; where several settings of one title were attacked, with those that differ.
-        attack: the recipe's title, likewise.
+        method: the victim's title; if several settings of one title were attacked, with the settings that differ.
+        attack: the recipe's title, in the same way.
         label_names: class names by label; empty for a file of texts.
         columns: names of the text columns.
         texts: the attacked texts with their ids; attacks are compared only on the same ones.
@@ -47,7 +47,7 @@ class AttackGroup:
 
 @dataclass(frozen=True)
 class NamedAttack:
-    """A stored attack with the names of its victim and of itself among all that are stored for the task."""
+    """A stored attack with unique names of its victim and of itself within the task."""
 
     result: AttackResult
     method: str
@@ -71,8 +71,8 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
 
 
 def named_attacks(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[NamedAttack]:
-    """The attacks with names that tell victims and attacks apart, partial ones too: tasks, methods and recipes in the
-    order of the tables, foreign ones behind."""
+    """The attacks, partial ones too, with names that distinguish victims and attacks. Tasks, methods and recipes come
+    in the order of the tables, others after them."""
     ordered = sorted(results, key=lambda result: _order(result, trainings))
     victims = [_victim(result, trainings) for result in ordered]
     attacks = [_attack(result, trainings) for result in ordered]
@@ -85,7 +85,7 @@ def named_attacks(trainings: Mapping[str, TrainingRecord], results: Iterable[Att
 
 
 def attack_groups(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[AttackGroup]:
-    """The attacks that are complete and sound in groups, in the order of the tables."""
+    """The groups of complete and usable attacks, in the order of the tables."""
     gathered: dict[tuple[str, ...], list[AttackResult]] = {}
     for each in named_attacks(trainings, results):
         if each.result.sound:
@@ -112,7 +112,7 @@ def _group(
 
 
 def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[str, dict[str, Any]]:
-    """The victim's title and all that decides it but the seed."""
+    """The victim's title and its identity without the seed."""
     training = trainings.get(result.record.training_key)
     if training is None:
         identity = result.record.identity
@@ -121,7 +121,7 @@ def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tu
 
 
 def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> dict[str, Any]:
-    """All that decides the attack but the victim, and but the seed where that is what tells runs apart."""
+    """The attack's identity without the victim, and without the seed if that is what distinguishes runs."""
     left_out = {"training"} if result.record.training_key in trainings else {*MODEL_FIELDS, *VICTIM_KEYS, "seed"}
     found = {name: value for name, value in result.record.identity.items() if name not in left_out}
     if "examples" in found:
@@ -130,9 +130,9 @@ def _attack(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> di
 
 
 def told_apart(titles: Sequence[tuple[str, str]], identities: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each title, followed by the settings that set it apart where others of the same task bear it too.
+    """Each title, followed by the settings that distinguish it from others of the same task with this title.
 
-    A setting that more than half of those have goes without saying.
+    A setting shared by more than half of them is not named.
     """
     settings = [dict(flat(identity)) for identity in identities]
     bearers: dict[tuple[str, str], list[dict[str, str]]] = {}
@@ -156,13 +156,13 @@ def _setting(name: str, value: str | None) -> str:
 
 
 def _short(value: str) -> str:
-    """A hash by its first letters, anything else as it is."""
+    """A hash by its first characters, other values unchanged."""
     is_hash = len(value) == 64 and set(value) <= set("0123456789abcdef")
     return value[:HASH_LETTERS] if is_hash else value
 
 
 def _end(name: str) -> str:
-    """A model's name, or the end of a path that would crowd out a table's numbers."""
+    """A model's name, or the end of a long path."""
     return name if len(name) <= LONGEST_MODEL_NAME else f"…{name[1 - LONGEST_MODEL_NAME :]}"
 
 
@@ -178,5 +178,5 @@ def _order(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tup
 
 
 def place(known: Sequence[str], name: str) -> tuple[int, str]:
-    """Sort names as some are listed, and those that are not by the alphabet behind them."""
+    """Sort key: known names in their order, then other names alphabetically."""
     return (known.index(name) if name in known else len(known), name)

@@ -1,4 +1,4 @@
-"""What stored attacks tell beyond Table 1: rates, curves over the query budget, agreement, and the changed words."""
+"""The report on stored attacks: rates, curves over the query budget, agreement, and the changed words."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class AttackReport:
-    """Everything the report shows.
+    """All content of the report.
 
     Attributes:
         table: a row per task, method and attack.
         curves: one per row.
-        agreement: per task, one matrix over attacks and one over methods, where there are two.
-        groups: the attacks behind it.
+        agreement: per task, one matrix over attacks and one over methods, if there are two.
+        groups: the attacks of the report.
     """
 
     table: Table
@@ -77,10 +77,10 @@ class AttackReport:
 
 
 def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[AttackResult]) -> AttackReport:
-    """The report on some attacks.
+    """Make the report on some attacks.
 
     Args:
-        trainings: the victims' records by key; one without a record goes by the attack's own names.
+        trainings: the victims' records by key; a victim without a record gets the attack's own names.
     Raises:
         ValueError: if no attack is complete.
     """
@@ -129,7 +129,7 @@ def _names(records: Sequence[AttackRecord]) -> str:
 
 
 def _class_names(group: AttackGroup) -> dict[int, str]:
-    """Names of the classes that occur, by label."""
+    """Names of the classes with texts, by label."""
     labels = sorted({outcome.label for outcomes in group.runs.values() for outcome in outcomes})
     return {
         label: group.label_names[label] if 0 <= label < len(group.label_names) else f"label {label}" for label in labels
@@ -163,7 +163,7 @@ def _number(values: Iterable[float], digits: int = 1) -> Number:
 
 
 def _worst(group: AttackGroup, groups: Sequence[AttackGroup]) -> list[float]:
-    """Aua% under the worst of all attacks on the group's victim and texts, for each seed that met them all."""
+    """Aua% under the worst of all attacks on the group's victim and texts, for each seed with all of them."""
     attacks = [each for each in groups if _victim(each) == _victim(group) and each.texts == group.texts]
     seeds = set.intersection(*(set(each.runs) for each in attacks))
     return [worst_aua_percent([each.runs[seed] for each in attacks]) for seed in sorted(seeds)]
@@ -174,7 +174,7 @@ def _victim(group: AttackGroup) -> tuple[str, str]:
 
 
 def curves(groups: Sequence[AttackGroup]) -> list[Curve]:
-    """Aua% by query budget for each group; those of a task and attack reach as far as the longest attack among them."""
+    """Aua% by query budget for each group; within a task and attack, curves end at the longest attack's queries."""
     reach: dict[tuple[str, str], int] = {}
     for group in groups:
         spent = max(outcome.queries for outcomes in group.runs.values() for outcome in outcomes)
@@ -190,12 +190,12 @@ def curves(groups: Sequence[AttackGroup]) -> list[Curve]:
 
 
 def _budgets(top: int) -> list[int]:
-    """Whole budgets from 0 to `top`, both among them, no more than a drawing can show."""
+    """Whole budgets from 0 to `top`, both included, as many as a drawing can show."""
     return sorted({*range(0, top + 1, math.ceil((top + 1) / CURVE_POINTS)), top})
 
 
 def agreement(groups: Sequence[AttackGroup]) -> list[Table]:
-    """Per task, how often two attacks, and how often two methods, come to the same verdict on the same text."""
+    """Per task, how often two attacks, and how often two methods, give the same verdict on the same text."""
     tables = []
     for task in dict.fromkeys(group.task for group in groups):
         mine = [group for group in groups if group.task == task]
@@ -214,7 +214,7 @@ def _name(group: AttackGroup, kind: str) -> str:
 
 
 def _matrix(title: str, kind: str, groups: Sequence[AttackGroup]) -> Table:
-    """Mean agreement over whatever else the pairs share: the seed, the texts, and the method or the attack."""
+    """Mean agreement over everything else the pairs share: the seed, the texts, and the method or the attack."""
     other = "method" if kind == "attack" else "attack"
     names = list(dict.fromkeys(_name(group, kind) for group in groups))
     shares: dict[tuple[str, str], list[float]] = {}
@@ -246,7 +246,7 @@ def _facts(outcome: Outcome, group: AttackGroup) -> str:
 
 
 def write_report(report: AttackReport, folder: Path) -> list[Path]:
-    """Write the report as Markdown, CSV, LaTeX and JSON, each whole or not at all."""
+    """Write the report as Markdown, CSV, LaTeX and JSON, each completely or not at all."""
     paths = []
     for suffix, content in report_renderings(report).items():
         paths.append(folder / f"attacks.{suffix}")
@@ -256,7 +256,7 @@ def write_report(report: AttackReport, folder: Path) -> list[Path]:
 
 
 def report_renderings(report: AttackReport) -> dict[str, str]:
-    """What its files hold, by suffix: the CSV has the table alone."""
+    """The contents of its files, by suffix; the CSV has only the table."""
     return {
         "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
         "csv": report.table.to_csv(),
@@ -284,7 +284,7 @@ def _columns(outcome: Outcome, group: AttackGroup) -> list[tuple[str, str, str]]
 
 
 def print_report(report: AttackReport, console: Console, examples: int) -> None:
-    """Show the table, and where examples are wanted one text per task and attack, its words coloured."""
+    """Show the table and, if requested, one text per task and attack with its changed words coloured."""
     report.table.print(console)
     if not examples:
         return
@@ -303,7 +303,7 @@ def print_report(report: AttackReport, console: Console, examples: int) -> None:
 
 
 def check_examples(count: int) -> None:
-    """Refuse a negative number of examples.
+    """Raise an error for a negative number of examples.
 
     Raises:
         ValueError: naming the flag.

@@ -1,4 +1,4 @@
-"""What one attack on one classifier came to."""
+"""The result of one attack on one classifier, as a table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def attack_table(attacks: Sequence[Attacked]) -> Table:
     """A row for each attack on the same texts: its percentages over all of them.
 
     Args:
-        attacks: the same but for the victim's temperature.
+        attacks: attacks that differ only in the victim's temperature.
     """
     first = attacks[0].record
     longest = first.identity["max_length"]

@@ -1,4 +1,4 @@
-"""Accuracy under attack against the number of queries allowed, as a drawing."""
+"""Draw accuracy under attack by the number of allowed queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLE = "Accuracy under attack by query budget, mean over runs"
 
 
 def draw_budgets(curves: Sequence[Curve]) -> Figure:
-    """A row of panels a task, a panel an attack, a step line a method."""
+    """A row of panels per task, a panel per attack, a step line per method."""
     tasks = dict.fromkeys(curve.task for curve in curves)
     return draw_panels(TITLE, [_panels([curve for curve in curves if curve.task == task]) for task in tasks])
 

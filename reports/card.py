@@ -1,4 +1,4 @@
-"""The verdict card: the claims of the paper with what was measured of them, on the screen and as tables."""
+"""The verdict card: the claims of the paper with our measurements, on the screen and as tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEASURED = (
 
 
 def card_table(card: Card) -> Table:
-    """One row per claim, with the part that decides it."""
+    """One row per claim, with the part that decides its verdict."""
     columns = (
         Column("Claim", "claim", False),
         Column("Meaning", "meaning", False),
@@ -53,7 +53,7 @@ def card_table(card: Card) -> Table:
 
 
 def parts_table(card: Card) -> Table:
-    """One row per measurement that a claim rests on."""
+    """One row per measurement for a claim."""
     columns = (
         Column("Claim", "claim", False),
         Column("Quantity", "quantity", False),
@@ -70,7 +70,7 @@ def parts_table(card: Card) -> Table:
 
 
 def _measured(part: Part | None) -> tuple[Number | str, ...]:
-    """A cell for each column of `MEASURED`, blank where nothing was measured."""
+    """A cell for each column of `MEASURED`, blank if nothing was measured."""
     found = part.estimate if part and part.estimate else ABSENT
     digits = DIGITS.get(part.unit, 2) if part else 1
     measures = (Number(value, digits=digits) for value in (found.value, found.low, found.high))
@@ -79,7 +79,7 @@ def _measured(part: Part | None) -> tuple[Number | str, ...]:
 
 
 def _note(judgement: Judgement) -> str:
-    """Of a measured claim, the deciding part's note and what was not measured; else what would measure it."""
+    """For a measured claim, the deciding part's note and what was not measured; otherwise how to measure it."""
     if judgement.verdict == "not measured":
         why = [part.note for part in judgement.parts if part.verdict == "not measured" and part.note]
         how = f"to measure it: earlyrobust reproduce {judgement.claim.measured_by} --preset small, or paper"
@@ -90,7 +90,7 @@ def _note(judgement: Judgement) -> str:
 
 
 def caption(card: Card) -> tuple[str, ...]:
-    """What the verdicts rest on, in sentences."""
+    """The basis of the verdicts, in sentences."""
     lines = [f"{title}: {why}." for title, why in card.not_judged.items()]
     for title, found in card.departures.items():
         lines.append(f"NOT COMPARABLE WITH THE PAPER, {title}: {'; '.join(found)}.")
@@ -118,7 +118,7 @@ NOTES = (
 
 
 def summary(card: Card) -> tuple[str, ...]:
-    """What stands in the place of the verdicts where nothing was measured that a claim rests on, in sentences."""
+    """The sentences shown instead of verdicts if nothing relevant was measured."""
     tasks = ", ".join(TASKS[task].title for task in TRAINING_TEXTS)
     return (
         *(f"{title}: {why}." for title, why in card.not_judged.items()),
@@ -127,7 +127,7 @@ def summary(card: Card) -> tuple[str, ...]:
 
 
 def print_card(card: Card, console: Console) -> None:
-    """Show each claim with its verdict, what decided it and its interval; a sentence where nothing can be judged."""
+    """Show each claim with its verdict, the deciding part and its interval; or a sentence if nothing can be judged."""
     console.print(Text("Verdicts on the paper's claims", "bold"))
     if not card.judges:
         for line in summary(card):
@@ -151,7 +151,7 @@ def print_card(card: Card, console: Console) -> None:
 
 
 def write_card(card: Card, folder: Path, sources: Mapping[str, Any]) -> list[Path]:
-    """Write the card as `claims` and its parts as `claims_parts`, each as every kind of table.
+    """Write the card as `claims` and its parts as `claims_parts`, each in every format of tables.
 
     Args:
         sources: keys of the trainings and attacks that were judged.

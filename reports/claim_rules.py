@@ -1,7 +1,7 @@
-"""The rules that decide the paper's claims: for each claim its measurements, with a verdict on each.
+"""The rules that decide the paper's claims: the measurements for each claim, with a verdict on each.
 
-"Small", "slightly" and "level" carry no numbers in the paper's text; the margins below are this suite's. A comparison
-of accuracy under attack takes the mean over the attacks that both sides met.
+"Small", "slightly" and "level" have no numbers in the paper's text; the margins below are this suite's. Accuracies
+under attack are compared by their mean over the attacks that both sides have.
 
 Source: Xi et al., EMNLP 2022.
 """
@@ -42,7 +42,7 @@ LOOSE_GAMMA = 0.3
 GOOD_SPARSITY = {"head_sparsity": (1 / 6, 1 / 4), "neuron_sparsity": (0.2, 0.4)}
 
 ADVERSARIAL = ("pgd", "freelb", "info_bert", "robust_ticket")
-# What the authors' code spends on the same updates; a method that is not here is trained at its own cost
+# Cost of the authors' code for the same updates; a method that is not listed is trained at its own cost
 AS_RELEASED: Mapping[str, Mapping[str, Any]] = {"pgd": {"ascent_backward": "full"}, "info_bert": {"fused": False}}
 SINGLE_TASKS = ("imdb", "ag_news", "sst2")
 PAIR_TASKS = ("qnli", "qqp")
@@ -51,15 +51,15 @@ SCOPES = ("head_scope", "neuron_scope")
 
 @dataclass(frozen=True)
 class Part:
-    """One measurement that a claim rests on.
+    """One measurement for a claim.
 
     Attributes:
         what: the quantity in words, with the task.
         unit: "points", "×", "epochs" or "correlation".
-        estimate: None where it was not measured.
-        verdict: of the claim's rule on this part; None for a number that is shown and decides nothing.
-        note: what the reader must know of it.
-        p_against: one-sided p-value of the claim being true of this part; 1 where nothing was tested.
+        estimate: None if it was not measured.
+        verdict: the claim's rule applied to this part; None for a number that is shown but decides nothing.
+        note: what the reader must know about it.
+        p_against: one-sided p-value, under the hypothesis that the claim is true; 1 if nothing was tested.
     """
 
     what: str
@@ -72,29 +72,29 @@ class Part:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Between which values a quantity must lie for the claim to hold."""
+    """The range of a quantity for which the claim holds."""
 
     low: float = -math.inf
     high: float = math.inf
 
     def verdict(self, found: Estimate) -> Verdict:
-        """Supported where the whole interval is between the bounds, not supported where all of it is outside."""
+        """Supported if the whole interval is inside the range, not supported if all of it is outside."""
         return _decide(self.low < found.low and found.high < self.high, found.high < self.low or found.low > self.high)
 
     def p_against(self, found: Estimate) -> float:
-        """One-sided p-value of the quantity lying between the bounds; 1 where no distribution is known."""
+        """One-sided p-value of the quantity being in the range; 1 if no distribution is known."""
         if found.share_above is None:
             return 1.0
         return min(found.share_above(self.low), 1 - found.share_above(self.high))
 
 
 def above(bound: float) -> Bounds:
-    """The bounds of a quantity that must be larger than `bound`."""
+    """The range of a quantity that must be larger than `bound`."""
     return Bounds(low=bound)
 
 
 def within(margin: float) -> Bounds:
-    """The bounds of a quantity that must not differ from 0 by more than `margin`."""
+    """The range of a quantity that must not differ from 0 by more than `margin`."""
     return Bounds(-margin, margin)
 
 
@@ -103,7 +103,7 @@ def _decide(supported: bool, refuted: bool) -> Verdict:
 
 
 def corrected(parts: Sequence[Part]) -> list[Part]:
-    """The parts, of which only those stay "not supported" that are so after Holm's correction over all parts."""
+    """The parts; "not supported" is kept only where it holds after Holm's correction over all parts."""
     tested = [part for part in parts if part.estimate is not None and part.estimate.runs > 1 and part.verdict]
     kept = dict(zip(map(id, tested), holm([part.p_against for part in tested]), strict=True))
     return [
@@ -129,7 +129,7 @@ def _compare(
     bounds: Bounds,
     words: str,
 ) -> Part:
-    """A contrast as a part; not measured where a side is absent or nothing is shared."""
+    """A contrast as a part; not measured if a side is missing or they share no run."""
     what = f"{where}: {quantity}, {words}"
     if not plus or not minus:
         return Part(what, "points", None, "not measured", "no such run")
@@ -142,7 +142,7 @@ def _compare(
 
 
 def _judged(what: str, unit: str, estimate: Estimate, bounds: Bounds, note: str = "") -> Part:
-    """A measured part with the verdict of its bounds."""
+    """A measured part with the verdict of its range."""
     return _part(what, unit, estimate, bounds.verdict(estimate), note, bounds.p_against(estimate))
 
 
@@ -152,12 +152,12 @@ def _part(what: str, unit: str, estimate: Estimate, verdict: Verdict, note: str,
 
 
 def _single(tasks: Sequence[TaskResults]) -> list[tuple[TaskResults, Measured]]:
-    """Tasks of single texts that have EarlyRobust's main cell, with it."""
+    """Single-text tasks with EarlyRobust's main cell, with this cell."""
     return [(each, main) for each in tasks if each.task not in PAIR_TASKS and (main := each.main(OURS))]
 
 
 def _without_run(wanted: Sequence[str], there: Container[str], quantity: str, unit: str = "points") -> list[Part]:
-    """A part that was not measured for each task that a claim names and that has no run."""
+    """A part marked as not measured for each task of a claim without runs."""
     absent = [task for task in wanted if task not in there]
     return [Part(f"{TASKS[task].title}: {quantity}", unit, None, "not measured", "no such run") for task in absent]
 
@@ -167,7 +167,7 @@ def _title(defense: str) -> str:
 
 
 def settled(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C1: when the mask that later masks stay close to is found, in epochs of search."""
+    """C1: the epoch of search with the first mask to which later masks stay close."""
     parts = []
     for each, main in _single(tasks):
         searches = [stage for run in main.trainings.values() for stage in run.stages if stage["name"] == "search"]
@@ -188,7 +188,7 @@ def _settled(what: str, main: Measured, searches: Sequence[Mapping[str, Any]]) -
     if len(found) < len(searches):
         note += f"; {len(searches) - len(found)} of {len(searches)} runs did not settle"
     low, high = SETTLED_EPOCHS
-    # A mini-epoch is no whole number of updates: its mask may come one update before or after the end of it
+    # A mini-epoch is not a whole number of updates: its mask may come one update before or after its end
     early = [low - 1 / updates <= epoch <= high + 1 / updates for epoch in found]
     shown = found or [search["trace"]["stop_epoch"] for search in searches]
     estimate = Estimate(fmean(shown), min(shown), max(shown), len(searches))
@@ -197,7 +197,7 @@ def _settled(what: str, main: Measured, searches: Sequence[Mapping[str, Any]]) -
 
 
 def _settled_epoch(main: Measured, search: Mapping[str, Any]) -> float | None:
-    """The epoch of the mask that opens the settled run, from the distances in the record; None where none settled."""
+    """The epoch of the first mask of the settled run, from the distances in the record; None if none settled."""
     trace = search["trace"]
     heads, neurons = (trace["mask_distances"][kind] for kind in ("heads", "neurons"))
     rule: Convergence[int] = Convergence(
@@ -211,13 +211,13 @@ def _settled_epoch(main: Measured, search: Mapping[str, Any]) -> float | None:
 
 
 def faster(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C2: the largest training time of an adversarial method over EarlyRobust's, and beside it all of them."""
+    """C2: the largest training time of an adversarial method divided by EarlyRobust's, and the other ratios."""
     ratios = [_speedup(each, main, defense) for each, main in _single(tasks) for defense in ADVERSARIAL]
     return [_largest(bound, ratios) for bound in SPEEDUPS] + ratios if ratios else []
 
 
 def _speedup(each: TaskResults, main: Measured, defense: str) -> Part:
-    """One method's ratio, which decides nothing by itself."""
+    """One method's ratio, which decides nothing alone."""
     what = f"{each.title}: {_title(defense)}'s training time over EarlyRobust's"
     baseline = each.main(defense)
     if baseline is None:
@@ -240,7 +240,7 @@ def _speedup(each: TaskResults, main: Measured, defense: str) -> Part:
 
 
 def _as_released(baseline: Measured, ratio: float) -> str:
-    """The ratio if each update of the baseline cost the passes of its authors' code, in words; empty where it does."""
+    """The ratio if the baseline's updates cost the passes of its authors' code, in words; empty if they do."""
     if baseline.defense not in AS_RELEASED:
         return ""
     ours = with_settings(find_defense(baseline.defense)(), baseline.settings)
@@ -256,9 +256,9 @@ def _as_released(baseline: Measured, ratio: float) -> str:
 
 
 def _largest(bound: float, ratios: Sequence[Part]) -> Part:
-    """Whether one of the ratios reaches a bound. That none does is known only where all of the paper's were measured.
+    """Whether one of the ratios reaches a bound. "None does" needs measurements of all of the paper's ratios.
 
-    One of many may reach it by chance, so that support takes Holm's correction over them.
+    One of many may reach it by chance, so support requires Holm's correction over them.
     """
     measured = [part for part in ratios if part.estimate is not None]
     missing = len(SINGLE_TASKS) * len(ADVERSARIAL) - len(measured)
@@ -276,7 +276,7 @@ def _largest(bound: float, ratios: Sequence[Part]) -> Part:
 
 
 def _over(each: TaskResults, main: Measured, defense: str, quantity: Quantity, bounds: Bounds) -> Part:
-    """EarlyRobust less another method; not measured where their optimisers were driven differently."""
+    """EarlyRobust minus another method; not measured if their schedules differ."""
     other, words = each.main(defense), f"EarlyRobust less {_title(defense)}"
     runs = [next(iter(cell.trainings.values()), None) for cell in (other, main) if cell is not None]
     if len(runs) == 2 and all(runs) and (unlike := unlike_schedules(*runs)):
@@ -285,7 +285,7 @@ def _over(each: TaskResults, main: Measured, defense: str, quantity: Quantity, b
 
 
 def more_robust(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C3: Aua% over methods without adversarial training, on every task of single texts."""
+    """C3: Aua% compared with methods without adversarial training, on every single-text task."""
     mains = _single(tasks)
     parts = [
         _over(each, main, defense, "Aua %", above(0)) for each, main in mains for defense in ("fine_tune", "early_bert")
@@ -294,7 +294,7 @@ def more_robust(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def most_robust(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C4: Aua% over every method on IMDB and AG News; not far below FreeLB on SST-2."""
+    """C4: Aua% compared with every method on IMDB and AG News; not far below FreeLB on SST-2."""
     mains = {each.task: (each, main) for each, main in _single(tasks)}
     parts = []
     for task in ("imdb", "ag_news"):
@@ -306,7 +306,7 @@ def most_robust(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def little_clean_loss(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C5: Clean% against fine-tuning."""
+    """C5: Clean% compared with fine-tuning."""
     return [_over(each, main, "fine_tune", "Clean %", above(-SMALL_LOSS)) for each, main in _single(tasks)]
 
 
@@ -345,7 +345,7 @@ def _ablation(
     aua: Bounds,
     clean: Bounds,
 ) -> list[Part]:
-    """EarlyRobust less its variant, in Aua% and Clean%, on the tasks that have it."""
+    """EarlyRobust minus its variant, in Aua% and Clean%, on the tasks that have it."""
     parts = []
     for each, main in _single(tasks):
         other = variant(each)
@@ -375,7 +375,7 @@ def gamma_levels_off(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def initialisation_and_structure(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C10: what redrawing the ticket's weights, and what keeping the whole network, costs in Aua% and Clean%."""
+    """C10: the loss in Aua% and Clean% from redrawing the ticket's weights, and from keeping the whole network."""
     parts = []
     for each, main in _single(tasks):
         no_start, no_shape = (each.variant({"without": kind}) for kind in ("initialisation", "structure"))
@@ -392,7 +392,7 @@ def initialisation_and_structure(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def good_sparsity(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C11: Aua% and Clean% by sparsity, within the good range against the ends measured."""
+    """C11: Aua% and Clean% by sparsity: the good range compared with the smallest and largest measured sparsity."""
     parts = []
     for each, _ in _single(tasks):
         curves = {field: each.by(field) for field in GOOD_SPARSITY}
@@ -411,7 +411,7 @@ def good_sparsity(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def global_pruning(tasks: Sequence[TaskResults]) -> list[Part]:
-    """C12: Aua% and Clean% by what the ranking runs over."""
+    """C12: Aua% and Clean% for global and layer-wise ranking."""
     parts = []
     for each, _ in _single(tasks):
         main = each.main(OURS)
@@ -449,7 +449,7 @@ def sparsity_patterns(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def _kept_shares(main: Measured) -> dict[int, np.ndarray]:
-    """By seed, how heads and neurons that were kept spread over layers: (2, layers), each row adding up to 1."""
+    """By seed, how the kept heads and neurons are spread over layers: (2, layers), each row with sum 1."""
     found = {}
     for seed, run in main.trainings.items():
         for stage in run.stages:
@@ -461,7 +461,7 @@ def _kept_shares(main: Measured) -> dict[int, np.ndarray]:
 
 
 def _layers(kept: Mapping[int, np.ndarray]) -> int:
-    """Layers of the encoder; patterns of unlike encoders are not compared."""
+    """Layers of the encoder; patterns of different encoders are not compared."""
     return next(iter(kept.values())).shape[1]
 
 
@@ -471,7 +471,7 @@ def _lean(shares: np.ndarray) -> float:
 
 
 def _task_difference(patterns: Mapping[str, Mapping[int, np.ndarray]]) -> Part:
-    """How much further apart patterns of two tasks are than patterns of two runs of a task, by seed."""
+    """How much patterns of two tasks differ more than patterns of two runs of a task, by seed."""
     what, unit = "distance of patterns between tasks less between runs", "points"
     excess = []
     for seed in sorted(set.intersection(*(set(runs) for runs in patterns.values()))):

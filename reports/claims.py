@@ -1,4 +1,4 @@
-"""The paper's claims C1 to C14, each with the rule that decides it, and the verdict on each.
+"""The paper's claims C1 to C14, each with its rule, and the verdict on each.
 
 Source: Xi et al., EMNLP 2022.
 """
@@ -32,11 +32,11 @@ class Claim:
 
     Attributes:
         key: C1 to C14.
-        meaning: what it says, in this suite's words.
+        meaning: the claim in this suite's words.
         section: where the paper makes or shows it.
-        rule: what decides it; the interval of each part is a 95 % one.
+        rule: the rule that decides it; the interval of each part is a 95 % one.
         measured_by: the experiments that measure it.
-        weigh: its parts, from the victims of each task; none where nothing was measured.
+        weigh: returns its parts, from the victims of each task; empty if nothing was measured.
     """
 
     key: str
@@ -171,14 +171,14 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim with what was measured of it: its parts."""
+    """A claim with its measured parts."""
 
     claim: Claim
     parts: tuple[Part, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """Not supported where a part is not; supported where every part is; not measured where none was."""
+        """Not supported if a part is not; supported if every part is; not measured if none was."""
         found = {part.verdict for part in self.parts if part.verdict}
         if not found - {"not measured"}:
             return "not measured"
@@ -188,7 +188,7 @@ class Judgement:
 
     @property
     def deciding(self) -> Part | None:
-        """The first part with the claim's verdict, or the first that was measured; None where nothing was."""
+        """The first part with the claim's verdict, otherwise the first that was measured; None if nothing was."""
         measured = [part for part in self.parts if part.estimate is not None and part.verdict]
         return next((part for part in measured if part.verdict == self.verdict), measured[0] if measured else None)
 
@@ -199,9 +199,9 @@ class Card:
 
     Attributes:
         judgements: in the claims' order.
-        departures: by task, in what its runs depart from the paper's; absent where they may be compared.
-        left_out: by task, how many victims were trained in other surroundings than most.
-        not_judged: why the numbers of a task judge no claim, in words, by task.
+        departures: by task, how its runs differ from the paper's; absent if they are comparable.
+        left_out: by task, the number of victims trained under other conditions than most.
+        not_judged: by task, why its numbers judge no claim, in words.
     """
 
     judgements: tuple[Judgement, ...]
@@ -211,12 +211,12 @@ class Card:
 
     @property
     def judges(self) -> bool:
-        """Whether anything was measured that a claim rests on."""
+        """Whether anything relevant to a claim was measured."""
         return any(each.verdict != "not measured" for each in self.judgements)
 
 
 def judge(tasks: Sequence[TaskResults]) -> Card:
-    """The verdict on every claim, from what was measured on each of the paper's tasks."""
+    """The verdict on every claim, from the measurements on the paper's tasks."""
     judged = [each for each in tasks if each.task in TRAINING_TEXTS]
     departures = {each.title: _departures(each) for each in tasks}
     return Card(
@@ -228,12 +228,12 @@ def judge(tasks: Sequence[TaskResults]) -> Card:
 
 
 def _why_not_judged(task: str) -> str:
-    """Of a task that is not the paper's."""
+    """The reason for a task that is not the paper's."""
     generated = task in TASKS and TASKS[task].layout is None
     return "not judged on generated data" if generated else "not judged on data that the paper did not use"
 
 
 def _departures(task: TaskResults) -> tuple[str, ...]:
-    """Those of the victims that were attacked: a search that was only looked at is not trained to the end."""
+    """Departures of the attacked victims only: others may have been trained for their search alone."""
     cells = [cell for cell in task.cells if cell.attacks] or task.cells
     return tuple(dict.fromkeys(words for cell in cells for words in cell_departures(cell)))

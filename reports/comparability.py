@@ -1,4 +1,4 @@
-"""Whether a run may stand beside the paper's numbers, judged by its record and not by the name of a preset."""
+"""Whether a run is comparable with the paper's numbers, judged by its record and not by the preset's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEST_TEXTS = {"imdb": 25_000, "ag_news": 7_600, "sst2": 872, "qnli": 5_463, "qqp
 
 
 def departures(record: TrainingRecord) -> list[str]:
-    """In what a training's size departs from the paper's, in a few words each; empty where it may be compared.
+    """How a training's size differs from the paper's, in a few words each; empty if it is comparable.
 
     Source: Xi et al., EMNLP 2022, section 4; batch sizes from WooooDyy/EarlyRobust.
     """
@@ -42,7 +42,7 @@ def departures(record: TrainingRecord) -> list[str]:
 
 
 def attack_departures(attack: AttackRuns | AttackRecord, task: str) -> list[str]:
-    """In what an attack departs from the paper's: how many texts, and with what resources."""
+    """How an attack differs from the paper's: the number of texts, and the resources."""
     found = []
     if task in TRAINING_TEXTS and len(attack.example_ids) != TASKS[task].attacked:
         found.append(f"{len(attack.example_ids)} attacked texts for {TASKS[task].attacked}")
@@ -52,7 +52,7 @@ def attack_departures(attack: AttackRuns | AttackRecord, task: str) -> list[str]
 
 
 def cell_departures(cell: Measured) -> list[str]:
-    """All departures of a defense's runs and of the attacks on them, each once."""
+    """All departures of a defense's runs and of the attacks on them, without repetition."""
     runs = (departures(record) for record in cell.trainings.values())
     attacks = (attack_departures(attack, cell.task) for attack in cell.attacks)
     return list(dict.fromkeys(sentence for found in (*runs, *attacks) for sentence in found))

@@ -1,4 +1,4 @@
-"""Two folders of results, cell by cell: differences with intervals, and the texts on which victims disagree."""
+"""Compare two folders of results cell by cell: differences with intervals, and texts on which victims disagree."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Comparison:
 
     Attributes:
         table: a row per cell and quantity.
-        differing: how many differences have an interval that excludes no difference; times are not counted, for another
-            hour on the same machine moves them and no interval knows of it.
+        differing: number of differences with an interval that excludes 0; times are not counted, since another
+            hour on the same machine changes them and no interval shows it.
     """
 
     table: Table
@@ -61,7 +61,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Row:
-    """One quantity in both folders, with its difference; of times, their ratio."""
+    """One quantity in both folders, with its difference; for times, their ratio."""
 
     quantity: str
     first: float
@@ -77,7 +77,7 @@ class _Row:
 
 
 def compare(first: Path, second: Path) -> Comparison:
-    """The difference B less A of every cell that both folders hold: task, defense, settings and recipe.
+    """The difference B minus A of every cell in both folders: task, defense, settings and recipe.
 
     Raises:
         ValueError: if a folder holds no results, or the two share no cell.
@@ -113,8 +113,8 @@ NOTES = (
 def _pairs(
     first: Sequence[Measured], second: Sequence[Measured]
 ) -> tuple[list[tuple[Measured, Measured]], tuple[list[Measured], list[Measured]]]:
-    """Cells of both sides that are the same defense with the same settings: first those in the same surroundings, then
-    what is left where each side has one; and the rest of each side."""
+    """Pairs of cells of the same defense with the same settings: first those under the same conditions, then the
+    remaining ones if each side has one; also the unpaired cells of each side."""
     pairs: list[tuple[Measured, Measured]] = []
     left, right = list(first), list(second)
     for key in (_in_conditions, _of_settings):
@@ -138,7 +138,7 @@ def _in_conditions(cell: Measured) -> str:
 
 
 def _rows(first: Measured, second: Measured) -> tuple[list[_Row], list[str]]:
-    """The quantities of a pair of cells, and why times are not among them where they are refused."""
+    """The quantities of a pair of cells; also the reason if times are not comparable."""
     rows, notes = [], []
     name = f"{_task(first)}, {first.title}"
     unlike = [field for field in first.surroundings if first.surroundings[field] != second.surroundings.get(field)]
@@ -165,7 +165,7 @@ def _rows(first: Measured, second: Measured) -> tuple[list[_Row], list[str]]:
 
 
 def _attacks(first: Measured, second: Measured) -> list[tuple[AttackRuns, AttackRuns]]:
-    """Attacks of both cells: those with equal settings, then those of a recipe that each side ran in one way."""
+    """Pairs of attacks on both cells: those with equal settings, then a recipe's only attack on each side."""
     pairs = []
     left, right = list(first.attacks), list(second.attacks)
     for key in (lambda attack: attack.key, lambda attack: attack.recipe):
@@ -179,7 +179,7 @@ def _attacks(first: Measured, second: Measured) -> list[tuple[AttackRuns, Attack
 
 
 def _texts(attack: AttackRuns) -> list[tuple[str, tuple[str, ...]]]:
-    """Ids and wording: another data set may bear the same ids."""
+    """Ids and wording: another data set may have the same ids."""
     return [(outcome.example_id, outcome.original) for outcome in next(iter(attack.runs.values()))]
 
 
@@ -191,7 +191,7 @@ def _shares(
     second_seeds: Iterable[int],
     same_texts: bool,
 ) -> _Row:
-    """A percentage of texts, paired by run and text where both are the same, else resampled apart."""
+    """A percentage of texts, paired by run and text if both are equal, otherwise resampled independently."""
     seeds = sorted(set(first_seeds) & set(second_seeds))
     if same_texts and seeds:
         a, b = (np.array([side(seed) for seed in seeds]) for side in (first, second))
@@ -208,7 +208,7 @@ def _shares(
 
 
 def _queries(first: AttackRuns, second: AttackRuns) -> _Row:
-    """#Query, its difference paired by run."""
+    """#Query, with its difference paired by run."""
     seeds = sorted(set(first.runs) & set(second.runs))
     a, b = ([mean_queries(attack.runs[seed]) for seed in seeds] for attack in (first, second))
     found = summarise([y - x for x, y in zip(a, b, strict=True)])
@@ -217,7 +217,7 @@ def _queries(first: AttackRuns, second: AttackRuns) -> _Row:
 
 
 def _times(first: Measured, second: Measured) -> list[_Row]:
-    """Training seconds, their ratio B over A paired by run; nothing where no run's time counts on both sides.
+    """Training seconds and their ratio B over A, paired by run; empty if no run's time counts on both sides.
 
     Raises:
         ValueError: naming the conditions that differ.
@@ -255,7 +255,7 @@ def _task(cell: Measured) -> str:
 
 
 def _name(cell: Measured, cells: Sequence[Measured]) -> str:
-    """The method's title; where others of the task bear it too, with the settings in which they differ."""
+    """The method's title; if others of the task share it, with the settings that differ."""
     same = [other for other in cells if (other.task, other.title) == (cell.task, cell.title)]
     names = dict.fromkeys(name for other in same for name in other.settings)
     told = [

@@ -1,4 +1,4 @@
-"""What the checks of the contract found of one defense, as a table."""
+"""The results of the contract's checks of one defense, as a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = (
 
 
 def contract_table(title: str, verdicts: Sequence[Verdict]) -> Table:
-    """A row per check; `incomplete` where one failed."""
+    """A row per check; `incomplete` if one failed."""
     rows = tuple(
         (each.check.replace("_", " "), "no" if each.fault else "yes", each.fault or each.promise) for each in verdicts
     )

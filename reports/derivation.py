@@ -1,4 +1,4 @@
-"""Written tables made again from the records that they name as their sources."""
+"""Make written tables again from the records that they name as their sources."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ AUA = "_aua_percent"
 
 
 def derive(store: Store, content: Mapping[str, Any]) -> dict[str, str]:
-    """What the files of a table would hold, by suffix, if they were written anew from its records.
+    """The contents of a table's files, by suffix, derived again from its records.
 
-    Title and caption, which also tell of the run's surroundings, are taken as they stand.
+    Title and caption, which also describe the conditions of the run, are copied.
 
     Args:
-        content: the table's JSON; its `sources` say what it was made of.
+        content: the table's JSON; its `sources` name its kind and records.
     Raises:
-        KeyError: for a record that is not there; with TypeError, AttributeError, IndexError and ValueError, sources
-            that name nothing a table could be made of.
+        KeyError: for a missing record; with TypeError, AttributeError, IndexError and ValueError, sources
+            from which no table can be made.
         Damaged: for a record that cannot be read.
     """
     sources = content["sources"]
@@ -69,7 +69,7 @@ def _by_key(trained: list[TrainingRecord]) -> dict[str, TrainingRecord]:
 
 
 def _methods(store: Store, content: Mapping[str, Any]) -> Table:
-    """Table 1 and its like. Written before sources named their kind, it has recipes in its rows alone, untitled."""
+    """Table 1 and similar tables. Older ones have no kind in their sources, and recipes without titles."""
     sources = content["sources"]
     in_rows = {name.removesuffix(AUA): name for row in content["rows"][:1] for name in row if name.endswith(AUA)}
     recipes = sources.get("recipes", in_rows)
@@ -79,7 +79,7 @@ def _methods(store: Store, content: Mapping[str, Any]) -> Table:
 
 
 def _externals(store: Store, sources: Mapping[str, Any]) -> list[ExternalResult]:
-    """Victims from outside with the attacks on them; a table from before there were any names none."""
+    """External victims with the attacks on them; older tables name none."""
     found = []
     for key in sources.get("evaluations", ()):
         attacks = [each for each in store.attacks() if each.training_key == key]
@@ -108,7 +108,7 @@ def _variants(store: Store, content: Mapping[str, Any]) -> Table:
 
 
 def _settings(_: Store, content: Mapping[str, Any]) -> Table:
-    """Hyperparameters, which rest on no record."""
+    """Hyperparameters, which need no record."""
     sources = content["sources"]
     asked = {name: sources[name] for name in ("batch_size", "max_length", "schedule") if name in sources}
     options = Options(**asked)
@@ -138,7 +138,7 @@ MAKERS: dict[str, Callable[[Store, Mapping[str, Any]], Table]] = {
 
 
 def numbers_of(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of a table's JSON, and those of what stands beside it, by what one of them is called."""
+    """The rows of a table's JSON and of its additional tables, by the name of one row."""
     beside = {f"agreement {number}, row": table["rows"] for number, table in enumerate(content.get("agreement", ()), 1)}
     return {"row": content["rows"], "budget curve": content.get("budget_curves", []), **beside}
 

@@ -1,4 +1,4 @@
-"""A device's evidence as tables, figures and one page that says in plain words what was and was not shown."""
+"""The report of a device study: tables, figures and one page that says in plain words what was and was not shown."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def write_evidence(place: Place) -> list[Path]:
             trainings, attacks = stored_results(place.out / RESULTS)
             card = _card(trainings, attacks)
             written += write_card(card, place.out, keys_of(trainings.values(), attacks))
-    counts = place.size == "full" and place.bundle is not None  # of generated texts, or of three, nothing is judged
+    counts = place.size == "full" and place.bundle is not None  # generated or three texts judge nothing
     found = targets(by_key, attacked if counts else {})
     tables = {"targets": targets_table(found, profiles_of(by_key))} | tables | _measured_tables(by_key)
     for name, table in tables.items():
@@ -82,7 +82,7 @@ def write_evidence(place: Place) -> list[Path]:
 
 
 def _measured_tables(records: Mapping[str, PartRecord]) -> dict[str, Table]:
-    """A table for each part that has one and was done."""
+    """A table for each finished part that has one."""
     done = {key: record for key, record in records.items() if record.status == "done"}
     tables = {}
     timed = [record for record in done.values() if "timings" in record.result and "encoder" in record.result]
@@ -126,7 +126,7 @@ def fully_attacked(study: Study) -> dict[str, int]:
 
 
 def parts_table(records: Sequence[PartRecord]) -> Table:
-    """One row per part, with what speaks against its times."""
+    """One row per part, with reasons against its times."""
     columns = (
         Column("Part", "part", False),
         Column("What", "what", False),
@@ -143,7 +143,7 @@ def parts_table(records: Sequence[PartRecord]) -> Table:
 
 
 def targets_table(found: Sequence[Target], profiles: Sequence[dict[str, Any]]) -> Table:
-    """One row per target; a missed one has what its profile shows."""
+    """One row per target; for a missed one, with its profile."""
     columns = (
         Column("Target", "target", False),
         Column("Goal", "goal", False),
@@ -163,7 +163,7 @@ def targets_table(found: Sequence[Target], profiles: Sequence[dict[str, Any]]) -
 
 
 def _explained(target: Target, profiles: Sequence[dict[str, Any]]) -> list[str]:
-    """What the profiles show of a target that was missed."""
+    """The profiles of a missed target, in words."""
     return [
         f"profile of {each['what']}: the device computes {100 * each['busy_seconds'] / each['wall_seconds']:.0f} % of "
         f"the time, {each['launches']:.0f} launches an update, longest {each['kernels'][0]['name'][:60]}"
@@ -173,7 +173,7 @@ def _explained(target: Target, profiles: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def profiles_of(records: Mapping[str, PartRecord]) -> list[dict[str, Any]]:
-    """The profiles that were taken."""
+    """The stored profiles."""
     record = records.get("profiles")
     return record.result["profiles"] if record is not None and record.status == "done" else []
 
@@ -261,7 +261,7 @@ def _longest_stage(timing: MethodTiming) -> float:
 
 
 def _phi_wall(mine: Sequence[MethodTiming], timings: Sequence[MethodTiming]) -> float:
-    """The pruned model's update over the dense one's, both of plain fine-tuning."""
+    """The pruned model's update time divided by the dense one's, both of plain fine-tuning."""
     dense = {each.block: each.stages["train"].seconds for each in timings if each.method == "Fine-tune"}
     return fmean(each.stages["fine_tune"].seconds / dense[each.block] for each in mine)
 

@@ -1,4 +1,4 @@
-"""What a device's evidence was to show: each target with what was measured, and met, missed or not measured."""
+"""The targets of a device study: each with its measurement, and met, missed or not measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_CAPTURED, LEAST_LOOP, LEAST_ENGINE = 2.0, 1.5, 10.0
 LOOP_METHODS = ("PGD-3", "FreeLB-3", "InfoBERT-3")
 LEAST_RUNS, ALL_TEXTS = 3, 872
 TEXTATTACK = "textattack dynamic"
-EARLY_SEARCH = 0.3  # epochs: the upper end of where the paper sees masks settle
+EARLY_SEARCH = 0.3  # epochs: the upper end of the range in which the paper's masks settle
 
 Verdict = Literal["met", "missed", "not measured"]
 
@@ -33,11 +33,11 @@ class Target:
 
     Attributes:
         what: the quantity, in words.
-        goal: what it should be.
-        value, low, high: what was measured, with its 95 % interval; NaN where there is none.
-        expected: what the cost model predicts, or NaN.
-        verdict: of the value; intervals are shown and do not decide.
-        note: what the reader must know of it; of one not measured, why.
+        goal: its target value, in words.
+        value, low, high: the measurement with its 95 % interval; NaN if there is none.
+        expected: the cost model's prediction, or NaN.
+        verdict: of the value; intervals are shown but decide nothing.
+        note: what the reader must know about it; if not measured, the reason.
         profile: the beginning of the name of the profile that explains a miss.
     """
 
@@ -57,7 +57,7 @@ def targets(records: Mapping[str, PartRecord], attacked: Mapping[str, int]) -> l
 
     Args:
         records: parts by key.
-        attacked: by the titles of Table 1's methods, runs in which all texts of the task were attacked by every recipe.
+        attacked: by the titles of Table 1's methods, number of runs with all texts of the task attacked by all recipes.
     """
     return [
         *_speedups(records.get("steps_filling_fp32")),
@@ -89,7 +89,7 @@ def speedup(timings: Sequence[MethodTiming], method: str, search_epochs: float |
 
 
 def predicted_speedup(record: PartRecord, method: str, search_epochs: float | None = None) -> float:
-    """The same by the cost model."""
+    """The same value by the cost model."""
     shape, tokens = EncoderShape(**record.result["encoder"]), record.result["batch"]["tokens"]
     units = {
         title: epoch_units(defense, shape=shape, tokens=tokens, search_epochs=search_epochs)
@@ -196,7 +196,7 @@ def _judged(
     profile: str = "",
     expected: float = np.nan,
 ) -> Target:
-    """The verdict, withheld where the part is of the tiny size or its times do not count."""
+    """The verdict; "not measured" if the part is of the tiny size or its times do not count."""
     verdict: Verdict = "met" if met else "missed"
     invalid: Sequence[Any] = record.watch.get("invalid", ())
     if record.conditions["size"] != "full":

@@ -1,4 +1,4 @@
-"""What the doctor found, as tables."""
+"""The doctor's findings, as tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.tables import Column, Table
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """One row per look."""
+    """One row per check."""
     columns = (Column("What", "what", False), Column("State", "state", False), Column("Found", "found", False))
     return Table("This machine", columns, tuple((each.what, each.state, each.detail) for each in findings))
 

@@ -1,4 +1,4 @@
-"""Tables of results in a document, between markers: no number in it is typed, and one changed by hand is found.
+"""Tables of results in a document, between markers: no number is typed, and changes by hand are detected.
 
 A block is `<!-- earlyrobust NAME -->` to `<!-- end of NAME -->`, with a table of a folder of results between them. The
 first marker, once filled, holds the SHA-256 of what stands in the block.
@@ -31,7 +31,7 @@ class Block:
     Attributes:
         name: the table's file name in the folder of results, without its suffix.
         sha256: of the text as it was written, or None where no table was written yet.
-        text: what stands between the markers.
+        text: the text between the markers.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Block:
 
     @property
     def is_as_written(self) -> bool:
-        """Whether the text is what the command wrote there; an empty block waits for it."""
+        """Whether the text is unchanged since the command wrote it; an empty block counts as changed."""
         return self.sha256 == _digest(self.text) if self.text else self.sha256 is None
 
 
@@ -51,11 +51,11 @@ def blocks(document: str) -> Iterator[Block]:
 
 
 def write_into(document: Path, folder: Path) -> list[str]:
-    """Fill every block of a document with its table, made anew from the records of a folder, and return their names.
+    """Fill every block of a document with its table, derived from the records of a folder, and return their names.
 
     Raises:
-        ValueError: for a document without a block, a table the folder does not have, or one that its records do not
-            give.
+        ValueError: for a document without a block, a table missing from the folder, or one that cannot be derived from
+            its records.
     """
     text = text_of(document) if document.is_file() else ""
     names = [block.name for block in blocks(text)]
@@ -74,7 +74,7 @@ def _block(name: str, table: str) -> str:
 
 
 def _markdown(folder: Path, name: str) -> str:
-    """The table without its heading's rank, for the document has headings of its own."""
+    """The table with its heading in bold, since the document has headings of its own."""
     path = folder / f"{name}.json"
     content = parse(read_text(path)) if is_plain_file(path) else None
     if content is None or "kind" not in content["sources"]:

@@ -32,12 +32,12 @@ BAND = "bands: ± one standard deviation over runs"
 
 @dataclass(frozen=True)
 class Report:
-    """What an experiment shows.
+    """The report of an experiment.
 
     Attributes:
         experiment: the experiment.
         table: its table.
-        runs: what the store had of its variants.
+        runs: the stored runs of its variants.
         recipes: titles of the attacks by key.
     """
 
@@ -47,7 +47,7 @@ class Report:
     recipes: dict[str, str]
 
     def figures(self) -> dict[str, Figure]:
-        """The figures by file name; none for a table that is read as numbers, or without numbers."""
+        """The figures by file name; empty for a table without figures or without numbers."""
         key, kind = self.experiment.key, self.experiment.kind
         if not self.table.rows:
             return {}
@@ -62,7 +62,7 @@ class Report:
         return {}
 
     def _pareto(self, name: str) -> dict[str, Figure]:
-        """Training time against accuracy under each attack that is there, a row of panels a task."""
+        """Training time against accuracy under each attack, a row of panels per task."""
         tasks = self._by_task()
         rows = [
             [
@@ -92,7 +92,7 @@ class Report:
         return {name: draw_panels(title, list(filter(None, rows)))} if any(rows) else {}
 
     def _speedups(self, name: str) -> dict[str, Figure]:
-        """Predicted against measured speedup of EarlyRobust over each method, where it is among them."""
+        """Predicted against measured speedup of EarlyRobust over each method, if it is among them."""
         rows = []
         for task, members in self._by_task().items():
             costs = {
@@ -121,7 +121,7 @@ class Report:
         return tasks
 
     def _curves(self) -> Figure:
-        """Clean% and Aua% over each hyperparameter, a row of panels a task; for γ also where tickets are drawn."""
+        """Clean% and Aua% over each hyperparameter, a row of panels per task; for γ also the draw epochs."""
         rows = []
         for task in dict.fromkeys(each.task for each in self.runs):
             mine = [each for each in self.runs if each.task == task]
@@ -149,7 +149,7 @@ class Report:
         return draw_panels(f"{self.experiment.title}{band}", rows)
 
     def _maps(self) -> Figure:
-        """Distances between the masks of every two mini-epochs, heads beside neurons, a row a task."""
+        """Distances between the masks of every two mini-epochs, heads beside neurons, a row per task."""
         rows = [
             [Map(f"{title_of(each.task)}, {kind}", "Mini-epoch", mean_distances(each, kind)) for kind in STRUCTURES]
             for each in self.runs
@@ -157,7 +157,7 @@ class Report:
         return draw_maps(self.experiment.title, rows)
 
     def _layers(self) -> Figure:
-        """Kept shares per layer, a row a task."""
+        """Kept shares per layer, a row per task."""
         rows = []
         for task, members in self._by_task().items():
             x = [_number(row, "layer").mean for row in members]
@@ -217,7 +217,7 @@ def table_of_variants(
     sizes: Mapping[str, int],
     caption: Sequence[str],
 ) -> Table:
-    """The table of an experiment on one method, which names all it was made of but the caption.
+    """The table of an experiment on one method, with its sources but without the caption.
 
     Args:
         recipes: titles of the attacks by key.

@@ -1,4 +1,4 @@
-"""Rows of victims from outside: what was measured here, and blanks where only their makers could know."""
+"""Rows of external victims: our measurements, and blanks for values that only their makers know."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ExternalResult:
 
     @property
     def broken(self) -> int:
-        """Texts whose attack broke."""
+        """Number of texts with an attack error."""
         return sum(outcome.status == "error" for attack in self.attacks.values() for outcome in attack.outcomes)
 
 
@@ -55,7 +55,7 @@ def _is_alike(attack: AttackRecord, identity: Mapping[str, Any] | None) -> bool:
 
 
 def external_cells(external: ExternalResult, recipes: Sequence[str]) -> list[Number | str]:
-    """Task, title and what was measured, up to the last attack's columns; all that follows is of training."""
+    """Task, title and measurements, up to the last attack's columns; the other columns are about training."""
     record = external.record
     clean = 100 * record.clean_correct.count("1") / len(record.clean_correct)
     cells: list[Number | str] = [title_of(record.task), record.title, Number(clean)]
@@ -69,7 +69,7 @@ def external_cells(external: ExternalResult, recipes: Sequence[str]) -> list[Num
 
 
 def external_caption(externals: Sequence[ExternalResult]) -> list[str]:
-    """Where they come from, and what calibration did, in sentences."""
+    """Their origin, and the effect of calibration, in sentences."""
     if not externals:
         return []
     lines = ["External victims were trained elsewhere: cells on training are blank, and each was attacked once."]

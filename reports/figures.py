@@ -1,4 +1,4 @@
-"""Drawings of results by matplotlib, as SVG, PDF and PNG. Matplotlib is optional: the extra `report`."""
+"""Draw results with matplotlib, as SVG, PDF and PNG. Matplotlib is optional: the extra `report`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Without a date and with fixed names inside, so that the same results give the same bytes
+# Without a date and with fixed internal names, so that the same results give the same bytes
 FORMATS: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 STYLE = {
     "text.parse_math": False,  # a name may hold a dollar sign
@@ -31,9 +31,9 @@ STYLE = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
-# Okabe and Ito's colours for the colour-blind, without the yellow that white swallows
+# Okabe and Ito's colours for colour-blind readers, without the yellow, which is hard to see on white
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# Strokes and gaps of step lines, in points; they tell lines apart in grey
+# Strokes and gaps of step lines, in points; they distinguish lines in grey
 DASHES = ((), (3.5, 1.5), (1, 1.5), (5, 1.5, 1, 1.5), (7, 2), (2.5, 1, 0.5, 1, 0.5, 1), (2, 2))
 MARKERS = "osD^vPX"
 DOTS_PER_INCH = 150
@@ -44,14 +44,14 @@ TITLE_CHARACTERS_PER_INCH = 11
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one name.
+    """The points of one name.
 
     Attributes:
         name: shown in the legend.
-        x, y: as many numbers each; NaN where nothing was measured.
+        x, y: equally many numbers; NaN if nothing was measured.
         spread: half the height of the band around each point, NaN for none.
         joined: whether a line joins the points.
-        steps: whether each value holds until the next point; drawn without marks, dashes tell the lines apart.
+        steps: whether each value holds until the next point; drawn without marks, with dashes to distinguish lines.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Panel:
     """One pair of axes.
 
     Attributes:
-        title, x_label, y_label: words on it.
-        series: what is drawn.
+        title, x_label, y_label: texts of the panel.
+        series: the data.
         logarithmic: axes with a logarithmic scale, "", "x" or "xy".
         diagonal: whether the line of equal x and y is drawn.
-        frontier: whether the points are joined than which none has both a lower x and a higher y.
+        frontier: whether to join the points for which no other has both a lower x and a higher y.
     """
 
     title: str
@@ -85,7 +85,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Map:
-    """A square of numbers in [0, 1] as colours: distances between numbered things, from 1."""
+    """A square of numbers in [0, 1] as colours: distances between items numbered from 1."""
 
     title: str
     label: str
@@ -93,7 +93,7 @@ class Map:
 
 
 def missing_library() -> str | None:
-    """A sentence that names the extra where figures cannot be drawn; None where they can."""
+    """A sentence that names the extra if figures cannot be drawn, otherwise None."""
     if find_spec("matplotlib") is not None:
         return None
     return (
@@ -157,7 +157,7 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
 
 
 def _dashes(index: int) -> str | tuple[int, tuple[float, ...]]:
-    """The stroke of the line with that number: each round of colours begins with the next dashes."""
+    """The line style with that number: after each round of colours the dashes change."""
     strokes = DASHES[(index + index // len(COLOURS)) % len(DASHES)]
     return (0, strokes) if strokes else "-"
 
@@ -172,7 +172,7 @@ def _plain_numbers(axis) -> None:
 
 
 def _frontier(series: Sequence[Series]) -> tuple[list[float], list[float]]:
-    """The points than which none is both further left and higher, from left to right."""
+    """The points for which no other is both further left and higher, from left to right."""
     points = sorted(
         ((x, y) for each in series for x, y in zip(each.x, each.y, strict=True) if np.isfinite(x) and np.isfinite(y)),
         key=lambda point: (point[0], -point[1]),
@@ -185,7 +185,7 @@ def _frontier(series: Sequence[Series]) -> tuple[list[float], list[float]]:
 
 
 def draw_maps(title: str, rows: Sequence[Sequence[Map]]) -> Figure:
-    """Maps in rows under a title, each row with a scale of its own columns; the colours are read without hue too."""
+    """Maps in rows under a title, each row with its own scale; the colours are readable in grey too."""
     figure, axes = _grid(title, len(rows), max(map(len, rows)))
     for row_axes, row in zip(axes, rows, strict=True):
         for one, shown in zip(row_axes, row, strict=True):
@@ -200,7 +200,7 @@ def draw_maps(title: str, rows: Sequence[Sequence[Map]]) -> Figure:
 
 
 def draw_layers(title: str, rows: Sequence[tuple[str, Sequence[Series]]]) -> Figure:
-    """For each task, bars per layer: one group of bars a layer, a bar a structure, in percent kept."""
+    """For each task, bars per layer: a group of bars per layer, a bar per structure, in percent kept."""
     figure, axes = _grid(title, len(rows), 1, width=1.6)
     for (one,), (task, series) in zip(axes, rows, strict=True):
         thickness = 0.8 / len(series)
@@ -238,11 +238,11 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write the figure in each format, whole or not at all, with a note of its hash, and return the paths."""
+    """Write the figure in each format, completely or not at all, note its hash, and return the paths."""
     import matplotlib
     from matplotlib.text import Text
 
-    for text in figure.findobj(Text):  # a name may hold characters that XML forbids or that turn the line
+    for text in figure.findobj(Text):  # a name may hold characters that XML forbids or that reverse the line
         text.set_text("\n".join(printable(line) for line in text.get_text().split("\n")))
     paths = []
     with matplotlib.rc_context(STYLE):

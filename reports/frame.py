@@ -1,4 +1,4 @@
-"""Records as tables of numbers: one row per run, one row per attacked run."""
+"""Records as data frames: one row per run, one row per attacked run."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class AttackResult:
 
     @property
     def sound(self) -> bool:
-        """Whether it counts: it is complete and not too many of its texts broke."""
+        """Whether it can be used: it is complete and not too many of its texts have errors."""
         return self.complete and not too_many_broke(self.outcomes)
 
     def in_order(self) -> list[Outcome]:
-        """The outcomes of a complete attack in the order in which their texts were drawn."""
+        """The outcomes of a complete attack, in the order in which the texts were drawn."""
         found = {outcome.example_id: outcome for outcome in self.outcomes}
         return [found[example] for example in self.record.example_ids]
 
 
 def broken_note(results: Iterable[AttackResult]) -> str | None:
-    """That attacks on single texts broke, and why, in sentences; None where none did."""
+    """Sentences about single texts with attack errors and their reasons; None if there are none."""
     broken = broken_among([outcome for result in results for outcome in result.outcomes])
     if broken is None:
         return None
@@ -53,7 +53,7 @@ def broken_note(results: Iterable[AttackResult]) -> str | None:
 
 
 def keys_of(trainings: Iterable[TrainingRecord], results: Iterable[AttackResult]) -> dict[str, list[str]]:
-    """The keys of some trainings and attacks: what a table names as its sources."""
+    """The keys of some trainings and attacks, for a table's sources."""
     return {
         "trainings": [record.key for record in trainings],
         "attacks": [result.record.key for result in results],
@@ -67,14 +67,14 @@ def schedule_of(record: TrainingRecord) -> dict[str, Any]:
 
 
 def unlike_schedules(first: TrainingRecord, second: TrainingRecord) -> str:
-    """In what the schedules of two trainings differ, in a few words; empty where they do not."""
+    """How the schedules of two trainings differ, in a few words; empty if they do not."""
     one, other = schedule_of(first), schedule_of(second)
     unlike = [f"{name} is {one[name]!r} and {other[name]!r}" for name in one if one[name] != other[name]]
     return "; ".join(unlike)
 
 
 def conditions(record: TrainingRecord) -> dict[str, Any]:
-    """What two runs must share for their times to be compared."""
+    """The conditions that two runs must share for a comparison of their times."""
     identity = record.identity
     shared = {
         name: identity.get(name) for name in ("data", "backbone", "batch_size", "max_length", "precision", "device")
@@ -86,7 +86,7 @@ def conditions(record: TrainingRecord) -> dict[str, Any]:
 
 
 def counted_seconds(records: Iterable[TrainingRecord]) -> dict[int, float]:
-    """Training seconds by seed; diverged runs, and runs whose time does not count, are left out."""
+    """Training seconds by seed, without diverged runs and runs with a time that does not count."""
     return {
         record.seed: record.seconds["gpu"] for record in records if record.status == "finished" and not record.invalid
     }
@@ -121,7 +121,7 @@ def _share(bits: str) -> float:
 def attack_frame(results: Iterable[AttackResult]) -> pd.DataFrame:
     """One row per complete attack: task, defense, seed, recipe and its percentages.
 
-    Partial ones are left out, and those of which too many texts broke.
+    Partial attacks are left out, and those with too many errors.
     """
     rows = [
         {

@@ -1,4 +1,4 @@
-"""Table 6: EarlyRobust's hyperparameters by task, as published and as a preset runs them, with where each is from."""
+"""Table 6: EarlyRobust's hyperparameters by task, as published and as in a preset, with their sources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAND_IN = "not known for this task; IMDB's stands in"
 PAPER = "Xi et al. 2022, section 4"
 RELEASE = "hard-wired in the release"
 
-# Settings in the paper's order; None where the source is known for IMDB alone.
+# Settings in the paper's order; None if the source is known for IMDB only.
 SOURCES: dict[str, str | None] = {
     "search.init_magnitude": None,
     "search.steps": None,
@@ -38,7 +38,7 @@ SOURCES: dict[str, str | None] = {
 
 
 def asked_hyperparameters(experiment: Experiment, options: Options) -> tuple[str, Table]:
-    """How the preset was chosen, and the table for the preset and the tasks that the options ask for.
+    """How the preset was chosen, and the table for the requested preset and tasks.
 
     Raises:
         ValueError: for an unknown preset, task or device.
@@ -52,7 +52,7 @@ def hyperparameter_table(experiment: Experiment, preset: Preset, options: Option
     """One row per task and hyperparameter; nothing is trained and no data is read.
 
     Args:
-        options: batch size, length and schedule, where they are asked for.
+        options: batch size, length and schedule, if given.
     """
     preset = preset.with_schedule(options.schedule)
     columns = tuple(

@@ -1,4 +1,4 @@
-"""Lists of what the suite knows, and the details of one defense or recipe."""
+"""Lists of defenses, tasks, recipes and so on, and the details of one defense or recipe."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def listing(what: str) -> Table:
 
 
 def asset_listing(assets: Sequence[Asset], folder: Path) -> Table:
-    """How each file of an assets folder stands, its size on disk or as announced, and what its hash rests on."""
+    """The state of each file of an assets folder, its size on disk or as announced, and the source of its hash."""
     rows = []
     for asset in assets:
         path = folder / asset.path
@@ -89,7 +89,7 @@ def details(name: str, task: str | None = None) -> Table:
 
 
 def _with_kinds(defense: Defense) -> dict[str, Any]:
-    """Its settings, in which every defense it holds is named: `search.defense`."""
+    """A defense's settings, with a key for every nested defense: `search.defense`."""
     values = defense.settings()
     for name, nested in vars(defense).items():
         if isinstance(nested, Defense):

@@ -1,4 +1,4 @@
-"""What a store holds, as one value per task and defense with its settings: runs by seed, attacks by recipe."""
+"""The content of a store as one value per task and defense with its settings: runs by seed, attacks by recipe."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ AS_THE_RUN = "as the run"
 
 @dataclass(frozen=True)
 class AttackRuns:
-    """One attack's settings on the runs of one victim.
+    """The runs of one attack's settings on one victim's runs.
 
     Attributes:
         recipe, title: as in the records.
-        identity: all that decides the attack but the victim.
+        identity: the attack's identity without the victim.
         example_ids: the attacked texts, in the order drawn.
         runs: an outcome per text, in that order, by seed.
     """
@@ -41,24 +41,24 @@ class AttackRuns:
 
     @property
     def key(self) -> str:
-        """SHA-256 of what decides the attack: equal keys are the same attack on the same texts."""
+        """SHA-256 of the attack's identity: equal keys are the same attack on the same texts."""
         return content_key({"identity": self.identity, "texts": self.example_ids})
 
     def withstood(self, seed: int) -> np.ndarray:
-        """Whether each text is still read rightly, (N,), bool; a text whose attack broke is not."""
+        """Whether each text is still read correctly, (N,), bool; False for a text with an attack error."""
         return np.array([outcome.status == "failed" for outcome in self.runs[seed]])
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One defense's settings on one task in the same surroundings, over seeds.
+    """One defense's settings on one task under the same conditions, over seeds.
 
     Attributes:
-        task, defense, title: as in the records; of a model attacked without a training, the file and the model.
+        task, defense, title: as in the records; for a model attacked without a training, the file and the model.
         settings: hyperparameters under dotted names.
-        source: hash of the defense's file, where it came from one.
-        surroundings: all else that decides the trained weights but the seed: data, backbone, batch size, lengths; of a
-            model, its weights' hash and how it reads.
+        source: hash of the defense's file, if it came from one.
+        surroundings: everything else that decides the trained weights, except the seed: data, backbone, batch size,
+            lengths; for a model, its weights' hash and its input settings.
         trainings: finished runs by seed.
         attacks: complete attacks on them.
     """
@@ -73,13 +73,13 @@ class Measured:
     attacks: tuple[AttackRuns, ...]
 
     def read_rightly(self, seed: int) -> np.ndarray:
-        """Whether each test text is read rightly, (N,), bool."""
+        """Whether each test text is read correctly, (N,), bool."""
         return np.array([bit == "1" for bit in self.trainings[seed].clean_correct], bool)
 
 
 def measure(trainings: Mapping[str, TrainingRecord], results: Iterable[AttackResult]) -> list[Measured]:
-    """What the records hold, tasks and defenses in the order of the tables; diverged runs and attacks that are
-    partial or broke too often are left out."""
+    """Group the records, tasks and defenses in the order of the tables; diverged runs and attacks that are partial or
+    have too many errors are left out."""
     finished = [record for record in trainings.values() if record.status == "finished"]
     attacked: dict[str, list[AttackResult]] = {}
     for result in results:
@@ -98,13 +98,13 @@ def _order(record: TrainingRecord) -> tuple[Any, ...]:
 
 
 def _without_seed(record: TrainingRecord) -> dict[str, Any]:
-    """What the runs of one defense's settings share."""
+    """The values that the runs of one defense's settings share."""
     shared = {name: value for name, value in record.identity.items() if name not in ("seed", "settings")}
     return {"task": record.task, "identity": shared, "settings": _settings(record)}
 
 
 def _settings(record: TrainingRecord) -> dict[str, Any]:
-    """Hyperparameters under dotted names; a seed that goes with the run's is no difference between runs."""
+    """Hyperparameters under dotted names; a seed that follows the run's is not counted as a difference."""
     settings = dotted(record.identity.get("settings", {}))
     return settings | {name: AS_THE_RUN for name in SEEDED if settings.get(name) == record.seed}
 
@@ -124,7 +124,7 @@ def _of_trainings(group: Sequence[TrainingRecord], attacked: Mapping[str, Sequen
 
 
 def _of_models(results: Iterable[AttackResult]) -> list[Measured]:
-    """Models attacked without a training of ours: one value per file of texts, model and way of reading."""
+    """Models attacked without a training of ours: one value per file of texts, model and input settings."""
     groups: dict[str, list[AttackResult]] = {}
     for result in results:
         record = result.record
@@ -162,8 +162,8 @@ def _attack_runs(results: Sequence[AttackResult], of_the_victim: Sequence[str]) 
 def aua_matrices(cells: Sequence[Measured]) -> list[np.ndarray] | None:
     """Aua% of each of several victims as matrices (R, N) of the same runs and texts, averaged over attacks.
 
-    The attacks are those that all met with equal settings; where these differ in their texts, those on the most texts.
-    None where the victims share no attack, or no seed under all of them.
+    The attacks are those that all victims have with equal settings; if these differ in their texts, those on the most
+    texts. None if the victims share no attack, or no seed under all of them.
     """
     shared = [attack for attack in cells[0].attacks if all(_same(attack, cell) for cell in cells)]
     if not shared:
@@ -187,7 +187,7 @@ def _same(attack: AttackRuns, cell: Measured) -> bool:
 def clean_matrices(cells: Sequence[Measured]) -> list[np.ndarray] | None:
     """Clean% of each of several victims as matrices (R, N) of the same runs and test texts; None without a common run.
 
-    The victims come from the same surroundings, and so does their test split.
+    The victims were trained under the same conditions, so they share the test split.
     """
     seeds = _common([cell.trainings for cell in cells])
     if not seeds:

@@ -1,4 +1,4 @@
-"""A trained model taken out of a folder of results: weights, tokenizer and a card with its numbers."""
+"""Export a trained model from a folder of results: weights, tokenizer and a card with its numbers."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def export(
         out: the folder of results.
         defense, task, seed, key: which training; see `benchmarks.jobs.stored_models.load`.
     Raises:
-        ValueError: if the folder holds anything, no training is meant, or several are.
-        RuntimeError: if the weights are not those that were trained, or cannot be written.
+        ValueError: if the folder is not empty, or if no training or several match.
+        RuntimeError: if the weights are not the trained ones, or cannot be written.
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"the folder {folder} is there already and not empty; give a new one with --to")
@@ -94,7 +94,7 @@ def attacks_on(store: Store, training: TrainingRecord) -> list[AttackResult]:
 
 
 def model_card(training: TrainingRecord, attacks: Sequence[AttackResult]) -> str:
-    """The card in Markdown: how the model is opened, what it reached, and what these numbers rest on."""
+    """The card in Markdown: how to open the model, its results, and how they were measured."""
     unlike = departures(training)
     for result in attacks:
         unlike += attack_departures(result.record, training.task)

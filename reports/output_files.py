@@ -11,12 +11,12 @@ from benchmarks.data.plain_files import write_atomically
 
 
 def require_output(path: Path, option: str) -> None:
-    """Refuse a place that no file could be written to.
+    """Check that a file can be written to a path.
 
     Args:
-        option: what the user called it by, for the refusal.
+        option: the option's name, for the message.
     Raises:
-        UserError: for a folder, or a place that may not be written.
+        UserError: for a folder, or a path that may not be written.
     """
     try:
         target = path.resolve()
@@ -27,16 +27,16 @@ def require_output(path: Path, option: str) -> None:
                 raise UserError(f"{option} {str(path)!r} cannot be written; give another place")
             return
         with tempfile.TemporaryFile(dir=next(place for place in target.parents if place.exists())):
-            pass  # the file itself is written at the end, whole
+            pass  # the file itself is written at the end, completely
     except OSError as error:
         raise UserError(f"{option} {str(path)[:80]!r} cannot be written: {error.strerror or error}") from error
 
 
 def write_output(path: Path, text: str) -> None:
-    """Write a file whole, following links; into a device or a pipe the text is streamed.
+    """Write a file completely, following links; text for a device or a pipe is streamed.
 
     Raises:
-        MachineError: naming the path, where it cannot be written.
+        MachineError: naming the path, if it cannot be written.
     """
     try:
         target = path.resolve()

@@ -1,4 +1,4 @@
-"""All that can be told of a folder of results without running anything: what `report` prints and the page shows."""
+"""Everything known about a folder of results without running anything: for `report` and the page."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from reports.task_results import TaskResults, task_results
 
 @dataclass(frozen=True)
 class Overview:
-    """A folder's records and what follows from them.
+    """A folder's records and all reports on them.
 
     Attributes:
         trainings: by key.
         results: all attacks, partial ones too.
-        attacks: the report on those that are complete; None where none is.
-        tasks: what was measured, by task.
+        attacks: the report on complete attacks; None if there are none.
+        tasks: the measurements, by task.
         card: the verdicts on the paper's claims.
         gaps: published numbers beside ours.
         sources: keys of all records, under "trainings" and "attacks".
@@ -44,7 +44,7 @@ def overview(folder: Path, paper_numbers: Path | None = None) -> Overview:
     """The overview of a folder, which is only read.
 
     Args:
-        paper_numbers: folder with CSV files of published numbers; those that come with the suite when left out.
+        paper_numbers: folder with CSV files of published numbers; by default those of the suite.
     Raises:
         ValueError: if there is no such folder, or neither a training nor an attack in it.
     """

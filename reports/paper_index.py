@@ -1,4 +1,4 @@
-"""Where each method and each of its hyperparameters is from, as a page written from the code's own docstrings."""
+"""A page with the source of each method and hyperparameter, generated from the code's docstrings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELD = re.compile(r" {4}(?P<names>\w+(?:, \w+)*): (?P<text>.*)")
 
 
 def paper_index() -> str:
-    """The page, in Markdown: the settings all methods share, then a section per method with its own."""
+    """The page, in Markdown: the settings shared by all methods, then a section per method with its own."""
     order = [*TABLE_ORDER, *sorted(tree_defenses().keys() - set(TABLE_ORDER))]
     shared = {field.name: default_of(field) for field in dataclasses.fields(Defense)}
     sections = [_section("Every method", "", Defense, {})]
@@ -34,7 +34,7 @@ def paper_index() -> str:
 
 
 def _section(title: str, paper: str, defense: type[Defense], known: Mapping[str, Any]) -> str:
-    """One method; settings whose default is the `known` one are left out."""
+    """One method, without the settings with the same default in `known`."""
     rows = [
         (f"`{name}`", f"`{_short(value)}`", text.replace("|", r"\|"))
         for name, value, text in _settings(defense)
@@ -47,7 +47,7 @@ def _section(title: str, paper: str, defense: type[Defense], known: Mapping[str,
 
 
 def _settings(defense: type[Defense]) -> Iterator[tuple[str, Any, str]]:
-    """Each setting's name, default and description; those of an inlined value stand in the place of its field."""
+    """Each setting's name, default and description; an inlined value is replaced by its own settings."""
     described = descriptions(defense)
     for field in dataclasses.fields(defense):
         value, text = default_of(field), described[field.name]
@@ -61,7 +61,7 @@ def _settings(defense: type[Defense]) -> Iterator[tuple[str, Any, str]]:
 
 
 def _by_task(defense: type[Defense]) -> str:
-    """The settings that a task has of its own, a sentence."""
+    """The settings that are specific to a task, as a sentence."""
     tasks = [
         f"{task} {', '.join(f'`{name}={_short(value)}`' for name, value in settings.items())}"
         for task, settings in defense.task_settings.items()
@@ -70,7 +70,7 @@ def _by_task(defense: type[Defense]) -> str:
 
 
 def _published(defense: type[Defense]) -> str:
-    """In what the authors' schedule is another than the shared one, a sentence."""
+    """How the authors' schedule differs from the shared one, as a sentence."""
     settings = ", ".join(f"`{name}={_short(value)}`" for name, value in defense.published.items())
     return f"Published schedule (`--schedule published`): {settings}." if settings else ""
 
@@ -87,7 +87,7 @@ def source(defense: type) -> str:
 
 
 def descriptions(defense: type) -> dict[str, str]:
-    """What the docstrings say of each field, by name; a subclass's word comes before that of what it derives from."""
+    """The docstrings' descriptions of fields, by name; a subclass overrides its base class."""
     found: dict[str, str] = {}
     for each in reversed(defense.__mro__):
         found |= _attributes(vars(each).get("__doc__") or "")
@@ -111,7 +111,7 @@ def _attributes(docstring: str) -> dict[str, str]:
 
 
 def _short(value: Any) -> str:
-    """A default as it would be set; a nested method by its title and what differs from its own defaults."""
+    """A default as a user would set it; a nested method by its title and what differs from its own defaults."""
     if not dataclasses.is_dataclass(value):
         return f"{value:g}" if isinstance(value, float) else str(value)
     usual = plain(type(value)(), whole=True)

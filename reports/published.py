@@ -1,4 +1,4 @@
-"""Published numbers beside our own: what a paper said, what we measured, and the gap."""
+"""Published numbers beside ours: the paper's value, our measurement, and the gap."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Published:
         paper: who published it.
         task, defense: keys.
         column: `clean_percent`, or a recipe's key with `_aua_percent` or `_queries`.
-        value: None where it was not available and is left to the reader to fill in.
+        value: None if it was not available; the reader may fill it in.
         source: the paper's table, row and column.
     """
 
@@ -47,7 +47,7 @@ class Published:
 
 
 def published(folder: Path | None = None) -> list[Published]:
-    """The numbers in a folder's CSV files; those that come with the suite where none is named.
+    """The numbers in a folder's CSV files; by default those of the suite.
 
     Raises:
         ValueError: for a folder without CSV files, or naming file and line of a row that cannot be read.
@@ -79,7 +79,7 @@ def _readable(file: Traversable, lines: Iterable[str]) -> Iterator[str]:
     """The lines of a text file.
 
     Raises:
-        ValueError: naming the file, where it is none.
+        ValueError: naming the file, if it is not a text file.
     """
     try:
         yield from lines
@@ -108,8 +108,8 @@ def _number(row: dict[str, str]) -> Published:
 
 
 def gaps(tasks: Sequence[TaskResults], numbers: Iterable[Published]) -> Table:
-    """One row per published number that has a measurement of ours beside it; runs that a paper's number may not stand
-    beside say so in their row. Its sources lack the trainings and attacks that the tasks hold."""
+    """One row per published number that was also measured here. If our runs are not comparable with the paper, the row
+    says so. The sources of the table do not include the trainings and attacks of the tasks."""
     columns = (
         Column("Task", "task", False),
         Column("Method", "method", False),
@@ -154,7 +154,7 @@ def gaps(tasks: Sequence[TaskResults], numbers: Iterable[Published]) -> Table:
 
 
 def _measured(cell: Measured, column: str) -> tuple[str, Summary, list[str]] | None:
-    """The quantity's name, our mean over runs, and in what the runs depart from the paper's."""
+    """The quantity's name, our mean over runs, and how the runs differ from the paper's."""
     unlike = list(dict.fromkeys(words for run in cell.trainings.values() for words in departures(run)))
     if column == "clean_percent":
         values = [100 * float(cell.read_rightly(seed).mean()) for seed in cell.trainings]

@@ -1,4 +1,4 @@
-"""How long presets would take on how many GPUs, by the cost model's FLOPs and the executor's own order of work."""
+"""Predict how long presets take on a number of GPUs, from the cost model's FLOPs and the executor's order of work."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Work:
-    """What an experiment takes of one GPU.
+    """The work of an experiment on one GPU.
 
     Attributes:
         trainings: block and hours of each training, in the plan's order.
@@ -60,7 +60,7 @@ def forward_flops(shape: EncoderShape, tokens: int) -> float:
 def training_flops(preset: Preset, name: str, defense: Defense) -> float:
     """FLOPs of a training with its clean evaluation, every text as long as the task allows.
 
-    Source: the cost model in `benchmarks.clock.cost`; a search is taken to go on to its cap.
+    Source: the cost model in `benchmarks.clock.cost`; a search is assumed to run to its maximum.
     """
     task, shape = find_task(name), SHAPES[preset.backbone]
     tokens = preset.max_length or task.max_length
@@ -72,7 +72,7 @@ def training_flops(preset: Preset, name: str, defense: Defense) -> float:
 
 
 def attack_flops(preset: Preset, task: str, recipe: str) -> float:
-    """FLOPs of an attack on a dense model: forward passes by the word, as many words as the task allows tokens."""
+    """FLOPs of an attack on a dense model: forward passes per word, as many words as the task allows tokens."""
     found = find_task(task)
     tokens = preset.max_length or found.max_length
     passes = FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * tokens
@@ -102,7 +102,7 @@ def work_of(preset: Preset, experiment: str, flops_per_second: float) -> Work:
 
 
 def hours_of(work: Sequence[tuple[Hashable, float]], machines: Sequence[int]) -> float:
-    """Hours until the last item ends, with the executor's order: a block stays on the machine it began on.
+    """Hours until the last item ends, in the executor's order: a block stays on the machine where it started.
 
     Args:
         work: block and hours of each item, in order.
@@ -132,7 +132,7 @@ def scale_table(tflops: float, gpus: Sequence[int] = (1, 8, 64), gpus_per_machin
     """One row per preset, experiment and number of GPUs.
 
     Args:
-        tflops: what one GPU sustains, in 10^12 FLOPs a second.
+        tflops: throughput of one GPU, in 10^12 FLOPs per second.
     Raises:
         ValueError: for a throughput or number that is not positive.
     """
@@ -188,7 +188,7 @@ def with_table(text: str, table: Table) -> str:
     """A document with the table between its two marks.
 
     Raises:
-        ValueError: if they are not there, each once.
+        ValueError: unless each occurs exactly once.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UserError(f"the document must hold {BEGIN} and {END}, each once and in this order")
@@ -198,10 +198,10 @@ def with_table(text: str, table: Table) -> str:
 
 
 def write_into(document: Path, table: Table) -> None:
-    """Put the table into a document, in place of the one that is there.
+    """Replace the table in a document.
 
     Raises:
-        ValueError: if the document is absent or has no marks.
+        ValueError: if the document does not exist or has no markers.
     """
     if not document.is_file():
         raise UserError(f"the document {document} does not exist")

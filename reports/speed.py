@@ -1,4 +1,4 @@
-"""The suite's own speed as tables: attacks, updates, updates beside plain ones, executors."""
+"""Tables of the suite's own speed: attacks, updates, updates beside plain ones, executors."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def loop_table(timings: Mapping[str, Sequence[LoopTiming]], caption: Sequence[st
 
 
 def speed_table(benches: Sequence[Bench]) -> Table:
-    """One row per task, recipe and way; ratios are to the engine's seconds in the same run."""
+    """One row per task, recipe and way; ratios are relative to the engine's seconds in the same run."""
     rows = []
     for bench in benches:
         engine = {timing.recipe: timing.seconds for timing in bench.timings if timing.way == "engine"}
@@ -195,7 +195,7 @@ def speed_table(benches: Sequence[Bench]) -> Table:
 
 
 def _disagreements(benches: Sequence[Bench]) -> list[str]:
-    """A sentence for each text on which a way differs from the engine."""
+    """A sentence for each text with another result than the engine's."""
     lines = []
     for bench in benches:
         for timing in bench.timings:

@@ -1,6 +1,6 @@
-"""Means, spreads and intervals over runs and texts; ratios of times, refused where they would compare unlike things.
+"""Means, spreads and intervals over runs and texts; ratios of times, with an error if conditions differ.
 
-What is measured on texts is a matrix (R, N): R runs, which met the same N texts. A text's entry is what it adds to the
+Measurements on texts are a matrix (R, N): R runs on the same N texts. An entry is a text's contribution to the
 mean: 100 or 0 for a percentage, their difference for two methods paired by run and text.
 """
 
@@ -54,15 +54,15 @@ def summarise(values: Sequence[float]) -> Summary:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A quantity with an interval.
+    """A quantity with its interval.
 
     Attributes:
         value: the quantity.
-        low, high: its 95 % interval; NaN where there is none.
-        runs: runs behind it.
-        texts: texts behind it, in each run; None where it is not measured on texts.
-        share_above: the share, in [0, 1], of the distribution behind the interval that lies at a bound or above it: the
-            one-sided p-value of "the quantity is at least this". None where there is no such distribution.
+        low, high: its 95 % interval; NaN if there is none.
+        runs: number of runs.
+        texts: number of texts in each run; None if it is not measured on texts.
+        share_above: returns the share, in [0, 1], of the distribution behind the interval at or above a bound: the
+            one-sided p-value of "the quantity is at least this". None if there is no such distribution.
     """
 
     value: float
@@ -73,7 +73,7 @@ class Estimate:
     share_above: Callable[[float], float] | None = field(default=None, compare=False, repr=False)
 
     def excludes(self, value: float) -> bool:
-        """Whether the interval lies on one side of a value; False where there is no interval."""
+        """Whether the interval lies entirely on one side of a value; False if there is no interval."""
         return self.low > value or self.high < value
 
 
@@ -91,7 +91,7 @@ def two_level(entries: np.ndarray, seed: int = BOOTSTRAP_SEED) -> Estimate:
 def two_level_difference(first: np.ndarray, second: np.ndarray, seed: int = BOOTSTRAP_SEED) -> Estimate:
     """Mean of `first` minus mean of `second`, two matrices on different texts or runs, resampled independently.
 
-    Matrices on the same texts and runs are subtracted before, and `two_level` takes their difference.
+    Matrices on the same texts and runs should be subtracted first, for `two_level`.
     """
     generator = np.random.default_rng(seed)
     drawn = resampled_means(first, generator) - resampled_means(second, generator)
@@ -100,13 +100,13 @@ def two_level_difference(first: np.ndarray, second: np.ndarray, seed: int = BOOT
 
 
 def resampled_means(entries: np.ndarray, generator: np.random.Generator, resamples: int = RESAMPLES) -> np.ndarray:
-    """Means, shape (resamples,), of a matrix (R, N) with runs and texts drawn anew with replacement.
+    """Means, shape (resamples,), of a matrix (R, N) with runs and texts resampled with replacement.
 
-    The two levels are drawn apart and their deviations added, so that noise of single entries counts twice and not
-    three times as when rows and columns are drawn at once (Owen, Annals of Applied Statistics 2007). Texts of equal
-    means over runs are interchangeable: how many of each kind are drawn is all that is drawn. Deviations of run means
-    are stretched by sqrt(R / (R - 1)) and Student's t over the normal quantile, for a handful of runs understates its
-    spread (Hesterberg, The American Statistician 2015).
+    The two levels are drawn separately and their deviations added, so that noise of single entries counts twice and not
+    three times as when rows and columns are drawn together (Owen, Annals of Applied Statistics 2007). Texts of equal
+    means over runs are interchangeable: only the number of each kind is drawn. Deviations of run means are stretched by
+    sqrt(R / (R - 1)) and by Student's t over the normal quantile, since a few runs underestimate their spread
+    (Hesterberg, The American Statistician 2015).
 
     Raises:
         ValueError: for a matrix without a run or a text.
@@ -134,7 +134,7 @@ def over_runs(found: Summary, logarithmic: bool = False) -> Estimate:
     """The mean over runs as an estimate with its t interval.
 
     Args:
-        logarithmic: whether `found` is a ratio, as `time_ratio` gives it: its spread is that of the logarithms.
+        logarithmic: whether `found` is a ratio from `time_ratio`, with the spread of its logarithms.
     """
 
     def share_above(bound: float) -> float:
@@ -147,7 +147,7 @@ def over_runs(found: Summary, logarithmic: bool = False) -> Estimate:
 
 
 def holm(p_values: Sequence[float], level: float = ONE_SIDED) -> list[bool]:
-    """Which hypotheses are rejected when all are tested at once, with at most `level` to reject any true one.
+    """Which hypotheses are rejected when all are tested together; a false rejection has probability at most `level`.
 
     Source: Holm, Scandinavian Journal of Statistics 1979.
     """
@@ -161,11 +161,11 @@ def holm(p_values: Sequence[float], level: float = ONE_SIDED) -> list[bool]:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Texts that only one of two victims withstood, or read rightly.
+    """Texts that only one of two victims withstood, or read correctly.
 
     Attributes:
         only_first, only_second: how many.
-        p_value: exact McNemar, two-sided; 1 where they never disagree. For one run of each: texts met in several runs
+        p_value: exact McNemar, two-sided; 1 if they never disagree. Valid for one run of each: texts of several runs
             are not independent.
     """
 
@@ -186,7 +186,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> Disagreement:
 
 
 def time_ratio(baseline: Mapping[int, float], method: Mapping[int, float]) -> Summary:
-    """How many times faster the method is: the mean log ratio of seconds over the seeds both have, back as a ratio.
+    """How many times faster the method is: exponential of the mean log ratio of seconds over the common seeds.
 
     Args:
         baseline, method: seconds by seed; a seed is a block in which both ran.
@@ -200,7 +200,7 @@ def time_ratio(baseline: Mapping[int, float], method: Mapping[int, float]) -> Su
 
 
 def require_comparable(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
-    """Refuse a ratio of times that were measured under different conditions.
+    """Raise an error for a ratio of times measured under different conditions.
 
     Raises:
         ValueError: naming what differs.

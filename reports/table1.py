@@ -48,7 +48,7 @@ def table_of_externals(store: Store, origin: Provenance) -> Table:
 
 
 def external_table(externals: Sequence[ExternalResult], recipes: dict[str, str]) -> Table:
-    """Victims from outside, without the columns of training.
+    """External victims, without the columns about training.
 
     Args:
         recipes: titles by key, in the order of the columns.
@@ -66,11 +66,11 @@ def table1(
     title: str = TITLE,
     externals: Sequence[ExternalResult] = (),
 ) -> Table:
-    """One row per task and method, then per victim from outside; a cell without a complete measurement is blank.
+    """One row per task and method, then per external victim; a cell without a complete measurement is blank.
 
     Args:
         recipes: titles by key, in the order of the columns.
-        externals: victims that were trained elsewhere, whose time and size nobody here measured.
+        externals: victims that were trained elsewhere, without training times and sizes.
     """
     runs, attacked = training_frame(trained), attack_frame(attacks)
     shown = [key for key in COMPARED if key in set(runs.defense)]
@@ -150,7 +150,7 @@ def _number(values: Sequence[float]) -> Number:
 
 
 def _ratio(trained: Sequence[TrainingRecord], task: str, key: str, mine: Sequence[TrainingRecord]) -> float:
-    """Seconds of the method `key` over those of `mine`, by paired seeds; NaN under different conditions."""
+    """Seconds of the method `key` divided by those of `mine`, paired by seed; NaN under different conditions."""
     baseline = [record for record in trained if (record.task, record.defense) == (task, key)]
     if differing_conditions([*baseline, *mine]):
         return math.nan
@@ -164,16 +164,16 @@ def _speedup(trained: Sequence[TrainingRecord], task: str, key: str, mine: Seque
 
 
 def measured_cost(trained: Sequence[TrainingRecord], task: str, mine: Sequence[TrainingRecord]) -> Number:
-    """Training time in trainings by plain fine-tuning on the same texts."""
+    """Training time as a multiple of plain fine-tuning on the same texts."""
     if mine[0].defense == "fine_tune":
         return Number(1.0, digits=2)
     return Number(1 / _ratio(trained, task, "fine_tune", mine), digits=2)
 
 
 def predicted_cost(record: TrainingRecord) -> float:
-    """The cost model's training time in trainings by plain fine-tuning of as many epochs.
+    """The cost model's training time as a multiple of plain fine-tuning for as many epochs.
 
-    Of a method from outside the tree it is reckoned from the passes that were counted; NaN where no epochs are known.
+    For a method from outside the tree it is computed from the counted passes; NaN if no epochs are known.
     """
     if record.defense not in tree_defenses():
         epochs = record.identity["settings"].get("epochs", math.nan)
@@ -237,7 +237,7 @@ def provenance(origin: Provenance, trained: Sequence[TrainingRecord]) -> list[st
 
 
 def schedules(trained: Sequence[TrainingRecord]) -> list[str]:
-    """How the trainings' optimiser was driven, in sentences: one for all, or one for each schedule with its methods."""
+    """The trainings' schedules, in sentences: one for all, or one for each schedule with its methods."""
     titles: dict[str, dict[str, None]] = {}
     for record in trained:
         titles.setdefault(_schedule_words(schedule_of(record)), {})[record.title] = None
@@ -258,14 +258,14 @@ def _schedule_words(schedule: Mapping[str, Any]) -> str:
 
 
 def machine_words(machine: Mapping[str, Any]) -> str:
-    """The processor with its GPUs, or with its threads where there are none and they are known."""
+    """The processor with its GPUs, or with its threads if there are no GPUs and they are known."""
     gpus = machine["gpus"] if isinstance(machine["gpus"], list) else []
     threads = f", {machine['threads']} threads" if "threads" in machine else ""
     return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else threads)
 
 
 def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
-    """Why the times of these runs of one task must not be divided, in sentences: the conditions that differ."""
+    """Why the times of these runs of one task must not be compared: the conditions that differ, in sentences."""
     found = {}
     for record in trained[1:]:
         try:
@@ -278,10 +278,10 @@ def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
 def troubles(
     trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult], names: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Diverged runs, times that do not count, flags, differing conditions of times, attacks that broke.
+    """Diverged runs, times that do not count, flags, differing conditions of times, attack errors.
 
     Args:
-        names: what the method or variant of a run is called, by the run's key; its title where it is not among them.
+        names: the name of a run's method or variant, by the run's key; by default its title.
     """
     lines = []
     for task in dict.fromkeys(record.task for record in trained):
@@ -307,10 +307,10 @@ def troubles(
 
 
 def _by_reason(what: str, runs: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """A sentence a reason: how many runs it is true of, and of which methods or variants. Details are in the records.
+    """One sentence per reason: the number of its runs, and their methods or variants. Details are in the records.
 
     Args:
-        runs: what each is called, with its reasons.
+        runs: the name of each, with its reasons.
     """
     found: dict[str, list[str]] = {}
     for name, reasons in runs:
@@ -337,7 +337,7 @@ def _without_details(reason: str) -> str:
 
 
 def _tickets(trained: Sequence[TrainingRecord]) -> list[str]:
-    """When the searches that have a rule drew and stopped, and which did not settle."""
+    """When the searches with a rule drew and stopped, and which did not settle."""
     searches = [
         (record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]
     ]

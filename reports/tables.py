@@ -1,4 +1,4 @@
-"""A table as a value, and its renderings: screen, Markdown, CSV, LaTeX, JSON, HTML."""
+"""A table as a value, and its formats: screen, Markdown, CSV, LaTeX, JSON, HTML."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LATEX_SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    "[": "{[}",  # at the start of a row it would be an option of the line break before
+    "[": "{[}",  # at the start of a row LaTeX would read it as an option of the line break before
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
@@ -63,7 +63,7 @@ MARKDOWN_SPECIAL = {
     "&": "&amp;",
     "<": "&lt;",
     ">": "&gt;",
-    "@": "&#64;",  # of an address
+    "@": "&#64;",  # prevents a link to a mail address
 }
 
 
@@ -72,10 +72,10 @@ class Number:
     """A measured quantity in a cell.
 
     Attributes:
-        mean: NaN where nothing was measured; the cell is then blank.
-        std: NaN where there was one run.
+        mean: NaN if nothing was measured; the cell is then blank.
+        std: NaN for one run.
         digits: decimals shown.
-        suffix: put behind the number.
+        suffix: text after the number.
     """
 
     mean: float
@@ -95,8 +95,8 @@ class Column:
     """A column.
 
     Attributes:
-        heading: what stands above it.
-        key: of its values in JSON, with the unit.
+        heading: text above it.
+        key: name of its values in JSON, with the unit.
         numeric: whether it holds numbers.
         on_screen: whether a terminal shows it; files hold every column.
     """
@@ -112,14 +112,14 @@ FileColumn = partial(Column, on_screen=False)
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns, with a title and a caption that says what the numbers rest on.
+    """Rows of cells under columns, with a title and a caption that says how the numbers were measured.
 
     Attributes:
         rows: one tuple per row, a `Number` or text per column.
-        caption: sentences, one a line.
-        incomplete: whether a run behind the table diverged, broke or is missing.
-        sources: its kind, and the keys of the trainings and attacks it was made of, so that `reports.derivation` can
-            make it again.
+        caption: sentences, one per line.
+        incomplete: whether a run of the table diverged, failed or is missing.
+        sources: its kind, and the keys of its trainings and attacks, so that `reports.derivation` can make it
+            again.
     """
 
     title: str
@@ -139,7 +139,7 @@ class Table:
         return f"# {markdown_text(self.title)}\n\n{body}\n{caption}"
 
     def to_csv(self) -> str:
-        """Means and standard deviations in columns of their own; text is safe in a spreadsheet."""
+        """Means and standard deviations in separate columns; text is safe in a spreadsheet."""
         output = io.StringIO()
         writer = csv.writer(output, lineterminator="\n")
         records = self.records()
@@ -169,14 +169,14 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
-        """Title, caption, one object per row with units in the key names, and what the table was made of, if known."""
+        """Title, caption, one object per row with units in the key names, and the sources, if known."""
         content = {"title": self.title, "caption": list(self.caption), "rows": self.records()}
         if self.sources is not None:
             content["sources"] = self.sources
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def renderings(self) -> dict[str, str]:
-        """What its files hold, by suffix."""
+        """The contents of its files, by suffix."""
         return {
             "md": self.to_markdown(),
             "csv": self.to_csv(),
@@ -191,7 +191,7 @@ class Table:
         return HTML_PAGE.format(title=title, table=self.html_table(), caption=self.html_caption())
 
     def html_table(self) -> str:
-        """The rows alone, as a `table` element."""
+        """Only the rows, as a `table` element."""
         head = "".join(f"<th>{html.escape(printable(column.heading))}</th>" for column in self.columns)
         body = "".join(
             "<tr>"
@@ -202,11 +202,11 @@ class Table:
         return f"<div><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
 
     def html_caption(self) -> str:
-        """The caption, a paragraph a line."""
+        """The caption, one paragraph per line."""
         return "".join(f"<p>{html.escape(printable(line))}</p>\n" for line in self.caption)
 
     def records(self) -> list[dict[str, Any]]:
-        """One dictionary per row; blank numbers are None, a spread is a key of its own."""
+        """One dictionary per row; blank numbers are None, a spread has its own key."""
         return [self._record(row) for row in self.rows]
 
     def _record(self, row: Sequence[Number | str]) -> dict[str, Any]:
@@ -233,9 +233,9 @@ class Table:
         return replace(self, columns=tuple(self.columns[index] for index in kept), rows=rows)
 
     def print(self, console: Console) -> None:
-        """Show the columns that are for the screen, in at most 100 characters.
+        """Show the columns for the screen, in at most 100 characters.
 
-        Where the terminal is narrower they come in blocks; leading text columns stand in each.
+        In a narrower terminal they come in blocks; leading text columns are repeated in each.
         """
         width = min(console.width, WIDTH) if console.is_terminal else WIDTH
         hidden = [column.key for column in self.columns if not column.on_screen]
@@ -259,7 +259,7 @@ class Table:
             console.print()
 
     def _width(self, column: int) -> int:
-        """Characters a column needs: its longest cell or word, text up to a line's worth; a longer word is folded."""
+        """Characters a column needs: its longest cell or word, at most a line; a longer word is wrapped."""
         words = self.columns[column].heading.split() or [""]
         cells = [str(row[column]) for row in self.rows]
         longest = max(map(len, cells), default=0)
@@ -269,7 +269,7 @@ class Table:
         return max(longest, *map(len, words))
 
     def _widths(self, block: Sequence[int], width: int) -> dict[int, int]:
-        """Characters each column of a block gets: what it needs, and a share of what is left over, to wrap less."""
+        """Characters for each column of a block: what it needs, and a share of the remaining space."""
         widths = {column: self._width(column) for column in block}
         spare = width - sum(each + GAP for each in widths.values()) + GAP
         for column in block:
@@ -280,7 +280,7 @@ class Table:
         return widths
 
     def _blocks(self, width: int) -> list[list[int]]:
-        """Columns in groups no wider than `width`, each led by the text columns before the first number."""
+        """Columns in groups of at most `width`, each starting with the text columns before the first number."""
         numeric = [index for index, column in enumerate(self.columns) if column.numeric]
         if not numeric:
             return [list(range(len(self.columns)))]
@@ -324,24 +324,24 @@ def _html_cell(cell: Number | str, column: Column) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text of unknown origin for Markdown: nothing in it becomes a link, an image, a tag, code or emphasis."""
+    """Escape text of unknown origin for Markdown: nothing in it becomes a link, an image, a tag, code or emphasis."""
     escaped = "".join(MARKDOWN_SPECIAL.get(character, character) for character in printable(text))
     escaped = re.sub(r"(?<!\w)_|_(?!\w)", r"\_", escaped)
     return re.sub(r"\bwww\.", r"www\.", escaped, flags=re.IGNORECASE).replace("://", r":\//")
 
 
 def _markdown_line(text: str) -> str:
-    """The text as a line of its own, at the start of which no sign opens a heading or a list."""
+    """The text as a separate line, escaped so that it starts no heading or list."""
     return re.sub(r"^(\s*)([#+=-])", r"\1\\\2", markdown_text(text))
 
 
 def _latex(text: str) -> str:
     escaped = "".join(LATEX_SPECIAL.get(character, character) for character in printable(text))
-    return escaped.replace("--", "-{}-")  # an option of the command, not a dash
+    return escaped.replace("--", "-{}-")  # two hyphens of an option, not a dash
 
 
 def _formula_safe(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets a quote before it."""
+    """Put a quote before text that a spreadsheet would run as a formula."""
     if isinstance(value, str):
         value = printable(value)
         return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
@@ -353,9 +353,9 @@ def _finite(value: float) -> float | None:
 
 
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
-    """Write the table as Markdown, CSV, LaTeX, JSON and HTML, each whole or not at all, and return the paths.
+    """Write the table as Markdown, CSV, LaTeX, JSON and HTML, each completely or not at all, and return the paths.
 
-    Their hashes are noted beside them, for `verify`.
+    Their hashes are stored beside them, for `verify`.
     """
     require_file_name(name, "the table's name")
     paths = []
@@ -368,5 +368,5 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
 
 
 def write_json(table: Table, path: Path) -> None:
-    """Write the table as JSON to a place of the user's."""
+    """Write the table as JSON to a path given by the user."""
     write_output(path, table.to_json())

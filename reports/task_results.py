@@ -1,4 +1,4 @@
-"""What was measured on one task in one place: the main cell of each defense, its variants, and contrasts of them."""
+"""The measurements on one task under the same conditions: each defense's main cell, its variants, and contrasts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OURS = "early_robust"
 
 @dataclass(frozen=True)
 class TaskResults:
-    """The victims of one task that were trained in the same surroundings.
+    """The victims of one task that were trained under the same conditions.
 
     Attributes:
         task: the task's key.
         cells: the victims.
-        left_out: victims of the task in other surroundings, which no comparison may mix with these.
+        left_out: victims of the task under other conditions, which must not be mixed with these.
     """
 
     task: str
@@ -40,33 +40,33 @@ class TaskResults:
         return title_of(self.task)
 
     def main(self, defense: str) -> Measured | None:
-        """The defense as the tables have it: of its cells, the one with most settings as published for the task."""
+        """The defense as in the tables: of its cells, the one with most settings as published for the task."""
         found = [cell for cell in self.cells if cell.defense == defense and cell.source is None]
         return min(found, key=_distance, default=None)
 
     def variants(self, *fields: str) -> list[Measured]:
-        """EarlyRobust's cells that differ from the main one in some of these settings and in no other."""
+        """EarlyRobust's cells that differ from the main one only in some of these settings."""
         main = self.main(OURS)
         others = [cell for cell in self.cells if cell.defense == OURS and cell is not main]
         return [cell for cell in others if main and _different(main, cell) <= set(fields)]
 
     def variant(self, settings: Mapping[str, Any], *others: str) -> Measured | None:
-        """The variant with these settings, which may differ from the main cell in `others` too."""
+        """The variant with these settings, which may also differ from the main cell in `others`."""
         for cell in self.variants(*settings, *others):
             if all(setting(cell, name) == value for name, value in settings.items()):
                 return cell
         return None
 
     def by(self, field: str) -> dict[float, Measured]:
-        """EarlyRobust's main cell and those that differ from it in one setting, by its value, ascending; empty where
-        the main cell stands alone."""
+        """EarlyRobust's main cell and those that differ from it in one setting, by its value, ascending; empty if there
+        are no others."""
         main, others = self.main(OURS), self.variants(field)
         cells = [main, *others] if main and others else []
         return dict(sorted((float(setting(cell, field)), cell) for cell in cells))
 
 
 def _distance(cell: Measured) -> tuple[float, ...]:
-    """Settings that are not the published ones; of equals, more runs, then attacked, then longer trained goes first."""
+    """Sort key: number of settings not as published; then more runs, attacked ones, longer trained ones first."""
     return len(_changed(cell)), -len(cell.trainings), not cell.attacks, -float(cell.settings.get("epochs", 0))
 
 
@@ -75,7 +75,7 @@ def _defaults(cell: Measured) -> dict[str, Any]:
 
 
 def setting(cell: Measured, name: str) -> Any:
-    """A setting's value; a record from before the setting was there has its default."""
+    """A setting's value; an older record without this setting has its default."""
     return cell.settings.get(name, _defaults(cell).get(name))
 
 
@@ -90,7 +90,7 @@ def _changed(cell: Measured) -> set[str]:
 
 
 def task_results(cells: Sequence[Measured]) -> list[TaskResults]:
-    """Per task, in the order given, the victims in the surroundings in which most runs were made."""
+    """Per task, in the given order, the victims trained under the most frequent conditions."""
     groups: dict[str, dict[str, list[Measured]]] = {}
     for cell in cells:
         if cell.trainings:
@@ -104,7 +104,7 @@ def task_results(cells: Sequence[Measured]) -> list[TaskResults]:
 
 
 def contrast(quantity: Quantity, plus: Sequence[Measured], minus: Sequence[Measured]) -> Estimate | None:
-    """Mean of a quantity over some victims less its mean over others, paired by run and text; None where they share no
+    """Mean of a quantity over some victims minus its mean over others, paired by run and text; None if they share no
     run, or no attack."""
     matrices = (aua_matrices if quantity == "Aua %" else clean_matrices)([*plus, *minus])
     if matrices is None:

@@ -1,4 +1,4 @@
-"""What searches found: distances between the masks of mini-epochs, and what tickets keep in each layer."""
+"""The results of searches: distances between the masks of mini-epochs, and what tickets keep in each layer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def distance_table(experiment: Experiment, runs: Sequence[VariantRuns], caption:
 def mean_distances(runs: VariantRuns, kind: str) -> np.ndarray:
     """Distances between the masks of every two mini-epochs, (M, M), mean over the runs; (0, 0) without a run.
 
-    Runs of one experiment search equally long, unless one diverged; the shortest decides M.
+    Runs of one experiment have searches of the same length, unless one diverged; the shortest decides M.
     """
     found = [np.asarray(search_trace(record)["mask_distances"][kind]) for record in runs.trained if record.stages]
     if not found:
@@ -46,7 +46,7 @@ def mean_distances(runs: VariantRuns, kind: str) -> np.ndarray:
 
 
 def _squared(matrix: np.ndarray, width: int) -> np.ndarray:
-    """The matrix with blanks up to `width` columns."""
+    """The matrix padded with blanks to `width` columns."""
     return np.pad(matrix, ((0, 0), (0, width - len(matrix))), constant_values=np.nan)
 
 

@@ -1,6 +1,6 @@
 """Curves and numbers of stored runs for TensorBoard, Weights & Biases or trackio.
 
-Everything is written after the work, from the records: nothing is read back or sent while a training's clock runs.
+Everything is written after the work, from the records: nothing is read back or sent during a timed training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reports.frame import AttackResult, counted_seconds
 PROJECT = "earlyrobust"
 SHOWN_KEY = 8
 
-# What is imported, and the package that brings it.
+# The imported module, and the package that provides it.
 LIBRARIES = {
     "tensorboard": ("torch.utils.tensorboard", "tensorboard"),
     "wandb": ("wandb", "wandb"),
@@ -30,7 +30,7 @@ LIBRARIES = {
 
 
 class Tracker(Protocol):
-    """Where one run is logged."""
+    """A log of one run."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Writes some numbers at a step, which never goes back."""
@@ -55,7 +55,7 @@ class TensorBoard:
 
 
 class Hosted:
-    """A run of Weights & Biases, or of trackio, whose functions are the same."""
+    """A run of Weights & Biases, or of trackio, which has the same functions."""
 
     def __init__(self, library: Any, name: str, settings: Mapping[str, Any]):
         self.library = library
@@ -86,7 +86,7 @@ def library_of(tracker: str) -> Any:
 def track(store: Store, jobs: Sequence[Job], tracker: str) -> int:
     """Logs every training with its attacks that was not logged as it stands now; returns how many were.
 
-    A note in `tracked/<tracker>/` of the results tells that a run was.
+    A note in `tracked/<tracker>/` of the results says that a run was logged.
 
     Raises:
         ValueError: for an unknown tracker, or one that is not installed.
@@ -115,7 +115,7 @@ def track(store: Store, jobs: Sequence[Job], tracker: str) -> int:
 
 
 def points(training: TrainingRecord, attacks: Sequence[AttackResult]) -> Iterator[tuple[int, dict[str, float]]]:
-    """What is logged, by update over all stages: losses, the distances of masks, and at the end what was reached."""
+    """The logged values, by update over all stages: losses, the distances of masks, and at the end the results."""
     done = 0
     for stage in training.stages:
         name = stage["name"]
@@ -132,7 +132,7 @@ def points(training: TrainingRecord, attacks: Sequence[AttackResult]) -> Iterato
 
 
 def reached(training: TrainingRecord, attacks: Sequence[AttackResult]) -> dict[str, float]:
-    """Clean %, seconds where they count, share of the parameters kept; Aua % and #Query of each finished attack."""
+    """Clean %, seconds if they count, share of the parameters kept; Aua % and #Query of each finished attack."""
     values = {"parameters_kept_percent": 100 * training.parameters_kept / training.parameters_before}
     if training.clean_correct:
         values["clean_percent"] = 100 * training.clean_correct.count("1") / len(training.clean_correct)

@@ -1,4 +1,4 @@
-"""Tables of one method's variants: what each gives, and what it changes from the first."""
+"""Tables of one method's variants: the results of each, and its change from the first."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ BySeed = dict[int, float]
 
 @dataclass(frozen=True)
 class VariantRuns:
-    """What the store has of one variant on one task.
+    """The stored runs of one variant on one task.
 
     Attributes:
         task: the task's name.
         variant: the variant.
         trained: its trainings, by seed, ascending.
         attacks: the attacks on them.
-        missing: trainings and attacks that are planned and not stored.
+        missing: number of trainings and attacks that are planned and not stored.
     """
 
     task: str
@@ -53,18 +53,18 @@ class VariantRuns:
         return _finite(zip(frame.seed, frame.kept_percent, strict=True))
 
     def seconds(self) -> BySeed:
-        """Training seconds of each run whose time counts."""
+        """Training seconds of each run with a time that counts."""
         frame = training_frame(self.trained)
         return _finite(zip(frame.seed, frame.seconds, strict=True))
 
     def attack_values(self, column: str, quantity: str) -> BySeed:
-        """A quantity of each run under the recipe whose outcomes stand in `column`."""
+        """A quantity of each run under the recipe of the column `column`."""
         frame = attack_frame(self.attacks)
         own = frame[frame.recipe == self.variant.recipes.get(column, column)]
         return _finite(zip(own.seed, own[quantity], strict=True))
 
     def withstood(self, column: str) -> dict[int, dict[str, bool]]:
-        """Whether each attacked text is still read rightly, by run and text, where the whole attack counts."""
+        """Whether each attacked text is still read correctly, by run and text, if the whole attack can be used."""
         recipe = self.variant.recipes.get(column, column)
         return {
             result.record.seed: {outcome.example_id: outcome.status == "failed" for outcome in result.outcomes}
@@ -73,7 +73,7 @@ class VariantRuns:
         }
 
     def search_values(self, name: str) -> BySeed:
-        """A number that each run's search wrote down; a variant without a search has none."""
+        """A number recorded by each run's search; empty for a variant without a search."""
         traces = {record.seed: search_trace(record) for record in self.trained}
         return {seed: float(trace[name]) for seed, trace in traces.items() if name in trace}
 
@@ -83,7 +83,7 @@ def _finite(pairs: Any) -> BySeed:
 
 
 def search_trace(record: TrainingRecord) -> dict[str, Any]:
-    """What the search of a training wrote down; empty where there was none."""
+    """The trace of a training's search; empty if there was none."""
     return next((stage["trace"] for stage in record.stages if stage["name"] == "search"), {})
 
 
@@ -135,13 +135,13 @@ def variant_table(
 
 
 def _reference(experiment: Experiment, runs: Sequence[VariantRuns], task: str) -> VariantRuns:
-    """The runs that changes on a task are told from: the experiment's own choice where it was run, else the first."""
+    """The reference runs of a task: the experiment's own choice if it was run, otherwise the first."""
     mine = [each for each in runs if each.task == task]
     return next((each for each in mine if each.variant.key == experiment.reference), mine[0])
 
 
 def only_renames(variant: Variant, recipes: Sequence[str] | dict[str, str]) -> bool:
-    """Whether a variant is nothing but another recipe in a column that is not there."""
+    """Whether a variant only replaces the recipe of a column that the table does not have."""
     return bool(variant.recipes) and not variant.settings and not set(variant.recipes) & set(recipes)
 
 
@@ -164,7 +164,7 @@ def _mean(values: BySeed, digits: int = 1) -> Number:
 
 
 def _change(own: VariantRuns, first: VariantRuns, values: Callable[[VariantRuns], BySeed], digits: int = 1) -> Number:
-    """Difference from the first, by paired seeds; blank for the first itself."""
+    """Difference from the first, paired by seed; blank for the first itself."""
     if own is first:
         return Number(math.nan)
     mine, plain = values(own), values(first)
@@ -182,7 +182,7 @@ def _change_columns(recipe: str, title: str) -> list[Column]:
 
 def _aua_change(own: VariantRuns, first: VariantRuns, column: str) -> list[Number]:
     """Difference of Aua% from the first with its 95 % interval, paired by seed and text; blank for the first itself and
-    where the two did not meet the same texts."""
+    if the two were not attacked on the same texts."""
     mine, plain = ({} if own is first else runs.withstood(column) for runs in (own, first))
     seeds = sorted(mine.keys() & plain.keys())
     if not seeds or any(mine[seed].keys() != plain[seed].keys() for seed in seeds):
@@ -194,7 +194,7 @@ def _aua_change(own: VariantRuns, first: VariantRuns, column: str) -> list[Numbe
 
 
 def _time_ratio(own: VariantRuns, first: VariantRuns) -> Number:
-    """Time of the variant over that of the first, by paired seeds; blank for the first and under other conditions."""
+    """Time of the variant over that of the first, paired by seed; blank for the first and under other conditions."""
     if own is first or differing_conditions([*first.trained, *own.trained]):
         return Number(math.nan)
     return Number(time_ratio(own.seconds(), first.seconds()).mean, digits=2, suffix="×")

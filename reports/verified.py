@@ -1,4 +1,4 @@
-"""What `verify` found in a folder of results, with every number of its tables derived anew from the outcomes."""
+"""The results of `verify` on a folder of results, with every number of its tables derived again from the outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = (Column("Place", "place", False), Column("What is wrong", "what", Fals
 
 
 def verified(folder: Path) -> Table:
-    """A row per thing that is wrong; `incomplete` where there is one.
+    """A row per problem; `incomplete` if there is one.
 
     Raises:
         ValueError: if the folder is no store.
@@ -33,7 +33,7 @@ def verified(folder: Path) -> Table:
 
 
 def _wrong_numbers(store: Store, path: Path) -> Iterator[Finding]:
-    """Numbers of a written table, in any of its files, that the records it names do not give."""
+    """Numbers in any file of a written table that differ from those of its records."""
     try:
         content = parse(read_text(path))
     except (OSError, ValueError) as error:
@@ -45,7 +45,7 @@ def _wrong_numbers(store: Store, path: Path) -> Iterator[Finding]:
         derived = derive(store, content)
         wrong = list(_unlike(content, json.loads(derived["json"])))
     except Damaged:
-        return  # the record has a finding of its own
+        return  # the record has its own finding
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         yield Finding(path.name, f"it cannot be made again of the records it names: {error!r}")
         return
@@ -61,7 +61,7 @@ def _lenient(path: Path) -> str:
 
 
 def _unlike(written: dict[str, Any], derived: dict[str, Any]) -> Iterator[str]:
-    """Rows in which a table's JSON and the one made again differ, with the first column that does."""
+    """Rows in which a table's JSON and the newly derived one differ, with the first differing column."""
     ours, anew = numbers_of(written), numbers_of(derived)
     for name in {**ours, **anew}:
         rows, rows_anew = ours.get(name, []), anew.get(name, [])
@@ -75,7 +75,7 @@ def _unlike(written: dict[str, Any], derived: dict[str, Any]) -> Iterator[str]:
 
 
 def _unlike_lines(written: str, derived: str) -> Iterator[str]:
-    """The first line in which a file and the one made again differ."""
+    """The first line in which a file and the newly derived one differ."""
     for number, (line, anew) in enumerate(zip_longest(written.splitlines(), derived.splitlines()), start=1):
         if line != anew:
             yield f"line {number} is {line!r}, made anew it is {anew!r}"

@@ -18,10 +18,10 @@ Piece = tuple[str, bool]
 
 
 def word_differences(original: str, perturbed: str) -> tuple[list[Piece], list[Piece]]:
-    """Both texts in pieces of words, each with whether it differs from the other text.
+    """Both texts as pieces of words, each with whether it differs from the other text.
 
-    Words are runs of letters and digits, or of signs, with the space behind them; spaces are made one, and other
-    control characters spaces. The pieces of a side, joined, are its text.
+    Words are runs of letters and digits, or of other signs, with the space after them; each run of spaces becomes one
+    space, and other control characters become spaces. The pieces of a side, joined, are its text.
     """
     sides = [_words(STEERING.sub(" ", text)) for text in (original, perturbed)]
     pieces: tuple[list[Piece], list[Piece]] = ([], [])
@@ -34,7 +34,7 @@ def word_differences(original: str, perturbed: str) -> tuple[list[Piece], list[P
 
 
 def terminal_words(pieces: Iterable[Piece], style: str) -> Text:
-    """The pieces as text for a terminal, where nothing in them is read as markup; those that differ in the style."""
+    """The pieces as text for a terminal, without markup; differing ones in the style."""
     shown = Text()
     for text, differs in pieces:
         shown.append(text.rstrip(), style if differs else "")
@@ -43,9 +43,9 @@ def terminal_words(pieces: Iterable[Piece], style: str) -> Text:
 
 
 def word_edits(original: str, perturbed: str) -> tuple[list[str], list[tuple[int, int, str]]]:
-    """The original's words, and what to put for which of them, from and to, to get the other text.
+    """The original's words, and the replacements (from, to, new text) that turn it into the other text.
 
-    A change of the space behind a word is an edit too, so that the other text is got to the letter.
+    A change of the space after a word is an edit too, so that the result equals the other text exactly.
     """
     words, others = _words(original), _words(perturbed)
     edits = []
@@ -63,7 +63,7 @@ def _words(text: str) -> list[str]:
 
 
 def _matches(words: list[str], others: list[str]) -> list[tuple[str, int, int, int, int]]:
-    """How to turn one list of words into another with the fewest edits, the spaces behind them aside.
+    """The edits that turn one list of words into another, as few as possible, ignoring the spaces after them.
 
     Returns:
         In order, stretches that are "equal" or not: kind, start and end in `words`, start and end in `others`.
@@ -71,7 +71,7 @@ def _matches(words: list[str], others: list[str]) -> list[tuple[str, int, int, i
     first, second = ([word.strip() for word in each] for each in (words, others))
     found: list[tuple[str, int, int, int, int]] = []
     for kind, start, end, begin, stop in Levenshtein.opcodes(first, second):
-        if found and "equal" not in (kind, found[-1][0]):  # a replaced word beside an inserted one is one stretch
+        if found and "equal" not in (kind, found[-1][0]):  # a replaced word next to an inserted one is one stretch
             _, start, _, begin, _ = found.pop()
             kind = "replace"
         found.append((kind, start, end, begin, stop))

@@ -1,4 +1,4 @@
-"""What the page draws: panels of points and curves, and maps, as numbers that its script turns into figures."""
+"""The figures of the page: panels of points and curves, and maps, as numbers that its script draws."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Drawing:
     """A figure of the page: panels or maps under one heading.
 
     Attributes:
-        key, title, note: its name on the page, heading, and how it is read.
-        panels: each with the task it is of.
-        maps: likewise.
-        rows: for a panel's series, rows of the results table behind them, by the panel's place; else empty.
+        key, title, note: its name on the page, heading, and explanation.
+        panels: each with its task.
+        maps: each with its task.
+        rows: for a panel's series, the rows of the results table behind them, by the panel's place; otherwise empty.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Drawing:
     rows: Sequence[Sequence[int]] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; None for what is not finite."""
+        """Plain values; None for numbers that are not finite."""
         rows = self.rows or [()] * len(self.panels)
         return {
             "key": self.key,
@@ -76,7 +76,7 @@ class Drawing:
 
 
 def _plain(value: Any) -> Any:
-    """The value for JSON: arrays as lists, numbers to six digits, None for those that are not finite."""
+    """Convert the value for JSON: arrays to lists, numbers to six digits, numbers that are not finite to None."""
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
@@ -119,7 +119,7 @@ def _pareto(rows: Sequence[Row], table: Table) -> Drawing:
 
 
 def _costs(rows: Sequence[Row], table: Table) -> Drawing:
-    """Predicted against measured cost, a panel per task; a method's first row stands for it."""
+    """Predicted against measured cost, a panel per task; only a method's first row is drawn."""
     panels, sources = [], []
     cells = _cells(table)
     for title in dict.fromkeys(row.title for row in rows):
@@ -142,7 +142,7 @@ def _cells(table: Table) -> list[dict[str, Any]]:
 
 
 def _drawable(cells: Mapping[str, Any], *keys: str) -> bool:
-    """Whether each of these is a number above 0, or 0 of a percentage."""
+    """Whether each of these is a number above 0, or 0 for a percentage."""
     numbers: list[Number] = [cells[key] for key in keys if key in cells]
     return len(numbers) == len(keys) and all(math.isfinite(number.mean) for number in numbers)
 
@@ -159,7 +159,7 @@ def _budgets(found: Overview) -> Drawing:
 
 
 def _curves(tasks: Sequence[TaskResults]) -> Drawing:
-    """Clean% and Aua% over EarlyRobust's settings, where cells differ in one of them alone."""
+    """Clean% and Aua% over EarlyRobust's settings, for cells that differ in one setting only."""
     panels = []
     for task in tasks:
         for field, label in CURVES.items():
@@ -184,7 +184,7 @@ def _aua_percents(cell: Measured, recipe: str) -> list[float]:
 
 
 def _maps(tasks: Sequence[TaskResults]) -> Drawing:
-    """Distances between the masks of a search, heads and neurons, of EarlyRobust's main cell."""
+    """Distances between the masks of a search, heads and neurons, from EarlyRobust's main cell."""
     maps = []
     for task in tasks:
         main = task.main(OURS)
@@ -199,7 +199,7 @@ def _maps(tasks: Sequence[TaskResults]) -> Drawing:
 
 
 def _layers(tasks: Sequence[TaskResults]) -> Drawing:
-    """Kept heads and neurons per layer, of the main cell of each method that draws tickets of these."""
+    """Kept heads and neurons per layer, from the main cell of each method that draws tickets of these."""
     panels = []
     for task in tasks:
         drawing = dict.fromkeys(cell.defense for cell in task.cells if _kept(cell, STRUCTURES[0]))

@@ -1,7 +1,7 @@
 """The page: numbers, verdicts, figures and attacked texts of a folder in one file that needs no network.
 
-Titles, texts and tracebacks are untrusted. The template escapes them, the script sets them as text only, characters
-that do not show or turn the line around are written as their code, and the page's policy runs no script but its own.
+Titles, texts and tracebacks are untrusted. The template escapes them, the script inserts them as text only, characters
+that are invisible or reverse the line are written as their code, and the page's policy allows only its own script.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reports.tables import BLANK, Number, Table
 
 NAME = "index.html"
 EXAMPLES = 200
-# Shown when the page opens; the others at a press of a button
+# Columns shown when the page opens; a button shows the others
 FIRST_COLUMNS = (
     "task",
     "method",
@@ -51,14 +51,14 @@ KEPT_CONTROLS = "\n\t"
 
 
 def visible(text: str) -> str:
-    """The text with every character that does not show, or that steers the line, written as its code."""
+    """The text with every invisible character, and every one that changes the line's direction, written as its code."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in KEPT_CONTROLS else f"⟨U+{ord(each):04X}⟩" for each in text)
 
 
 def harmless(value: Any) -> Any:
-    """The value with all its texts, names included, made visible."""
+    """The value with all its texts, including names, made visible."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, dict):
@@ -69,10 +69,10 @@ def harmless(value: Any) -> Any:
 
 
 def write_page(found: Overview, folder: Path, examples: int = EXAMPLES) -> Path:
-    """Write the page of a folder's results into it, whole or not at all, and return its path.
+    """Write the page of a folder's results into it, completely or not at all, and return its path.
 
     Args:
-        examples: most texts shown per attacked run; 0 for none.
+        examples: maximum number of texts shown per attacked run; 0 for none.
     """
     path = folder / NAME
     write_atomically(path, to_html(found, examples))
@@ -122,12 +122,12 @@ def _part(name: str) -> str:
 
 
 def _policy_hash(content: str) -> str:
-    """What a content security policy calls an inlined style or script by."""
+    """The name of an inlined style or script in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _table(table: Table, first: Sequence[str] = ()) -> dict[str, Any]:
-    """A table's headings and cells, each with the number it is sorted by, and which columns show from the start."""
+    """A table's headings and cells, each with its sort value, and which columns are shown at first."""
     return {
         "title": table.title,
         "caption": table.caption,
@@ -144,14 +144,14 @@ def _table(table: Table, first: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _cell(cell: Number | str) -> dict[str, Any]:
-    """How a cell reads and what it is sorted by; a blank is sorted by nothing."""
+    """A cell's text and its sort value; blanks have none."""
     if isinstance(cell, str):
         return {"text": cell, "order": cell}
     return {"text": str(cell), "order": repr(float(cell.mean)) if math.isfinite(cell.mean) else ""}
 
 
 def _claims(found: Overview) -> list[dict[str, Any]]:
-    """The verdict card, a dictionary a claim, with the measurements that it rests on."""
+    """The verdict card, one dictionary per claim, with its measurements."""
     parts = _by_key(parts_table(found.card))
     return [
         claim | {"parts": [part for part in parts if part["claim"] == claim["claim"]]}
@@ -181,7 +181,7 @@ def _facts(found: Overview) -> list[tuple[str, int]]:
 
 
 def _grounds(found: Overview) -> list[tuple[str, list[str]]]:
-    """What the numbers rest on: machines, clocks, versions, attack profiles, dates, and what went wrong."""
+    """The provenance of the numbers: machines, clocks, versions, attack profiles, dates, and problems."""
     trained = list(found.trainings.values())
     records = [*trained, *(result.record for result in found.results)]
     started = sorted(record.started_at for record in records)

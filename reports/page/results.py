@@ -1,4 +1,4 @@
-"""The page's results table: a row per task, method and attack, blank where nothing sound is stored, with its runs."""
+"""The page's results table: a row per task, method and attack with its runs; blank if no usable result is stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OF_RUNS = ("texts", "runs")
 
 @dataclass(frozen=True)
 class Run:
-    """One seed of a row: its training, where there is one, its attack, where there is one, and what ails them."""
+    """One seed of a row: its training and its attack, if there are any, and their problems."""
 
     seed: int
     training: TrainingRecord | None
@@ -41,7 +41,7 @@ class Run:
     trouble: str
 
     def as_json(self) -> dict[str, Any]:
-        """Seed, keys of the records, numbers; None where a number does not count."""
+        """Seed, keys of the records, numbers; None for a number that does not count."""
         sound = self.attack if self.attack and self.attack.sound else None
         frame = training_frame([self.training] if self.training else [])
         return {
@@ -75,17 +75,17 @@ class Row:
 
     @property
     def trainings(self) -> list[TrainingRecord]:
-        """The trainings behind the row."""
+        """The trainings of the row."""
         return [run.training for run in self.runs if run.training]
 
     @property
     def known_task(self) -> Task | None:
-        """The task where it is one of the suite's; a file of texts may bear the same name."""
+        """The task if it is one of the suite's; a file of texts may have the same name."""
         return TASKS.get(self.task) if self.trainings else None
 
     @property
     def state(self) -> str:
-        """What ails its runs, or that nothing does."""
+        """The problems of its runs, or a word that there are none."""
         return "; ".join(run.trouble for run in self.runs if run.trouble) or "complete"
 
 
@@ -123,7 +123,7 @@ def _run(named: NamedAttack, trainings: Mapping[str, TrainingRecord]) -> Run:
 
 
 def results_table(rows: Sequence[Row], found: Overview) -> Table:
-    """The rows as a table: what the report on attacks has of each, what its trainings took, and its state."""
+    """The rows as a table: the attack report's columns, the training's columns, and the state."""
     plain = {task.task: main.trainings.values() for task in found.tasks if (main := task.main("fine_tune"))}
     attacks = found.attacks.table if found.attacks else Table("", HEAD, ())
     measured = attacks.columns[len(HEAD) :]
@@ -139,7 +139,7 @@ def results_table(rows: Sequence[Row], found: Overview) -> Table:
 
 
 def _moved_behind(table: Table, keys: Sequence[str]) -> Table:
-    """The table with some columns last."""
+    """The table with some columns moved to the end."""
     order = sorted(range(len(table.columns)), key=lambda index: table.columns[index].key in keys)
     rows = tuple(tuple(row[index] for index in order) for row in table.rows)
     return replace(table, columns=tuple(table.columns[index] for index in order), rows=rows)
@@ -174,7 +174,7 @@ def _known(value: float) -> float | None:
 
 
 def records_of(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """What each record behind the rows says of itself, by key: names as they are shown, values plain."""
+    """The content of each record behind the rows, by key: names as shown, values plain."""
     found: dict[str, dict[str, Any]] = {}
     for run in (run for row in rows for run in row.runs):
         if run.training:
