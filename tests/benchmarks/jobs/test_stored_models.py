@@ -9,7 +9,6 @@ import pytest
 import torch
 from demo_jobs import context_of, job_of
 
-import benchmarks
 from benchmarks.jobs.stored_models import find_training, load, load_trained, open_store
 from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
