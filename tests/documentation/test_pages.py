@@ -21,7 +21,7 @@ QUESTIONS = {
     "run one method on a CSV of one's own": r"^earlyrobust run --defense freelb .*--data DIR --tasks reviews$",
     "attack a checkpoint of one's own": r"^earlyrobust attack --model DIR_OR_ID --data texts\.csv",
     "add a method": r"^earlyrobust new-defense ",
-    "resume": r"the same command again continues",
+    "resume": r"^To resume an interrupted run, repeat the command\.",
     "use a GPU": r"^earlyrobust reproduce table1 --preset paper --assets ASSETS$",
     "use a cluster": r"^earlyrobust reproduce .*--executor ray --ray-address auto$",
     "cite": r"\(CITATION\.cff\)",
