@@ -127,15 +127,14 @@ def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> 
     """Make one table or figure: train and attack what is not stored yet, write the table and draw its figures."""
     from benchmarks.jobs.resolve import resolve
     from earlyrobust.returned import Report
-    from reports.experiments import report_on
+    from reports.experiments import report_of, report_on
     from reports.figures import missing_library, write_figure
-    from reports.hyperparameters import asked_hyperparameters
     from reports.tables import write_table
 
-    if experiment.kind == "settings":
-        chosen, table = asked_hyperparameters(experiment, options)
-        shown.say(chosen)
-        return Report(table, tuple(write_table(table, options.out, experiment.key)))
+    if not experiment.trains:
+        found = report_of(experiment, options)
+        shown.say(found.data.chosen)
+        return Report(found.table, tuple(write_table(found.table, options.out, experiment.key)))
     study = resolve(options, experiment)
     work_through(study, shown)
     found = report_on(study)

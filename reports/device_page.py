@@ -37,9 +37,10 @@ from reports.device_targets import (
     timings_of,
 )
 from reports.doctor import self_test_table
-from reports.experiments import Report, report_on
+from reports.experiments import report_on
 from reports.figures import missing_library, write_figure
 from reports.frame import AttackResult, keys_of
+from reports.kinds.kind import Report
 from reports.measured import measure
 from reports.speed import loop_table
 from reports.tables import Column, Number, Table, markdown_text, write_table

@@ -89,7 +89,7 @@ def work_of(preset: Preset, experiment: str, flops_per_second: float) -> Work:
     trainings: dict[tuple[str, int, str], float] = {}
     attacks: dict[tuple[tuple[str, int, str], AttackProtocol, str], float] = {}
     for each in find_experiments(experiment):
-        if each.kind == "settings":
+        if not each.trains:
             continue
         fitted = each.fit(preset)
         for task, seed, variant in product(fitted.tasks, seeds(fitted), each.chosen(DEFAULTS, fitted)):

@@ -226,6 +226,14 @@ class Table:
             keys += [column.key, f"{column.key}_std"] if column.numeric else [column.key]
         return keys
 
+    def by(self, key: str) -> dict[str, list[dict[str, Any]]]:
+        """The rows, each a dictionary of cells by column key, grouped by the text in one column."""
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in self.rows:
+            cells = dict(zip((column.key for column in self.columns), row, strict=True))
+            groups.setdefault(str(cells[key]), []).append(cells)
+        return groups
+
     def without(self, *keys: str) -> Table:
         """The table without some columns."""
         kept = [index for index, column in enumerate(self.columns) if column.key not in keys]

@@ -103,9 +103,19 @@ class Experiment:
     reference: str | None = None
     study: bool = False
 
+    @property
+    def of_methods(self) -> bool:
+        """Whether its rows are methods, which --defenses chooses, and not variants of one."""
+        return self.kind == "methods"
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train for it."""
+        return self.kind != "settings"
+
     def fit(self, preset: Preset) -> Preset:
         """The preset as this experiment uses it: its tasks, and fewer runs and attacks where one method is varied."""
-        changes: dict[str, Any] = {} if self.kind == "methods" else dict(preset.ablations)
+        changes: dict[str, Any] = {} if self.of_methods else dict(preset.ablations)
         if self.tasks is not None and not preset.generated:
             changes["tasks"] = self.tasks
         if self.full_recipes is not None and preset.profile == "full":
@@ -120,7 +130,7 @@ class Experiment:
         Raises:
             ValueError: for an unknown one, or an option that chooses in other experiments.
         """
-        if self.kind == "methods":
+        if self.of_methods:
             _refuse(options.variants, "--variants", self.key, "--defenses")
             return self.variants or methods(split_names(options.defenses, TABLE_ORDER))
         _refuse(options.defenses, "--defenses", self.key, "--variants")

@@ -22,6 +22,7 @@ def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
         options: what to run it on.
     """
     from benchmarks.experiments.catalogue import asked_experiments
+    from reports.experiments import kind_of
     from reports.figures import missing_library
     from reports.overview import overview
     from reports.page.page import write_page
@@ -29,10 +30,10 @@ def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
     codes, asked = [], asked_experiments(experiment, options)
     for each in asked:
         codes.append(show_report(er.reproduce(each.key, **vars(options)), options.json))
-    if any(each.kind != "settings" for each in asked):
+    if any(each.trains for each in asked):
         say(str(write_page(overview(options.out), options.out)))
         say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
-    if missing_library() is not None and any(each.kind not in ("settings", "variants") for each in asked):
+    if missing_library() is not None and any(kind_of(each).draws for each in asked):
         say(str(missing_library()))
     return max(codes)
 
@@ -84,7 +85,7 @@ def plan(experiment: str, options: Options = DEFAULTS) -> int:
     asked = asked_experiments(experiment, options)
     seen: dict[str, Job] = {}
     for each in asked:
-        if each.kind == "settings":
+        if not each.trains:
             say(f"{each.key}: trains nothing")
             continue
         study = resolve(options, each)

@@ -18,7 +18,7 @@ from reports.page.results import Row
 from reports.statistics import summarise
 from reports.tables import Number, Table
 from reports.task_results import OURS, TaskResults
-from reports.variants import search_trace
+from reports.variant_runs import search_trace
 
 CURVES = {
     "gamma": "γ, bound on the distance of masks",

@@ -26,6 +26,7 @@ from reports.card import write_card
 from reports.compare import compare
 from reports.figures import write_figure
 from reports.frame import AttackResult
+from reports.kinds.variants import variant_table
 from reports.model_card import _numbers, attacks_on, model_card
 from reports.overview import Overview, overview
 from reports.page.page import write_page
@@ -33,7 +34,7 @@ from reports.page.results import results_table, rows_of
 from reports.published import Published, gaps
 from reports.table1 import table1, troubles
 from reports.tables import Number, Table, write_table
-from reports.variants import VariantRuns, variant_table
+from reports.variant_runs import VariantRuns
 
 OF_ATTACKS = ("Aua %", "#Query", "Clean % of attacked", "ASR %", "Texts")
 RECIPES = {"textfooler": "Textfooler", "textbugger": "Textbugger"}

@@ -45,7 +45,7 @@ def test_an_experiment_is_valid_in_every_preset(experiment, preset) -> None:
     found = planned(experiment, preset)
     assert all(find_task(task) for task in fitted.tasks) and all(find_recipe(recipe) for recipe in fitted.recipes)
     assert len({variant.key for variant in experiment.variants}) == len(experiment.variants)
-    assert bool(found) == (experiment.kind != "settings")
+    assert bool(found) == (experiment.trains)
     assert fitted.tasks == ("demo",) if preset is DEMO else "demo" not in fitted.tasks
     assert pickle.loads(pickle.dumps(experiment)) == experiment
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -10,9 +9,10 @@ from made_up import attack, outcome, training
 
 from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
 from benchmarks.experiments.experiment import Variant
-from benchmarks.jobs.resolve import resolve
 from reports.frame import AttackResult
-from reports.variants import VariantRuns, gather, only_renames, variant_caption, variant_table
+from reports.kinds.of_variants import only_renames
+from reports.kinds.variants import variant_table
+from reports.variant_runs import VariantRuns
 
 RECIPES = {"textfooler": "TextFooler"}
 TABLE3 = EXPERIMENTS["table3"]
@@ -113,15 +113,3 @@ def test_a_variant_that_is_only_another_recipe_falls_away_where_the_recipe_is_no
     renamed = Variant("b", "B", recipes={"bertattack": "bertattack_official"})
     assert only_renames(renamed, RECIPES) and not only_renames(renamed, ["bertattack"])
     assert len(rows(PLAIN_RUNS, group(renamed))) == 1
-
-
-def test_the_store_is_gathered_and_what_it_lacks_is_counted(options) -> None:
-    experiment = EXPERIMENTS["release-vs-paper"]
-    study = resolve(options, experiment)
-    runs = gather(study.store, study.rows)
-    assert [each.missing for each in runs] == [1] * len(experiment.variants)
-    assert math.isnan(variant_table(experiment, runs, RECIPES, []).rows[0][2].mean)
-    caption = "\n".join(variant_caption(study.provenance, experiment, runs))
-    assert "The experiment is about SST-2, IMDB; this run of it is on Demo." in caption
-    assert "Stored order: in Demo" in caption and "(50 % would in a shuffled set" in caption
-    assert "What 'BERT-Attack' is was not compared" in caption

@@ -1,18 +1,36 @@
-"""The results of searches: distances between the masks of mini-epochs, and what tickets keep in each layer."""
+"""Distances between the masks of every two mini-epochs of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.experiment import Experiment
-from reports.statistics import summarise
+from reports.figures import Map, draw_maps
+from reports.kinds.of_variants import OfVariants, VariantData
 from reports.tables import Column, Number, Table
-from reports.variants import VariantRuns, search_trace
+from reports.variant_runs import STRUCTURES, VariantRuns, search_trace
 
-STRUCTURES = ("heads", "neurons")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Distances(OfVariants):
+    """A row for each mini-epoch, and maps of them."""
+
+    def rows(self, data: VariantData) -> Table:
+        return distance_table(self.experiment, data.runs, data.caption)
+
+    def figures(self, data: VariantData, table: Table) -> dict[str, Figure]:
+        """Distances between the masks of every two mini-epochs, heads beside neurons, a row a task."""
+        maps = [
+            [Map(f"{title_of(each.task)}, {kind}", "Mini-epoch", mean_distances(each, kind)) for kind in STRUCTURES]
+            for each in data.runs
+        ]
+        return {self.experiment.key: draw_maps(self.experiment.title, maps)}
 
 
 def distance_table(experiment: Experiment, runs: Sequence[VariantRuns], caption: Sequence[str]) -> Table:
@@ -48,32 +66,3 @@ def mean_distances(runs: VariantRuns, kind: str) -> np.ndarray:
 def _squared(matrix: np.ndarray, width: int) -> np.ndarray:
     """The matrix padded with blanks to `width` columns."""
     return np.pad(matrix, ((0, 0), (0, width - len(matrix))), constant_values=np.nan)
-
-
-def layer_table(
-    experiment: Experiment, runs: Sequence[VariantRuns], sizes: Mapping[str, int], caption: Sequence[str]
-) -> Table:
-    """One row per task and layer, bottom first: the share of its heads and neurons that tickets keep.
-
-    Args:
-        sizes: heads and neurons in a layer of the unpruned backbone.
-    """
-    columns = (
-        Column("Task", "task", False),
-        Column("Layer", "layer"),
-        Column("Heads kept %", "heads_kept_percent"),
-        Column("Neurons kept %", "neurons_kept_percent"),
-        Column("Runs", "runs"),
-    )
-    rows = []
-    for each in runs:
-        kept = [search_trace(record)["kept"] for record in each.trained if record.stages]
-        for layer in range(len(kept[0]["heads"]) if kept else 0):
-            shares = [_share([found[kind][layer] for found in kept], sizes[kind]) for kind in STRUCTURES]
-            rows.append((title_of(each.task), Number(layer + 1, digits=0), *shares, Number(len(kept), digits=0)))
-    return Table(experiment.title, columns, tuple(rows), tuple(caption), incomplete=any(each.missing for each in runs))
-
-
-def _share(counts: Sequence[int], size: int) -> Number:
-    summary = summarise([100 * count / size for count in counts])
-    return Number(summary.mean, summary.std)

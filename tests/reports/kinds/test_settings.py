@@ -5,7 +5,8 @@ from __future__ import annotations
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.options import DEFAULTS, Options
 from benchmarks.experiments.presets import DEMO, PAPER
-from reports.hyperparameters import SCRIPT, STAND_IN, asked_hyperparameters, hyperparameter_table
+from reports.experiments import report_of
+from reports.kinds.settings import SCRIPT, STAND_IN, hyperparameter_table
 
 TASKS = ("imdb", "sst2", "ag_news", "qnli", "qqp")
 
@@ -37,8 +38,9 @@ def test_what_a_preset_and_the_options_change_stands_beside_it() -> None:
 
 
 def test_preset_and_tasks_are_those_asked_for() -> None:
-    chosen, table = asked_hyperparameters(EXPERIMENTS["table6"], Options(preset="paper", tasks="sst2", device="cpu"))
-    assert chosen == "preset paper, as asked"
-    assert table.rows == hyperparameter_table(EXPERIMENTS["table6"], PAPER, DEFAULTS, ["sst2"]).rows
-    chosen, table = asked_hyperparameters(EXPERIMENTS["table6"], Options(device="cpu"))
-    assert chosen.startswith("preset demo, chosen because no CUDA device") and len({row[0] for row in table.rows}) == 5
+    found = report_of(EXPERIMENTS["table6"], Options(preset="paper", tasks="sst2", device="cpu"))
+    assert found.data.chosen == "preset paper, as asked" and found.figures() == {}
+    assert found.table.rows == hyperparameter_table(EXPERIMENTS["table6"], PAPER, DEFAULTS, ["sst2"]).rows
+    found = report_of(EXPERIMENTS["table6"], Options(device="cpu"))
+    assert found.data.chosen.startswith("preset demo, chosen because no CUDA device")
+    assert len({row[0] for row in found.table.rows}) == 5

@@ -1,14 +1,15 @@
-"""Distances and kept shares from made-up searches."""
+"""Distances between masks, from made-up searches."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from made_up import training
+from stored_experiments import report
 
 from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
-from reports.tickets import distance_table, layer_table, mean_distances
-from reports.variants import VariantRuns
+from reports.kinds.distances import distance_table, mean_distances
+from reports.variant_runs import VariantRuns
 
 
 def searched(seed: int, distances: list[list[float]], kept: dict[str, list[int]]):
@@ -49,17 +50,17 @@ def test_a_shorter_search_leaves_blanks_beside_a_longer_one() -> None:
 
 def test_a_run_that_diverged_is_left_out_and_makes_the_table_incomplete() -> None:
     diverged = VariantRuns("sst2", PLAIN, (training("early_robust", status="diverged"),), (), missing=1)
-    for table in (
-        distance_table(EXPERIMENTS["figure2"], [diverged], []),
-        layer_table(EXPERIMENTS["figure5"], [diverged], {}, []),
-    ):
-        assert table.rows == () and table.incomplete
+    table = distance_table(EXPERIMENTS["figure2"], [diverged], [])
+    assert table.rows == () and table.incomplete
 
 
-def test_kept_shares_are_per_layer_from_the_bottom() -> None:
-    table = layer_table(EXPERIMENTS["figure5"], [RUNS], {"heads": 4, "neurons": 8}, [])
-    records = table.records()
-    assert [record["heads_kept_percent"] for record in records] == [75, 50]
-    assert [record["neurons_kept_percent"] for record in records] == [100, 25]
-    assert records[1]["neurons_kept_percent_std"] == pytest.approx(25 * 2**0.5)
-    assert [record["layer"] for record in records] == [1, 2] and not table.incomplete
+def test_maps_show_twenty_mini_epochs_of_heads_and_neurons(store_options) -> None:
+    pytest.importorskip("matplotlib")
+    found = report(store_options, "figure2")
+    assert len(found.table.rows) == 2 * 20 and not found.table.incomplete
+    (figure,) = found.figures().values()
+    images = [image for axes in figure.axes for image in axes.get_images()]
+    assert [image.get_array().shape for image in images] == [(20, 20)] * 2
+    cells = [[cell.mean for cell in row[3:]] for row in found.table.rows[:20]]
+    assert images[0].get_array().tolist() == cells
+    assert any("none attacked" in line for line in found.table.caption)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.data.tasks import TASKS, find_task
-from benchmarks.experiments.catalogue import PLAIN
+from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
 from benchmarks.experiments.experiment import Experiment
 from benchmarks.experiments.options import Options, split_names
-from benchmarks.experiments.presets import Preset, find_preset
+from benchmarks.experiments.presets import PRESETS, Preset, find_preset
 from benchmarks.jobs.context import choose_device
+from benchmarks.results.store import Store
 from method.early_robust import EarlyRobust
+from reports.kinds.kind import Kind
 from reports.listings import flat
 from reports.tables import Column, Table
 
@@ -37,15 +40,48 @@ SOURCES: dict[str, str | None] = {
 }
 
 
-def asked_hyperparameters(experiment: Experiment, options: Options) -> tuple[str, Table]:
-    """How the preset was chosen, and the table for the requested preset and tasks.
+@dataclass(frozen=True)
+class SettingsData:
+    """What the table shows.
 
-    Raises:
-        ValueError: for an unknown preset, task or device.
+    Attributes:
+        preset, chosen: the preset, and a sentence on how it was chosen.
+        options: batch size, length and schedule, where they are asked for.
+        tasks: their names.
     """
-    on_gpu = choose_device(options.device) == "cuda"
-    preset, chosen = find_preset(options.preset, has_cuda=on_gpu, has_assets=options.assets is not None)
-    return chosen, hyperparameter_table(experiment, preset, options, split_names(options.tasks, experiment.tasks or ()))
+
+    preset: Preset
+    chosen: str
+    options: Options
+    tasks: Sequence[str]
+
+
+class Settings(Kind[Options, SettingsData]):
+    """A row for each hyperparameter; nothing is trained and no data is read."""
+
+    draws = False
+
+    def gather(self, source: Options) -> SettingsData:
+        """The preset and the tasks that the options ask for.
+
+        Raises:
+            ValueError: for an unknown preset, task or device.
+        """
+        on_gpu = choose_device(source.device) == "cuda"
+        preset, chosen = find_preset(source.preset, has_cuda=on_gpu, has_assets=source.assets is not None)
+        return SettingsData(preset, chosen, source, split_names(source.tasks, self.experiment.tasks or ()))
+
+    def table(self, data: SettingsData) -> Table:
+        return hyperparameter_table(self.experiment, data.preset, data.options, data.tasks)
+
+    @classmethod
+    def rebuild(cls, store: Store, content: Mapping[str, Any]) -> Table:
+        """Settings rest on no record."""
+        sources = content["sources"]
+        asked = {name: sources[name] for name in ("batch_size", "max_length", "schedule") if name in sources}
+        options = Options(**asked)
+        experiment, preset = EXPERIMENTS[sources["experiment"]], PRESETS[sources["preset"]]
+        return hyperparameter_table(experiment, preset, options, sources["tasks"])
 
 
 def hyperparameter_table(experiment: Experiment, preset: Preset, options: Options, tasks: Sequence[str]) -> Table:
