@@ -82,7 +82,7 @@ def _quality_section(qualities: Mapping[str, Quality]) -> str:
             each.words,
             *(f"{100 * share:.1f}" for share in each.recall.values()),
             f"{each.neighbours / each.words:.1f}",
-            f"{100 * each.antonyms / each.neighbours:.2f}" if each.neighbours else "–",
+            f"{each.antonyms} of {each.neighbours}",
             f"{100 * each.same_part / each.known_parts:.1f}" if each.known_parts else "–",
         )
         for name, each in qualities.items()
@@ -93,7 +93,7 @@ def _quality_section(qualities: Mapping[str, Quality]) -> str:
         "Words",
         *(f"Recall at {cut}, %" for cut in cuts),
         "Neighbours a word",
-        "Antonyms, %",
+        "Antonyms",
         "Same part of speech, %",
     )
     return f"""## Against a real list and WordNet
