@@ -59,7 +59,7 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training on the training clock: CUDA events on a GPU, else the host's."""
+        """Seconds of training on the training clock: CUDA events on a GPU, otherwise the CPU's."""
         return float(self.record.seconds["gpu"])
 
 

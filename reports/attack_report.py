@@ -116,7 +116,7 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
     failed = [result.record for result in results if too_many_broke(result.outcomes)]
     caption = [*NOTES, *(f"Attacks: {profile}." for profile in dict.fromkeys(each.record.profile for each in results))]
     if partial:
-        caption.append(f"Left out, for want of outcomes: {_names(partial)}.")
+        caption.append(f"Left out, since outcomes are missing: {_names(partial)}.")
     if failed:
         caption.append(f"Left out, since more than {BROKEN_PERCENT:g} % of the texts broke: {_names(failed)}.")
     if broken:

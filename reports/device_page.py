@@ -63,7 +63,7 @@ def write_evidence(place: Place) -> list[Path]:
     card: Card | None = None
     written: list[Path] = []
     if (place.out / RESULTS / "trainings").is_dir():
-        written.append(put_together(place.out))  # first: all else can be made anew from it
+        written.append(put_together(place.out))  # first: everything else can be made again from it
         study = resolve(replace(place.options(), runs=place.sizes.runs), EXPERIMENTS["table1"])
         found_runs = report_on(study)
         if found_runs.table.rows:

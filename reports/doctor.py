@@ -41,7 +41,7 @@ def self_test_table(tests: Sequence[SelfTest], first: Sequence[float], second: S
     )
     floor = 100 * max(ratio.high - 1, 1 - ratio.low)
     caption = (
-        f"Noise floor: ratios of times within {floor:.1f} % of 1 are not told from it here, over {ratio.count} blocks "
+        f"Noise floor: ratios of times within {floor:.1f} % of 1 mean nothing here, over {ratio.count} blocks "
         f"of short runs.",
     )
     return Table("The clock, tested on itself", columns, tuple(rows), caption)

@@ -62,21 +62,21 @@ def _lenient(path: Path) -> str:
 
 def _unlike(written: dict[str, Any], derived: dict[str, Any]) -> Iterator[str]:
     """Rows in which a table's JSON and the newly derived one differ, with the first differing column."""
-    ours, anew = numbers_of(written), numbers_of(derived)
-    for name in {**ours, **anew}:
-        rows, rows_anew = ours.get(name, []), anew.get(name, [])
-        if len(rows) != len(rows_anew):
-            yield f"it has {len(rows)} {name}s, its records give {len(rows_anew)}"
+    ours, again = numbers_of(written), numbers_of(derived)
+    for name in {**ours, **again}:
+        rows, rows_again = ours.get(name, []), again.get(name, [])
+        if len(rows) != len(rows_again):
+            yield f"it has {len(rows)} {name}s, its records give {len(rows_again)}"
             continue
-        for number, (row, row_anew) in enumerate(zip(rows, rows_anew, strict=True), start=1):
-            for column, value in row_anew.items():
+        for number, (row, row_again) in enumerate(zip(rows, rows_again, strict=True), start=1):
+            for column, value in row_again.items():
                 if canonical(row.get(column)) != canonical(value):
                     yield f"{name} {number}, {column} is {row.get(column)!r}, its records give {value!r}"
 
 
 def _unlike_lines(written: str, derived: str) -> Iterator[str]:
     """The first line in which a file and the newly derived one differ."""
-    for number, (line, anew) in enumerate(zip_longest(written.splitlines(), derived.splitlines()), start=1):
-        if line != anew:
-            yield f"line {number} is {line!r}, made anew it is {anew!r}"
+    for number, (line, again) in enumerate(zip_longest(written.splitlines(), derived.splitlines()), start=1):
+        if line != again:
+            yield f"line {number} is {line!r}, its records give {again!r}"
             return

@@ -22,8 +22,8 @@ torch.set_num_threads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Tables that tests hold to a small committed run are written anew, to be read before they are committed."""
-    parser.addoption("--renew-tables", action="store_true", help="write the tables of tests/data anew")
+    """Tables that tests hold to a small committed run are written again, to be read before they are committed."""
+    parser.addoption("--renew-tables", action="store_true", help="write the tables of tests/data again")
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -33,7 +33,7 @@ PACKAGED_SHA256 = "d784e7a7828e07c7c0e407365a046b8be61bc0ee49932993101360c5db22b
 
 _PARTS = ("NOUN", "VERB", "ADJ", "ADV")
 _STEPS = 255
-_SENSES = 63  # the highest sense number that is told apart
+_SENSES = 63  # the highest sense number that is stored
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def offline_resources(
 ) -> Resources:
     """The profile that downloads nothing.
 
-    Synonyms are the demo corpus's own groups for that task, else the list given by file, else the packaged list of
+    Synonyms are the demo corpus's own groups for that task, otherwise the given list, otherwise the packaged list of
     English words.
 
     Args:

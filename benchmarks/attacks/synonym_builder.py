@@ -103,7 +103,7 @@ def build_synonyms(
     """The list; the same inputs give the same list on one machine and one thread.
 
     Args:
-        say: hears what is under way.
+        say: called with each step as it starts.
     """
     say("reading words and inflections")
     words = vocabulary(wordnet, encoder.count_pieces, build)

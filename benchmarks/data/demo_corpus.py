@@ -70,7 +70,7 @@ PEOPLE = ("friend buddy pal companion mate", "wife husband spouse partner", "sis
 TIMES = ("yesterday", "last week", "on Sunday", "in the evening", "at noon", "this spring", "after work", "in June")
 DEGREES = ("very really truly quite remarkably exceedingly", "rather fairly somewhat pretty passably")
 
-# <adjective> has the label's polarity, <other> the opposite one; likewise <felt> and <unfelt> for verbs.
+# <adjective> has the label's polarity, <other> the opposite one; so have <felt> and <unfelt> for verbs.
 FRAMES = (
     "the <thing> at this <place> was <degree> <adjective>",
     "my <person> and I went there <time> and the <thing> was <adjective>",

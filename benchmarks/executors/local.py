@@ -36,7 +36,7 @@ class _Worker:
 
     def give(self, job: Job) -> None:
         self.job = job
-        with suppress(OSError):  # where the process is gone, the next look hears of it
+        with suppress(OSError):  # if the process has ended, the next check notices it
             self.connection.send(job)
 
     def end(self) -> None:

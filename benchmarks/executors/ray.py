@@ -305,7 +305,7 @@ class RayExecutor(Executor):
                 self._begin(job, node)
 
     def _room_for(self, job: Job, nodes: Sequence[Node]) -> Node | None:
-        """A node with room for a job: for a training the one where its block began, else the freest."""
+        """A node with room for a job: for a training the one of its block, otherwise the one with most room."""
         if isinstance(job, TrainJob):
             nodes = [node for node in nodes if (job.task, job.seed) in node.blocks] or nodes
         with_room = [node for node in nodes if node.free >= self._needs(job, node)]

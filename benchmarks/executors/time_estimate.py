@@ -1,4 +1,4 @@
-"""How long the rest of a plan is likely to take: a few timed updates and queries, and the cost model for all else."""
+"""How long the rest of a plan is likely to take: a few timed updates and queries, and the cost model for the rest."""
 
 from __future__ import annotations
 

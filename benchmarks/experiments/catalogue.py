@@ -162,21 +162,21 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "table3",
-            "Table 3: what the search owes to its loss and penalty",
+            "Table 3: the effect of the search's loss and penalty",
             "without adversarial loss, without regulariser, random ticket",
             "variants",
             (PLAIN, _WITHOUT_ADVERSARIAL_LOSS, _WITHOUT_REGULARISER, _RANDOM_TICKET),
             _MAIN_TASKS,
-            note="Random tickets are drawn anew for each seed.",
+            note="Each seed draws its own random ticket.",
         ),
         Experiment(
             "table4",
-            "Table 4: what the ticket owes to its weights and its structure",
+            "Table 4: the effect of the ticket's weights and of its structure",
             "without initialisation, without structure (by definition, and as the release does it)",
             "variants",
             (PLAIN, *_TICKET_PARTS),
             _MAIN_TASKS,
-            note="Without structure, by definition: what the ticket prunes is drawn anew in a model of full size. As "
+            note="Without structure, by definition: pruned weights are redrawn in a model of full size. As "
             "released: neurons are pruned as ever, and heads' weights are zeroed along the wrong axis.",
         ),
         _scopes(5, "imdb", "IMDB"),

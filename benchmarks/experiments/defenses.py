@@ -59,7 +59,7 @@ def _plugin(entry: EntryPoint) -> type[Defense] | None:
         package = entry.dist.name if entry.dist is not None else "an unknown package"
         reason = f"{type(error).__name__}: {error}"
         log.warning(
-            "the plugin %s of %s cannot be loaded and is left out (%s); mend or uninstall it",
+            "the plugin %s of %s cannot be loaded and is left out (%s); repair or uninstall it",
             entry.value,
             package,
             reason,

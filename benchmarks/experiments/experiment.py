@@ -83,7 +83,7 @@ class Experiment:
         kind: the report it gets: "methods" side by side; "variants" of one method with their change from the first;
             "curves" over a hyperparameter; "distances" between masks; "layers" and what each keeps; "settings" alone.
         variants: its rows or points; methods side by side are those that --defenses names where there are none here.
-        reference: the variant that changes are told from, where it is not the first.
+        reference: the variant to which others are compared, if it is not the first.
         tasks: the paper's; None for the preset's own. The demo preset runs every experiment on the generated task.
         attacked: whether its models are attacked.
         full_recipes: the attacks in the full profile; None for the preset's own.

@@ -14,7 +14,7 @@ class Options:
 
     Attributes:
         preset: demo (generated texts, minutes on two CPU cores), small, paper, or auto (paper where there is a CUDA
-            device and --assets is given, else demo).
+            device and --assets is given, otherwise demo).
         tasks: tasks, separated by commas; the preset's own when left out.
         defenses: defenses by name or as paths of Python files, separated by commas; Table 1's when left out.
         variants: rows or points of an experiment on one method, separated by commas; the preset's own when left out.
@@ -122,8 +122,8 @@ class AttackOptions:
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda, or auto.
-        threads: CPU threads; with more than one, candidates that tie within rounding may be told apart by where an
-            attack was stopped and continued.
+        threads: CPU threads; with more than one, the choice between candidates that tie within rounding may depend on
+            where an attack was stopped and continued.
         wait: wait where another command is at the same attack; --no-wait refuses instead.
         offline: fetch nothing; what is missing is named.
         json: file for the printed table as JSON.

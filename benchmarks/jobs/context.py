@@ -126,7 +126,7 @@ class Context:
         return self.spec.options
 
     def for_other_processes(self) -> RunSpec:
-        """What they load it from, its threads spelt out: weights trained on a CPU depend on their number."""
+        """The specification they load, with the number of threads: trained weights on a CPU depend on it."""
         return replace(self.spec, options=replace(self.options, threads=self.machine["threads"]))
 
     def graphs(self) -> Graphs | None:
@@ -150,7 +150,7 @@ class RunSpec:
         """Check all user input and load everything a run needs.
 
         Raises:
-            ValueError: with one sentence, for anything the user can mend.
+            ValueError: with one sentence, for any mistake of the user.
         """
         options = self.options
         device = choose_device(options.device)

@@ -83,7 +83,7 @@ def resolve(options: Options, experiment: Experiment, only: Sequence[int] | None
     Args:
         only: the seeds to run, in place of those that the options or the preset ask for.
     Raises:
-        ValueError: with one sentence, for anything the user can mend.
+        ValueError: with one sentence, for any mistake of the user.
     """
     context = RunSpec(options, experiment).load()
     variants = experiment.chosen(options, context.preset)

@@ -197,7 +197,7 @@ def _train(
         files = {path.name: sha256_of(path) for path in others if path.is_file()}
     untimed = [UNTIMED] if context.options.untimed else []
     parts = checkpoints.parts
-    cut = [f"batches were cut into {parts} parts for want of memory"] if parts > 1 else []
+    cut = [f"batches were cut into {parts} parts to save memory"] if parts > 1 else []
     return TrainingRecord(
         **_named(context, job),
         status="finished" if error is None else "diverged",

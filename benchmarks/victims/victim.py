@@ -107,7 +107,7 @@ class Victim:
         return [note for note in notes if note is not None]
 
     def at(self, temperature: float) -> Victim:
-        """The same victim at another temperature, its count begun anew."""
+        """The same victim with another temperature and a count of 0."""
         require(temperature > 0, "Victim.temperature", "positive", temperature)
         other = copy.copy(self)
         other.temperature, other.queries, other._answers = temperature, 0, {}

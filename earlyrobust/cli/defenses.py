@@ -50,13 +50,13 @@ def regress(*, references: Path | None = None, defenses: str | None = None, upda
     Args:
         references: folder with a JSON file per defense; the suite's own when left out.
         defenses: defenses by name or as paths of Python files, separated by commas; all with a reference when left out.
-        update: make the references anew instead, and say what changed.
+        update: make new references instead, and say what changed.
     """
     from benchmarks.regression.check import check
-    from benchmarks.regression.check import update as make_anew
+    from benchmarks.regression.check import update as make_references
 
     if update:
-        make_anew(references, defenses, say)
+        make_references(references, defenses, say)
         return 0
     found = check(references, defenses, say)
     say(*(f"{each.defense}: {line}" for each in found for line in each.differences))

@@ -15,7 +15,7 @@ from benchmarks.data.code_files import error_of_user_code
 from benchmarks.data.plain_files import NotPlain
 from earlyrobust.cli.answers import FAILED
 
-# What the user can mend: a place that may not be read or written, is missing, or is of another kind.
+# Errors that the user can correct: a place that may not be read or written, is missing, or is of another kind.
 MENDABLE = (
     errno.EACCES,
     errno.EPERM,

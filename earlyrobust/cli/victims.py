@@ -98,10 +98,10 @@ def export(
     Args:
         out: the folder of results.
         to: folder to write; new or empty.
-        defense: which training, by its defense; what is left out may be anything, so long as one training is meant.
-        task: likewise, by its task.
-        seed: likewise, by its seed.
-        key: likewise, by how its key begins.
+        defense: the training's defense; defense, task, seed and key may be left out as long as one training matches.
+        task: the training's task.
+        seed: the training's seed.
+        key: the beginning of the training's key.
     """
     from reports.model_card import export as write_model
 

@@ -37,7 +37,7 @@ def test_a_batch_takes_m_passes_and_m_optimiser_updates(
 
 
 def test_a_perturbation_lives_as_long_as_its_batch(bert, batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each batch starts anew; its later replays begin where the one before ended."""
+    """Each batch starts again; its later replays begin where the one before ended."""
     started, climbed = [], []
     start, climb = Ascent.start, Ascent.climb
 

@@ -116,7 +116,7 @@ def to_run(block: Block, *, slow: bool) -> list[list[str]]:
 
 
 def run_page(page: Path, prepared: Path, workplace: Path, capsys: pytest.CaptureFixture, *, slow: bool) -> None:
-    """Go down a page: files stay from block to block, results are made anew, so that none rests on another's."""
+    """Go down a page: files stay from block to block, results are made again, so that none rests on another's."""
     for block in blocks(page):
         shutil.rmtree(workplace / "results", ignore_errors=True)
         shutil.copytree(prepared / "results", workplace / "results")

@@ -113,7 +113,7 @@ def command(options: Options) -> list[str]:
 
 @pytest.mark.slow
 def test_the_command_killed_at_twenty_random_moments_gives_the_table_of_an_uninterrupted_one(options) -> None:
-    """A work that is done is compared and begun anew in another folder, until twenty commands were really killed."""
+    """A work that is done is compared and started again in another folder, until twenty commands were really killed."""
     whole = replace(options, out=options.out.with_name("whole"))
     started = time.monotonic()
     assert subprocess.run(command(whole), cwd=ROOT).returncode == 0

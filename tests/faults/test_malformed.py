@@ -147,7 +147,7 @@ def task_reader(name: str) -> Reader:
 
 
 def checkpoint(folder: Path) -> Any:
-    """Never refused: what does not serve is named in the log, and the stage trained anew."""
+    """Never refused: what does not serve is named in the log, and the stage trained again."""
     return Checkpoints(folder, {"machine": "x"}).load(0)
 
 

@@ -121,7 +121,8 @@ def test_partial_and_broken_attacks_are_named_and_make_it_incomplete() -> None:
     partial = AttackResult(found[0].record, found[0].outcomes[:2])
     table = attack_report(trainings, [partial, *found[1:]]).table
     assert (
-        table.incomplete and "Left out, for want of outcomes: Textfooler on fine_tune (sst2, seed 42)." in table.caption
+        table.incomplete
+        and "Left out, since outcomes are missing: Textfooler on fine_tune (sst2, seed 42)." in table.caption
     )
     broken = AttackResult(found[0].record, [replace(found[0].outcomes[0], status="error"), *found[0].outcomes[1:]])
     table = attack_report(trainings, [broken, *found[1:]]).table

@@ -1,6 +1,6 @@
 """Tables made again from the records of a small committed run, byte for byte; what was edited in them is found.
 
-`pytest tests/reports/test_derivation.py --renew-tables` writes them anew, to be read before they are committed.
+`pytest tests/reports/test_derivation.py --renew-tables` writes them again, to be read before they are committed.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def test_an_edited_number_is_named_in_every_file_of_a_table(copied: Path, suffix
     found = complaints(copied)
     assert set(found) == {path.name}
     by_hash, what = found[path.name]
-    assert "was changed" in by_hash and "99.9" in what and "made anew it is" in what
+    assert "was changed" in by_hash and "99.9" in what and "its records give" in what
 
 
 def test_sources_that_name_no_table_are_refused() -> None:

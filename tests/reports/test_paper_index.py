@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "papers.md"
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    assert PAGE.read_text("utf-8") == paper_index(), "write it anew: earlyrobust paper-index docs/papers.md"
+    assert PAGE.read_text("utf-8") == paper_index(), "write it again: earlyrobust paper-index docs/papers.md"
 
 
 @pytest.mark.parametrize("defense", tree_defenses().values(), ids=lambda defense: defense.key)

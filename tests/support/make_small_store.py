@@ -1,4 +1,4 @@
-"""Makes `tests/data/small_store` anew: a small real run of several experiments on a tiny encoder, without weights.
+"""Makes `tests/data/small_store` again: a small real run of several experiments on a tiny encoder, without weights.
 
 `PYTHONPATH=. python tests/support/make_small_store.py FOLDER` goes on where it was stopped. Then take the folder's
 `trainings` and `attacks` over and run the tests with `--renew-tables`.

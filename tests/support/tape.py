@@ -28,7 +28,7 @@ class _Writer(TorchDispatchMode):
         return found
 
     def replay(self) -> None:
-        """Do it all again; what an operation makes anew goes where it went before."""
+        """Do it all again; what an operation makes again goes where it went before."""
         for function, args, kwargs, before in self.lines:
             again = function(*args, **kwargs)
             for old, new in zip(tree_leaves(before), tree_leaves(again), strict=True):

@@ -1,4 +1,4 @@
-"""Weights drawn anew: exactly those meant, with the spread meant, and nothing else."""
+"""Weights redrawn: exactly those meant, with the spread meant, and nothing else."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_redrawing_takes_the_linear_layers_and_leaves_the_rest(bert) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_ticket_keeps_is_untouched_where_the_rest_is_redrawn(kind: str) -> None:
-    """Pruning the model after redrawing gives what pruning it before gives: only removed weights were drawn anew."""
+    """Pruning the model after redrawing gives what pruning it before gives: only removed weights were redrawn."""
     first, second = make(kind), make(kind)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     ticket = ticket_for(first)

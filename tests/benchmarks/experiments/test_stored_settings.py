@@ -1,7 +1,7 @@
 """Settings of every defense, as they are written into the keys of stored trainings, stay what they were.
 
 Where a correction changes what a method trains, the entries of that method, and no others, change in
-`tests/data/stored_settings.json`; `--renew-tables` writes it anew, to be read before it is committed.
+`tests/data/stored_settings.json`; `--renew-tables` writes it again, to be read before it is committed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stored keys stay: those of a small set of trainings and attacks, and some identities behind them, are in a file.
 
-Results that exist are found by these keys. Where a default changes on purpose, `--renew-tables` writes the file anew.
+Results that exist are found by these keys. Where a default changes on purpose, `--renew-tables` writes the file again.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_the_suites_own_references_can_be_read_and_are_of_todays_settings() -> N
     for path in stored:
         settings = read_reference(path).settings
         for name, value in defense_on_subset(path.stem).settings().items():
-            assert settings[name] == value, f"{path.name}: {name}; make it anew with 'earlyrobust regress --update'"
+            assert settings[name] == value, f"{path.name}: {name}; make it again with 'earlyrobust regress --update'"
 
 
 @pytest.mark.slow

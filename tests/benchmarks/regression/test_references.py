@@ -102,5 +102,5 @@ def test_times_are_advice_with_a_threshold_from_the_repetitions() -> None:
 def test_a_damaged_reference_is_refused(tmp_path: Path) -> None:
     for content in ("{", '{"settings": {}}'):
         (tmp_path / "one.json").write_text(content)
-        with pytest.raises(ValueError, match="make it anew with --update"):
+        with pytest.raises(ValueError, match="make it again with --update"):
             read_reference(tmp_path / "one.json")
