@@ -110,7 +110,7 @@ class Rift(Defense, key="rift"):
         return Passes(steps + 4, 2, steps) if self.lean else Passes(steps + 5, steps + 3, 0)
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
-        """One stage that trains the model and the projectors; teacher and projectors end with it."""
+        """One stage that trains the model and the projectors; teacher and projectors are then discarded."""
         encoder: nn.Module = model.base_model  # type: ignore[assignment]
         teacher = {name: value.detach().clone() for name, value in encoder.named_parameters()}
         config = model.config

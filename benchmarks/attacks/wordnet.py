@@ -33,7 +33,7 @@ class Synset:
         offset: its place in the data file, which names it.
         words: its words as written, spaces as underscores.
         antonyms: place in `words`, opposite word in lower case, and that word's synset.
-        similar: offsets of the synsets with a similar meaning; adjectives alone have them.
+        similar: offsets of the synsets with a similar meaning; only adjectives have them.
         gloss: definition and examples.
     """
 

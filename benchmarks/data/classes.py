@@ -95,8 +95,8 @@ class Classes:
             raise UserError(f"{places[wrong]}: the label {wrong[:80]!r} is no number and none of {self}{_hint(wrong)}")
         if _carry_other_numbers(self.names):
             raise UserError(
-                f"{where}: the label {wrong[:80]!r} is none of {self}, and numbers are ambiguous where names carry "
-                f"others; write the class names"
+                f"{where}: the label {wrong[:80]!r} is none of {self}, and a number is ambiguous, since the names "
+                f"contain other numbers; write the class names"
             )
         outside = [written for written in places if not 0 <= int(written) < len(self.names)]
         if outside:

@@ -208,7 +208,7 @@ class RunSpec:
 
 
 def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
-    """Refuse files for tasks that are generated, whose texts and synonyms are their own.
+    """Raise an error for files given for generated tasks, which have their own texts and synonyms.
 
     Raises:
         UserError: naming the option.

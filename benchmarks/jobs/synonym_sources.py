@@ -25,7 +25,7 @@ class SourceAttack:
     """The outcomes of one attack.
 
     Attributes:
-        task: what was attacked.
+        task: the attacked task.
         train_texts: how many texts its victim was trained on.
         source: the name of the source of synonyms.
         key: the attack's name in the store.

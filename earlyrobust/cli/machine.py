@@ -174,14 +174,14 @@ def evidence(
     synonyms: Path | None = None,
     nltk_data: Path | None = None,
 ) -> int:
-    """Measure on a GPU, in a given time and without a network, what the suite says of its speed.
+    """Measure the suite's speed on a GPU, within a time limit and without a network.
 
-    With --bundle it does nothing but pack what such a machine needs. The same command with the same --out goes on; on
-    a CPU a tiny version runs, which shows that the command works. See docs/evidence.md.
+    With --bundle it only packs what such a machine needs. To continue, repeat the command with the same --out. On a
+    CPU a tiny version runs, which shows that the command works. See docs/evidence.md.
 
     Args:
         out: folder for records, tables, figures and the page.
-        minutes: the time there is; parts that do not fit are left out and come first in the next call.
+        minutes: the time limit; parts that do not fit are left out and come first in the next call.
         from_: a folder that --bundle made; without it Table 1 is on generated texts.
         only: parts, separated by commas; all, in order of importance, when left out.
         device: cpu, cuda, or auto.

@@ -47,7 +47,7 @@ class OfVariants(Kind[Study, VariantData]):
         return VariantData(runs, origin.recipes, origin.layer_sizes, caption)
 
     def changes(self, runs: Sequence[VariantRuns]) -> list[str]:
-        """A sentence on what changes are told from; none where the table has no changes."""
+        """A sentence on the reference of the changes; none if the table has no changes."""
         return []
 
     @abstractmethod
@@ -88,10 +88,10 @@ def only_renames(variant: Variant, recipes: Sequence[str] | dict[str, str]) -> b
 def variant_caption(
     origin: Provenance, experiment: Experiment, runs: Sequence[VariantRuns], changes: Sequence[str] = ()
 ) -> list[str]:
-    """What the numbers rest on, in sentences.
+    """How the numbers were measured, in sentences.
 
     Args:
-        changes: what changes are told from, where the table has changes.
+        changes: the reference of the changes, if the table has changes.
     """
     trained = list({record.key: record for each in runs for record in each.trained}.values())
     lines = [*provenance(origin, trained), *replaced_tasks(origin, experiment), *_left_out(experiment, runs)]

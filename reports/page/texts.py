@@ -14,12 +14,12 @@ ERROR_CHARACTERS = 2_000
 
 
 def browsed_texts(rows: Sequence[Row], most: int) -> dict[str, Any]:
-    """Originals, and the outcomes of each attacked run that point at them.
+    """The original texts, and for each attacked run its outcomes, which refer to the texts.
 
     Returns:
         `texts`: id, gold label and the words of each column; `attacked`: per run the row of the results table, the
         seed, how many texts it has, and up to `most` outcomes in the order drawn, each a list: the text's place,
-        status, queries, words changed, words, similarity, edits per column, and of a broken attack the end of its
+        status, queries, words changed, words, similarity, edits per column, and for an attack error the end of its
         traceback.
     """
     texts: list[list[Any]] = []

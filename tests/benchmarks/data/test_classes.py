@@ -45,9 +45,9 @@ def test_numbers_beside_names_are_taken_by_position_and_said() -> None:
     ("names", "labels", "sentence"),
     [
         ("1|2|3", "0|1", "row 1: the label '0' is none of the model's classes, while '1' is one"),
-        ("1|2|3", "4|5", "numbers are ambiguous where names carry others"),
-        ("1 star|2 stars|3 stars", "1|2", "numbers are ambiguous where names carry others"),
-        ("class 1|class 0", "0|1", "numbers are ambiguous where names carry others"),
+        ("1|2|3", "4|5", "a number is ambiguous, since the names contain other numbers"),
+        ("1 star|2 stars|3 stars", "1|2", "a number is ambiguous, since the names contain other numbers"),
+        ("class 1|class 0", "0|1", "a number is ambiguous, since the names contain other numbers"),
         ("neg|pos", "0|2", "row 2: the label '2' is outside the model's 2 classes; labels are numbers from 0 to 1"),
         ("neg|pos", "neg|1", "row 2: the label '1' is none of the model's classes, while 'neg' is one"),
         ("a|A", "b|a", "row 1: the label 'b'"),
