@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+
+from baselines.defense import Passes
 
 Status = Literal["skipped", "failed", "successful", "error"]
 Typed = TypeVar("Typed")
@@ -19,13 +23,94 @@ def typed(value: Typed) -> Typed:
 
     Raises:
         TypeError: naming the field.
+        ValueError: for a number that cannot be.
     """
     for name, hint in _hints(type(value)).items():
-        try:
-            check_type(getattr(value, name), hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-        except TypeCheckError as error:
-            raise TypeError(f"{name}: {error}") from error
+        _require_type(name, getattr(value, name), hint)
+    if isinstance(value, Outcome):
+        _require_columns(value)
+    else:
+        _require_fields("machine", value.machine, MACHINE)  # type: ignore[attr-defined]
+    if isinstance(value, TrainingRecord):
+        _require_parts(value)
     return value
+
+
+def _require_columns(outcome: Outcome) -> None:
+    """Check that both texts have the same number of columns, one or two.
+
+    Raises:
+        ValueError: for another number.
+    """
+    if not 1 <= len(outcome.original) <= 2 or len(outcome.perturbed) != len(outcome.original):
+        raise ValueError(f"original and perturbed have {len(outcome.original)} and {len(outcome.perturbed)} columns")
+
+
+def _require_type(name: str, value: Any, hint: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: {value} is no number")
+    try:
+        check_type(value, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    except TypeCheckError as error:
+        raise TypeError(f"{name}: {error}") from error
+
+
+# What reports take out of a training's plain values
+SECONDS = {"gpu": float, "wall": float}
+MACHINE = {"processor": str, "gpus": Any}
+WATCH = {"invalid": list[str]}
+STAGE = {
+    "name": str,
+    "updates": int,
+    "updates_per_epoch": int,
+    "epochs": float,
+    "passes": dict[str, int],
+    "losses": list[float],
+    "trace": dict[str, Any],
+}
+# What of a method's own trace they take, where it is there
+TRACE = {
+    "adversarial_texts": dict[str, Any],
+    "boundaries": list[dict[str, Any]],
+    "converged": bool,
+    "draw_epoch": float,
+    "kept": dict[str, list[int]],
+    "mask_distances": dict[str, list[list[float]]],
+    "stop_epoch": float,
+}
+
+
+def _require_parts(record: TrainingRecord) -> None:
+    """Check what reports take out of a training's plain values.
+
+    Raises:
+        TypeError: naming the first that is missing, or of another type.
+        ValueError: for a number that cannot be.
+    """
+    _require_fields("seconds", record.seconds, SECONDS)
+    _require_fields("identity", record.identity, {"settings": dict[str, Any]})
+    if record.watch is not None:
+        _require_fields("watch", record.watch, WATCH)
+    for number, stage in enumerate(record.stages):
+        place = f"stages[{number}]"
+        _require_fields(place, stage, STAGE)
+        trace = stage["trace"]
+        _require_fields(f"{place}.trace", trace, {name: hint for name, hint in TRACE.items() if name in trace})
+        if "converged" in trace:
+            _require_fields(f"{place}.trace", trace, {name: TRACE[name] for name in ("draw_epoch", "stop_epoch")})
+        if set(stage["passes"]) - {each.name for each in fields(Passes)}:
+            raise ValueError(f"{place}.passes names what no pass is called")
+        if stage["updates_per_epoch"] < 1 or stage["updates"] < 0:
+            raise ValueError(f"{place} counts fewer than no updates, or an epoch without one")
+    if record.status != "failed" and record.parameters_before < 1:
+        raise ValueError(f"parameters_before is {record.parameters_before}")
+
+
+def _require_fields(place: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> None:
+    for name, hint in hints.items():
+        if name not in values:
+            raise TypeError(f"{place} lacks {name}")
+        _require_type(f"{place}.{name}", values[name], hint)
 
 
 @dataclass(frozen=True)

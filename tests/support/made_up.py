@@ -69,3 +69,17 @@ def attack(of: TrainingRecord, recipe: str = "textfooler", texts: int = 4, **cha
         "started_at": of.started_at,
     }
     return AttackRecord(**(values | changes))
+
+
+def stage(**changes: Any) -> dict[str, Any]:
+    """A stage's log as plain values: one epoch of four updates."""
+    values: dict[str, Any] = {
+        "name": "train",
+        "updates": 4,
+        "updates_per_epoch": 4,
+        "epochs": 1.0,
+        "passes": {"forward": 4, "backward_full": 4, "backward_input": 0},
+        "losses": [1.0, 0.75, 0.5, 0.25],
+        "trace": {},
+    }
+    return values | changes

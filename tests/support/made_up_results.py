@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from made_up import attack, outcome, training
+from made_up import attack, outcome, stage, training
 
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import Store
@@ -29,8 +29,8 @@ def searched(**changes) -> TrainingRecord:
     """A training with a search that wrote down its masks; not attacked."""
     trace = {"mask_distances": {"heads": MASKS, "neurons": MASKS}, "kept": {"heads": [2, 3], "neurons": [40, 60]}}
     trace |= {"converged": True, "draw_epoch": 0.2, "stop_epoch": 0.5}
-    stage = {"name": "search", "trace": trace, "epochs": 0.5, "updates_per_epoch": 4}
-    return training("early_robust", title="EarlyRobust", stages=[stage], **changes)
+    search = stage(name="search", trace=trace, epochs=0.5, updates=2, losses=[1.0, 0.5])
+    return training("early_robust", title="EarlyRobust", stages=[search], **changes)
 
 
 def texts(statuses: tuple[str, ...]) -> list[Outcome]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from made_up import attack, outcome, training
+from made_up import attack, outcome, stage, training
 
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.options import Options
@@ -32,7 +32,7 @@ def store_training(study: Study, job: TrainJob) -> None:
         "stop_epoch": 0.4 + number,
         "converged": True,
     }
-    stages = [{"name": "search", "epochs": 0.3, "trace": search}] if job.defense.key == "early_robust" else []
+    stages = [stage(name="search", epochs=0.3, trace=search)] if job.defense.key == "early_robust" else []
     record = training(
         job.defense.key,
         job.seed,

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from made_up import attack, outcome, training
+from made_up import attack, outcome, stage, training
 
 from benchmarks.results.metrics import tally
 from benchmarks.results.store import Store, content_key, write_atomically
@@ -136,7 +136,7 @@ FAULTS: dict[str, tuple[Callable[[Store], object], str]] = {
     ),
     "answers that are none": (lambda s: rewrite(s, "trainings", clean_correct="12"), "are not a row of 0 and 1"),
     "too few losses": (
-        lambda s: rewrite(s, "trainings", stages=[{"updates": 2, "losses": [1.0]}]),
+        lambda s: rewrite(s, "trainings", stages=[stage(losses=[1.0])]),
         "more or fewer losses than updates",
     ),
     "an unfinished training": (lambda s: (folder_of(s, "trainings") / "record.json").unlink(), "unfinished"),
@@ -205,8 +205,8 @@ def augmented(store) -> Store:
     attacked = {"base": base.key, "share": 0.5}
     identity = base.identity | {"defense": "augmentation", "adversarial_texts": attacked}
     texts = [outcome(number, "successful", example_id=f"train-{number}") for number in range(3)]
-    stage = {"updates": 0, "losses": [], "trace": {"adversarial_texts": tally(texts, "successful")}}
-    record = replace(base, key=content_key(identity), identity=identity, defense="augmentation", stages=[stage])
+    only = stage(trace={"adversarial_texts": tally(texts, "successful")})
+    record = replace(base, key=content_key(identity), identity=identity, defense="augmentation", stages=[only])
     store.weights_path(record.key).parent.mkdir(parents=True)
     store.weights_path(record.key).write_bytes(WEIGHTS)
     (store.model_folder(record.key) / "config.json").write_bytes(b"{}")
