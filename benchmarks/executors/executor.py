@@ -6,12 +6,16 @@ jobs that can be done now, does them where it has room, and tells how they get o
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
 from benchmarks.jobs.job import Job
+from benchmarks.results.store import Store
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 
@@ -32,6 +36,27 @@ class Done:
 
 
 Event = Progress | Done
+
+
+class Elsewhere:
+    """Tells which jobs another command is at; of each it says so once.
+
+    Args:
+        store: whose locks are looked at; where it does not wait, no job is passed over, and one that is held is refused
+            when it is begun.
+    """
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._told: set[str] = set()
+
+    def __contains__(self, job: Job) -> bool:
+        if not self._store.waits or not self._store.is_held(job.kind, job.key):
+            return False
+        if job.key not in self._told:
+            self._told.add(job.key)
+            log.warning("%s is under way in another process; waiting for its end, other work goes on", job.label)
+        return True
 
 
 class Executor(ABC):

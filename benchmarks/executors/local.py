@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from types import TracebackType
 import torch
 
 from benchmarks.clock.machine import usable_cores
-from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
+from benchmarks.executors.executor import POLL_SECONDS, Done, Elsewhere, Event, Executor, Progress
 from benchmarks.executors.fresh_process import answered, ended_without_answer, start_process, unwrapped
 from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.interruption import end_with_parent
@@ -70,7 +69,8 @@ class LocalExecutor(Executor):
             self._for_training = self._places
         side_by_side = self._on_gpu or context.options.untimed
         self._most_trainings = len(self._for_training) if side_by_side else 1
-        self._queue: deque[Job] = deque()
+        self._queue: list[Job] = []
+        self._elsewhere = Elsewhere(context.store)
         self._busy: dict[str, _Worker] = {}
         self._idle: dict[str, _Worker] = {}
 
@@ -105,6 +105,7 @@ class LocalExecutor(Executor):
         heard = {worker.connection: worker for worker in self._busy.values()}
         for connection in wait(list(heard), timeout=POLL_SECONDS):
             yield self._heard_from(heard[connection])  # type: ignore[index]
+        self._start()
 
     def _heard_from(self, worker: _Worker) -> Event:
         try:
@@ -125,9 +126,13 @@ class LocalExecutor(Executor):
         return Done(job.key)
 
     def _start(self) -> None:
-        """Starts queued jobs in their order while there is room."""
-        while self._queue and (place := self._room_for(self._queue[0])) is not None:
-            job = self._queue.popleft()
+        """Start queued jobs in their order while there is room; what another command is at waits for its end."""
+        for job in list(self._queue):
+            if job in self._elsewhere:
+                continue
+            if (place := self._room_for(job)) is None:
+                return
+            self._queue.remove(job)
             worker = self._idle.pop(place, None)
             if isinstance(job, TrainJob) and worker is not None:
                 worker.end()

@@ -31,13 +31,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from baselines.validation import MachineError, UserError
 from benchmarks.data.plain_files import is_plain_file, read_text, write_atomically
-from benchmarks.executors.executor import POLL_SECONDS, Done, Event, Executor, Progress
+from benchmarks.executors.executor import POLL_SECONDS, Done, Elsewhere, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
 from benchmarks.executors.left_behind import Guard
 from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.job import AttackJob, Job, TrainJob
 from benchmarks.jobs.resolve import require_unchanged
 from benchmarks.jobs.run import run
+from benchmarks.results.locks import UnderWay
 from benchmarks.results.store import Store, content_key, differences
 
 RETRIES = 3
@@ -102,6 +103,7 @@ class RayExecutor(Executor):
         self._packs: dict[str, ray.ObjectRef] = {}
         self._stored_meanwhile: list[Job] = []
         self._nodes: list[Node] = []
+        self._elsewhere = Elsewhere(context.store)
         self._guard: Guard | None = None
 
     def __enter__(self) -> RayExecutor:
@@ -165,7 +167,11 @@ class RayExecutor(Executor):
         for job in self._stored_meanwhile:
             yield Done(job.key)
         self._stored_meanwhile.clear()
-        ended, _ = ray.wait(list(self._tasks), timeout=POLL_SECONDS) if self._tasks else ([], [])
+        ended: list[ray.ObjectRef] = []
+        if self._tasks:
+            ended, _ = ray.wait(list(self._tasks), timeout=POLL_SECONDS)
+        elif self._queue:
+            time.sleep(POLL_SECONDS)  # another command is at all that is left
         yield from self._progress()
         for reference in ended:
             task = self._tasks.pop(reference)
@@ -297,7 +303,7 @@ class RayExecutor(Executor):
         nodes = [node for node in self._nodes if node.id in alive]
         if not nodes:
             raise MachineError("all nodes of the Ray cluster are gone; the same command continues on another")
-        for job in list(self._queue):
+        for job in [each for each in self._queue if each not in self._elsewhere]:
             if (node := self._room_for(job, nodes)) is not None:
                 self._queue.remove(job)
                 if isinstance(job, TrainJob):
@@ -314,7 +320,13 @@ class RayExecutor(Executor):
     def _begin(self, job: Job, node: Node) -> None:
         store = self._context.store
         with ExitStack() as lock:
-            lock.enter_context(store.locked(job.kind, job.key))
+            try:
+                lock.enter_context(store.locked(job.kind, job.key, at_once=True))
+            except UnderWay:
+                if not store.waits:
+                    raise
+                self._queue.append(job)
+                return
             if job.record(store) is not None:
                 self._stored_meanwhile.append(job)
                 return

@@ -132,12 +132,9 @@ class Store:
                 f"the output folder {self.root} cannot be written ({error.strerror}); give another with --out"
             ) from error
 
-    def locked(self, kind: Kind, key: str) -> AbstractContextManager[None]:
+    def locked(self, kind: Kind, key: str, *, at_once: bool = False) -> AbstractContextManager[None]:
         """Keep other processes off one record while the block runs; see `benchmarks.results.locks.locked`."""
-        return locked(self._lock(kind, key), f"{self.root / kind / key}", waits=self.waits)
-
-    def _locked_at_once(self, kind: Kind, key: str) -> AbstractContextManager[None]:
-        return locked(self._lock(kind, key), f"{self.root / kind / key}")
+        return locked(self._lock(kind, key), f"{self.root / kind / key}", waits=self.waits and not at_once)
 
     def is_held(self, kind: Kind, key: str) -> bool:
         """Whether another process is at a record."""
@@ -285,7 +282,7 @@ class Store:
             for key in self.keys(kind):
                 if self._damage(kind, key) is None:
                     continue
-                with suppress(UnderWay), self._locked_at_once(kind, key):
+                with suppress(UnderWay), self.locked(kind, key, at_once=True):
                     damage = self._damage(kind, key)  # another process may have been faster
                     if isinstance(damage, Incomplete):
                         said.append(self._set_record_aside(kind, key, damage.fact))
@@ -299,7 +296,7 @@ class Store:
         for key in self.keys("attacks"):
             if self.is_held("attacks", key) or not broken_among(self.outcomes(key)):
                 continue
-            with suppress(UnderWay), self._locked_at_once("attacks", key):
+            with suppress(UnderWay), self.locked("attacks", key, at_once=True):
                 found = self.outcomes(key)
                 broken = broken_among(found)
                 kept = "".join(_line(outcome) for outcome in found if outcome.status != "error")

@@ -139,6 +139,34 @@ def test_the_command_killed_at_twenty_random_moments_gives_the_table_of_an_unint
     print(f"{kills} kills of {folders - 1} works, {usual:.0f} s each uninterrupted")
 
 
+@pytest.mark.integration
+def test_two_identical_commands_at_once_share_the_work(options) -> None:
+    """Whoever of the two comes first to a training or an attack makes it, and the other takes it."""
+    whole = replace(options, out=options.out.with_name("whole"))
+    both = [subprocess.Popen(command(each), cwd=ROOT) for each in (options, options, whole)]
+    assert [each.wait(600) for each in both] == [0, 0, 0]
+    assert results(Store(options.out)) == results(Store(whole.out))
+    assert verify(Store(options.out)) == []
+
+
+@pytest.mark.integration
+def test_a_command_takes_what_is_free_and_waits_for_what_another_is_at(options) -> None:
+    whole = replace(options, out=options.out.with_name("whole"))
+    assert subprocess.run(command(whole), cwd=ROOT).returncode == 0
+    held = next(record for record in Store(whole.out).trainings() if record.defense == "fine_tune")
+    with Store(options.out).locked("trainings", held.key):
+        refused = subprocess.run([*command(options), "--no-wait"], cwd=ROOT, capture_output=True, text=True)
+        assert refused.returncode == 2 and "is under way already: by process" in refused.stderr, refused.stderr
+        waiting = subprocess.Popen(command(options), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        while [record.defense for record in Store(options.out).trainings()] != ["early_bert"]:
+            assert waiting.poll() is None
+            time.sleep(0.1)
+        assert "is under way in another process; waiting for its end, other work goes on" in waiting.stderr.readline()
+    assert waiting.wait(600) == 0, waiting.stderr.read()
+    assert results(Store(options.out)) == results(Store(whole.out))
+    assert verify(Store(options.out)) == []
+
+
 @pytest.mark.slow
 def test_the_command_told_to_end_says_so_with_75(options) -> None:
     with subprocess.Popen(command(options), cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:

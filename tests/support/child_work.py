@@ -47,6 +47,7 @@ class Vanishing:
     path: str
     key: str = "a"
     label: str = "demo"
+    kind: str = "trainings"
 
     def __reduce__(self) -> Any:
         return _note_and_vanish, (self.path,)

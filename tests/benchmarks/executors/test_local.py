@@ -18,6 +18,7 @@ from benchmarks.executors.executor import Done, Progress
 from benchmarks.executors.local import LocalExecutor, visible_gpus
 from benchmarks.experiments.experiment import USUAL
 from benchmarks.jobs.job import AttackJob, TrainJob
+from benchmarks.results.store import Store
 
 
 class FakeConnection:
@@ -34,14 +35,17 @@ class FakeConnection:
 
 
 @pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch):
+def make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Makes an executor whose processes are imaginary; those that were started are listed."""
 
     def executor(device: str = "cpu", attacks_each: int = 1, **options) -> LocalExecutor:
-        usual = {"workers": 2, "untimed": False}
+        usual = {"workers": 2, "untimed": False, "wait": True}
         asked = SimpleNamespace(**usual | options)
         context = SimpleNamespace(
-            options=asked, device=device, for_other_processes=lambda: SimpleNamespace(options=asked)
+            options=asked,
+            device=device,
+            store=Store(tmp_path / "out", waits=asked.wait),
+            for_other_processes=lambda: SimpleNamespace(options=asked),
         )
         working = LocalExecutor(context, attacks_each)
         working.started = []
@@ -85,6 +89,29 @@ def test_trainings_that_are_timed_go_one_at_a_time_each_in_a_process_of_its_own(
     end(working, "a")
     assert list(under_way(working).values()) == ["b"]
     assert len(working.started) == 2
+
+
+def test_what_another_command_is_at_waits_and_what_is_free_is_taken(make, caplog, monkeypatch) -> None:
+    monkeypatch.setattr(local_executor, "POLL_SECONDS", 0.01)
+    working, jobs = make(), [training(key) for key in ("a", "b", "c")]
+    store = working._elsewhere._store
+    with store.locked("trainings", jobs[0].key):
+        for job in jobs:
+            working.submit(job)
+        assert under_way(working) == {"core 0": "b"}
+        end(working, "b")
+        assert list(under_way(working).values()) == ["c"]
+        end(working, "c")
+        assert list(working.events()) == [] and under_way(working) == {}
+    assert list(working.events()) == [] and list(under_way(working).values()) == ["a"], "the other has ended"
+    assert caplog.text.count("is under way in another process; waiting for its end, other work goes on") == 1
+
+
+def test_where_it_may_not_wait_what_another_command_is_at_is_begun_and_refused_there(make) -> None:
+    working, job = make(wait=False), training("a")
+    with working._elsewhere._store.locked("trainings", job.key):
+        working.submit(job)
+        assert list(under_way(working).values()) == ["a"]
 
 
 def test_trainings_that_are_not_timed_go_side_by_side(make) -> None:

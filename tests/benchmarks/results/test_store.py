@@ -402,13 +402,13 @@ def test_what_another_process_has_redone_meanwhile_stays(tmp_path, monkeypatch: 
     store, _, key = stored(tmp_path)
     whole = store.outcomes_path(key).read_bytes()
     store.outcomes_path(key).unlink()
-    locked = store._locked_at_once
+    locked = store.locked
 
-    def redone_meanwhile(kind, key):
+    def redone_meanwhile(kind, key, **how):
         store.outcomes_path(key).write_bytes(whole)
-        return locked(kind, key)
+        return locked(kind, key, **how)
 
-    monkeypatch.setattr(store, "_locked_at_once", redone_meanwhile)
+    monkeypatch.setattr(store, "locked", redone_meanwhile)
     assert store.quarantine() == [] and store.attack(key) is not None
 
 
