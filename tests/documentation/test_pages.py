@@ -56,6 +56,16 @@ def test_every_page_has_a_place_in_the_navigation() -> None:
     assert sorted(placed) == sorted(page.name for page in PAGES if page.parent.name == "docs")
 
 
+def test_each_promise_names_tests_that_are_there() -> None:
+    rows = [line for line in (ROOT / "docs" / "promises.md").read_text("utf-8").splitlines() if line.startswith("| R")]
+    assert [row.split()[1] for row in rows] == [f"R{number}" for number in range(1, 12)]
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, name in named:
+            assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file} has no {name}"
+
+
 def test_the_pages_build_without_a_warning_and_ask_no_other_host(tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("mkdocs")
     if not command.exists():
