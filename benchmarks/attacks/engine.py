@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.memory import in_halves
 from baselines.validation import UserError, require
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
@@ -149,7 +150,7 @@ class _Oracles:
         for kind, places in kinds.items():
             answer = {AskVictim: self._ask_victim, AskEncoder: self._ask_encoder, AskMaskedModel: self._ask_masked}
             chosen = [requests[place] for place in places]
-            for place, given in zip(places, _by_halves_if_broken(answer[kind], chosen), strict=True):
+            for place, given in zip(places, in_halves(answer[kind], chosen, lambda error: error), strict=True):
                 found[place] = given
         return iter(found)
 
@@ -168,16 +169,6 @@ class _Oracles:
     def _ask_masked(self, requests: Sequence[AskMaskedModel]) -> list[np.ndarray]:
         assert self.resources.masked_model is not None
         return self.resources.masked_model.top([request.masked for request in requests], requests[0].count)
-
-
-def _by_halves_if_broken(answer: Callable[[Any], list[Any]], requests: Sequence[Request]) -> list[Any]:
-    try:
-        return answer(requests)
-    except Exception as error:
-        if len(requests) == 1:
-            return [error]
-    middle = len(requests) // 2
-    return _by_halves_if_broken(answer, requests[:middle]) + _by_halves_if_broken(answer, requests[middle:])
 
 
 def _split(rows: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:

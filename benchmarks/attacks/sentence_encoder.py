@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -13,6 +12,7 @@ import torch
 
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.batch_invariant import answers_of
+from benchmarks.victims.cached_answers import CachedAnswers
 from benchmarks.victims.inspection import positions_of
 from benchmarks.victims.packed import packed_means
 from benchmarks.victims.pieces import Pieces, Row
@@ -49,31 +49,6 @@ def similarities(
     return (1 - torch.acos(cosine.clamp(-1.0, 1.0)) / math.pi).numpy()
 
 
-class RememberedVectors:
-    """A cache of the vectors of recent texts, so that each is computed once.
-
-    Args:
-        compute: N different texts to (N, D).
-    """
-
-    def __init__(self, compute: Callable[[Sequence[str]], np.ndarray]) -> None:
-        self._compute = compute
-        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
-
-    def of(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, D) for N texts, at least one."""
-        vectors = {text: self._known[text] for text in texts if text in self._known}
-        new = [text for text in dict.fromkeys(texts) if text not in vectors]
-        if new:
-            vectors.update(zip(new, self._compute(new), strict=True))
-        for text, vector in vectors.items():
-            self._known[text] = vector
-            self._known.move_to_end(text)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
-        return np.stack([vectors[text] for text in texts])
-
-
 class MeanPooledEncoder:
     """A sentence encoder with mean pooling and L2 norm, as MiniLM was trained.
 
@@ -90,7 +65,7 @@ class MeanPooledEncoder:
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
         self.backbone = backbone
         self.device = device
-        self._vectors = RememberedVectors(self._compute)
+        self._vectors: CachedAnswers[str] = CachedAnswers(REMEMBERED)
 
     @cached_property
     def model(self) -> torch.nn.Module:
@@ -108,7 +83,7 @@ class MeanPooledEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 of length 1, for N texts; at most 256 tokens of each are read."""
-        return self._vectors.of(texts) if texts else np.zeros((0, self._width), np.float32)
+        return self._vectors.of(texts, self._compute) if texts else np.zeros((0, self._width), np.float32)
 
     def count_pieces(self, texts: Sequence[str]) -> list[int]:
         """Each text's number of tokens, the tokenizer's marks not counted."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from baselines.validation import MachineError
-from benchmarks.attacks.sentence_encoder import RememberedVectors
+from benchmarks.attacks.sentence_encoder import REMEMBERED
 from benchmarks.data.digests import sha256_of
+from benchmarks.victims.cached_answers import CachedAnswers
 
 VERSION = 3
 WIDTH = 512
@@ -35,7 +36,7 @@ class UniversalSentenceEncoder:
     def __init__(self, folder: Path) -> None:
         require_tensorflow()
         self._folder = folder
-        self._vectors = RememberedVectors(self._compute)
+        self._vectors: CachedAnswers[str] = CachedAnswers(REMEMBERED)
 
     @cached_property
     def model(self) -> Any:
@@ -48,7 +49,7 @@ class UniversalSentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """(N, 512) float32 for N texts."""
-        return self._vectors.of(texts) if texts else np.zeros((0, WIDTH), np.float32)
+        return self._vectors.of(texts, self._compute) if texts else np.zeros((0, WIDTH), np.float32)
 
     def _compute(self, texts: Sequence[str]) -> np.ndarray:
         encoded = self.model(list(texts))

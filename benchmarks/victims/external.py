@@ -14,6 +14,7 @@ import torch
 from baselines.validation import UserCodeError, UserError, require, unknown
 from benchmarks.data.code_files import error_of_user_code, run_code
 from benchmarks.data.digests import sha256_of
+from benchmarks.victims.cached_answers import CachedAnswers
 from benchmarks.victims.victim import REMEMBERED
 
 TEXTS_AT_ONCE = 256
@@ -58,7 +59,7 @@ class CallableVictim:
         self.retries = retries
         self._given_up = 0
         self.queries = 0
-        self._answers: dict[tuple[str, ...], np.ndarray] = {}
+        self._answers: CachedAnswers[tuple[str, ...]] = CachedAnswers(REMEMBERED)
 
     def __call__(self, texts: Texts) -> np.ndarray:
         """Class probabilities (N, C) float32 of N texts, each of one or two columns.
@@ -68,15 +69,14 @@ class CallableVictim:
             UserError: if its result is not a table of probabilities.
         """
         self.queries += len(texts)
-        answers = {text: self._answers[text] for text in texts if text in self._answers}
-        new = [text for text in dict.fromkeys(texts) if text not in answers]
-        for start in range(0, len(new), TEXTS_AT_ONCE):
-            asked = new[start : start + TEXTS_AT_ONCE]
-            answers.update(zip(asked, self._tempered(self.ask(asked)), strict=True))
-        self._answers.update(answers)
-        while len(self._answers) > REMEMBERED:
-            del self._answers[next(iter(self._answers))]
-        return np.array([answers[text] for text in texts], dtype=np.float32).reshape(-1, self.classes)
+        if not texts:
+            return np.zeros((0, self.classes), dtype=np.float32)
+        return self._answers.of(texts, self._computed).astype(np.float32)
+
+    def _computed(self, texts: Texts) -> np.ndarray:
+        """Probabilities (N, C) of N different texts, asked for some at a time."""
+        parts = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
+        return np.concatenate([self._tempered(self.ask(part)) for part in parts])
 
     def ask(self, texts: Texts) -> np.ndarray:
         """The function's own answer (N, C), checked and not cached.

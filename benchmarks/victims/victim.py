@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from baselines.memory import ran_out_of_memory
 from baselines.validation import UserError, require
 from benchmarks.victims.batch_invariant import answers_of
+from benchmarks.victims.cached_answers import CachedAnswers
 from benchmarks.victims.packed import packed_logits, whole_logits
 from benchmarks.victims.pieces import Pieces, Row
 
@@ -64,7 +65,7 @@ class Victim:
         self.queries = 0
         self._packed = device == "cpu"
         self._pieces = Pieces(tokenizer, max_length)
-        self._answers: dict[Row, np.ndarray] = {}
+        self._answers: CachedAnswers[Row] = CachedAnswers(REMEMBERED)
 
     @property
     def classes(self) -> int:
@@ -110,7 +111,7 @@ class Victim:
         """The same victim with another temperature and a count of 0."""
         require(temperature > 0, "Victim.temperature", "positive", temperature)
         other = copy.copy(self)
-        other.temperature, other.queries, other._answers = temperature, 0, {}
+        other.temperature, other.queries, other._answers = temperature, 0, CachedAnswers(REMEMBERED)
         return other
 
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> np.ndarray:
@@ -118,17 +119,7 @@ class Victim:
         self.queries += len(texts)
         if not texts:
             return np.zeros((0, self.classes), dtype=np.float32)
-        rows = self._pieces.rows(texts)
-        answers = {row: self._answers[row] for row in rows if row in self._answers}
-        new = [row for row in dict.fromkeys(rows) if row not in answers]
-        answers.update(zip(new, self._forward(new), strict=True))
-        self._remember(answers)
-        return np.stack([answers[row] for row in rows])
-
-    def _remember(self, answers: dict[Row, np.ndarray]) -> None:
-        self._answers.update(answers)
-        while len(self._answers) > REMEMBERED:
-            del self._answers[next(iter(self._answers))]
+        return self._answers.of(self._pieces.rows(texts), self._forward)
 
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""

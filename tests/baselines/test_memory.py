@@ -42,3 +42,14 @@ def test_a_single_one_that_does_not_fit_and_any_other_error_are_raised() -> None
         in_halves(too_large, [1, 2])
     with pytest.raises(RuntimeError, match="shapes"):
         in_halves(wrong, [1, 2])
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), ZeroDivisionError()])
+def test_questions_that_break_by_themselves_get_what_is_made_of_the_exception(error: Exception) -> None:
+    def breaking(questions):
+        if any(each % 4 == 3 for each in questions):
+            raise error
+        return [10 * each for each in questions]
+
+    assert in_halves(breaking, range(6), lambda found: found) == [0, 10, 20, error, 40, 50]
+    assert in_halves(breaking, [3], lambda found: -1) == [-1]
