@@ -27,6 +27,8 @@ def typed(value: Typed) -> Typed:
     """
     for name, hint in _hints(type(value)).items():
         _require_type(name, getattr(value, name), hint)
+        if name != "stages":  # the losses of a training that diverged are no numbers
+            _require_finite(name, getattr(value, name))
     if isinstance(value, Outcome):
         _require_columns(value)
     else:
@@ -34,6 +36,22 @@ def typed(value: Typed) -> Typed:
     if isinstance(value, TrainingRecord):
         _require_parts(value)
     return value
+
+
+def _require_finite(name: str, value: Any) -> None:
+    """Check that a plain value holds no NaN and no infinity, which JSON and tables cannot show.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: {value} is no number")
+    if isinstance(value, Mapping):
+        for part, each in value.items():
+            _require_finite(f"{name}.{part}", each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _require_finite(name, each)
 
 
 def _require_columns(outcome: Outcome) -> None:
@@ -47,8 +65,6 @@ def _require_columns(outcome: Outcome) -> None:
 
 
 def _require_type(name: str, value: Any, hint: Any) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}: {value} is no number")
     try:
         check_type(value, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
     except TypeCheckError as error:
@@ -98,6 +114,7 @@ def _require_parts(record: TrainingRecord) -> None:
         _require_fields(f"{place}.trace", trace, {name: hint for name, hint in TRACE.items() if name in trace})
         if "converged" in trace:
             _require_fields(f"{place}.trace", trace, {name: TRACE[name] for name in ("draw_epoch", "stop_epoch")})
+        _require_finite(place, {name: value for name, value in stage.items() if name not in ("losses", "trace")})
         if set(stage["passes"]) - {each.name for each in fields(Passes)}:
             raise ValueError(f"{place}.passes names what no pass is called")
         if stage["updates_per_epoch"] < 1 or stage["updates"] < 0:

@@ -51,6 +51,12 @@ WRONG = {
     "no seconds of the clock": ({"seconds": {"wall": 1.0}}, "seconds lacks gpu"),
     "seconds in words": ({"seconds": {"gpu": "ten", "wall": 1.0}}, r"seconds\.gpu"),
     "seconds without end": ({"seconds": {"gpu": float("inf"), "wall": 1.0}}, r"seconds\.gpu: inf is no number"),
+    "threads that are no number": (
+        {"machine": {"processor": "x", "gpus": [], "threads": float("nan")}},
+        "threads: nan",
+    ),
+    "an infinite rate": ({"identity": {"settings": {"rates": [1.0, float("inf")]}}}, r"settings\.rates: inf is no"),
+    "an epoch that never ends": ({"stages": [stage(epochs=float("inf"))]}, r"stages\[0\]\.epochs: inf"),
     "a processor without a name": ({"machine": {"processor": None}}, r"machine\.processor"),
     "no processor": ({"machine": {"gpus": []}}, "machine lacks processor"),
     "settings that are none": ({"identity": {"settings": [3]}}, r"identity\.settings"),
@@ -86,3 +92,7 @@ def test_an_attack_is_held_to_what_reports_take_out_of_it_too() -> None:
         typed(replace(attack(training()), machine={}))
     with pytest.raises(ValueError, match="seconds: inf is no number"):
         typed(replace(attack(training()), seconds=float("inf")))
+
+
+def test_the_losses_of_a_training_that_diverged_are_no_numbers() -> None:
+    assert typed(training(status="diverged", stages=[stage(losses=[1.0, float("nan")])]))
