@@ -44,7 +44,7 @@ def doctor(*, out: Path = Path("results"), timing: bool = False, device: str = "
 
 
 def prepare(*, assets: Path, only: str | None = None, offline: bool = False, json: Path | None = None) -> int:
-    """Download what the full attack profile and `build-synonyms` need, once, and check every file by its hash.
+    """Download what the full attack profile and `build-synonyms` need; check each file by its hash.
 
     Args:
         assets: folder for the files; what is there already is only checked, a broken download goes on.

@@ -78,7 +78,7 @@ def test_capture_changes_no_bit(bert, texts, defense: Defense) -> None:
 @pytest.mark.parametrize(
     ("defense", "reason"),
     [
-        (FreeAT(epochs=1), "FreeAT, stage 'train' cannot be captured: its perturbation lives on"),
+        (FreeAT(epochs=1), "FreeAT, stage 'train' cannot be captured: its perturbation is kept from one replay"),
         (RobustTicket(epochs=1, first_epochs=1), "RobusT, stage 'search' cannot be captured: its penalty's weight"),
         (Rift(epochs=1), "RIFT, stage 'train' cannot be captured: its adversary's optimiser"),
         (Ascc(epochs=1), "ASCC, stage 'train' cannot be captured: its adversary's optimiser"),

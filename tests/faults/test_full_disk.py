@@ -24,7 +24,7 @@ from benchmarks.victims.saved import save_classifier
 def test_every_writer_names_its_path_and_leaves_nothing(full_disk, bert) -> None:
     folder, full = full_disk
     store, record = Store(folder / "out"), training()
-    attacked = attack(record)
+    attacked = attack(record, texts=2)
     store.append_outcome(attacked.key, outcome(0))
     tokenizer = find_backbone("minilm").load_tokenizer()
     texts = [Example(f"train-{number}", ("a good film",), 1) for number in range(64)]

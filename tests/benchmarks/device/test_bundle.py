@@ -56,7 +56,7 @@ def test_a_bundle_that_is_too_large_names_its_parts_and_leaves_nothing(packed: B
 def test_a_folder_in_use_and_a_missing_input_are_refused(packed: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not empty; give a new one"):
         pack(packed.folder, packed.data)
-    with pytest.raises(ValueError, match=r"train\.tsv.*which is not there"):
+    with pytest.raises(ValueError, match=r"train\.tsv.*which does not exist"):
         pack(tmp_path / "sent", tmp_path)
 
 

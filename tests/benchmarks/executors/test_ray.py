@@ -70,6 +70,7 @@ def test_a_timed_training_on_a_cpu_has_the_machine_for_itself(options) -> None:
 def test_nodes_are_given_whole_paths(options, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(options.backbone)
     monkeypatch.chdir(folder.parent)
+    Path("words").mkdir(exist_ok=True)
     context = context_of(replace(options, backbone=folder.name, assets=Path("words")))
     there = RayExecutor(context, [])._spec(Node("a", "a", 1)).options
     assert (there.backbone, there.assets) == (str(folder), folder.parent / "words")

@@ -51,7 +51,7 @@ def keys() -> dict[str, str]:
         for key in tree_defenses():
             for task in ("demo", "imdb"):
                 for name, settings in {"": {}, **SETTINGS.get(key, {})}.items():
-                    defense = Variant(key, key, key, settings).cell(preset, task, 42).defense
+                    defense = Variant(key, key, key, settings).defense_for(preset, task, 42)
                     identity = {"defense": defense.key, "settings": defense.identity()}
                     found[f"{preset.key}, {task}: {key} {name}".strip()] = content_key(identity)
     return found

@@ -11,6 +11,7 @@ import torch
 from baselines.adv_hotflip import AdvHotflip
 from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
+from baselines.needs import AdversarialTexts
 from baselines.fine_tune import FineTune
 from baselines.pgd import PGD
 from baselines.rift import Rift
@@ -78,9 +79,11 @@ def test_a_defense_gets_what_it_needs(defense) -> None:
 def test_adversarial_texts_are_made_from_training_texts() -> None:
     task, minilm = find_task("demo"), find_backbone("minilm")
     data, tokenizer = load(task, train_limit=100), minilm.load_tokenizer()
-    defense = Augmentation(epochs=8, learning_rate=3e-3, share=0.1)
+    defense = Augmentation(epochs=8, learning_rate=3e-3, share=0.1, added="successful")
+    wanted = defense.need(AdversarialTexts)
+    assert wanted is not None
     resources = offline_resources(task)
-    made = subset._adversarial(defense, exact_classifier(tokenizer), tokenizer, data, resources)
+    made = subset._adversarial(defense, wanted, exact_classifier(tokenizer), tokenizer, data, resources)
     texts = {example.id: example for example in data.train}
     assert 0 < len(made) <= 10
     for example in made:
@@ -89,7 +92,7 @@ def test_adversarial_texts_are_made_from_training_texts() -> None:
 
 
 def test_adversarial_texts_are_trained_on(monkeypatch: pytest.MonkeyPatch, seen) -> None:
-    monkeypatch.setattr(subset, "_adversarial", lambda defense, model, tokenizer, data, resources: list(data.train))
+    monkeypatch.setattr(subset, "_adversarial", lambda *asked: list(asked[4].train))
     found = observe(Augmentation(**SHORT), recipes=()).counters["stage train"]["updates"]
     assert found > 1.9 * seen.counters["stage train"]["updates"], "twice the texts are twice the updates"
 

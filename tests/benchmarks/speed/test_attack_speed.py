@@ -42,7 +42,7 @@ def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
     calls = []
     encode = MeanPooledEncoder._forward
     monkeypatch.setattr(MeanPooledEncoder, "_forward", lambda self, rows: calls.append(rows) or encode(self, rows))
-    victim = victim_of(context, task, context.backbone.new_classifier(2, 0))
+    victim = victim_of(context, "demo", context.backbone.new_classifier(2, 0))
     answer = Victim._batch_forward
     monkeypatch.setattr(Victim, "_batch_forward", lambda self, rows: calls.append(rows) or answer(self, rows))
     (timing,) = compare(
@@ -62,8 +62,7 @@ def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
 def test_what_a_search_asks_anew_is_computed(options) -> None:
     """Rounding that depends on a batch may lead it elsewhere."""
     context = context_of(options)
-    task = context.tasks["demo"]
-    victim = victim_of(context, task, context.backbone.new_classifier(2, 0))
+    victim = victim_of(context, "demo", context.backbone.new_classifier(2, 0))
     recording = RecordedVictim(victim)
     first = recording([("a film",)])
     free = RecordedVictim(victim, recording.recorded)

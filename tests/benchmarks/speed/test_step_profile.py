@@ -37,7 +37,7 @@ def test_a_name_for_a_stretch_of_the_gpus_work_is_no_work_of_its_own() -> None:
 def test_a_profiler_that_sees_nothing_is_not_taken_for_an_idle_device(monkeypatch) -> None:
     monkeypatch.setattr(step_profile, "own_events", lambda events, on_gpu: [])
     model = random_bert(THIN)
-    with pytest.raises(RuntimeError, match="saw nothing of what the device did"):
+    with pytest.raises(RuntimeError, match="recorded nothing of the device"):
         profile_updates("thin", FineTune(), model, random_batch(2, 8, 100), updates=1, device="cpu")
 
 

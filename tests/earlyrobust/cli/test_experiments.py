@@ -62,7 +62,7 @@ def test_variants_of_one_method_are_run_and_what_only_reads_is_not(tiny_backbone
     assert len(list(Store(tmp_path).trainings())) == 1
 
 
-@pytest.mark.parametrize("option", ["--defenses", "--variants", "--json"])
+@pytest.mark.parametrize("option", ["--defenses", "--variants"])
 def test_all_experiments_take_no_option_of_one(option: str, capsys) -> None:
     for verb in ("reproduce", "plan"):
         code, _, errors = command(verb, "all", option, "x", capsys=capsys)
@@ -145,7 +145,7 @@ def test_a_mistake_ends_with_one_sentence_and_code_2(case: str, tiny_backbone, t
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--defense", "freelb", "--set", "steps=many"], "FreeLB.steps must be a whole number, got 'many'"),
+        (["--defense", "freelb", "--set", "steps=many"], "Ascent.steps must be a whole number, got 'many'"),
         (["--defense", "freelb", "--set", "steps=0"], "FreeLB.steps must be 1 or more, got 0"),
         (["--defense", "freelb", "--set", "stepz=1"], "unknown setting of FreeLB 'stepz'; did you mean 'step"),
         (["--defense", "freelb", "--set", "steps"], "a setting is written FIELD=VALUE, got 'steps'"),
