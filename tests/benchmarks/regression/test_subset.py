@@ -11,8 +11,8 @@ import torch
 from baselines.adv_hotflip import AdvHotflip
 from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
-from baselines.needs import AdversarialTexts
 from baselines.fine_tune import FineTune
+from baselines.needs import AdversarialTexts
 from baselines.pgd import PGD
 from baselines.rift import Rift
 from benchmarks.attacks.recipes import TEXTFOOLER
