@@ -31,6 +31,7 @@ def new_defense(key: str, folder: Path) -> list[Path]:
     for path in files.values():
         if path.exists():
             raise UserError(f"the file {path} exists already and is not overwritten; use another name or --out")
+    require(find_spec(key) is None, "NAME", "a name that no installed module has", key)
     values = {
         "key": key,
         "title": " ".join(words).capitalize(),
@@ -54,4 +55,3 @@ def _check_name(key: str) -> None:
     require(is_snake_case, "NAME", "snake case, such as my_defense", key)
     require(not keyword.iskeyword(key), "NAME", "not a Python keyword", key)
     require(key not in known_defenses(), "NAME", "a name that no defense has; see 'earlyrobust ls defenses'", key)
-    require(find_spec(key) is None, "NAME", "a name that no installed module has", key)

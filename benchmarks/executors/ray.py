@@ -146,7 +146,7 @@ class RayExecutor(Executor):
 
         Ray's own agents would first try for a minute to reach the rest of it.
         """
-        if self._setup.options.ray_address is None:
+        if self._context.options.ray_address is None:
             self._guard = self._guard or Guard()
             self._guard.name([each for each in psutil.Process().children(recursive=True) if each not in before])
 

@@ -21,7 +21,11 @@ for name in ("textattack", "flair", "nltk"):
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 from benchmarks.attacks.recipes import find_recipe
+from benchmarks.experiments.experiment import FIRST_SEED, methods
 from benchmarks.experiments.options import Options
+from benchmarks.jobs.attack import attack
+from benchmarks.jobs.context import RunSpec
+from benchmarks.jobs.resolve import attack_job, train_job
 from benchmarks.jobs.train import train
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
@@ -31,10 +35,12 @@ config = BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, 
 backbone = folder / "backbone"
 save_classifier(BertForSequenceClassification(config), backbone, find_backbone("minilm").load_tokenizer())
 sizes = {"train_texts": 32, "test_texts": 10, "attacked": 2, "threads": 1}
-context = context_of(Options(preset="demo", backbone=str(backbone), out=folder / "out", device="cpu", **sizes))
-record = train(context, job_of(context))
+context = RunSpec(Options(preset="demo", backbone=str(backbone), out=folder / "out", device="cpu", **sizes)).load()
+(plain,) = methods(["fine_tune"])
+job = train_job(context, "demo", plain.defense_for(context.preset, "demo", FIRST_SEED), FIRST_SEED)
+train(context, job)
 for recipe in ("textfooler", "textbugger", "bertattack_official"):
-    done = attack_model(context, record, find_recipe(recipe))
+    done = attack(context, attack_job(context, job, find_recipe(recipe)))
     assert [outcome.error for outcome in context.store.outcomes(done.key)] == [None, None]
 assert not [name for name, module in sys.modules.items() if module and name.startswith(("textattack", "flair", "nltk"))]
 print("done")
