@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -29,12 +29,8 @@ def typed(value: Typed) -> Typed:
         _require_type(name, getattr(value, name), hint)
         if name != "stages":  # the losses of a training that diverged are no numbers
             _require_finite(name, getattr(value, name))
-    if isinstance(value, Outcome):
-        _require_columns(value)
-    else:
-        _require_fields("machine", value.machine, MACHINE)  # type: ignore[attr-defined]
-    if isinstance(value, TrainingRecord):
-        _require_parts(value)
+    if type(value) in PARTS:
+        PARTS[type(value)](value)
     return value
 
 
@@ -96,13 +92,18 @@ TRACE = {
 }
 
 
-def _require_parts(record: TrainingRecord) -> None:
+def _require_machine(record: TrainingRecord | AttackRecord | EvaluationRecord) -> None:
+    _require_fields("machine", record.machine, MACHINE)
+
+
+def _require_training(record: TrainingRecord) -> None:
     """Check what reports take out of a training's plain values.
 
     Raises:
         TypeError: naming the first that is missing, or of another type.
         ValueError: for a number that cannot be.
     """
+    _require_machine(record)
     _require_fields("seconds", record.seconds, SECONDS)
     _require_fields("identity", record.identity, {"settings": dict[str, Any]})
     if record.watch is not None:
@@ -296,3 +297,12 @@ class AttackRecord:
     machine: dict[str, Any]
     versions: dict[str, str]
     started_at: str
+
+
+# What must hold of a type's plain values beyond their declared types; other dataclasses have no such parts.
+PARTS: dict[type, Callable[[Any], None]] = {
+    Outcome: _require_columns,
+    TrainingRecord: _require_training,
+    AttackRecord: _require_machine,
+    EvaluationRecord: _require_machine,
+}

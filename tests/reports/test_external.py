@@ -30,7 +30,7 @@ def evaluation(**changes) -> EvaluationRecord:
         "temperature": 1,
         "calibration": None,
         "clean_correct": "1100",
-        "machine": {},
+        "machine": {"processor": "x", "gpus": []},
         "versions": {},
         "started_at": "2026-01-01T00:00:00+00:00",
     }
