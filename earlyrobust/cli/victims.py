@@ -8,7 +8,6 @@ from typing import Any
 import earlyrobust as er
 from baselines.validation import require
 from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, refuse_unread, split_names
-from benchmarks.results.store import Store
 from earlyrobust.cli.answers import INCOMPLETE, print_table, say, show_report
 
 # What decides how models are trained: evaluate trains none.
@@ -36,6 +35,7 @@ def attack(options: AttackOptions) -> int:
     Args:
         options: what to attack and how.
     """
+    from benchmarks.results.store import Store
     from reports.attacked import attack_table
 
     unlike = ("model", "data", "label", "columns", "calibrate", "json")
