@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from benchmarks.jobs.interruption import end_with_parent
 
 Message = tuple[Literal["progress", "result", "refusal", "bug"], Any]
 
+# A killed server refuses connections for a moment before the system reports its end.
+RESTART_SECONDS = 1.0
 SOCKET_PATH = 104  # the shortest limit of today's systems, minus the terminating byte
 
 # Modules that the server of processes imports once; a new process is then ready at once and has computed nothing yet.
@@ -51,7 +54,7 @@ def start_process(target: Callable[..., Any], arguments: tuple[Any, ...]) -> Bas
     try:
         return _started(target, arguments)
     except (EOFError, OSError):  # the server was killed; start it again
-        pass
+        time.sleep(RESTART_SECONDS)
     try:
         return _started(target, arguments)
     except (EOFError, OSError) as error:
