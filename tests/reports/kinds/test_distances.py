@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_up import training
+from made_up_searches import SEARCHES, searched
 from stored_experiments import report
 
 from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
@@ -12,27 +13,9 @@ from reports.kinds.distances import distance_table, mean_distances
 from reports.variant_runs import VariantRuns
 
 
-def searched(seed: int, distances: list[list[float]], kept: dict[str, list[int]]):
-    trace = {"mask_distances": {"heads": distances, "neurons": distances}, "kept": kept}
-    return training(
-        "early_robust", seed, stages=[{"name": "search", "trace": trace}, {"name": "fine_tune", "trace": {}}]
-    )
-
-
-RUNS = VariantRuns(
-    "sst2",
-    PLAIN,
-    (
-        searched(42, [[0, 0.2], [0.2, 0]], {"heads": [4, 2], "neurons": [8, 4]}),
-        searched(43, [[0, 0.4], [0.4, 0]], {"heads": [2, 2], "neurons": [8, 0]}),
-    ),
-    (),
-)
-
-
 def test_distances_are_means_over_runs_with_a_row_a_mini_epoch() -> None:
-    assert mean_distances(RUNS, "heads") == pytest.approx(np.array([[0, 0.3], [0.3, 0]]))
-    table = distance_table(EXPERIMENTS["figure2"], [RUNS], ["caption"])
+    assert mean_distances(SEARCHES, "heads") == pytest.approx(np.array([[0, 0.3], [0.3, 0]]))
+    table = distance_table(EXPERIMENTS["figure2"], [SEARCHES], ["caption"])
     assert [column.key for column in table.columns][2:] == ["mini_epoch", "distance_to_1", "distance_to_2"]
     assert [tuple(map(str, row)) for row in table.rows] == [
         ("SST-2", kind, str(number), *cells)
@@ -43,7 +26,7 @@ def test_distances_are_means_over_runs_with_a_row_a_mini_epoch() -> None:
 
 def test_a_shorter_search_leaves_blanks_beside_a_longer_one() -> None:
     longer = VariantRuns("imdb", PLAIN, (searched(42, [[0.0] * 3] * 3, {"heads": [1], "neurons": [1]}),), ())
-    table = distance_table(EXPERIMENTS["figure2"], [RUNS, longer], [])
+    table = distance_table(EXPERIMENTS["figure2"], [SEARCHES, longer], [])
     assert [str(cell) for cell in table.rows[0]][-1] == "–"
     assert len(table.rows) == 2 * 2 + 2 * 3
 

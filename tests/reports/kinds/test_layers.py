@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from made_up import training
+from made_up_searches import SEARCHES
 from stored_experiments import report
 
 from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN
@@ -12,26 +13,8 @@ from reports.tables import Number
 from reports.variant_runs import VariantRuns
 
 
-def searched(seed: int, distances: list[list[float]], kept: dict[str, list[int]]):
-    trace = {"mask_distances": {"heads": distances, "neurons": distances}, "kept": kept}
-    return training(
-        "early_robust", seed, stages=[{"name": "search", "trace": trace}, {"name": "fine_tune", "trace": {}}]
-    )
-
-
-RUNS = VariantRuns(
-    "sst2",
-    PLAIN,
-    (
-        searched(42, [[0, 0.2], [0.2, 0]], {"heads": [4, 2], "neurons": [8, 4]}),
-        searched(43, [[0, 0.4], [0.4, 0]], {"heads": [2, 2], "neurons": [8, 0]}),
-    ),
-    (),
-)
-
-
 def test_kept_shares_are_per_layer_from_the_bottom() -> None:
-    table = layer_table(EXPERIMENTS["figure5"], [RUNS], {"heads": 4, "neurons": 8}, [])
+    table = layer_table(EXPERIMENTS["figure5"], [SEARCHES], {"heads": 4, "neurons": 8}, [])
     records = table.records()
     assert [record["heads_kept_percent"] for record in records] == [75, 50]
     assert [record["neurons_kept_percent"] for record in records] == [100, 25]
