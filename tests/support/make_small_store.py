@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,8 @@ def make_backbone(folder: Path) -> Path:
 
 def main(folder: Path) -> None:
     """Train and attack what is not there, write the tables, and throw away what no reader of records needs."""
-    backbone = make_backbone(folder.parent / "tiny_encoder")
+    os.chdir(folder.parent)  # captions name the backbone as it is given, and no folder of this machine
+    folder, backbone = Path(folder.name), make_backbone(Path("tiny_encoder"))
     for key, asked in RUNS.items():
         options = Options(out=folder, backbone=str(backbone), **SIZE, **asked)
         study = resolve(options, EXPERIMENTS[key])
@@ -67,4 +69,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).absolute())
