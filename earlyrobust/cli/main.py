@@ -53,14 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
     except KeyboardInterrupt:
         print("earlyrobust: interrupted; the same command continues where it stopped", file=sys.stderr)
         code = INTERRUPTED
     except Exception as error:
         code = answer_to(error)
+    _drop_what_cannot_be_written()
     sys.exit(code)
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Flush the streams; what a closed pipe or a full device does not take must not change the exit code at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -83,7 +83,9 @@ def test_a_users_file_cannot_end_the_command_as_a_success(line: str, tmp_path: P
 def test_a_full_device_gets_no_traceback_and_changes_no_other_code(arguments, full: str, code: int) -> None:
     with Path("/dev/full").open("w") as device:
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {full: device}
-        ended = subprocess.run([sys.executable, "-m", "earlyrobust", *arguments], cwd=ROOT, text=True, **streams)
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # as a user's screen is; what is left is written at the end
+        command = [sys.executable, "-m", "earlyrobust", *arguments]
+        ended = subprocess.run(command, cwd=ROOT, env=buffered, text=True, **streams)
     assert ended.returncode == code
     if full == "stdout":
         assert ended.stderr == "earlyrobust: No space left on device\n"
