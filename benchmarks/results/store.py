@@ -40,6 +40,7 @@ Kind = Literal["trainings", "evaluations", "attacks"]
 RECORD = "record.json"
 RECORD_BYTES = 1 << 28
 LINE_BYTES = 1 << 26
+TAIL_BYTES = 1 << 16
 WEIGHTS_BYTES = 1 << 36
 MOST_COUNTED = 1 << 63
 SHOWN = 5
@@ -515,10 +516,10 @@ def _line(outcome: Outcome) -> str:
 
 
 def _sound_bytes(file: BinaryIO) -> int:
-    """Bytes up to the end of the last complete line."""
+    """Bytes up to the end of the last complete line, which is looked for from the end of the file."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
-        start = max(0, end - LINE_BYTES)
+        start = max(0, end - TAIL_BYTES)
         file.seek(start)
         place = file.read(end - start).rfind(b"\n")
         if place >= 0:
