@@ -1,4 +1,4 @@
-"""Do a job, whichever it is, in a process that may be another than the one it was planned in."""
+"""Do one job, in the process that planned it or in another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(context: Context, job: Job, tell: Callable[[], None]) -> None:
     """Train or attack, and store; `tell` is called at each update or outcome.
 
     Raises:
-        RuntimeError: where data, backbone or code of this process are not those it was planned with.
+        RuntimeError: if data, backbone or code of this process differ from those it was planned with.
     """
     require_unchanged(context, job)
     if isinstance(job, TrainJob):

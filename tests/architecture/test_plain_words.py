@@ -44,7 +44,7 @@ BLOCK = re.compile(r"<!-- earlyrobust [\w-]+.*?<!-- end of [\w-]+ -->", re.DOTAL
 def texts() -> list[tuple[str, str]]:
     """Path and text of all own source and documents, without tables that were written from stored records."""
     source = (path for wing in WINGS for path in (ROOT / wing).rglob("*.py"))
-    documents = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+    documents = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
     found = (*source, *documents)
     return [(str(path.relative_to(ROOT)), BLOCK.sub("", path.read_text("utf-8"))) for path in found]
 

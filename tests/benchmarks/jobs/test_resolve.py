@@ -1,4 +1,4 @@
-"""What an experiment comes to: jobs in complete blocks, each once, and what decides their identities."""
+"""The jobs of an experiment: complete blocks, each job once, and what decides their identities."""
 
 from __future__ import annotations
 
