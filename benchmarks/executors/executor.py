@@ -39,18 +39,19 @@ Event = Progress | Done
 
 
 class Elsewhere:
-    """Tells which jobs another command is at; of each it says so once.
+    """The jobs that another command is doing.
 
     Args:
-        store: whose locks are looked at; where it does not wait, no job is passed over, and one that is held is refused
-            when it is begun.
+        store: the store with their locks. If it does not wait, no job counts as held; a held one is then refused when
+            it starts.
     """
 
     def __init__(self, store: Store):
         self._store = store
         self._told: set[str] = set()
 
-    def __contains__(self, job: Job) -> bool:
+    def is_at(self, job: Job) -> bool:
+        """Whether another command is doing a job; the first time, a warning says so."""
         if not self._store.waits or not self._store.is_held(job.kind, job.key):
             return False
         if job.key not in self._told:

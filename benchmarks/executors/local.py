@@ -128,7 +128,7 @@ class LocalExecutor(Executor):
     def _start(self) -> None:
         """Start queued jobs in their order while there is room; what another command is at waits for its end."""
         for job in list(self._queue):
-            if job in self._elsewhere:
+            if self._elsewhere.is_at(job):
                 continue
             if (place := self._room_for(job)) is None:
                 return

@@ -303,7 +303,7 @@ class RayExecutor(Executor):
         nodes = [node for node in self._nodes if node.id in alive]
         if not nodes:
             raise MachineError("all nodes of the Ray cluster are gone; the same command continues on another")
-        for job in [each for each in self._queue if each not in self._elsewhere]:
+        for job in [each for each in self._queue if not self._elsewhere.is_at(each)]:
             if (node := self._room_for(job, nodes)) is not None:
                 self._queue.remove(job)
                 if isinstance(job, TrainJob):
@@ -335,8 +335,8 @@ class RayExecutor(Executor):
             taken = self._needs(job, node)
             function = self._on(node, work_there, taken, soft=True, fresh=isinstance(job, TrainJob))
             packs = [self._pack_of(job.needs)] if job.needs is not None else []
-            begun: Packed = {folder: store.pack(folder) for folder in job.folders}
-            reference = function.remote(self._spec(node), self._scratch, job, self._told, begun, *packs)
+            stored: Packed = {folder: store.pack(folder) for folder in job.folders}
+            reference = function.remote(self._spec(node), self._scratch, job, self._told, stored, *packs)
             node.free -= taken
             self._tasks[reference] = _Task(job, node, taken, lock.pop_all())
 
@@ -424,12 +424,12 @@ def _loaded(spec: RunSpec, scratch: str) -> Context:
 
 
 def work_there(
-    spec: RunSpec, scratch: str, job: Job, told: Queue, begun: Packed, *needed: Packed
+    spec: RunSpec, scratch: str, job: Job, told: Queue, stored: Packed, *needed: Packed
 ) -> tuple[Message, Packed]:
     """Does a job on a node.
 
     Args:
-        begun: its files that the store already has.
+        stored: its files that the store already has.
         needed: the files of what it needs.
     Returns:
         its result as a message, and the files it made.
@@ -441,7 +441,7 @@ def work_there(
         tell(0)
         context = _loaded(spec, scratch)
         store: Store = context.store
-        for folder, files in [pair for pack in (begun, *needed) for pair in pack.items()]:
+        for folder, files in [pair for pack in (stored, *needed) for pair in pack.items()]:
             store.unpack(folder, files)
         run(context, job, partial(tell, 1))
         made.update({folder: store.pack(folder) for folder in job.folders})

@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Study:
-    """What an experiment comes to.
+    """The jobs of an experiment, and everything they need.
 
     Attributes:
         experiment: the experiment.
@@ -181,8 +181,16 @@ def attack_job(context: Context, training: TrainJob, recipe: Recipe, protocol: A
         name, columns, what = context.backbone.name, len(task.task.columns), "the length under attack"
         check_inputs(name, context.backbone.config, context.tokenizer, protocol.max_length, columns, what)
     ids = tuple(example.id for example in task.attacked_under(protocol))
-    identity = {"training": training.key} | task.attack_identity(recipe, protocol)
-    return _attack_on(training, recipe, protocol, ids, identity)
+    return _attack_on(
+        training, recipe, protocol, ids, _attack_identity(context, training.key, training.task, recipe, protocol)
+    )
+
+
+def _attack_identity(
+    context: Context, training: str, task: str, recipe: Recipe, protocol: AttackProtocol
+) -> dict[str, Any]:
+    """All that decides the outcomes of an attack on the model of a training."""
+    return {"training": training} | context.tasks[task].attack_identity(recipe, protocol)
 
 
 def _attack_on(
@@ -195,7 +203,7 @@ def _attack_on(
 
 
 def require_unchanged(context: Context, job: Job) -> None:
-    """Refuse a job that comes to something else here than where it was resolved.
+    """Refuse a job whose identity here differs from the one it was planned with.
 
     Raises:
         RuntimeError: naming what is not the same: data, backbone, code or resources.
@@ -203,7 +211,7 @@ def require_unchanged(context: Context, job: Job) -> None:
     if isinstance(job, TrainJob):
         now = train_job(context, job.task, job.defense, job.seed).identity
     else:
-        now = {"training": job.training} | context.tasks[job.task].attack_identity(job.recipe, job.protocol)
+        now = _attack_identity(context, job.training, job.task, job.recipe, job.protocol)
     changed = next(differences(job.identity, now), None)
     if changed is not None:
         raise MachineError(f"{job.label}: the configuration changed after planning: {changed}")
