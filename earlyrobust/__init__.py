@@ -102,6 +102,7 @@ def attack(
     assets: str | Path | None = None,
     device: str = "auto",
     threads: int = 1,
+    retries: int | None = None,
     wait: bool = True,
     offline: bool = False,
     out: str | Path | None = None,
@@ -133,6 +134,7 @@ def attack(
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda or auto, where a folder or hub id is loaded to.
         threads: CPU threads.
+        retries: how often a function is asked again after an exception, after 1, 2, 4, ... seconds; None for 3.
         wait: wait where another process is at the same attack; false raises instead.
         offline: fetch nothing.
         out: folder for the outcomes, where the same call continues; None keeps them in memory alone.
@@ -140,6 +142,7 @@ def attack(
     Raises:
         ValueError: for a victim, texts or labels of another kind, an unknown recipe, or answers that are no
             probabilities.
+        RuntimeError: for a function that still raises at the first texts after all retries.
     """
     from benchmarks.attacks.resources import offline_resources
     from benchmarks.jobs.attack_texts import chosen_recipe, fitted_temperature, prepare_attack, texts_of
@@ -165,6 +168,7 @@ def attack(
             device=choose_device(device),
             temperature=temperature,
             offline=offline,
+            retries=retries,
         )
         if calibrate is not None:
             held_out = texts_of(*calibrate) if isinstance(calibrate, tuple) else texts_of(calibrate, labels, columns)

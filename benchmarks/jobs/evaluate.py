@@ -22,12 +22,10 @@ from benchmarks.jobs.job import AttackJob
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
-from benchmarks.victims.external import MOST_RETRIES, PROBED, CallableVictim, load_callable
+from benchmarks.victims.external import PROBED, CallableVictim, chosen_retries, load_callable
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.saved import load_any_classifier
 from benchmarks.victims.victim import Victim
-
-RETRIES = 3
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,7 @@ def find_external(
     require(len(given) == 1, "the victim", "given by one of --model and --callable", " and ".join(given) or "neither")
     require(name is None or name.strip() != "", "--name", "a name, or left out", name)
     if function is not None:
-        again = RETRIES if retries is None else retries
-        require(0 <= again <= MOST_RETRIES, "--retries", f"0 to {MOST_RETRIES}", again)
+        again = chosen_retries(retries)
         called, about = load_callable(function)
         told = {field: about[field] for field in ("sha256", "function")}
         return External(

@@ -22,7 +22,7 @@ SUM_TOLERANCE = 1e-3  # rounding error of a softmax's sum in single or half prec
 REPEAT_TOLERANCE = 1e-4
 BATCH_TOLERANCE = 1e-2  # effect of padding to a longer text in half precision
 LONGEST_PAUSE = 60.0
-MOST_RETRIES = 20
+RETRIES, MOST_RETRIES = 3, 20
 PATIENCE = 8
 PROBED = 8  # texts that a function is asked for again, in other orders and by themselves
 
@@ -84,9 +84,8 @@ class CallableVictim:
         Raises:
             UserCodeError, UserError: as for a call.
         """
-        plain = [text[0] if len(text) == 1 else text for text in texts]
-        about, allowed = f"what the callable {self.name} returns", (len(plain), self.classes)
-        found = numbers_in(self._returned(plain), about)
+        about, allowed = f"what the callable {self.name} returns", (len(texts), self.classes)
+        found = numbers_in(self._returned(texts), about)
         require(found.shape == allowed, about, f"probabilities of shape {allowed}, a row per text", found.shape)
         require(bool(np.isfinite(found).all()), about, "finite", found[~np.isfinite(found)][:1].tolist())
         require(bool((found >= 0).all()), about, "probabilities of 0 or more, not logits", found.min())
@@ -95,8 +94,9 @@ class CallableVictim:
         require(abs(furthest - 1) <= SUM_TOLERANCE, about, "rows that sum to 1", furthest)
         return found / sums[:, None]
 
-    def _returned(self, plain: list[Any]) -> Any:
+    def _returned(self, texts: Texts) -> Any:
         """Call the function; after an exception call it again, as often as `retries` allows."""
+        plain = [text[0] if len(text) == 1 else text for text in texts]
         for attempt in range(1 if self._given_up >= PATIENCE else 1 + self.retries):
             if attempt:
                 time.sleep(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
@@ -111,7 +111,12 @@ class CallableVictim:
         self._given_up += 1
         of_user = error_of_user_code(failure)
         reason = f"{type(failure).__name__}: {failure}" if of_user is None else of_user
-        raise UserCodeError(f"the callable {self.name} fails on a list of {len(plain)} texts: {reason}") from failure
+        asked = f"a list of {len(plain)} text{'' if len(plain) == 1 else 's'}"
+        raise UserCodeError(f"the callable {self.name} fails on {asked}: {reason}") from failure
+
+    def at(self, temperature: float) -> CallableVictim:
+        """The same victim with another temperature, a count of 0 and no remembered answers."""
+        return CallableVictim(self.function, self.name, self.classes, temperature, self.retries)
 
     def require_repeatable(self, texts: Texts) -> None:
         """Raise an error if the answer to a text depends on chance, or on the order and number of texts.
@@ -136,6 +141,30 @@ class CallableVictim:
             return probabilities
         powers = np.maximum(probabilities, np.finfo(np.float32).tiny) ** (1 / self.temperature)
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+def count_classes(function: Callable[[list[Any]], Any], name: str, texts: Texts, retries: int = 0) -> int:
+    """C, from a function's answer to some texts.
+
+    Raises:
+        UserCodeError: if the function raises.
+        UserError: if its result is not a table of N rows and two columns or more.
+    """
+    about, allowed = f"what the callable {name} returns", "probabilities of shape (texts, classes), two classes or more"
+    shape = numbers_in(CallableVictim(function, name, 0, retries=retries)._returned(texts), about).shape
+    require(len(shape) == 2 and shape[0] == len(texts) and shape[1] >= 2, about, allowed, shape)
+    return int(shape[1])
+
+
+def chosen_retries(asked: int | None) -> int:
+    """How often a function is called again after an exception: `RETRIES` times when None.
+
+    Raises:
+        UserError: for fewer than 0, or more than `MOST_RETRIES`.
+    """
+    found = RETRIES if asked is None else asked
+    require(0 <= found <= MOST_RETRIES, "--retries", f"0 to {MOST_RETRIES}", found)
+    return found
 
 
 def numbers_in(found: Any, about: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
 from baselines.validation import UserError, require
 from benchmarks.data.classes import Classes
-from benchmarks.victims.external import PROBED, CallableVictim, numbers_in
+from benchmarks.victims.external import PROBED, CallableVictim, chosen_retries, count_classes
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.model_folder import VOLATILE
 from benchmarks.victims.saved import OTHER_PROBLEMS, load_any_classifier
@@ -54,10 +54,7 @@ class Given:
 
     def at(self, temperature: float) -> Given:
         """The same victim with another divisor of its logits."""
-        found = self.victim
-        if isinstance(found, CallableVictim):
-            return replace(self, victim=CallableVictim(found.function, found.name, found.classes, temperature))
-        return replace(self, victim=found.at(temperature))
+        return replace(self, victim=self.victim.at(temperature))
 
 
 def open_victim(
@@ -69,6 +66,7 @@ def open_victim(
     device: str = "cpu",
     temperature: float = 1.0,
     offline: bool = False,
+    retries: int | None = None,
 ) -> Given:
     """Make a victim from what a user gave.
 
@@ -80,27 +78,32 @@ def open_victim(
         max_length: longest input in tokens; None for what the model can read.
         device: device for a model that is loaded here.
         temperature: divisor of the logits.
+        retries: how often a function is called again after an exception; None for 3.
     Raises:
         UserError: for any other object, an unknown architecture, a model that cannot read the texts, and a function
             that does not return probabilities.
+        UserCodeError: for a function that raises.
     """
     require(max_length is None or max_length >= 1, "max_length", "1 or more", max_length)
     require(temperature > 0, "temperature", "positive", temperature)
-    if isinstance(given, (str, Path)):
+    model = _model_of(given)
+    is_function = not isinstance(given, str | Path) and model is None
+    require(retries is None or is_function, "retries", "left out beside a model, which is not asked again", retries)
+    if isinstance(given, str | Path):
         found = load_any_classifier(str(given), offline=offline)
         name = str(given).rstrip("/")
         victim = _victim(name, found.model.to(device), found.tokenizer, max_length, device, temperature, texts)
         return Given(name, victim, found.classes, found.identity, tuple(victim.check(probes(texts))))
-    model = _model_of(given)
     if model is not None:
         tokenizer = tokenizer or getattr(given, "tokenizer", None)
         return _open_model(model, tokenizer, max_length, temperature, offline, texts)
     if not callable(given):
         raise UserError(f"the victim must be {ALLOWED}, got {type(given).__name__}")
     name = getattr(given, "__name__", type(given).__name__)
-    count = _count_classes(given, name, texts)
+    again = chosen_retries(retries)
+    count = count_classes(given, name, texts[:1], again)
     classes = Classes.of_configuration({"num_labels": count})
-    victim = CallableVictim(given, name, count, temperature)
+    victim = CallableVictim(given, name, count, temperature, again)
     victim.require_repeatable(texts[:PROBED])
     return Given(name, victim, classes, None)
 
@@ -176,18 +179,6 @@ def _tokenizer_at(place: str, offline: bool) -> PreTrainedTokenizerBase:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"no tokenizer was found for the model; give tokenizer=...: {reason}") from error
-
-
-def _count_classes(function: Callable[[list[Any]], Any], name: str, texts: Sequence[tuple[str, ...]]) -> int:
-    plain = [text[0] if len(text) == 1 else text for text in texts[:1]]
-    try:
-        found = function(plain)
-    except Exception as error:
-        raise UserError(f"the callable {name} fails on a list of one text: {type(error).__name__}: {error}") from error
-    about, allowed = f"what the callable {name} returns", "probabilities of shape (texts, classes), two classes or more"
-    shape = numbers_in(found, about).shape
-    require(len(shape) == 2 and shape[0] == 1 and shape[1] >= 2, about, allowed, shape)
-    return int(shape[1])
 
 
 def settings_hash(config: Any, tokenizer: PreTrainedTokenizerBase) -> str:

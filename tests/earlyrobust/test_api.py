@@ -80,6 +80,22 @@ def test_a_function_is_attacked(capsys) -> None:
     assert capsys.readouterr().out == "1 texts\n"
 
 
+def test_a_function_that_fails_at_times_is_asked_again(monkeypatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    asked = []
+
+    def busy_at_times(texts: list[str]) -> list[list[float]]:
+        asked.append(texts)
+        if len(asked) % 2:
+            raise ConnectionError("busy")
+        return reads_good(texts)
+
+    outcomes = er.attack(busy_at_times, ["a good film"], [1], retries=1, quiet=True)
+    assert list(outcomes) == list(er.attack(reads_good, ["a good film"], [1], quiet=True))
+    with pytest.raises(RuntimeError, match="busy"):
+        er.attack(busy_at_times, ["a good film"], [1], retries=0, quiet=True)
+
+
 def test_calibration_is_fitted_to_other_texts(trained) -> None:
     held_out = ([f"a text number {number}" for number in range(8)], [number % 2 for number in range(8)])
     how = {"calibrate": held_out, "quiet": True}

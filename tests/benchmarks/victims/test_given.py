@@ -11,7 +11,8 @@ import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, GPT2Config
 from transformers import GPT2ForSequenceClassification as Gpt2
 
-from baselines.validation import UserError
+from baselines.validation import UserCodeError, UserError
+from benchmarks.victims import external
 from benchmarks.victims.given import mode_kept, open_victim, settings_hash, state_hash
 
 TEXTS = (("a good film",), ("a bad film",))
@@ -138,10 +139,6 @@ def refused() -> dict[str, tuple[Any, str]]:
         "a bare module": (torch.nn.Linear(2, 2), "wrap another in a function, got 'Linear'"),
         "half precision": (half, "the model's weights must be in fp32; call model.float(), got {torch.float16}"),
         "a regression": (one, "a classifier into two or more classes, got 1"),
-        "a function that fails": (
-            raising,
-            "raising fails on a list of one text: KeyError: 'no such word'",
-        ),
         "no rows": (lambda texts: [0.1, 0.9], "probabilities of shape (texts, classes), two classes or more, got (2,)"),
         "one class": (lambda texts: [[1.0]] * len(texts), "two classes or more, got (1, 1)"),
         "a name": ("nowhere", "unknown backbone 'nowhere'"),
@@ -154,6 +151,34 @@ def test_anything_else_is_refused_in_a_sentence(case: str) -> None:
     with pytest.raises(UserError) as refusal:
         open_victim(given, TEXTS)
     assert sentence in str(refusal.value)
+
+
+def test_a_function_that_raises_is_asked_again_as_often_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(external.time, "sleep", pauses.append)
+    with pytest.raises(UserCodeError, match="raising fails on a list of 1 text: KeyError: 'no such word'"):
+        open_victim(raising, TEXTS)
+    assert pauses == [1, 2, 4]
+    with pytest.raises(UserCodeError):
+        open_victim(raising, TEXTS, retries=0)
+    assert pauses == [1, 2, 4]
+    busy = iter([True, True])
+
+    def at_times_busy(texts: list[str]) -> list[list[float]]:
+        if next(busy, False):
+            raise ConnectionError("busy")
+        return [[0.5, 0.5]] * len(texts)
+
+    given = open_victim(at_times_busy, TEXTS, retries=2)
+    assert (given.victim.retries, given.at(2.0).victim.retries) == (2, 2)
+    with pytest.raises(UserError, match="retries must be 0 to 20, got 21"):
+        open_victim(at_times_busy, TEXTS, retries=21)
+
+
+def test_retries_are_for_functions_alone(tiny_backbone: Path, model) -> None:
+    for way in (tiny_backbone, model):
+        with pytest.raises(UserError, match="retries must be left out beside a model, which is not asked again, got 1"):
+            open_victim(way, TEXTS, retries=1)
 
 
 @pytest.mark.parametrize(("how", "sentence"), [({"max_length": 0}, "1 or more"), ({"temperature": 0.0}, "positive")])
