@@ -28,7 +28,7 @@ from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset, find_preset
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.backbones import Backbone, find_backbone
-from benchmarks.victims.inspection import check_inputs
+from benchmarks.victims.inspection import check_inputs, positions_of
 
 SCHEMA = 1
 SUBSET_SEED = 0
@@ -187,7 +187,8 @@ class RunSpec:
         threads = min(threads, usable_cores())
         torch.set_num_threads(threads)
         tokenizer = backbone.load_tokenizer()
-        tasks = {task.key: _load_task(task, options, preset, full) for task in definitions}
+        most_tokens = positions_of(backbone.config)
+        tasks = {task.key: _load_task(task, options, preset, full, most_tokens) for task in definitions}
         for task in tasks.values():
             for recipe in recipes:
                 task.resources.check(recipe)
@@ -195,7 +196,7 @@ class RunSpec:
         return Context(
             spec=self,
             preset=preset,
-            chosen=chosen,
+            chosen="; ".join([chosen, *_cut_shorter(tasks, options, preset, backbone.name)]),
             tasks=tasks,
             backbone=backbone,
             tokenizer=tokenizer,
@@ -312,7 +313,25 @@ def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe])
     return full_resources(options.assets, recipes)
 
 
-def _load_task(task: Task, options: Options, preset: Preset, full: Resources | None) -> LoadedTask:
+def _usual_length(task: Task, preset: Preset) -> int:
+    return preset.max_length or task.max_length
+
+
+def _cut_shorter(tasks: dict[str, LoadedTask], options: Options, preset: Preset, backbone: str) -> list[str]:
+    """Clauses on tasks whose texts are cut shorter than usual, since the backbone has no more positions."""
+    return [
+        f"texts of {name} are cut at {task.max_length} tokens, the most that {backbone} reads"
+        for name, task in tasks.items()
+        if options.max_length is None and task.max_length < _usual_length(task.task, preset)
+    ]
+
+
+def _load_task(task: Task, options: Options, preset: Preset, full: Resources | None, most_tokens: int) -> LoadedTask:
+    """A task with this run's sizes.
+
+    Args:
+        most_tokens: most tokens that the backbone reads: a length that nobody asked for is at most that.
+    """
     dataset = load(
         task,
         data_dir=options.data,
@@ -333,7 +352,7 @@ def _load_task(task: Task, options: Options, preset: Preset, full: Resources | N
         task=task,
         dataset=dataset,
         batch_size=options.batch_size or preset.batch_size or task.batch_size,
-        max_length=options.max_length or preset.max_length or task.max_length,
+        max_length=options.max_length or min(_usual_length(task, preset), most_tokens),
         attacked=random_subset(dataset.test, count),
         resources=resources,
     )

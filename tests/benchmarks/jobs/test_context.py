@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from demo_jobs import context_of
+from transformers import BertConfig, BertForSequenceClassification
 
+from baselines.validation import UserError
 from benchmarks.data.examples import Example
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.experiment import AttackProtocol
 from benchmarks.jobs.context import RunSpec, random_subset
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
 
 
 def test_everything_is_resolved(options) -> None:
@@ -20,6 +24,22 @@ def test_everything_is_resolved(options) -> None:
     assert (len(task.dataset.train), len(task.dataset.test), len(task.attacked)) == (40, 20, 3)
     assert [recipe.key for recipe in context.recipes] == ["textfooler", "textbugger", "bertattack_official"]
     assert context.machine["threads"] == 1
+
+
+def test_a_length_that_nobody_asked_for_is_at_most_what_the_backbone_reads(options, tmp_path) -> None:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    model = BertForSequenceClassification(BertConfig(**sizes, max_position_embeddings=20))
+    save_classifier(model, tmp_path / "short", find_backbone("minilm").load_tokenizer())
+    short = replace(options, backbone=str(tmp_path / "short"))
+    context = context_of(short)
+    assert context.tasks["demo"].max_length == 20
+    assert (
+        context.chosen
+        == f"preset demo, as asked; texts of demo are cut at 20 tokens, the most that {short.backbone} reads"
+    )
+    assert context_of(replace(short, max_length=20)).chosen == "preset demo, as asked"
+    with pytest.raises(UserError, match=r"--max-length must be 3 to 20 tokens, .*, got 21"):
+        context_of(replace(short, max_length=21))
 
 
 def test_the_subset_does_not_depend_on_the_model_and_keeps_the_order() -> None:
