@@ -1,11 +1,15 @@
-"""Memory that is too small: known by its errors, and gone on from by halves."""
+"""Freed memory is kept; memory that is too small is known by its errors, and gone on from by halves."""
 
 from __future__ import annotations
+
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from baselines.memory import in_halves, ran_out_of_memory
+from baselines.memory import in_halves, keep_freed_memory, ran_out_of_memory
 
 
 def test_the_errors_of_the_host_and_of_a_gpu_are_known_and_others_are_not() -> None:
@@ -53,3 +57,32 @@ def test_questions_that_break_by_themselves_get_what_is_made_of_the_exception(er
 
     assert in_halves(breaking, range(6), lambda found: found) == [0, 10, 20, error, 40, 50]
     assert in_halves(breaking, [3], lambda found: -1) == [-1]
+
+
+PAGES_OF_A_BLOCK = """
+import resource, torch
+from baselines import memory
+if {kept}:
+    memory.keep_freed_memory()
+torch.zeros(1 << 24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.zeros(1 << 24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep freed memory")
+def test_a_freed_block_is_not_mapped_again() -> None:
+    def pages(kept: bool) -> int:
+        command = [sys.executable, "-c", PAGES_OF_A_BLOCK.format(kept=kept)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert pages(kept=True) < 8 < pages(kept=False)
+
+
+def test_without_glibc_memory_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OtherLibrary:
+        def __init__(self, name: str | None) -> None: ...
+
+    monkeypatch.setattr("ctypes.CDLL", OtherLibrary)
+    keep_freed_memory.__wrapped__()
