@@ -63,6 +63,7 @@ def train(
         RuntimeError: if the machine fails.
     """
     from benchmarks.experiments.experiment import Experiment, Variant
+    from benchmarks.experiments.options import CHOICES, refuse_unread
     from benchmarks.jobs.context import RunSpec
     from benchmarks.jobs.resolve import train_job
     from earlyrobust.returned import Training
@@ -71,6 +72,7 @@ def train(
     named = {"preset": preset, "data": data, "backbone": backbone, "device": device, "out": out, "tasks": task}
     sizes = {"train_texts": train_texts, "test_texts": test_texts}
     asked = options_of({**(options or {}), **named, **sizes})
+    refuse_unread(asked, "train", (*CHOICES, "recipes", "attacked", "executor", "ray_address", "track", "json"))
     # Nothing that only an attack needs is asked for; with assets, substitutes are those of the full profile.
     alone = None if asked.assets else Experiment("train", "", "", "methods", attacked=False)
     context = RunSpec(asked, alone).load()
@@ -209,21 +211,23 @@ def evaluate(
     Raises:
         ValueError: for a victim that cannot be read or does not fit the task, or an unknown option.
     """
+    from benchmarks.experiments.options import CHOICES, SPREAD, refuse_unread
     from benchmarks.jobs.context import RunSpec
     from benchmarks.jobs.evaluate import find_external
     from benchmarks.jobs.provenance import provenance_of
-    from earlyrobust.returned import Report
-    from earlyrobust.running import evaluate_on_tasks, options_of, reporter
+    from earlyrobust.running import evaluate_on_tasks, keep_table, options_of, reporter
     from reports.table1 import table_of_externals
-    from reports.tables import write_table
 
-    context = RunSpec(options_of({**options, "out": out})).load()
+    asked = options_of({**options, "out": out})
+    how_to_train = ("batch_size", "schedule", "precision", "capture", "allow_accumulation", "track")
+    refuse_unread(asked, "evaluate", (*CHOICES, *how_to_train, *SPREAD))
+    context = RunSpec(asked).load()
     given = None if model is None else str(model)
     how: dict[str, Any] = {"device": context.device, "offline": context.options.offline, "retries": retries}
     external = find_external(given, function, name, **how)
     evaluate_on_tasks(context, external, calibrate, reporter(quiet))
     table = table_of_externals(context.store, provenance_of(context))
-    return Report(table, tuple(write_table(table, context.store.root, "externals")))
+    return keep_table(table, asked, "externals")
 
 
 def reproduce(
@@ -247,12 +251,13 @@ def reproduce(
         RuntimeError: if the machine fails.
     """
     from baselines.validation import require
-    from benchmarks.experiments.catalogue import find_experiments
+    from benchmarks.experiments.catalogue import asked_experiments
     from earlyrobust.running import options_of, reporter, reproduce_one
 
-    found, *more = find_experiments(experiment)
+    asked = options_of({**options, "preset": preset, "out": out})
+    found, *more = asked_experiments(experiment, asked)
     require(not more, "experiment", "one experiment, so that there is one table to return", experiment)
-    return reproduce_one(found, options_of({**options, "preset": preset, "out": out}), reporter(quiet))
+    return reproduce_one(found, asked, reporter(quiet))
 
 
 def load(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from baselines.validation import unknown
 from benchmarks.executors.progress import Reporter
 from benchmarks.experiments.options import Options
+from reports.output_files import require_output
 
 if TYPE_CHECKING:
     from benchmarks.experiments.experiment import Experiment
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.jobs.resolve import Study
     from benchmarks.results.records import TrainingRecord
     from earlyrobust.returned import Report
+    from reports.tables import Table
 
 PATHS = ("data", "out", "synonyms", "nltk_data", "assets", "json")
 
@@ -40,6 +42,8 @@ def options_of(given: dict[str, Any]) -> Options:
         if name in PATHS and value is not None:
             value = Path(value)
         found[name] = ",".join(value) if isinstance(value, list | tuple) else value
+    if found.get("json") is not None:
+        require_output(found["json"], "--json")
     return Options(**found)
 
 
@@ -126,20 +130,28 @@ def evaluate_on_tasks(context: Context, external: External, calibrate: bool, sho
 def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> Report:
     """Make one table or figure: train and attack what is not stored yet, write the table and draw its figures."""
     from benchmarks.jobs.resolve import resolve
-    from earlyrobust.returned import Report
     from reports.experiments import report_of, report_on
     from reports.figures import missing_library, write_figure
-    from reports.tables import write_table
 
     if not experiment.trains:
         found = report_of(experiment, options)
         shown.say(found.data.chosen)
-        return Report(found.table, tuple(write_table(found.table, options.out, experiment.key)))
+        return keep_table(found.table, options, experiment.key)
     study = resolve(options, experiment)
     work_through(study, shown)
     found = report_on(study)
-    files = list(write_table(found.table, options.out, experiment.key))
-    if missing_library() is None:
-        for name, figure in found.figures().items():
-            files += write_figure(figure, options.out, name)
-    return Report(found.table, tuple(files))
+    kept = keep_table(found.table, options, experiment.key)
+    figures = found.figures() if missing_library() is None else {}
+    drawn = [path for name, figure in figures.items() for path in write_figure(figure, options.out, name)]
+    return replace(kept, files=(*kept.files, *drawn))
+
+
+def keep_table(table: Table, options: Options, name: str) -> Report:
+    """Write a table into the folder of results in every rendering, and as JSON where asked."""
+    from earlyrobust.returned import Report
+    from reports.tables import write_json, write_table
+
+    files = tuple(write_table(table, options.out, name))
+    if options.json is not None:
+        write_json(table, options.json)
+    return Report(table, files)

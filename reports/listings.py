@@ -78,6 +78,7 @@ def details(name: str, task: str | None = None) -> Table:
         ValueError: for a name that is neither.
     """
     if name in RECIPES or name.startswith(LIBRARY):
+        require(task is None, "--task", f"left out for the recipe {name!r}, which is the same for all tasks", task)
         recipe = find_recipe(name)
         rows = [("source", recipe.source), ("note", recipe.note), *flat(recipe.identity())]
         return _text_table(recipe.title, ("Part", "Value"), rows)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from baselines.validation import UserError, unknown
 from benchmarks.experiments.experiment import AttackProtocol, Experiment, Variant
-from benchmarks.experiments.options import Options
+from benchmarks.experiments.options import READ_BY_ATTACKS, Options, refuse_unread, unread_but
 from benchmarks.experiments.presets import NEIGHBOURHOOD
 from method.early_robust import RELEASED, EarlyRobust
 
@@ -261,6 +261,11 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 
 
+UNREAD_WITHOUT_TRAINING = unread_but(
+    "preset", "tasks", "device", "assets", "schedule", "batch_size", "max_length", "out", "json"
+)
+
+
 def find_experiments(name: str) -> tuple[Experiment, ...]:
     """The experiment called `name`; for `all`, those of the paper.
 
@@ -275,12 +280,17 @@ def find_experiments(name: str) -> tuple[Experiment, ...]:
 
 
 def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
-    """The experiments called `name`, after checking that the options apply to all of them.
+    """The experiments called `name`, after checking that the options apply to them.
 
     Raises:
-        ValueError: for an unknown name, or options for one experiment if several are requested.
+        ValueError: for an unknown name, options for one experiment if several are requested, and options that none of
+            them reads.
     """
     found = find_experiments(name)
+    if not any(each.trains for each in found):
+        refuse_unread(options, name, UNREAD_WITHOUT_TRAINING)
+    if not any(each.attacked for each in found):
+        refuse_unread(options, name, READ_BY_ATTACKS)
     if len(found) > 1:
         for option in ("defenses", "variants", "json"):
             if getattr(options, option) is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from baselines.validation import UserError
@@ -95,6 +96,11 @@ class Options:
 
 DEFAULTS = Options()
 
+# Options by what reads them: the choice of trainings, their spread over processes, attacks.
+CHOICES = ("defenses", "variants", "runs")
+SPREAD = ("executor", "workers", "untimed", "ray_address")
+READ_BY_ATTACKS = ("recipes", "attacked", "synonyms", "nltk_data", "encoder")
+
 
 @dataclass(frozen=True)
 class AttackOptions:
@@ -153,17 +159,25 @@ class AttackOptions:
     json: Path | None = None
 
 
-def refuse_unread(options: Options, verb: str, names: tuple[str, ...]) -> None:
-    """Raise an error for options that a verb does not use.
+def refuse_unread(options: Options, where: str, names: Collection[str]) -> None:
+    """Raise an error for options that change nothing.
 
     Args:
+        where: what does not read them, such as a verb.
         names: fields of `Options`.
     Raises:
         UserError: naming the first that was given.
     """
     for name in names:
-        if getattr(options, name) != getattr(DEFAULTS, name):
-            raise UserError(f"--{name.replace('_', '-')} changes nothing in '{verb}'; leave it out")
+        default = getattr(DEFAULTS, name)
+        if getattr(options, name) != default:
+            no = "no-" if default is True else ""
+            raise UserError(f"--{no}{name.replace('_', '-')} changes nothing in {where!r}; leave it out")
+
+
+def unread_but(*names: str) -> tuple[str, ...]:
+    """All options but these."""
+    return tuple(field.name for field in fields(Options) if field.name not in names)
 
 
 def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

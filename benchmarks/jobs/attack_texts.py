@@ -231,10 +231,9 @@ def chosen_recipe(recipe: str | Recipe, query_budget: int | None, engine_name: s
     """
     require(query_budget is None or query_budget >= 1, "query_budget", "1 or more", query_budget)
     found = replace(find_recipe(recipe) if isinstance(recipe, str) else recipe, query_budget=query_budget)
-    chosen = reference.ENGINE if found.library is not None else engine_name
-    if chosen not in ENGINES:
-        raise unknown("engine", chosen, ENGINES)
-    return found, chosen
+    if engine_name not in ENGINES:
+        raise unknown("engine", engine_name, ENGINES)
+    return found, reference.ENGINE if found.library is not None else engine_name
 
 
 def prepare_attack(

@@ -33,22 +33,9 @@ def print_table(table: Table, json: Path | None) -> int:
     return 0
 
 
-def show_report(report: Report, json: Path | None) -> int:
+def show_report(report: Report) -> int:
     """Print a report's table after an empty line, and the names of its files; return the exit code."""
     say("")
-    print_table(report.table, json)
+    print_table(report.table, None)
     say(*map(str, report.files))
     return 0 if report.complete else INCOMPLETE
-
-
-def keep_table(table: Table, folder: Path, name: str, json: Path | None) -> int:
-    """Write a table into a folder in every rendering and show it; return the exit code.
-
-    Args:
-        name: of its files, without the suffix.
-        json: one more file for it as JSON.
-    """
-    from earlyrobust.returned import Report
-    from reports.tables import write_table
-
-    return show_report(Report(table, tuple(write_table(table, folder, name))), json)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import earlyrobust as er
 from baselines.validation import require_file_name
 from benchmarks.experiments.options import DEFAULTS, Options, refuse_unread
-from earlyrobust.cli.answers import keep_table, say, show_report
+from earlyrobust.cli.answers import say, show_report
 
 if TYPE_CHECKING:
     from benchmarks.jobs.job import Job
@@ -22,6 +21,7 @@ def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
         options: what to run it on.
     """
     from benchmarks.experiments.catalogue import asked_experiments
+    from earlyrobust.running import reporter, reproduce_one
     from reports.experiments import kind_of
     from reports.figures import missing_library
     from reports.overview import overview
@@ -29,7 +29,7 @@ def reproduce(experiment: str, options: Options = DEFAULTS) -> int:
 
     codes, asked = [], asked_experiments(experiment, options)
     for each in asked:
-        codes.append(show_report(er.reproduce(each.key, **vars(options)), options.json))
+        codes.append(show_report(reproduce_one(each, options, reporter(quiet=False))))
     if any(each.trains for each in asked):
         say(str(write_page(overview(options.out), options.out)))
         say(f"verdicts on the paper's claims: earlyrobust report --out {options.out}")
@@ -57,7 +57,7 @@ def run(
     from benchmarks.experiments.experiment import Experiment, methods
     from benchmarks.experiments.settings import parse_assignments
     from benchmarks.jobs.resolve import resolve
-    from earlyrobust.running import reporter, work_through
+    from earlyrobust.running import keep_table, reporter, work_through
     from reports.experiments import report_on
     from reports.table1 import TITLE
 
@@ -66,7 +66,7 @@ def run(
     experiment = Experiment(name, TITLE, defense, "methods", methods([defense], parse_assignments(set)))
     study = resolve(options, experiment)
     work_through(study, reporter(quiet=False))
-    return keep_table(report_on(study).table, options.out, name, options.json)
+    return show_report(keep_table(report_on(study).table, options, name))
 
 
 def plan(experiment: str, options: Options = DEFAULTS) -> int:
@@ -81,7 +81,7 @@ def plan(experiment: str, options: Options = DEFAULTS) -> int:
     from benchmarks.jobs.resolve import resolve
     from earlyrobust.running import outlook
 
-    refuse_unread(options, "plan", ("track", "json"))
+    refuse_unread(options, "plan", ("track", "wait", "json"))
     asked = asked_experiments(experiment, options)
     seen: dict[str, Job] = {}
     for each in asked:

@@ -46,6 +46,10 @@ def show(
         from benchmarks.attacks.packed_synonyms import packaged_synonyms
         from benchmarks.attacks.resources import read_neighbours
 
+        if task is not None:
+            raise UserError(
+                f"--task goes with a defense, and 'show synonyms' was asked for; leave it out, got {task!r}"
+            )
         source = packaged_synonyms() if synonyms is None else read_neighbours(synonyms)
         return print_table(synonym_listing(words, source, wordnet), json)
     for option, value in (("a word", words), ("--synonyms", synonyms), ("--wordnet", wordnet)):

@@ -9,11 +9,28 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from baselines.validation import UserError, require, unknown
-from benchmarks.experiments.options import DEFAULTS, Options, split_names
+from benchmarks.experiments.options import (
+    CHOICES,
+    DEFAULTS,
+    READ_BY_ATTACKS,
+    SPREAD,
+    Options,
+    refuse_unread,
+    split_names,
+    unread_but,
+)
 from earlyrobust.cli.answers import FAILED, INTERRUPTED, print_table, say
 
 if TYPE_CHECKING:
     from reports.tables import Table
+
+UPDATES = 5
+UNREAD_BY_BENCH = {
+    "attacks": (*CHOICES, *SPREAD, "track"),
+    "steps": unread_but("out", "batch_size", "device", "precision", "capture", "threads", "json"),
+    "loops": (*CHOICES, *SPREAD, *READ_BY_ATTACKS, "assets", "schedule", "allow_accumulation", "track"),
+    "executors": ("defenses", "variants", *SPREAD, "device", "track"),
+}
 
 
 def doctor(*, out: Path = Path("results"), timing: bool = False, device: str = "auto", json: Path | None = None) -> int:
@@ -27,6 +44,8 @@ def doctor(*, out: Path = Path("results"), timing: bool = False, device: str = "
     """
     from reports.doctor import findings_table, self_test_table
 
+    if not timing:
+        require(device == "auto", "--device", "left out without --timing", device)
     if timing:
         from benchmarks.jobs.context import choose_device
         from benchmarks.speed.self_test import same_method_twice, self_tests
@@ -74,7 +93,7 @@ def bench(
     *,
     words: tuple[int, int] | None = None,
     skip_padded: bool = False,
-    updates: int = 5,
+    updates: int = UPDATES,
 ) -> int:
     """Time the suite's own parts against what they replace, and print the ratios.
 
@@ -90,7 +109,18 @@ def bench(
     from benchmarks.executors.progress import Reporter
     from reports.tables import write_json, write_table
 
+    if what not in UNREAD_BY_BENCH:
+        raise unknown("benchmark", what, UNREAD_BY_BENCH)
+    refuse_unread(options, f"bench {what}", UNREAD_BY_BENCH[what])
     require(updates >= 1, "--updates", "1 or more", updates)
+    require(what == "attacks" or words is None, "--words", "left out but for 'bench attacks'", words)
+    require(what == "attacks" or not skip_padded, "--skip-padded", "left out but for 'bench attacks'", skip_padded)
+    require(
+        what in ("steps", "loops") or updates == UPDATES,
+        "--updates",
+        "left out but for 'bench steps' and 'bench loops'",
+        updates,
+    )
     reporter = Reporter(Console())
     table = _timed(what, options, words, skip_padded, updates, reporter.say)
     table.print(reporter.console)
@@ -126,12 +156,10 @@ def _timed(
         from reports.speed import loop_table
 
         return loop_table(*bench_loops(options, updates=updates, say=say))
-    if what == "executors":
-        from benchmarks.speed.executor_speed import time_executors
-        from reports.speed import executor_table
+    from benchmarks.speed.executor_speed import time_executors
+    from reports.speed import executor_table
 
-        return executor_table(time_executors(options, say=say))
-    raise unknown("benchmark", what, ("attacks", "steps", "loops", "executors"))
+    return executor_table(time_executors(options, say=say))
 
 
 def scale(
@@ -191,6 +219,14 @@ def evidence(
         nltk_data: what --bundle packs: a folder with NLTK's tagger and stop words.
     """
     if bundle is not None:
+        for name, value, default in (
+            ("out", out, Path("evidence")),
+            ("minutes", minutes, 9.0),
+            ("from", from_, None),
+            ("only", only, None),
+            ("device", device, "auto"),
+        ):
+            require(value == default, f"--{name}", "left out beside --bundle, which only packs", value)
         return _pack(bundle, data, synonyms, nltk_data)
     for name, value in (("data", data), ("synonyms", synonyms), ("nltk-data", nltk_data)):
         if value is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.experiments.options import DEFAULTS, Options
+from baselines.validation import require
+from benchmarks.experiments.options import CHOICES, DEFAULTS, SPREAD, Options, refuse_unread
 from earlyrobust.cli.answers import say
 
 
@@ -68,6 +69,8 @@ def synonym_quality(
     from benchmarks.victims.backbones import find_backbone
     from reports.synonyms import DICTIONARY, NAMES, TAGGER, synonyms_page
 
+    refuse_unread(options, "synonym-quality", (*CHOICES, *SPREAD, "recipes", "synonyms", "track", "json"))
+    require(pairs >= 0, "--pairs", "0 or more", pairs)
     packaged, real = packaged_synonyms(), NeighbourList.from_file(listed)
     sources: dict[str, Synonyms] = dict(
         zip(

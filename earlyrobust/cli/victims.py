@@ -7,24 +7,8 @@ from typing import Any
 
 import earlyrobust as er
 from baselines.validation import require
-from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, refuse_unread, split_names
+from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, split_names
 from earlyrobust.cli.answers import INCOMPLETE, print_table, say, show_report
-
-# What decides how models are trained: evaluate trains none.
-UNREAD = (
-    "defenses",
-    "variants",
-    "batch_size",
-    "schedule",
-    "precision",
-    "capture",
-    "allow_accumulation",
-    "track",
-    "executor",
-    "workers",
-    "untimed",
-    "ray_address",
-)
 
 
 def attack(options: AttackOptions) -> int:
@@ -76,10 +60,8 @@ def evaluate(
         retries: how often the callable is asked again after an exception, after 1, 2, 4, ... seconds; 3 times when
             left out.
     """
-    refuse_unread(options, "evaluate", UNREAD)
     how: dict[str, Any] = {"function": callable, "name": name, "calibrate": calibrate, "retries": retries}
-    report = er.evaluate(model, **how, **vars(options))
-    return show_report(report, options.json)
+    return show_report(er.evaluate(model, **how, **vars(options)))
 
 
 def export(

@@ -18,15 +18,23 @@ from documentation import PAGES, ROOT, Block, blocks, suite_command
 
 from earlyrobust.cli import main as door
 
-# Options behind a command that has them; the last of two counts.
-RUN_SIZES = "--train-texts 32 --test-texts 16 --attacked 2 --threads 1 --runs 1 --backbone BACKBONE"
+# Options behind a command that has them, by its first words; the last of two counts.
+TEXTS = "--train-texts 32 --test-texts 16 --threads 1 --backbone BACKBONE"
+ATTACKED = f"{TEXTS} --attacked 2"
+RUN_SIZES = f"{ATTACKED} --runs 1"
 SIZES = {
     "reproduce": RUN_SIZES,
+    "reproduce figure2": f"{TEXTS} --runs 1",
+    "reproduce figure5": f"{TEXTS} --runs 1",
+    "reproduce table6": "",
     "run": f"{RUN_SIZES} --recipes textfooler",
     "plan": RUN_SIZES,
-    "bench": f"{RUN_SIZES} --recipes textfooler --updates 1 --batch-size 2",
+    "bench attacks": f"{ATTACKED} --recipes textfooler --batch-size 2",
+    "bench steps": "--threads 1 --updates 1 --batch-size 2",
+    "bench loops": f"{TEXTS} --updates 1 --batch-size 2",
+    "bench executors": f"{RUN_SIZES} --recipes textfooler --batch-size 2",
     "attack": "--limit 1",
-    "evaluate": f"{RUN_SIZES} --recipes textfooler",
+    "evaluate": f"{ATTACKED} --recipes textfooler",
 }
 
 NOT_RUN = {
@@ -126,10 +134,14 @@ def run_page(page: Path, prepared: Path, workplace: Path, capsys: pytest.Capture
             runpy.run_path(str(path))
         for arguments in to_run(block, slow=slow):
             with pytest.raises(SystemExit) as end:
-                door.main([*arguments, *SIZES.get(arguments[0], "").split()])
+                door.main([*arguments, *sizes_of(arguments)])
             captured = capsys.readouterr()
             allowed = CODES.get(arguments[0], {0})
             assert end.value.code in allowed, f"{block}: {arguments}\n{captured.out}\n{captured.err}"
+
+
+def sizes_of(arguments: list[str]) -> list[str]:
+    return SIZES.get(" ".join(arguments[:2]), SIZES.get(arguments[0], "")).split()
 
 
 def runs(page: Path, *, slow: bool) -> bool:

@@ -48,6 +48,17 @@ def test_a_training_asks_for_nothing_that_only_an_attack_needs(tiny_backbone, tm
     assert er.train("fine_tune", "demo", epochs=1, **how).status == "finished"
 
 
+def test_options_that_change_nothing_are_refused(tiny_backbone, tmp_path) -> None:
+    with pytest.raises(ValueError, match="--recipes changes nothing in 'train'"):
+        er.train("fine_tune", "demo", options={"recipes": "nonsense"}, out=tmp_path, **SIZES)
+    with pytest.raises(ValueError, match="--runs changes nothing in 'evaluate'"):
+        er.evaluate(str(tiny_backbone), runs=3, out=tmp_path, **SIZES)
+    with pytest.raises(ValueError, match="--attacked changes nothing in 'figure2'"):
+        er.reproduce("figure2", attacked=3, out=tmp_path, **SIZES)
+    with pytest.raises(ValueError, match=r"--json '.*' is a folder; give a file"):
+        er.reproduce("table6", json=tmp_path, out=tmp_path, preset="demo", quiet=True)
+
+
 def test_one_experiment_is_reproduced_at_a_time(tmp_path) -> None:
     with pytest.raises(ValueError, match="experiment must be one experiment"):
         er.reproduce("all", out=tmp_path)
@@ -130,7 +141,9 @@ def test_a_table_is_made_and_everything_stored_is_a_frame(tiny_backbone, tmp_pat
     same = [*small(tiny_backbone, tmp_path), "--defenses", "fine_tune", "--recipes", "textfooler"]
     code, output, _ = command("reproduce", "table1", *same, capsys=capsys)
     assert code == 0 and "nothing left to run" in output
-    assert er.reproduce("table6", preset="demo", out=tmp_path, quiet=True).complete
+    also = tmp_path / "also.json"
+    assert er.reproduce("table6", preset="demo", out=tmp_path, json=also, quiet=True).complete
+    assert also.read_bytes() == (tmp_path / "table6.json").read_bytes()
 
 
 def test_a_finished_model_is_a_row_on_the_suites_texts(tiny_backbone, tmp_path) -> None:

@@ -17,7 +17,12 @@ def command(*arguments: str, capsys: pytest.CaptureFixture) -> tuple[int, str, s
     return end.value.code, captured.out, captured.err
 
 
+def small_texts(backbone: Path, out: Path) -> list[str]:
+    """Options of a few texts, for verbs that take no number of runs."""
+    sizes = ["--train-texts", "40", "--test-texts", "20", "--attacked", "2", "--threads", "1"]
+    return ["--preset", "demo", "--backbone", str(backbone), "--out", str(out), *sizes]
+
+
 def small(backbone: Path, out: Path) -> list[str]:
     """Options of a run that takes seconds."""
-    sizes = ["--train-texts", "40", "--test-texts", "20", "--attacked", "2", "--threads", "1", "--runs", "1"]
-    return ["--preset", "demo", "--backbone", str(backbone), "--out", str(out), *sizes]
+    return [*small_texts(backbone, out), "--runs", "1"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 from planned import Planned, planned
 
+from baselines.validation import UserError
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.catalogue import EXPERIMENTS, PLAIN, asked_experiments, find_experiments
@@ -36,6 +38,20 @@ def test_options_of_one_experiment_are_refused_for_all() -> None:
     assert asked_experiments("all", Options(tasks="sst2")) == find_experiments("all")
     with pytest.raises(ValueError, match="--variants is for one experiment, and 'all' was asked for"):
         asked_experiments("all", Options(variants="random_ticket"))
+
+
+def test_options_that_no_asked_experiment_reads_are_refused() -> None:
+    for name in ("recipes", "attacked", "synonyms", "nltk_data", "encoder"):
+        with pytest.raises(UserError, match=f"--{name.replace('_', '-')} changes nothing in 'figure2'; leave it out"):
+            asked_experiments("figure2", Options(**{name: "x"}))
+    for name in ("data", "runs", "backbone", "train_texts", "track", "defenses", "nltk_data"):
+        with pytest.raises(UserError, match=f"--{name.replace('_', '-')} changes nothing in 'table6'"):
+            asked_experiments("table6", Options(**{name: "x"}))
+    with pytest.raises(UserError, match="--no-wait changes nothing in 'table6'"):
+        asked_experiments("table6", Options(wait=False))
+    read = Options(tasks="sst2", batch_size=3, max_length=9, schedule="published", preset="small", device="cpu")
+    assert asked_experiments("table6", read)
+    assert asked_experiments("all", Options(recipes="textfooler", data=Path("x")))
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.key)

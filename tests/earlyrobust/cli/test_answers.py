@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from earlyrobust.cli.answers import INCOMPLETE, keep_table, print_table, say
+from earlyrobust.cli.answers import INCOMPLETE, print_table, say, show_report
+from earlyrobust.returned import Report
 from reports.tables import Column, Table
 
 TABLE = Table("Films", (Column("Title", "title", numeric=False),), (("Alien",),))
@@ -18,13 +19,11 @@ def test_a_listing_is_printed_and_written_where_asked_alone(tmp_path, capsys) ->
     assert json.loads(written.read_text())["rows"] == [{"title": "Alien"}]
 
 
-def test_a_kept_table_names_its_files_and_whether_it_is_whole(tmp_path, capsys) -> None:
-    written = tmp_path / "also.json"
-    assert keep_table(TABLE, tmp_path / "out", "films", written) == 0
-    names = [line for line in capsys.readouterr().out.splitlines() if line.startswith(str(tmp_path))]
-    assert sorted(names) == sorted(map(str, (tmp_path / "out").glob("films.*"))) and len(names) == 5
-    assert written.read_bytes() == (tmp_path / "out" / "films.json").read_bytes()
-    assert keep_table(replace(TABLE, incomplete=True), tmp_path / "out", "films", None) == INCOMPLETE
+def test_a_report_names_its_files_and_whether_it_is_whole(tmp_path, capsys) -> None:
+    files = (tmp_path / "films.md", tmp_path / "films.csv")
+    assert show_report(Report(TABLE, files)) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [*map(str, files)]
+    assert show_report(Report(replace(TABLE, incomplete=True))) == INCOMPLETE
 
 
 def test_lines_cannot_steer_a_terminal(capsys) -> None:

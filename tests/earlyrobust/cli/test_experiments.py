@@ -56,7 +56,8 @@ def test_variants_of_one_method_are_run_and_what_only_reads_is_not(tiny_backbone
     assert "plan: 1 trainings (0 stored already), 1 attacks" in output
     (row,) = json.loads((tmp_path / "table3.json").read_text())["rows"]
     assert row["variant"] == "Random ticket" and row["textfooler_aua_percent"] is not None
-    code, output, _ = command("reproduce", "table6", *arguments, capsys=capsys)
+    where = ["--preset", "demo", "--out", str(tmp_path)]
+    code, output, _ = command("reproduce", "table6", *where, capsys=capsys)
     assert code == 0 and "plan" not in output
     assert len({row["task"] for row in json.loads((tmp_path / "table6.json").read_text())["rows"]}) == 5
     assert len(list(Store(tmp_path).trainings())) == 1

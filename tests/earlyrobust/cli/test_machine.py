@@ -55,7 +55,7 @@ def test_evidence_goes_part_by_part_and_says_what_is_left(tmp_path, capsys) -> N
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--bundle", "new"], "--bundle packs real texts; give --data DIR, which holds sst2/"),
+        (["--bundle", "new"], "--out must be left out beside --bundle, which only packs"),
         (["--data", "texts"], "--data is packed by --bundle and was given without it; give --bundle DIR too"),
         (["--from", "absent"], "'absent' holds no bundle"),
         (["--only", "clocks"], "unknown part of the evidence 'clocks'; did you mean 'clock'?"),
@@ -64,6 +64,11 @@ def test_evidence_goes_part_by_part_and_says_what_is_left(tmp_path, capsys) -> N
 def test_mistakes_in_what_evidence_is_asked(arguments, sentence, tmp_path, capsys) -> None:
     code, _, errors = command("evidence", "--out", str(tmp_path / "out"), *arguments, capsys=capsys)
     assert code == 2 and sentence in errors
+
+
+def test_a_bundle_is_made_of_real_texts(capsys) -> None:
+    code, _, errors = command("evidence", "--bundle", "new", capsys=capsys)
+    assert code == 2 and "--bundle packs real texts; give --data DIR, which holds sst2/" in errors
 
 
 @pytest.mark.slow

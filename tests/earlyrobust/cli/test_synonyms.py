@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command import command, small
+from command import command, small_texts
 from tiny_wordnet import write_tiny_wordnet
 
 from benchmarks.attacks.packed_synonyms import packaged_synonyms, read_packed
@@ -65,7 +65,7 @@ def test_the_page_is_written_from_attacks_that_are_not_redone(tiny_backbone, tmp
     listed.write_text(json.dumps({word: ["fine", "great", "film"] for word in packaged_synonyms().table.words[::2000]}))
     arguments = [
         *("synonym-quality", str(page), "--wordnet", str(write_tiny_wordnet(tmp_path / "wordnet"))),
-        *("--listed", str(listed), "--pairs", "5", *small(tiny_backbone, tmp_path / "results")),
+        *("--listed", str(listed), "--pairs", "5", *small_texts(tiny_backbone, tmp_path / "results")),
     ]
     code, output, errors = command(*arguments, capsys=capsys)
     assert code == 0, errors

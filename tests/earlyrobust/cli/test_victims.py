@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from command import command, small
+from command import command, small_texts
 
 
 def test_a_victim_from_outside_is_a_row(tiny_backbone, tmp_path, capsys) -> None:
     (tmp_path / "mine.py").write_text("def predict(texts):\n    return [[0.2, 0.8] for text in texts]\n")
     arguments = [
-        *small(tiny_backbone, tmp_path / "out"),
+        *small_texts(tiny_backbone, tmp_path / "out"),
         "--recipes",
         "textbugger",
         "--callable",
