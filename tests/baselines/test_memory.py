@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import resource
 import subprocess
 import sys
 
@@ -59,25 +60,28 @@ def test_questions_that_break_by_themselves_get_what_is_made_of_the_exception(er
     assert in_halves(breaking, [3], lambda found: -1) == [-1]
 
 
-PAGES_OF_A_BLOCK = """
+MAPPED_PAGES = """
 import resource, torch
 from baselines import memory
 if {kept}:
     memory.keep_freed_memory()
-torch.zeros(1 << 24)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.zeros(1 << 24)
+for number in range(60):
+    if number == 40:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.zeros(1 << 24)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+PAGES = (1 << 26) // resource.getpagesize()  # of one block
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep freed memory")
 def test_a_freed_block_is_not_mapped_again() -> None:
     def pages(kept: bool) -> int:
-        command = [sys.executable, "-c", PAGES_OF_A_BLOCK.format(kept=kept)]
+        command = [sys.executable, "-c", MAPPED_PAGES.format(kept=kept)]
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
-    assert pages(kept=True) < 8 < pages(kept=False)
+    # The first blocks are not counted: alignment leaves holes, and glibc maps some blocks before it takes one again.
+    assert pages(kept=True) < 5 * PAGES < 20 * PAGES <= pages(kept=False)
 
 
 def test_without_glibc_memory_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
