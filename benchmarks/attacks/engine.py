@@ -87,6 +87,25 @@ def attack_all(
         running = [each for each in running if each.outcome is None]
 
 
+def require_words(examples: Sequence[Example], most: int) -> None:
+    """Raise an error for texts that would take hours to attack: the work grows with the square of the words.
+
+    Raises:
+        UserError: naming the longest.
+    """
+    require(most >= 1, "--max-words", "1 or more", most)
+    longest = max(examples, key=_length)
+    if _length(longest) > most:
+        raise UserError(
+            f"the text {longest.id} has {_length(longest):,} words; at most {most:,} are attacked, for the work grows "
+            f"with the square of the words; give shorter texts, or --max-words {_length(longest)}"
+        )
+
+
+def _length(example: Example) -> int:
+    return sum(len(text.split()) for text in example.texts)
+
+
 def _has_room(running: Sequence[_Running], example: Example) -> bool:
     """Whether one more search keeps the words asked about at once within their bound; the first always may start."""
     return not running or sum(each.words for each in running) + _words(example) <= WORDS_IN_FLIGHT
@@ -94,7 +113,7 @@ def _has_room(running: Sequence[_Running], example: Example) -> bool:
 
 def _words(example: Example) -> int:
     """About how many words a search asks about at once: N times a text of N words without one of them."""
-    return min(sum(len(text.split()) for text in example.texts) ** 2, WORDS_AT_ONCE)
+    return min(_length(example) ** 2, WORDS_AT_ONCE)
 
 
 class _Running:

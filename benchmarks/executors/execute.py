@@ -50,7 +50,7 @@ def execute(study: Study, reporter: Reporter, executor: Executor | None = None) 
                     length = len(remaining(store, job)) if isinstance(job, AttackJob) else None
                     bars[job.key] = add_task(f"{label}, {job.unit}", length)
                 if isinstance(event, Progress):
-                    bars[job.key].advance(event.amount)
+                    bars[job.key].advance(event.amount, queries=event.queries)
                     continue
                 bars.pop(job.key).end()
                 del under_way[job.key]

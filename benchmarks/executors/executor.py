@@ -22,10 +22,11 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Progress:
-    """A job got on by so many updates or texts."""
+    """A job got on by so many updates or texts, and an attack by so many queries."""
 
     key: str
     amount: int
+    queries: int = 0
 
 
 @dataclass(frozen=True)

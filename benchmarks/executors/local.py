@@ -115,7 +115,7 @@ class LocalExecutor(Executor):
             raise ended_without_answer(worker.job.label, worker.process.exitcode) from None
         job = worker.job
         if message[0] == "progress":
-            return Progress(job.key, message[1])
+            return Progress(job.key, *message[1])
         unwrapped(message, job.label)
         del self._busy[worker.place]
         if isinstance(job, TrainJob):
@@ -173,11 +173,14 @@ def _serve(connection: Connection, spec: RunSpec, gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     loaded: list[Context] = []
 
+    def tell(amount: int = 1, *, queries: int = 0) -> None:
+        connection.send(("progress", (amount, queries)))
+
     def do(job: Job) -> None:
-        connection.send(("progress", 0))
+        tell(0)
         if not loaded:
             loaded.append(spec.load())
-        run(loaded[0], job, lambda: connection.send(("progress", 1)))
+        run(loaded[0], job, tell)
 
     try:
         while True:

@@ -14,10 +14,9 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +33,7 @@ from benchmarks.data.plain_files import is_plain_file, read_text, write_atomical
 from benchmarks.executors.executor import POLL_SECONDS, Done, Elsewhere, Event, Executor, Progress
 from benchmarks.executors.fresh_process import Message, answered, unwrapped
 from benchmarks.executors.left_behind import Guard
+from benchmarks.jobs.attack import OnProgress
 from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.job import AttackJob, Job, TrainJob
 from benchmarks.jobs.resolve import require_unchanged
@@ -182,13 +182,13 @@ class RayExecutor(Executor):
         self._start()
 
     def _progress(self) -> Iterator[Progress]:
-        told: list[tuple[str, int]] = []
+        told: list[tuple[str, int, int]] = []
         with suppress(RayError):  # if the machine that keeps the progress is lost, the work is not
             told = self._told.get_nowait_batch(self._told.qsize())
         keys = {task.job.key for task in self._tasks.values()}
-        for key, amount in told:
+        for key, amount, queries in told:
             if key in keys:
-                yield Progress(key, amount)
+                yield Progress(key, amount, queries)
 
     def _connect(self) -> None:
         """Joins the cluster, or starts Ray here; signals stay this program's own."""
@@ -443,23 +443,23 @@ def work_there(
         store: Store = context.store
         for folder, files in [pair for pack in (stored, *needed) for pair in pack.items()]:
             store.unpack(folder, files)
-        run(context, job, partial(tell, 1))
+        run(context, job, tell)
         made.update({folder: store.pack(folder) for folder in job.folders})
 
     return answered(do), made
 
 
-def _telling(told: Queue, key: str) -> Callable[[int], None]:
+def _telling(told: Queue, key: str) -> OnProgress:
     """What tells how a job gets on: at the first call, then once a second for all calls since."""
-    since, kept = -math.inf, 0
+    since, kept, asked = -math.inf, 0, 0
 
-    def tell(amount: int) -> None:
-        nonlocal since, kept
-        kept += amount
+    def tell(amount: int = 1, *, queries: int = 0) -> None:
+        nonlocal since, kept, asked
+        kept, asked = kept + amount, asked + queries
         if time.monotonic() - since >= TOLD_EVERY_SECONDS:
             with suppress(RayError):  # the work continues even if no process receives the report
-                told.put_nowait((key, kept))
-            since, kept = time.monotonic(), 0
+                told.put_nowait((key, kept, asked))
+            since, kept, asked = time.monotonic(), 0, 0
 
     return tell
 

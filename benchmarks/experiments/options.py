@@ -8,6 +8,8 @@ from pathlib import Path
 
 from baselines.validation import UserError
 
+MAX_WORDS = 5000
+
 
 @dataclass(frozen=True)
 class Options:
@@ -30,6 +32,8 @@ class Options:
         test_texts: test texts to use; the preset's own when left out.
         attacked: texts to attack in each run; the preset's own when left out.
         max_length: longest text in tokens; the task's or the preset's own when left out.
+        max_words: most words in an attacked text; a longer one is refused before the work, which grows with their
+            square.
         batch_size: texts in a batch; the task's or the preset's own when left out.
         recipes: attacks, separated by commas; the preset's own when left out.
         synonyms: file with a word's neighbours, for the offline profile: JSON, word to list (of words, or of
@@ -72,6 +76,7 @@ class Options:
     test_texts: int | None = None
     attacked: int | None = None
     max_length: int | None = None
+    max_words: int = MAX_WORDS
     batch_size: int | None = None
     recipes: str | None = None
     synonyms: Path | None = None
@@ -99,7 +104,7 @@ DEFAULTS = Options()
 # Options by what reads them: the choice of trainings, their spread over processes, attacks.
 CHOICES = ("defenses", "variants", "runs")
 SPREAD = ("executor", "workers", "untimed", "ray_address")
-READ_BY_ATTACKS = ("recipes", "attacked", "synonyms", "nltk_data", "encoder")
+READ_BY_ATTACKS = ("recipes", "attacked", "max_words", "synonyms", "nltk_data", "encoder")
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class AttackOptions:
     limit: int | None = None
     max_length: int | None = None
     query_budget: int | None = None
-    max_words: int = 5000
+    max_words: int = MAX_WORDS
     temperature: float = 1.0
     calibrate: Path | None = None
     seed: int = 42

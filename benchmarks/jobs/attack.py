@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any, Protocol
 
 import torch
 
@@ -18,10 +18,19 @@ from benchmarks.results.store import Store
 from benchmarks.victims.external import CallableVictim
 from benchmarks.victims.victim import Victim
 
-OnOutcome = Callable[[], None]
+
+class OnProgress(Protocol):
+    """Called while a job is done."""
+
+    def __call__(self, amount: int = 1, *, queries: int = 0) -> None:
+        """Report that so many more updates or texts are done, and so many more queries, also within a text."""
 
 
-def attack(context: Context, job: AttackJob, on_outcome: OnOutcome = lambda: None) -> AttackRecord:
+def silent(amount: int = 1, *, queries: int = 0) -> None:
+    """Report nothing."""
+
+
+def attack(context: Context, job: AttackJob, on_progress: OnProgress = silent) -> AttackRecord:
     """Attack a trained model and store the record; outcomes that are stored already are not redone.
 
     Outcomes of other weights, from before the training was repeated, are first moved away.
@@ -33,15 +42,15 @@ def attack(context: Context, job: AttackJob, on_outcome: OnOutcome = lambda: Non
     store, training = context.store, _trained(context.store, job.training)
     with store.locked("attacks", job.key):
         store.hold_to(job.key, training.weights_sha256)
-        return store.attack(job.key) or attack_victim(context, _victim(context, job, training), job, on_outcome)
+        return store.attack(job.key) or attack_victim(context, _victim(context, job, training), job, on_progress)
 
 
 def attack_victim(
-    context: Context, victim: Victim | CallableVictim, job: AttackJob, on_outcome: OnOutcome
+    context: Context, victim: Victim | CallableVictim, job: AttackJob, on_progress: OnProgress
 ) -> AttackRecord:
     """Attack the texts that have no outcome yet, store each outcome as it comes, and then the record."""
     started, clock = datetime.now(timezone.utc), time.perf_counter()
-    _attack_each(context, context.store, victim, job, on_outcome)
+    _attack_each(context, context.store, victim, job, on_progress)
     if (stored := context.store.attack(job.key)) is not None:  # it had lost outcomes, which are back
         return stored
     record = AttackRecord(
@@ -101,7 +110,7 @@ def _attack_each(
     store: Store,
     victim: Victim | CallableVictim,
     job: AttackJob,
-    on_outcome: OnOutcome = lambda: None,
+    on_progress: OnProgress = silent,
 ) -> None:
     """Attack texts on one CPU thread.
 
@@ -110,9 +119,11 @@ def _attack_each(
     task = context.tasks[job.task]
     examples, columns = task.examples(remaining(store, job)), task.dataset.columns
     with cpu_threads(1):
-        for outcome in attack_all(victim, examples, job.recipe, task.resources, seed=ATTACK_SEED, columns=columns):
+        how: dict[str, Any] = {"seed": ATTACK_SEED, "columns": columns}
+        how["on_queries"] = lambda queries: on_progress(0, queries=queries)
+        for outcome in attack_all(victim, examples, job.recipe, task.resources, **how):
             store.append_outcome(job.key, outcome)
-            on_outcome()
+            on_progress()
 
 
 def remaining(store: Store, job: AttackJob) -> list[str]:

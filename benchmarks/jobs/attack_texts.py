@@ -15,6 +15,7 @@ import numpy as np
 from baselines.threads import cpu_threads
 from baselines.validation import UserError, require, unknown
 from benchmarks.attacks import engine, reference
+from benchmarks.attacks.engine import require_words
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.clock.machine import git_state, machine_description, versions
@@ -285,22 +286,6 @@ def prepare_attack(
     store = None if out is None else Store(out, waits=wait)
     notes = (*([] if note is None else [note]), *given.notes)
     return TextAttack(given, texts, tuple(examples), recipe, resources, engine, seed, threads, store, identity, notes)
-
-
-def require_words(examples: Sequence[Example], most: int) -> None:
-    """Raise an error for texts that would take hours to attack: the work grows with the square of the words.
-
-    Raises:
-        UserError: naming the longest.
-    """
-    require(most >= 1, "max_words", "1 or more", most)
-    longest = max(examples, key=lambda example: sum(len(text.split()) for text in example.texts))
-    words = sum(len(text.split()) for text in longest.texts)
-    if words > most:
-        raise UserError(
-            f"the text {longest.id} has {words:,} words; at most {most:,} are attacked, for the work grows with the "
-            f"square of the words; give shorter texts, or --max-words {words}"
-        )
 
 
 def fitted_temperature(given: Given, attacked: Texts, held_out: Texts) -> float:

@@ -15,7 +15,7 @@ from baselines.capture import CudaGraphs, Graphs
 from baselines.training import Precision
 from baselines.validation import MachineError, UserError, require, unknown
 from benchmarks.attacks.downloads import needed_for
-from benchmarks.attacks.engine import ENGINE
+from benchmarks.attacks.engine import ENGINE, require_words
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, full_resources, offline_resources
 from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
@@ -190,6 +190,8 @@ class RunSpec:
         most_tokens = positions_of(backbone.config)
         tasks = {task.key: _load_task(task, options, preset, full, most_tokens) for task in definitions}
         for task in tasks.values():
+            if recipes:
+                require_words(task.attacked, options.max_words)
             for recipe in recipes:
                 task.resources.check(recipe)
             check_inputs(backbone.name, backbone.config, tokenizer, task.max_length, len(task.task.columns))

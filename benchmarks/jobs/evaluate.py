@@ -16,7 +16,7 @@ from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Dataset
 from benchmarks.experiments.experiment import USUAL
-from benchmarks.jobs.attack import OnOutcome, attack_victim
+from benchmarks.jobs.attack import OnProgress, attack_victim, silent
 from benchmarks.jobs.context import ATTACK_SEED, SCHEMA, Context, LoadedTask
 from benchmarks.jobs.job import AttackJob
 from benchmarks.results.records import AttackRecord, EvaluationRecord
@@ -246,7 +246,7 @@ def attack_external(
     external: External,
     record: EvaluationRecord,
     recipe: Recipe,
-    on_outcome: OnOutcome = lambda: None,
+    on_progress: OnProgress = silent,
 ) -> AttackRecord:
     """Attack an evaluated victim; goes on where it was stopped.
 
@@ -259,4 +259,4 @@ def attack_external(
         if stored is not None:
             return stored
         victim, _ = _opened(external, task, record.temperature)
-        return attack_victim(context, victim, job, on_outcome)
+        return attack_victim(context, victim, job, on_progress)

@@ -10,6 +10,7 @@ from typing import Any
 from baselines.defense import Defense
 from baselines.needs import AdversarialTexts, Substitutes
 from baselines.validation import MachineError
+from benchmarks.attacks.engine import require_words
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.substitutes import identity as substitutes_identity
 from benchmarks.experiments.defenses import source_of
@@ -166,7 +167,10 @@ def _texts_job(context: Context, base: TrainJob, wanted: AdversarialTexts) -> At
         "least_words": wanted.least_words,
         "seed": base.seed,
     }
-    ids = tuple(example.id for example in drawn_texts(task.dataset.train, wanted, base.seed))
+    drawn = drawn_texts(task.dataset.train, wanted, base.seed)
+    if drawn:
+        require_words(drawn, context.options.max_words)
+    ids = tuple(example.id for example in drawn)
     return _attack_on(base, recipe, USUAL, ids, identity)
 
 
@@ -180,7 +184,10 @@ def attack_job(context: Context, training: TrainJob, recipe: Recipe, protocol: A
     if protocol.max_length is not None:
         name, columns, what = context.backbone.name, len(task.task.columns), "the length under attack"
         check_inputs(name, context.backbone.config, context.tokenizer, protocol.max_length, columns, what)
-    ids = tuple(example.id for example in task.attacked_under(protocol))
+    attacked = task.attacked_under(protocol)
+    if protocol != USUAL:
+        require_words(attacked, context.options.max_words)
+    ids = tuple(example.id for example in attacked)
     return _attack_on(
         training, recipe, protocol, ids, _attack_identity(context, training.key, training.task, recipe, protocol)
     )

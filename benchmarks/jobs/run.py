@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from benchmarks.jobs.attack import attack
+from benchmarks.jobs.attack import OnProgress, attack
 from benchmarks.jobs.context import Context
 from benchmarks.jobs.job import Job, TrainJob
 from benchmarks.jobs.resolve import require_unchanged
 from benchmarks.jobs.train import train
 
 
-def run(context: Context, job: Job, tell: Callable[[], None]) -> None:
-    """Train or attack, and store; `tell` is called at each update or outcome.
+def run(context: Context, job: Job, tell: OnProgress) -> None:
+    """Train or attack, and store; `tell` is called at each update or outcome, and for queries within a text.
 
     Raises:
         RuntimeError: if data, backbone or code of this process differ from those it was planned with.
@@ -21,4 +19,4 @@ def run(context: Context, job: Job, tell: Callable[[], None]) -> None:
     if isinstance(job, TrainJob):
         train(context, job, on_update=lambda stage, progress: tell())
     else:
-        attack(context, job, on_outcome=tell)
+        attack(context, job, on_progress=tell)

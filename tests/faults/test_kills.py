@@ -32,7 +32,7 @@ def work(context: Context, tell: Callable[[], None] = lambda: None) -> None:
     context.store.quarantine()
     for job in (job_of(context, "early_bert"), job_of(context, "info_bert")):
         training.train(context, job, on_update=lambda stage, progress: tell())
-        attack_on(context, job, TEXTBUGGER, on_outcome=tell)
+        attack_on(context, job, TEXTBUGGER, on_progress=lambda amount=1, *, queries=0: tell() if amount else None)
 
 
 def in_child(context: Context, options: Options, ticks: int, number: signal.Signals) -> int:

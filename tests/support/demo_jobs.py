@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.attacks.recipes import TEXTBUGGER, Recipe
 from benchmarks.experiments.experiment import FIRST_SEED, USUAL, AttackProtocol, Experiment, Variant, methods
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import attack
+from benchmarks.jobs.attack import OnProgress, attack, silent
 from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.job import TrainJob
 from benchmarks.jobs.resolve import Study, attack_job, resolve, train_job
@@ -36,8 +35,8 @@ def attack_on(
     context: Context,
     training: TrainJob,
     recipe: Recipe = TEXTBUGGER,
-    on_outcome: Callable[[], None] = lambda: None,
+    on_progress: OnProgress = silent,
     protocol: AttackProtocol = USUAL,
 ) -> AttackRecord:
     """Attacks a trained model."""
-    return attack(context, attack_job(context, training, recipe, protocol), on_outcome)
+    return attack(context, attack_job(context, training, recipe, protocol), on_progress)

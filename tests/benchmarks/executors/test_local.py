@@ -164,8 +164,8 @@ def test_progress_and_refusals_come_through(make) -> None:
     working = make()
     working.submit(training("a"))
     (worker,) = working._busy.values()
-    worker.connection.recv = lambda: ("progress", 1)
-    assert working._heard_from(worker) == Progress(training("a").key, 1)
+    worker.connection.recv = lambda: ("progress", (1, 7))
+    assert working._heard_from(worker) == Progress(training("a").key, 1, 7)
     worker.connection.recv = lambda: ("refusal", ValueError("a sentence"))
     with pytest.raises(ValueError, match=r"^a sentence$"):
         working._heard_from(worker)

@@ -70,7 +70,7 @@ def test_recipes_of_another_loop_are_refused() -> None:
 def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.MonkeyPatch) -> None:
     attacked: list[str] = []
 
-    def every_second_succeeds(victim, examples, recipe, resources, *, seed, columns):
+    def every_second_succeeds(victim, examples, recipe, resources, *, seed, columns, on_queries):
         assert recipe.key == "textfooler" and victim.classes == 2
         for example in examples:
             attacked.append(example.id)

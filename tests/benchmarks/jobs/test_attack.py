@@ -39,7 +39,7 @@ def test_it_computes_on_one_thread_whatever_training_takes(options) -> None:
     job = job_of(context)
     train(context, job)
     with cpu_threads(2):
-        attack_on(context, job, TEXTBUGGER, on_outcome=lambda: seen.append(torch.get_num_threads()))
+        attack_on(context, job, TEXTBUGGER, on_progress=lambda *_, **__: seen.append(torch.get_num_threads()))
         assert torch.get_num_threads() == 2
     assert set(seen) == {1}
 

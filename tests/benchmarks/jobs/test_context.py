@@ -65,6 +65,8 @@ def test_the_subset_does_not_depend_on_the_model_and_keeps_the_order() -> None:
         ({"recipes": "textattack:DeepWordBugGao2018"}, "which runs in TextAttack's own loop: 'earlyrobust attack"),
         ({"max_length": 1}, "--max-length must be 3 to 512 tokens"),
         ({"max_length": 513}, "--max-length must be 3 to 512 tokens"),
+        ({"max_words": 0}, "--max-words must be 1 or more, got 0"),
+        ({"max_words": 3}, "at most 3 are attacked"),
         ({"runs": 0}, "--runs must be 1 or more, got 0"),
         ({"attacked": -3}, "--attacked must be 1 or more, got -3"),
         ({"threads": 0}, "--threads must be 1 or more, got 0"),
@@ -122,6 +124,18 @@ def test_missing_assets_are_named_before_anything_is_loaded(full, tmp_path, monk
     sentence = str(refusal.value)
     assert "archives/paragramcf.zip (missing)" in sentence and "earlyrobust prepare --assets" in sentence
     assert "bert-base-uncased" not in sentence, "no recipe asks the masked model"
+
+
+def test_texts_too_long_to_attack_are_refused_before_the_work(options, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    for split in ("train", "test"):
+        rows = ["good,1", "bad,0", " ".join(["good"] * 5001) + ",1"]
+        (tmp_path / "mine" / f"{split}.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    mine = replace(options, preset="small", tasks="mine", data=tmp_path, recipes="textbugger")
+    with pytest.raises(UserError, match=r"the text test-2 has 5,001 words; at most 5,000 .* --max-words 5001"):
+        context_of(mine)
+    assert len(context_of(replace(mine, max_words=5001)).tasks["mine"].attacked) == 3
+    assert RunSpec(mine, EXPERIMENTS["figure2"]).load()
 
 
 def test_development_texts_are_never_those_of_the_tables(options) -> None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 from demo_jobs import context_of, job_of, study_of
 
+from baselines.validation import UserError
+from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.defenses import TABLE_ORDER
 from benchmarks.experiments.experiment import AttackProtocol
@@ -54,6 +56,21 @@ def test_what_a_training_takes_texts_from_comes_before_it_and_is_not_attacked(op
     study = study_of(options, "augmentation")
     assert [job.defense.key for job in study.trainings] == ["fine_tune", "augmentation"]
     assert {job.training for job in study.attacks} == {study.trainings[1].key}
+
+
+def test_training_texts_and_other_draws_are_held_to_the_longest_text_too(options) -> None:
+    context = context_of(options)
+    longest = max(len(" ".join(each.texts).split()) for each in context.tasks["demo"].attacked)
+    short = replace(context, spec=replace(context.spec, options=replace(options, max_words=longest)))
+    most = max(len(" ".join(each.texts).split()) for each in context.tasks["demo"].dataset.train)
+    assert most > longest
+    with pytest.raises(UserError, match=rf"the text train-\d+ has {most} words; at most {longest} are attacked"):
+        job_of(short, "augmentation", share="1.0", least_words="0")
+    for subset in ("first", "development"):
+        protocol = AttackProtocol(subset=subset)
+        tight = replace(context, spec=replace(context.spec, options=replace(options, max_words=1)))
+        with pytest.raises(UserError, match="at most 1 are attacked"):
+            attack_job(tight, job_of(context), TEXTBUGGER, protocol)
 
 
 def test_identities_tell_apart_what_decides_the_weights(options) -> None:

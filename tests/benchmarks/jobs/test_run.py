@@ -8,6 +8,7 @@ import pytest
 from demo_jobs import context_of, job_of
 
 from benchmarks.attacks.recipes import TEXTBUGGER
+from benchmarks.jobs.attack import silent
 from benchmarks.jobs.resolve import attack_job
 from benchmarks.jobs.run import run
 
@@ -16,9 +17,14 @@ def test_a_training_then_an_attack_tell_how_they_get_on(options) -> None:
     context, told = context_of(options), []
     training = job_of(context)
     attack = attack_job(context, training, TEXTBUGGER)
-    run(context, training, lambda: told.append(training.key))
-    run(context, attack, lambda: told.append(attack.key))
-    assert told.count(training.key) == 6 and told.count(attack.key) == 3
+    run(context, training, lambda amount=1, *, queries=0: told.append((amount, queries)))
+    assert told == [(1, 0)] * 6
+    told.clear()
+    run(context, attack, lambda amount=1, *, queries=0: told.append((amount, queries)))
+    assert told.count((1, 0)) == 3
+    within = [queries for amount, queries in told if not amount]
+    assert told[0] == (0, within[0]), "queries are told before the first text is done"
+    assert sum(within) >= sum(each.queries for each in context.store.outcomes(attack.key)) > 0
     assert training.record(context.store) and attack.record(context.store)
 
 
@@ -27,8 +33,8 @@ def test_a_process_with_other_data_refuses_a_job(options) -> None:
     training = job_of(context)
     other = context_of(replace(options, train_texts=39))
     with pytest.raises(RuntimeError, match="demo Fine-tune seed 42: the configuration changed after planning: data"):
-        run(other, training, lambda: None)
+        run(other, training, silent)
     fewer = context_of(replace(options, attacked=2))
     with pytest.raises(RuntimeError, match="TextBugger: the configuration changed after planning: examples"):
-        run(fewer, attack_job(context, training, TEXTBUGGER), lambda: None)
+        run(fewer, attack_job(context, training, TEXTBUGGER), silent)
     assert not other.store.keys("trainings")
