@@ -217,6 +217,7 @@ def provenance(origin: Provenance, trained: Sequence[TrainingRecord]) -> list[st
     lines += [
         f"{origin.chosen[0].upper()}{origin.chosen[1:]}. Backbone {origin.backbone}, precision {origin.precision}"
         + (", updates replayed from CUDA graphs." if origin.capture else "."),
+        *([origin.precision_chosen] if origin.precision_chosen else []),
         f"Data: {data}.",
         f"Runs: seeds {', '.join(map(str, seeds))}; mean ± sample standard deviation. Clean % is on all test texts."
         if seeds

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from baselines.capture import CudaGraphs, Graphs
-from baselines.training import Precision
 from baselines.validation import MachineError, UserError, require, unknown
 from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.engine import ENGINE, require_words
@@ -26,6 +25,7 @@ from benchmarks.data.tasks import Task
 from benchmarks.experiments.experiment import USUAL, AttackProtocol, Experiment
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset, find_preset
+from benchmarks.jobs.precision import AUTO, check_asked_precision, choose_precision
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.backbones import Backbone, find_backbone
 from benchmarks.victims.inspection import check_inputs, positions_of
@@ -34,6 +34,7 @@ SCHEMA = 1
 SUBSET_SEED = 0
 ATTACK_SEED = 42
 EXECUTORS = ("local", "ray")
+MEASURED_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Context:
         store: where records go.
         device: "cpu" or "cuda".
         machine, versions: what this runs on.
+        precision_chosen: how the precision was chosen, in a sentence, if that was left to the suite.
     """
 
     spec: RunSpec
@@ -119,10 +121,11 @@ class Context:
     device: str
     machine: dict[str, Any]
     versions: dict[str, str]
+    precision_chosen: str | None = None
 
     @property
     def options(self) -> Options:
-        """What the user asked for."""
+        """What the user asked for, with the precision that is used."""
         return self.spec.options
 
     def for_other_processes(self) -> RunSpec:
@@ -159,7 +162,7 @@ class RunSpec:
         for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
             value = getattr(options, name)
             require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
-        check_precision(options.precision)
+        check_asked_precision(options.precision, device)
         _check_executor(options, device)
         check_capture(options.capture, device)
         if options.capture and options.allow_accumulation:
@@ -195,8 +198,19 @@ class RunSpec:
             for recipe in recipes:
                 task.resources.check(recipe)
             check_inputs(backbone.name, backbone.config, tokenizer, task.max_length, len(task.task.columns))
+        machine = machine_description() | {"threads": threads}
+        choice = None
+        if options.precision == AUTO:
+            conditions = {"processor": machine["processor"], "threads": threads, "torch": torch.__version__}
+            choice = choose_precision(
+                store.root,
+                conditions | {"backbone": backbone.identity()},
+                lambda: backbone.new_classifier(2, 0),
+                texts=min(task.batch_size for task in tasks.values()),
+                tokens=min(MEASURED_TOKENS, *(task.max_length for task in tasks.values())),
+            )
         return Context(
-            spec=self,
+            spec=self if choice is None else replace(self, options=replace(options, precision=choice.precision)),
             preset=preset,
             chosen="; ".join([chosen, *_cut_shorter(tasks, options, preset, backbone.name)]),
             tasks=tasks,
@@ -205,8 +219,9 @@ class RunSpec:
             recipes=recipes,
             store=store,
             device=device,
-            machine=machine_description() | {"threads": threads},
+            machine=machine,
             versions=versions() | git_state(),
+            precision_chosen=None if choice is None else choice.sentence,
         )
 
 
@@ -220,16 +235,6 @@ def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
         if getattr(options, name) is not None and all(task.layout is None for task in tasks):
             names = ", ".join(task.key for task in tasks)
             raise UserError(f"--{name} is not read for the generated task {names}; leave it out, or name --tasks")
-
-
-def check_precision(name: str) -> None:
-    """Refuse an unknown precision.
-
-    Raises:
-        ValueError: for a name that is none.
-    """
-    if name not in get_args(Precision):
-        raise unknown("precision", name, get_args(Precision))
 
 
 def _check_executor(options: Options, device: str) -> None:

@@ -51,6 +51,7 @@ class Provenance:
         backbone: its name.
         layer_sizes: heads and neurons in a layer of the unpruned backbone.
         device, precision, capture: how models are trained.
+        precision_chosen: how the precision was chosen, in a sentence, or None.
         recipes: titles of the attacks by key.
         tasks: by name.
     """
@@ -64,6 +65,7 @@ class Provenance:
     capture: bool
     recipes: dict[str, str]
     tasks: Mapping[str, TaskProvenance]
+    precision_chosen: str | None = None
 
 
 def provenance_of(context: Context) -> Provenance:
@@ -76,6 +78,7 @@ def provenance_of(context: Context) -> Provenance:
         layer_sizes={"heads": heads, "neurons": neurons},
         device=context.device,
         precision=context.options.precision,
+        precision_chosen=context.precision_chosen,
         capture=context.options.capture,
         recipes={recipe.key: recipe.title for recipe in context.recipes},
         tasks={name: _of_task(context, task) for name, task in context.tasks.items()},

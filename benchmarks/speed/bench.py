@@ -24,10 +24,10 @@ from benchmarks.jobs.context import (
     Context,
     RunSpec,
     check_capture,
-    check_precision,
     check_threads,
     choose_device,
 )
+from benchmarks.jobs.precision import check_precision
 from benchmarks.jobs.resolve import train_job
 from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
@@ -149,15 +149,16 @@ def bench_loops(
             chosen,
             longest=task.max_length,
             device=context.device,
-            precision=options.precision,
+            precision=context.options.precision,
             new_graphs=context.graphs,
             say=lambda line, name=name: say(f"{name}, {line}"),
         )
     sizes = {task.batch_size for task in context.tasks.values()}
     named = "BERT-base" if shape == BERT_BASE else f"{shape.layers} layers of width {shape.hidden}: a"
+    precision = context.options.precision
     return found, [
-        f"{named} shape with random weights, batches of {sizes.pop()} texts, precision {options.precision}; mean of up "
-        f"to {updates} updates on the same batches after {WARM_UP_UPDATES} of warm-up.",
+        f"{named} shape with random weights, batches of {sizes.pop()} texts, precision {precision}; mean of up to "
+        f"{updates} updates on the same batches after {WARM_UP_UPDATES} of warm-up.",
         f"Clock: {timer_for(context.device).clock}; plain loops: the host's, synchronised after each update; on "
         f"{_where(context.device)}.",
         "Plain: as the releases write it. Losses are read back after each pass, ascents compute all parameters' "

@@ -60,7 +60,7 @@ def test_the_subset_does_not_depend_on_the_model_and_keeps_the_order() -> None:
         ({"recipes": "bertattack"}, "needs a masked language model"),
         ({"backbone": "minilmm"}, "unknown backbone 'minilmm'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
-        ({"precision": "fp16"}, "unknown precision 'fp16'"),
+        ({"precision": "fp16"}, "did you mean 'bf16'? known: auto, bf16, fp32, tf32"),
         ({"device": "cpu", "capture": True}, "--capture records CUDA graphs, and this run uses the CPU"),
         ({"recipes": "textattack:DeepWordBugGao2018"}, "which runs in TextAttack's own loop: 'earlyrobust attack"),
         ({"max_length": 1}, "--max-length must be 3 to 512 tokens"),

@@ -1,0 +1,136 @@
+"""Choose the precision of trainings on a CPU by a short measurement, and keep the choice with the results."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import nn
+from torch.nn.functional import linear
+
+from baselines.batch import Batch
+from baselines.fine_tune import FineTune
+from baselines.memory import keep_freed_memory
+from baselines.training import Precision
+from baselines.validation import UserError, unknown
+from benchmarks.data.plain_files import read_text, write_atomically
+
+AUTO = "auto"
+LEAST_GAIN = 1.5
+FILE = "precision.json"
+ROWS = 512
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """The precision of trainings that were asked for with "auto".
+
+    Attributes:
+        precision: "fp32" or "bf16".
+        gain: seconds of an update's passes in fp32 divided by those in bf16; of a matrix product where these decided.
+        conditions: what the choice holds for.
+    """
+
+    precision: Precision
+    gain: float
+    conditions: dict[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """For captions."""
+        return (
+            f"Precision {self.precision} was chosen by --precision auto: in bf16 this CPU is {self.gain:.2f} times as "
+            f"fast as in fp32, and bf16 must be {LEAST_GAIN} times as fast."
+        )
+
+
+def check_precision(name: str) -> None:
+    """Refuse an unknown precision, and "auto" where nothing is measured.
+
+    Raises:
+        UserError: for a name that is none.
+    """
+    if name not in get_args(Precision):
+        raise unknown("precision", name, get_args(Precision))
+
+
+def check_asked_precision(name: str, device: str) -> None:
+    """Refuse an unknown precision, and "auto" on a GPU.
+
+    Raises:
+        UserError: for a name that is none.
+    """
+    if name != AUTO:
+        if name not in get_args(Precision):
+            raise unknown("precision", name, (*get_args(Precision), AUTO))
+    elif device != "cpu":
+        raise UserError(f"--precision auto chooses for a CPU, and this run uses {device}; give fp32, tf32 or bf16")
+
+
+def choose_precision(
+    folder: Path, conditions: Mapping[str, Any], new_model: Callable[[], nn.Module], *, texts: int, tokens: int
+) -> PrecisionChoice:
+    """The precision in which an update's passes are faster: bf16 if it is at least 1.5 times as fast as fp32.
+
+    The first measurement decides for a results folder, so that the same command finds its trainings again.
+
+    Args:
+        folder: the results folder.
+        conditions: what must be equal for a stored choice to hold: processor, threads, backbone, ...
+        new_model: makes the classifier to train; called if bf16 products are fast enough.
+        texts, tokens: the batch to measure with.
+    """
+    conditions = {**conditions, "texts": texts, "tokens": tokens}
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        stored = PrecisionChoice(**json.loads(read_text(folder / FILE)))
+        if stored.conditions == conditions and stored.precision in ("fp32", "bf16"):
+            return stored
+    gain = product_gain()  # of all parts of an update, products gain most
+    if gain >= LEAST_GAIN:
+        gain = update_gain(new_model(), texts, tokens)
+    choice = PrecisionChoice("bf16" if gain >= LEAST_GAIN else "fp32", round(gain, 3), conditions)
+    write_atomically(folder / FILE, json.dumps(asdict(choice), indent=1) + "\n")
+    return choice
+
+
+def product_gain() -> float:
+    """Seconds of a matrix product in fp32 divided by those in bf16."""
+    inputs, weight = torch.randn(ROWS, ROWS), torch.randn(ROWS, ROWS)
+    halves = inputs.bfloat16(), weight.bfloat16()
+    with torch.inference_mode():
+        return _gain(lambda: linear(inputs, weight), lambda: linear(*halves))
+
+
+def update_gain(model: nn.Module, texts: int, tokens: int) -> float:
+    """Seconds of fine-tuning's passes in fp32 divided by those in bf16, on a batch without padding."""
+    keep_freed_memory()
+    model.train()
+    ids = torch.ones((texts, tokens), dtype=torch.long)
+    batch = Batch(ids, torch.ones_like(ids), torch.zeros(texts, dtype=torch.long))
+
+    def passes(kind: Any) -> None:
+        with kind:
+            FineTune().step(model, batch)
+        model.zero_grad()
+
+    with torch.random.fork_rng([]):
+        return _gain(lambda: passes(nullcontext()), lambda: passes(torch.autocast("cpu", torch.bfloat16)))
+
+
+def _gain(usual: Callable[[], Any], other: Callable[[], Any]) -> float:
+    """Seconds of `usual` divided by those of `other`: the best of a few calls in turn, after one of each."""
+    taken: dict[Callable[[], Any], list[float]] = {usual: [], other: []}
+    for _ in range(REPEATS + 1):
+        for work, seconds in taken.items():
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+    fastest = [min(seconds[1:]) for seconds in taken.values()]
+    return fastest[0] / fastest[1]
