@@ -1,4 +1,4 @@
-"""Tables of the suite's own speed: attacks, updates, updates beside plain ones, executors."""
+"""Tables of the suite's own speed: CPU, attacks, updates, updates beside plain ones, executors."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from benchmarks.clock.machine import machine_description
 from benchmarks.data.tasks import title_of
 from benchmarks.speed.attack_speed import WAYS
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.cpu_speed import CpuTiming, peaks
 from benchmarks.speed.executor_speed import ExecutorTiming
 from benchmarks.speed.loop_speed import LoopTiming
 from benchmarks.speed.step_speed import StepTiming
-from reports.tables import Column, Number, Table
+from reports.tables import Column, FileColumn, Number, Table
 
 WAY_TITLES = dict(
     zip(
@@ -73,6 +74,42 @@ def step_table(timings: Sequence[StepTiming], caption: Sequence[str]) -> Table:
             )
         )
     return Table("An update of each method, measured and predicted", STEP_COLUMNS, tuple(rows), tuple(caption))
+
+
+CPU_COLUMNS = (
+    Column("Work", "work", False),
+    Column("Model", "model", False),
+    Column("Kernel", "kernel", False),
+    Column("Precision", "precision", False),
+    Column("CPU s", "cpu_seconds"),
+    Column("GFLOP/s", "gflops_per_second"),
+    Column("Peak %", "peak_percent"),
+    Column("Times fp32", "times_fp32"),
+    FileColumn("Besides products", "other_operations", False),
+)
+
+
+def cpu_table(timings: Sequence[CpuTiming], caption: Sequence[str]) -> Table:
+    """One row per kind of work, kernel and precision; the last ratio is of torch's fp32 seconds to the row's."""
+    peak = peaks(timings)
+    usual = {
+        (each.work, each.shape): each.seconds for each in timings if (each.kernel, each.precision) == ("torch", "fp32")
+    }
+    rows = tuple(
+        (
+            each.work,
+            each.shape,
+            each.kernel,
+            each.precision,
+            Number(each.seconds, digits=4),
+            Number(each.gflops),
+            Number(100 * each.gflops / peak[each.precision], digits=0),
+            Number(usual[each.work, each.shape] / each.seconds, digits=2, suffix="×"),
+            ", ".join(f"{name} {100 * share:.0f} %" for name, share in each.others),
+        )
+        for each in timings
+    )
+    return Table("Products, updates and attacks beside the CPU's peak", CPU_COLUMNS, rows, tuple(caption))
 
 
 EXECUTOR_COLUMNS = (

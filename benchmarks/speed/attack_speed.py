@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -183,7 +183,7 @@ def compare(
     outcomes: dict[str, list[Outcome]] = {}
     seconds: dict[str, tuple[float, float | None]] = {}
     for way in ways:
-        run = _engine_run if way == "engine" else _textattack_run(_padding(way))
+        run = _engine_times if way == "engine" else _textattack_run(_padding(way))
         run(victim, examples[:WARM_UP_TEXTS], recipe, resources, columns, seed)
         outcomes[way], *seconds[way] = run(victim, examples, recipe, resources, columns, seed)  # type: ignore[assignment]
         say(f"{recipe.key}, {way}: {seconds[way][0]:.1f} s")
@@ -251,9 +251,22 @@ def _timed(device: str, work: Callable[[], list[Outcome]]) -> tuple[list[Outcome
     return found, clock() - start
 
 
-def _engine_run(
+class Asked(NamedTuple):
+    """The different inputs that an attack asked about.
+
+    Attributes:
+        of_victim, of_encoder: those of each model.
+    """
+
+    of_victim: Sequence[Row]
+    of_encoder: Sequence[Row]
+
+
+def engine_run(
     victim: Victim, examples: Sequence[Example], recipe: Recipe, resources: Resources, columns: Sequence[str], seed: int
-) -> tuple[list[Outcome], float, float | None]:
+) -> tuple[list[Outcome], float, float, Asked]:
+    """Attack texts with the engine: outcomes, seconds, those of Python alone, and the inputs of both models."""
+
     def attack(by: Victim, parts: Resources) -> list[Outcome]:
         return list(engine.attack_all(by, examples, recipe, parts, seed=seed, columns=columns))
 
@@ -266,7 +279,11 @@ def _engine_run(
     parts = replace(resources, encoder=RecordedEncoder(encoder, encoder.recorded))
     parts.encoder.encode(["loaded"])
     _, python = _timed("cpu", lambda: attack(free, parts))
-    return found, taken, python
+    return found, taken, python, Asked(list(recording.recorded), list(encoder.recorded))
+
+
+def _engine_times(*given: Any) -> tuple[list[Outcome], float, float | None]:
+    return engine_run(*given)[:3]
 
 
 def _textattack_run(padding: int | Literal[True]) -> Callable[..., tuple[list[Outcome], float, float | None]]:

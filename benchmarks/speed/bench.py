@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -32,9 +32,22 @@ from benchmarks.jobs.resolve import train_job
 from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
+from benchmarks.speed.cpu_speed import (
+    REPEATS,
+    SHAPES,
+    CpuTiming,
+    faster_in_bf16,
+    peaks,
+    time_attack,
+    time_products,
+    time_updates,
+)
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
 from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
 from benchmarks.victims.saved import load_classifier
+from benchmarks.victims.victim import Victim
+
+CPU_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -70,15 +83,9 @@ def bench_attacks(
             f"one; use --preset small or demo"
         )
     found = []
-    (fine_tune,) = methods(["fine_tune"])
     for name, task in context.tasks.items():
-        job = train_job(context, name, fine_tune.defense_for(context.preset, name, FIRST_SEED), FIRST_SEED)
-        if job.record(context.store) is None:
-            say(f"{name}: training the victim")
-            train(context, job)
-        model = load_classifier(context.store.model_folder(job.key))
         examples = _of_length(task.dataset.test, words)[: len(task.attacked)]
-        victim = victim_of(context, name, model)
+        victim = _fine_tuned_victim(context, name, say)
         timings = []
         with cpu_threads(1):
             for recipe in context.recipes:
@@ -94,6 +101,67 @@ def bench_attacks(
                 )
         found.append(Bench(context, name, timings))
     return found
+
+
+def _fine_tuned_victim(context: Context, task: str, say: Callable[[str], None]) -> Victim:
+    """The preset's first fine-tuned model on a task; it is trained if the store has none."""
+    (fine_tune,) = methods(["fine_tune"])
+    job = train_job(context, task, fine_tune.defense_for(context.preset, task, FIRST_SEED), FIRST_SEED)
+    if job.record(context.store) is None:
+        say(f"{task}: training the victim")
+        train(context, job)
+    return victim_of(context, task, load_classifier(context.store.model_folder(job.key)))
+
+
+def bench_cpu(
+    options: Options,
+    *,
+    updates: int,
+    shapes: Mapping[str, EncoderShape] = SHAPES,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[list[CpuTiming], list[str]]:
+    """Time products, updates and attacks on one thread of the CPU; also return sentences on how it was measured.
+
+    Updates in bf16 are timed for the shapes for which bf16 products are faster than fp32's.
+    """
+    context = RunSpec(replace(options, device="cpu")).load()
+    if context.preset.profile == "full":
+        raise UserError(f"attacks are timed in the offline profile, not in that of the preset {context.preset.key!r}")
+    texts = options.batch_size or 8
+    with cpu_threads(1):
+        timings = time_products(shapes)
+        faster = {name: faster_in_bf16([each for each in timings if each.shape == name]) for name in shapes}
+        precisions = {name: ("fp32", "bf16") if faster[name] else ("fp32",) for name in shapes}
+        say(f"products: {', '.join(f'{name} {best:.0f} GFLOP/s' for name, best in peaks(timings).items())}")
+        timings += time_updates(shapes, texts=texts, tokens=CPU_TOKENS, updates=updates, precisions=precisions, say=say)
+        for name, task in context.tasks.items():
+            victim = _fine_tuned_victim(context, name, say)
+            for recipe in context.recipes:
+                timing = time_attack(
+                    victim,
+                    task.dataset.test[: len(task.attacked)],
+                    recipe,
+                    task.resources,
+                    columns=task.dataset.columns,
+                    seed=ATTACK_SEED,
+                )
+                timings.append(replace(timing, shape=f"{context.backbone.name}, {task.task.title}"))
+                say(f"{timings[-1].shape}, {recipe.title}: {timing.seconds:.1f} CPU s")
+    slower = [name for name in shapes if not faster[name]]
+    return timings, [
+        f"CPU seconds of one thread on {context.machine['processor']}, torch's instructions: "
+        f"{torch.backends.cpu.get_cpu_capability()}. Products: the linear layers of one encoder layer, the shortest of "
+        f"{REPEATS} calls. Updates: {texts} texts of {CPU_TOKENS} tokens, random weights, median of {updates}.",
+        "Peak %: of the fastest products of the same precision in this table. The operations besides products are "
+        "those of torch's profiler with most time.",
+        f"Victim: {context.backbone.name} fine-tuned, preset {context.preset.key}; its answers and the sentence "
+        f"encoder's, each computed once.",
+        *(
+            [f"Updates in bf16 are not timed for {', '.join(slower)}: products are slower there than in fp32."]
+            if slower
+            else []
+        ),
+    ]
 
 
 def bench_steps(

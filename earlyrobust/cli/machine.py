@@ -29,6 +29,7 @@ UNREAD_BY_BENCH = {
     "attacks": (*CHOICES, *SPREAD, "track"),
     "steps": unread_but("out", "batch_size", "device", "precision", "capture", "threads", "json"),
     "loops": (*CHOICES, *SPREAD, *READ_BY_ATTACKS, "assets", "schedule", "allow_accumulation", "track"),
+    "cpu": (*CHOICES, *SPREAD, "device", "track"),
     "executors": ("defenses", "variants", *SPREAD, "device", "track"),
 }
 
@@ -99,12 +100,13 @@ def bench(
 
     Args:
         what: attacks (the engine against TextAttack), steps (each method's update against its predicted cost, in
-            BERT-base's shape with random weights), loops (each method's update against the plain one of its release) or
-            executors (cells a minute in one process, in two, and on Ray, on the CPU).
+            BERT-base's shape with random weights), loops (each method's update against the plain one of its release),
+            cpu (products, updates and attacks against the CPU's peak, on one thread) or executors (cells a minute in
+            one process, in two, and on Ray, on the CPU).
         options: what to time it on; --attacked texts under each recipe.
         words: attacks: least and most words of a text.
         skip_padded: attacks: leave out TextAttack as shipped, which pads every text and takes most of the time.
-        updates: steps, loops: timed updates of each method.
+        updates: steps, loops, cpu: timed updates of each method.
     """
     from benchmarks.executors.progress import Reporter
     from reports.tables import write_json, write_table
@@ -116,9 +118,9 @@ def bench(
     require(what == "attacks" or words is None, "--words", "left out but for 'bench attacks'", words)
     require(what == "attacks" or not skip_padded, "--skip-padded", "left out but for 'bench attacks'", skip_padded)
     require(
-        what in ("steps", "loops") or updates == UPDATES,
+        what in ("steps", "loops", "cpu") or updates == UPDATES,
         "--updates",
-        "left out but for 'bench steps' and 'bench loops'",
+        "left out but for 'bench steps', 'bench loops' and 'bench cpu'",
         updates,
     )
     reporter = Reporter(Console())
@@ -156,6 +158,11 @@ def _timed(
         from reports.speed import loop_table
 
         return loop_table(*bench_loops(options, updates=updates, say=say))
+    if what == "cpu":
+        from benchmarks.speed.bench import bench_cpu
+        from reports.speed import cpu_table
+
+        return cpu_table(*bench_cpu(options, updates=updates, say=say))
     from benchmarks.speed.executor_speed import time_executors
     from reports.speed import executor_table
 

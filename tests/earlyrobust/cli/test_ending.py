@@ -114,7 +114,10 @@ UNREAD = {
     ("bench", "steps", "--backbone", "nonsense"): "--backbone changes nothing in 'bench steps'",
     ("bench", "loops", "--recipes", "nonsense"): "--recipes changes nothing in 'bench loops'",
     ("bench", "attacks", "--defenses", "nonsense"): "--defenses changes nothing in 'bench attacks'",
-    ("bench", "attacks", "--updates", "7"): "--updates must be left out but for 'bench steps' and 'bench loops', got 7",
+    ("bench", "attacks", "--updates", "7"): (
+        "--updates must be left out but for 'bench steps', 'bench loops' and 'bench cpu', got 7"
+    ),
+    ("bench", "cpu", "--device", "cpu"): "--device changes nothing in 'bench cpu'",
     ("bench", "executors", "--device", "nonsense"): "--device changes nothing in 'bench executors'",
     ("bench", "executors", "--words", "1", "2"): "--words must be left out but for 'bench attacks'",
     ("doctor", "--device", "nonsense"): "--device must be left out without --timing, got 'nonsense'",
