@@ -45,6 +45,8 @@ MINILM_FILES = {
 # Ids without an owner that the hub accepts, and the pinned revision of each.
 HUB_REVISIONS = {"bert-base-uncased": "86b5e0934494bd15c9632b12f734a8a67f723594"}
 
+RARE_TEXT = "a \u2603\u2603q"
+
 HEAD_STD = 0.02
 SHOWN = 4  # of the tensors that a message names
 ALLOWANCE = 1 << 24  # parameters that a configuration may describe beyond what fits its weights
@@ -119,9 +121,13 @@ class Backbone:
             raise UserError(
                 f"the model folder {self.source!r} has no tokenizer; save it there with tokenizer.save_pretrained(...)"
             )
-        tokenizer = self.read(
-            "tokenizer", lambda **options: AutoTokenizer.from_pretrained(self.source, use_fast=True, **options)
-        )
+
+        def tried(**options: Any) -> PreTrainedTokenizerBase:
+            tokenizer = AutoTokenizer.from_pretrained(self.source, use_fast=True, **options)
+            tokenizer(RARE_TEXT)  # some damage shows at the first unknown word
+            return tokenizer
+
+        tokenizer = self.read("tokenizer", tried)
         limit = tokenizer.model_max_length
         if type(limit) not in (int, float) or not limit >= 1:
             raise UserError(f"model_max_length of the tokenizer of {self.name!r} must be 1 or more, got {limit!r}")
@@ -200,6 +206,7 @@ class Backbone:
         """The configuration as transformers reads it, with the class names of `classes`."""
         written = self.written
         config = self.read("configuration", lambda **more: AutoConfig.from_pretrained(self.source, **more), **options)
+        config.return_dict, config.torchscript = True, False  # tuples of outputs are of no use here
         if written.get("label2id") and not written.get("id2label"):
             config.id2label = dict(enumerate(self.classes.names))
         return config
@@ -247,7 +254,7 @@ class Backbone:
         if self.revision is not None:
             options["revision"] = self.revision
         verbosity = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()
+        transformers_logging.set_verbosity(transformers_logging.CRITICAL)
         showing = transformers_logging.is_progress_bar_enabled()
         if self.is_folder:
             transformers_logging.disable_progress_bar()

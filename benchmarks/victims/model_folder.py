@@ -11,13 +11,15 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, PretrainedConfig
+from transformers.activations import ACT2FN
 
 from baselines.primitives.encoders import KNOWN_ARCHITECTURES
-from baselines.validation import UserError, require
+from baselines.validation import UserError, require, unknown
 from benchmarks.data.classes import MOST_CLASSES
 from benchmarks.data.digests import sha256_of
 
 CONFIG = "config.json"
+ADAPTER = "adapter_config.json"  # transformers adds the adapter to the weights beside it, or not: by what is installed
 WEIGHTS = "model.safetensors"
 TOKENIZER = (
     "tokenizer.json",
@@ -43,6 +45,8 @@ VOLATILE = (
 LARGEST_CONFIG = 1 << 22  # bytes
 LARGEST_TOKENIZER = 1 << 28
 MOST_TENSORS = 10_000
+MOST_SHOWN = 8
+LFS_POINTER = b"version https://git-lfs"
 MOST_LAYERS = 256
 MOST_POSITIONS = 1 << 17
 LARGEST_SIZE = 1 << 24  # upper bound of other numbers in config.json
@@ -59,6 +63,8 @@ def read_model_folder(folder: Path) -> dict[str, Any]:
         UserError: in one sentence that says what to do: for a folder that lacks a file, holds an adapter, weights
             in another format or quantised ones, an unknown architecture, or damaged or too large files.
     """
+    if (folder / ADAPTER).exists() and (folder / WEIGHTS).exists():
+        raise UserError(f"the model folder {str(folder)!r} holds weights and an adapter{_advice(folder)}")
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"the model folder {str(folder)!r} lacks {' and '.join(missing)}{_advice(folder)}")
@@ -86,8 +92,8 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in KNOWN_ARCHITECTURES:
         raise UserError(
-            f"unknown architecture {str(kind)[:80]!r}; known: {', '.join(sorted(KNOWN_ARCHITECTURES))}; "
-            f"a classifier of another one is a victim for 'earlyrobust evaluate --callable FILE.py:FUNCTION'"
+            f"{unknown('architecture', str(kind), KNOWN_ARCHITECTURES)}; a classifier of another one is a victim for "
+            f"'earlyrobust evaluate --callable FILE.py:FUNCTION'"
         )
     if values.get("quantization_config"):
         raise UserError(
@@ -107,6 +113,8 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
     for name, value in values.items():
         if name in expected:
             _check_value(f"{name} in {where}", name, value, expected[name])
+        if name in ("hidden_act", "activation") and value not in ACT2FN:
+            raise unknown(f"{name} in {where}", str(value), ACT2FN)
     count = values.get("num_labels")
     classes = count is None or (type(count) is int and 1 <= count <= MOST_CLASSES)
     require(classes, f"num_labels in {where}", f"a whole number from 1 to {MOST_CLASSES}", _shown(count))
@@ -135,7 +143,7 @@ def _shown(value: Any) -> Any:
 def _advice(folder: Path) -> str:
     """What to do with a folder that does not hold a complete model."""
     place = repr(str(folder))
-    if (folder / "adapter_config.json").exists():
+    if (folder / ADAPTER).exists():
         return (
             f'; it is an adapter of PEFT: merge it into its model with python -c "from peft import '
             f"AutoPeftModelForSequenceClassification as M; M.from_pretrained({place}).merge_and_unload()"
@@ -151,6 +159,12 @@ def _advice(folder: Path) -> str:
         return (
             f"; its weights are pickled, and pickles are not opened: convert them where you trust them, with {convert}"
         )
+    for name, option in (("tf_model.h5", "from_tf"), ("flax_model.msgpack", "from_flax")):
+        if (folder / name).exists():
+            return f"; convert {name} with {convert.replace(f'{place})', f'{place}, {option}=True)', 1)}"
+    inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
+    if inside:
+        return f"; give one of the folders in it: {', '.join(inside[:MOST_SHOWN])}"
     return ""
 
 
@@ -161,6 +175,9 @@ def count_weights(folder: Path) -> int:
         UserError: for a file that is not in safetensors format, has too many tensors, or weights that are not floats.
     """
     path = folder / WEIGHTS
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise UserError(f"{path} is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'")
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())

@@ -32,14 +32,14 @@ def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
 def whole_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     """Logits (N, C) by the model's own forward pass, with inputs of equal length in one batch."""
     pack = _Pack(rows, next(model.parameters()).device)
-    return pack.in_order(torch.cat([model(**inputs).logits for inputs in pack.inputs()]))
+    return pack.in_order(torch.cat([model(**inputs, return_dict=True).logits for inputs in pack.inputs()]))
 
 
 def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     """Means (N, H) of the last hidden states of N inputs; `model` is a classifier, its head is not used."""
     pack = _Pack(rows, next(model.parameters()).device)
     if not is_plain_encoder(model):
-        states = [model.base_model(**inputs).last_hidden_state for inputs in pack.inputs()]  # type: ignore[operator]
+        states = [model.base_model(**inputs, return_dict=True).last_hidden_state for inputs in pack.inputs()]  # type: ignore[operator]
     else:
         hidden = pack.embeddings(model)
         for layer in layers_of(model):

@@ -136,7 +136,7 @@ class Victim:
     def _logits(self, rows: Sequence[Row]) -> torch.Tensor:
         """Logits (B, C) of B inputs, in the model's own order of classes."""
         if self.device != "cpu":
-            return self.model(**self._padded(rows)).logits
+            return self.model(**self._padded(rows), return_dict=True).logits
         return packed_logits(self.model, rows) if self._packed else whole_logits(self.model, rows)
 
     def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:

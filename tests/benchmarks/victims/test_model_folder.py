@@ -86,10 +86,25 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "adapter": (only("adapter_config.json"), "merge it into its model with python -c"),
     "pickled": (only("pytorch_model.bin"), "convert them where you trust them, with python -c"),
     "several files": (only(f"{WEIGHTS}.index.json"), "put them into one with python -c"),
+    "adapter beside weights": (
+        lambda folder: (folder / "adapter_config.json").write_text("{}"),
+        "holds weights and an adapter; it is an adapter of PEFT: merge it",
+    ),
+    "TensorFlow's": (only("tf_model.h5"), r"convert tf_model.h5 with python -c .*, from_tf=True\)\.save_pretrained"),
+    "Flax's": (only("flax_model.msgpack"), r"convert flax_model.msgpack with python -c .*, from_flax=True\)\.save_pre"),
+    "a folder of checkpoints": (
+        lambda folder: [(folder / "checkpoint-5").mkdir(), (folder / CONFIG).rename(folder / "checkpoint-5" / CONFIG)],
+        "lacks config.json; give one of the folders in it: checkpoint-5",
+    ),
+    "pointer of Git LFS": (
+        lambda folder: (folder / WEIGHTS).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        "is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'",
+    ),
     "another architecture": (
         written(CONFIG, model_type="xlm-roberta"),
-        "known: bert, distilbert, electra, roberta; a cl",
+        "did you mean 'roberta'. known: bert, distilbert, electra, roberta; a cl",
     ),
+    "mistyped architecture": (written(CONFIG, model_type="Bert"), "unknown architecture 'Bert'; did you mean 'bert'"),
     "no architecture": (written(CONFIG, model_type=None), "unknown architecture 'None'"),
     "architecture of a wrong type": (written(CONFIG, model_type=["bert"]), "unknown architecture"),
     "no JSON object": (lambda folder: (folder / CONFIG).write_text("[]"), "must be a JSON object, got 'list'"),
@@ -106,7 +121,11 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "sizes that are fractions": (written(CONFIG, num_attention_heads=4.5), "num_attention_heads in .* must be a whole"),
     "negative size": (written(CONFIG, vocab_size=-1), "vocab_size in .* from 0 to"),
     "no heads": (written(CONFIG, num_attention_heads=0), "the configuration of .* cannot be read"),
-    "unknown activation": (written(CONFIG, hidden_act="gulp"), "the configuration of .* cannot be read: 'gulp'|gulp"),
+    "unknown activation": (written(CONFIG, hidden_act="gulp"), "unknown hidden_act in .*config.json 'gulp'.* gelu, "),
+    "activation of a wrong type": (
+        written(CONFIG, hidden_act=None),
+        "hidden_act in .*config.json must be a name, got None",
+    ),
     "too many classes": (written(CONFIG, num_labels=1e30, id2label=None), "num_labels in .* from 1 to 65536"),
     "too many layers": (written(CONFIG, num_hidden_layers=100_000), "num_hidden_layers in .* from 0 to 256"),
     "too many words": (written(CONFIG, vocab_size=1 << 24), "describes a model of .* parameters, and its weights hold"),
@@ -162,6 +181,17 @@ CLASSIFIERS: dict[str, tuple[Change, str]] = {
         "has no tokenizer; save it there",
     ),
     "unknown tokenizer": (tokenizer_of("WordPieceV2"), "the tokenizer of .* cannot be read"),
+    "no words": (
+        lambda folder: ((folder / "tokenizer.json").unlink(), (folder / "vocab.txt").write_text("")),
+        "the tokenizer of .* cannot be read: WordPiece error: Missing .UNK. token",
+    ),
+    "no word for unknown ones": (
+        lambda folder: (
+            (folder / "tokenizer.json").unlink(),
+            (folder / "vocab.txt").write_text("[PAD]\n[CLS]\n[SEP]\n[MASK]\na\nfilm\n"),
+        ),
+        "the tokenizer of .* cannot be read: WordPiece error: Missing .UNK. token|has ids up to",
+    ),
     "empty tokenizer": (
         lambda folder: (folder / "tokenizer.json").write_text("{}"),
         "the tokenizer of .* cannot be read",
@@ -192,6 +222,7 @@ ACCEPTED: dict[str, Change] = {
     "counted positions": tensors(lambda held: held | {"bert.embeddings.position_ids": torch.arange(512)[None]}),
     "another head beside": tensors(lambda held: held | {"cls.predictions.bias": torch.zeros(5)}),
     "double precision": tensors(lambda held: {name: each.double() for name, each in held.items()}),
+    "outputs as tuples": written(CONFIG, return_dict=False, torchscript=True),
     "names of numbers": written(CONFIG, id2label={"0": 1, "1": 2}, label2id=None),
 }
 
