@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Added = Literal["all", "successful"]
+
 
 @dataclass(frozen=True)
 class Substitutes:
@@ -36,7 +38,7 @@ class AdversarialTexts:
     recipe: str
     share: float = 1.0
     least_words: int = 0
-    added: Literal["all", "successful"] = "successful"
+    added: Added = "successful"
 
 
 Need = Substitutes | ReplaceableTokens | BalancedBatches | AdversarialTexts

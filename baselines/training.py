@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -16,10 +18,12 @@ from baselines.batch import Batch
 from baselines.capture import CapturedStep, Graphs
 from baselines.checkpointing import Keeper, State, random_state, restore_random_state
 from baselines.defense import Defense, Passes, Progress, Stage, Step
-from baselines.memory import keep_freed_memory
+from baselines.memory import keep_freed_memory, ran_out_of_memory
 from baselines.validation import MachineError, UserError
 
 Precision = Literal["fp32", "tf32", "bf16"]
+
+WARM_UP_UPDATES = 2
 
 
 class Batches(Protocol):
@@ -156,9 +160,57 @@ def fit(
             if keeper is not None and (state := keeper.load(len(logs))) is not None:
                 run.restore(state)
             if not run.finished:
-                run.go(run.step_of(defense, precision, graphs), on_update, keeper, len(logs))
+                step = run.step_in(precision)
+                if graphs is not None:
+                    step = CapturedStep(defense.title, stage, step, run.counter, graphs)
+                run.go(step, on_update, keeper, len(logs))
             logs.append(run.log())
         return logs
+
+
+def warm_up(
+    defense: Defense,
+    model: nn.Module,
+    batches: Batches,
+    *,
+    precision: Precision = "fp32",
+    on_update: Any = None,
+    graphs: Graphs | None = None,
+    parts: int = 1,
+) -> None:
+    """Take every stage through a few updates on a copy of the model; nothing else changes, not even the generators."""
+    devices = [torch.cuda.current_device()] if next(model.parameters()).is_cuda else []
+    how: dict[str, Any] = {"precision": precision, "on_update": on_update, "graphs": graphs, "parts": parts}
+    with torch.random.fork_rng(devices), suppress(Diverged):
+        fit(defense, copy.deepcopy(model), batches, most_updates=WARM_UP_UPDATES, **how)
+    if devices:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def largest_batch(
+    defense: Defense,
+    new_model: Callable[[], nn.Module],
+    longest: Callable[[int], Batches],
+    sizes: Iterable[int],
+    precision: Precision,
+) -> int | None:
+    """The first of some batch sizes that fits into memory; None if none does.
+
+    Args:
+        new_model: makes the model, untrained.
+        longest: makes the batch of that many texts that needs most memory.
+        sizes: descending.
+    """
+    for size in sizes:
+        gc.collect()  # free the memory of the last attempt
+        try:
+            warm_up(defense, new_model(), longest(size), precision=precision)
+            return size
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+    return None
 
 
 @contextmanager
@@ -211,15 +263,15 @@ class _Run:
         """Whether the stage has ended."""
         return self.ended or len(self.losses) == self.total
 
-    def step_of(self, defense: Defense, precision: Precision, graphs: Graphs | None) -> Step:
-        """The stage's step in its precision, captured if `graphs` are given."""
+    def step_in(self, precision: Precision) -> Step:
+        """The stage's step in this precision, on the batch's parts."""
         autocast = torch.autocast(self.device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
         def step(batch: Batch) -> Tensor:
             with autocast:
                 return self.stage.step(batch) if self.parts == 1 else self.accumulated(batch)
 
-        return step if graphs is None else CapturedStep(defense.title, self.stage, step, self.counter, graphs)
+        return step
 
     def go(self, step: Step, on_update: Any, keeper: Keeper | None, number: int) -> None:
         """Train to the end of the stage, which is number `number`."""

@@ -58,15 +58,16 @@ def reporter(quiet: bool) -> Reporter:
 
 
 def train_one(context: Context, job: TrainJob, shown: Reporter) -> TrainingRecord:
-    """Train one model in this process, and before it those that its texts are made by; what is stored is not redone."""
+    """Do a training and what it needs in this process; what is stored is not redone."""
+    from benchmarks.jobs.plan import look_up
     from benchmarks.jobs.run import run
 
     for line in context.store.quarantine():
         shown.say(line)
-    for each in filter(None, (job.base, job)):
-        if each.record(context.store) is None:
-            with shown.work(f"{each.label}, updates", None) as bar:
-                run(context, each, bar.advance)
+    left = look_up(context.store, job.chain).left
+    for each in [each for each in job.chain if each in left]:
+        with shown.work(f"{each.label}, {each.unit}", None) as bar:
+            run(context, each, bar.advance)
     record = job.record(context.store)
     assert record is not None
     return record

@@ -1,18 +1,22 @@
-"""Cache arrays in a file named by a hash of their inputs, with a checksum."""
+"""Arrays made of texts, kept in files named by a hash of their inputs, with a checksum."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
+from transformers import PreTrainedTokenizerBase
 
+from benchmarks.data.examples import Example
 from benchmarks.data.plain_files import read_bytes, write_atomically
 
 log = logging.getLogger(__name__)
@@ -28,7 +32,7 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     If the checksum does not match, the arrays are made again and the log says so.
 
     Raises:
-        RuntimeError: naming the path, if the disk is full or the folder cannot be written.
+        MachineError: naming the path, if the disk is full or the folder cannot be written.
     """
     if os.path.lexists(path):
         try:
@@ -38,6 +42,18 @@ def cached_arrays(path: Path, make: Callable[[], Arrays]) -> Arrays:
     arrays = make()
     write_atomically(path, tensor_bytes(arrays | {"checksum": _checksum(arrays)}))
     return arrays
+
+
+def texts_key(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, about: Mapping[str, Any]
+) -> str:
+    """SHA-256 over the tokenizer, the texts with their labels, the truncation length, and what else decides arrays."""
+    # The last call's truncation and padding stay set in a tokenizer; they must not change the hash.
+    state = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+    texts = [[example.texts, example.label] for example in examples]
+    digest = hashlib.sha256(json.dumps(state).encode())
+    digest.update(json.dumps([max_length, texts, *([about] if about else [])], sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def _checksum(arrays: Arrays) -> np.ndarray:

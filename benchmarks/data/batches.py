@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from baselines.batch import Batch
-from baselines.validation import require
 from benchmarks.data.encoding import Encoded
 from benchmarks.data.substitutes import Substitutes
 
@@ -29,8 +28,6 @@ class BucketedBatches:
             repeats texts of a small class and leaves out texts of a large class; a batch is smaller if its size is not
             a multiple of the number of classes.
         pinned: make tensors in pinned memory, for faster copies to a CUDA device.
-    Raises:
-        ValueError: if the batch size is smaller than the number of classes, with `balanced`.
     """
 
     def __init__(
@@ -44,7 +41,7 @@ class BucketedBatches:
         balanced: bool = False,
         pinned: bool = False,
     ):
-        require(batch_size >= 1, "batch_size", "1 or more", batch_size)
+        assert batch_size >= 1, "a batch has room for a text"
         self.encoded, self.batch_size, self.seed = encoded, batch_size, seed
         self.substitutes = substitutes
         self.pinned = pinned
@@ -52,9 +49,8 @@ class BucketedBatches:
         self.classes: list[np.ndarray] = []
         if balanced:
             self.classes = [np.flatnonzero(encoded.labels == label) for label in np.unique(encoded.labels)]
-            least = len(self.classes)
-            require(batch_size >= least, "batch_size", f"{least} or more, a text of every class", batch_size)
-            self.batch_size -= batch_size % least
+            assert batch_size >= len(self.classes), "a batch has room for a text of every class"
+            self.batch_size -= batch_size % len(self.classes)
         self.updates_per_epoch = -(-len(encoded) // self.batch_size)
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:

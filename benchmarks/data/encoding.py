@@ -1,17 +1,13 @@
-"""Texts as token ids, cached by content."""
+"""Texts as token ids."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.data.array_cache import Arrays, cached_arrays
 from benchmarks.data.examples import Example
 
 
@@ -40,28 +36,19 @@ class Encoded:
         """(N,) tokens per text."""
         return np.diff(self.offsets)
 
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Encoded:
+        """The token ids that `as_arrays` returned, perhaps among other arrays."""
+        own = {field.name: arrays[field.name] for field in fields(cls)}
+        return cls(**{**own, "pad_id": int(arrays["pad_id"][0])})
 
-def encode(
-    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, cache: Path | None = None
-) -> Encoded:
-    """Tokenise texts, or read the ids from `cache`, where a file is named by a hash of all inputs."""
-    if cache is None:
-        return _tokenise(tokenizer, examples, max_length)
-    path = cache / f"{content_key(tokenizer, examples, max_length)}.safetensors"
-    arrays = cached_arrays(path, lambda: _arrays(_tokenise(tokenizer, examples, max_length)))
-    return Encoded(**(arrays | {"pad_id": int(arrays["pad_id"][0])}))
-
-
-def content_key(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> str:
-    """SHA-256 over the tokenizer, the texts with their labels, and the truncation length."""
-    # The last call's truncation and padding stay set in a tokenizer; they must not change the hash.
-    state = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
-    digest = hashlib.sha256(json.dumps(state).encode())
-    digest.update(json.dumps([max_length, [[example.texts, example.label] for example in examples]]).encode())
-    return digest.hexdigest()
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """All fields as arrays."""
+        return {**vars(self), "pad_id": np.array([self.pad_id])}
 
 
-def _tokenise(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> Encoded:
+def encode(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int) -> Encoded:
+    """Tokenise texts, cut at `max_length` tokens."""
     columns = list(zip(*(example.texts for example in examples), strict=True))
     output = tokenizer(*(list(column) for column in columns), truncation=True, max_length=max_length)
     ids = output["input_ids"]
@@ -73,8 +60,3 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], m
         labels=np.array([example.label for example in examples]),
         pad_id=tokenizer.pad_token_id,
     )
-
-
-def _arrays(encoded: Encoded) -> Arrays:
-    arrays = {name: value for name, value in vars(encoded).items() if name != "pad_id"}
-    return arrays | {"pad_id": np.array([encoded.pad_id])}

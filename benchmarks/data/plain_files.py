@@ -110,6 +110,22 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
     return read_bytes(path, most_bytes).decode("utf-8")
 
 
+def complete_lines(path: Path, most_bytes: int) -> Iterator[bytes]:
+    """The lines of a regular file, one at a time; an incomplete last line is left out.
+
+    Args:
+        most_bytes: a line of that many bytes is not read.
+    Raises:
+        NotPlain, OSError: as `open_plain`.
+        ValueError: for a longer line.
+    """
+    with os.fdopen(open_plain(path, os.O_RDONLY, None), "rb") as file:
+        while (line := file.readline(most_bytes)).endswith(b"\n"):
+            yield line
+        if len(line) == most_bytes:
+            raise ValueError(f"it is longer than {most_bytes} bytes")
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all: temporary file, fsync, rename, fsync of the folder.
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from benchmarks.data.array_cache import cached_arrays
-from benchmarks.data.encoding import content_key
 from benchmarks.data.examples import Example
 
 SLOTS = 10  # the token itself and nine neighbours, as in RIFT's release
@@ -57,37 +52,13 @@ def identity(synonyms: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_substitutes(
-    tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[Example],
-    max_length: int,
-    source: Neighbours,
-    source_identity: Mapping[str, Any],
-    cache: Path,
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, source: Neighbours
 ) -> Substitutes:
-    """Find the substitutes of texts as `encode` tokenises them, or read them from `cache`.
+    """Find the substitutes of texts as `encode` tokenises them.
 
     Only a word of one token can be replaced, and only by such a word; neighbours are looked up in
     lower case. In a pair only the second text has substitutes, as in RIFT's release for hypotheses.
-
-    Args:
-        source_identity: what decides the neighbours; together with the texts it names the file in `cache`.
     """
-    about = [content_key(tokenizer, examples, max_length), identity(source_identity)]
-    name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-    arrays = cached_arrays(cache / f"{name}.safetensors", lambda: vars(_find(tokenizer, examples, max_length, source)))
-    return Substitutes(**arrays)
-
-
-def replaceable_tokens(tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
-    """(V,) bool: the tokens made of letters only, apart from the mark of a word's start or middle."""
-    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    special = set(tokenizer.all_special_tokens)
-    return np.array([token not in special and _unmarked(token).isalpha() for token in tokens])
-
-
-def _find(
-    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], max_length: int, source: Neighbours
-) -> Substitutes:
     columns = list(zip(*(example.texts for example in examples), strict=True))
     output = tokenizer(*(list(column) for column in columns), truncation=True, max_length=max_length)
     last = len(columns) - 1
@@ -100,6 +71,13 @@ def _find(
             for token, place, column in zip(encoding.ids, encoding.offsets, encoding.sequence_ids, strict=True)
         ]
     return Substitutes(np.array(rows, np.int32), np.array(table.rows, np.int32).reshape(-1, SLOTS))
+
+
+def replaceable_tokens(tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
+    """(V,) bool: the tokens made of letters only, apart from the mark of a word's start or middle."""
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    special = set(tokenizer.all_special_tokens)
+    return np.array([token not in special and _unmarked(token).isalpha() for token in tokens])
 
 
 class _Table:

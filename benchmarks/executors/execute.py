@@ -5,8 +5,7 @@ from __future__ import annotations
 from benchmarks.executors.executor import Executor, Progress
 from benchmarks.executors.local import LocalExecutor
 from benchmarks.executors.progress import Bar, Reporter
-from benchmarks.jobs.attack import remaining
-from benchmarks.jobs.job import AttackJob, Job, TrainJob
+from benchmarks.jobs.job import AttackJob, Job
 from benchmarks.jobs.plan import look_up
 from benchmarks.jobs.resolve import Study
 from benchmarks.results.records import AttackRecord, TrainingRecord
@@ -25,6 +24,7 @@ def execute(study: Study, reporter: Reporter, executor: Executor | None = None) 
     """Do every job of a study that is not stored.
 
     Attacks wait until all trainings are done, so that they disturb no timing; without timing, only for their model.
+    Attacks on training texts come before the trainings that need them.
 
     Args:
         executor: the executor; by default the one in the run's options.
@@ -47,7 +47,7 @@ def execute(study: Study, reporter: Reporter, executor: Executor | None = None) 
                 job = under_way[event.key]
                 label = number.get(job.key, "") + job.label
                 if job.key not in bars:
-                    length = len(remaining(store, job)) if isinstance(job, AttackJob) else None
+                    length = len(job.remaining(store)) if isinstance(job, AttackJob) else None
                     bars[job.key] = add_task(f"{label}, {job.unit}", length)
                 if isinstance(event, Progress):
                     bars[job.key].advance(event.amount, queries=event.queries)
@@ -64,9 +64,9 @@ def execute(study: Study, reporter: Reporter, executor: Executor | None = None) 
 
 def _is_ready(job: Job, left: dict[str, Job], timed: bool) -> bool:
     """Whether what a job needs is stored, and, for an attack, no clock is left that it could disturb."""
-    if timed and isinstance(job, AttackJob):
-        return not any(isinstance(each, TrainJob) for each in left.values())
-    return job.needs not in left
+    if timed and not job.for_training:
+        return not any(each.for_training for each in left.values())
+    return job.needs not in [each.folder for each in left.values()]
 
 
 def _ending(record: TrainingRecord | AttackRecord) -> str:

@@ -53,7 +53,7 @@ class Elsewhere:
 
     def is_at(self, job: Job) -> bool:
         """Whether another command is doing a job; the first time, a warning says so."""
-        if not self._store.waits or not self._store.is_held(job.kind, job.key):
+        if not self._store.waits or not job.home(self._store).is_held(job.kind, job.key):
             return False
         if job.key not in self._told:
             self._told.add(job.key)

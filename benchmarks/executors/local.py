@@ -144,10 +144,10 @@ class LocalExecutor(Executor):
 
     def _room_for(self, job: Job) -> str | None:
         """A free place; for an attack rather one where a process waits, for a training rather another."""
-        trainings = sum(isinstance(worker.job, TrainJob) for worker in self._busy.values())
-        if isinstance(job, TrainJob) and trainings >= self._most_trainings:
+        trainings = sum(worker.job.for_training for worker in self._busy.values())
+        if job.for_training and trainings >= self._most_trainings:
             return None
-        places = self._for_training if isinstance(job, TrainJob) else self._places
+        places = self._for_training if job.for_training else self._places
         free = [place for place in places if place not in self._busy]
         return min(free, key=lambda place: (place in self._idle) == isinstance(job, TrainJob), default=None)
 

@@ -318,10 +318,10 @@ class RayExecutor(Executor):
         return max(with_room, key=lambda node: (node.free, -len(node.blocks)), default=None)
 
     def _begin(self, job: Job, node: Node) -> None:
-        store = self._context.store
+        store, home = self._context.store, job.home(self._context.store)
         with ExitStack() as lock:
             try:
-                lock.enter_context(store.locked(job.kind, job.key, at_once=True))
+                lock.enter_context(home.locked(job.kind, job.key, at_once=True))
             except UnderWay:
                 if not store.waits:
                     raise
@@ -331,23 +331,22 @@ class RayExecutor(Executor):
                 self._stored_meanwhile.append(job)
                 return
             if isinstance(job, AttackJob) and (training := store.training(job.training)) is not None:
-                store.hold_to(job.key, training.weights_sha256)
+                home.hold_to(job.key, training.weights_sha256)
             taken = self._needs(job, node)
             function = self._on(node, work_there, taken, soft=True, fresh=isinstance(job, TrainJob))
             packs = [self._pack_of(job.needs)] if job.needs is not None else []
-            stored: Packed = {folder: store.pack(folder) for folder in job.folders}
+            stored: Packed = {job.folder: store.pack(job.folder)}
             reference = function.remote(self._spec(node), self._scratch, job, self._told, stored, *packs)
             node.free -= taken
             self._tasks[reference] = _Task(job, node, taken, lock.pop_all())
 
-    def _pack_of(self, training: str) -> ray.ObjectRef:
-        """A training's files, put where nodes can fetch them for as long as one needs them."""
+    def _pack_of(self, folder: str) -> ray.ObjectRef:
+        """The files of a folder of the store, put where nodes can fetch them for as long as one needs them."""
         needed = {task.job.needs for task in self._tasks.values()}
         self._packs = {key: reference for key, reference in self._packs.items() if key in needed}
-        if training not in self._packs:
-            folder = f"trainings/{training}"
-            self._packs[training] = ray.put({folder: self._context.store.pack(folder)})
-        return self._packs[training]
+        if folder not in self._packs:
+            self._packs[folder] = ray.put({folder: self._context.store.pack(folder)})
+        return self._packs[folder]
 
     def _store(self, reference: ray.ObjectRef, task: _Task) -> None:
         """Puts what a job made into the store.
@@ -444,7 +443,7 @@ def work_there(
         for folder, files in [pair for pack in (stored, *needed) for pair in pack.items()]:
             store.unpack(folder, files)
         run(context, job, tell)
-        made.update({folder: store.pack(folder) for folder in job.folders})
+        made[job.folder] = store.pack(job.folder)
 
     return answered(do), made
 

@@ -19,8 +19,7 @@ from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.executors.fresh_process import call_in_fresh_process
 from benchmarks.experiments.experiment import FIRST_SEED
-from benchmarks.jobs.attack import victim_of
-from benchmarks.jobs.batches import training_batches
+from benchmarks.jobs.batches import task_batches
 from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.job import AttackJob, TrainJob
 from benchmarks.jobs.plan import Plan
@@ -143,7 +142,7 @@ def _task_speed(spec: RunSpec, name: str, tell: Callable[[], None]) -> tuple[Tas
     began = time.perf_counter()
     task = context.tasks[name]
     model = context.backbone.new_classifier(len(task.dataset.label_names), FIRST_SEED).to(context.device)
-    batches = _TypicalBatches(training_batches(context, task, FIRST_SEED))
+    batches = _TypicalBatches(task_batches(context, name, FIRST_SEED))
     with watching(cuda_device() if context.device == "cuda" else None) as watcher:
         update_seconds = _update_seconds(context, model, batches, task.batch_size)
     speed = TaskSpeed(
@@ -202,8 +201,8 @@ def _mean(values: Sequence[float]) -> float:
 def _text_seconds(context: Context, name: str, model: torch.nn.Module) -> float:
     """Seconds of one query; victims remember, so each text is asked once."""
     texts = [example.texts for example in context.tasks[name].attacked[:TIMED_TEXTS]]
-    victim_of(context, name, model)(texts)
-    fresh = victim_of(context, name, model)
+    context.victim(name, model)(texts)
+    fresh = context.victim(name, model)
     began = time.perf_counter()
     fresh(texts)
     return (time.perf_counter() - began) / len(texts)

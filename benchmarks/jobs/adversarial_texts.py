@@ -1,8 +1,9 @@
-"""Adversarial training texts: made by attacks on a fine-tuned model, kept in the store beside its records."""
+"""Adversarial training texts: which texts are attacked, on which model, and which attacked texts are trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from baselines.needs import AdversarialTexts
 from baselines.validation import UserError
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
-from benchmarks.results.metrics import joins
+from benchmarks.jobs.job import TrainJob
+from benchmarks.results.metrics import joining, tally
 from benchmarks.results.records import Outcome
+from benchmarks.results.store import Store
 
 
 def base_defense(defense: Defense) -> FineTune:
@@ -25,7 +28,7 @@ def training_recipe(wanted: AdversarialTexts) -> Recipe:
     """The attack on the training texts.
 
     Raises:
-        ValueError: for an unknown recipe, or one that the suite's own engine does not run.
+        UserError: for an unknown recipe, or one that the suite's own engine does not run.
     """
     recipe = find_recipe(wanted.recipe)
     if recipe.library is not None:
@@ -43,14 +46,21 @@ def drawn_texts(examples: Sequence[Example], wanted: AdversarialTexts, seed: int
     return [long[index] for index in sorted(drawn)]
 
 
-def adversarial_examples(outcomes: Sequence[Outcome], added: str) -> list[Example]:
-    """The attacked texts to add, with the labels of the texts they were made from, by id.
+def stored_examples(store: Store, job: TrainJob) -> tuple[list[Example], dict[str, Any]]:
+    """The adversarial texts of a training, and what its record says of them; none if its defense needs none."""
+    texts = job.texts
+    if texts is None or texts.added is None:
+        return [], {}
+    home = texts.home(store)
+    assert home.attack(texts.key) is not None, "a training comes after the attack that makes its texts"
+    outcomes = home.outcomes(texts.key)
+    added = adversarial_examples(joining(outcomes, texts.added))
+    return added, {"adversarial_texts": tally(outcomes, texts.added)}
 
-    Args:
-        added: "all" except texts with an attack error, or those of "successful" attacks.
-    """
+
+def adversarial_examples(outcomes: Sequence[Outcome]) -> list[Example]:
+    """Attacked texts, with the labels of the texts they were made from, by id."""
     return [
         Example(f"{outcome.example_id}-adversarial", tuple(outcome.perturbed), outcome.label)
         for outcome in sorted(outcomes, key=lambda outcome: outcome.example_id)
-        if joins(outcome, added)
     ]

@@ -2,45 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from pathlib import Path
 
-from baselines.needs import BalancedBatches, ReplaceableTokens, Substitutes
+from transformers import PreTrainedTokenizerBase
+
+from baselines.needs import BalancedBatches, Need, ReplaceableTokens, Substitutes
+from benchmarks.attacks.resources import Resources
+from benchmarks.data import substitutes
+from benchmarks.data.array_cache import Arrays, cached_arrays, texts_key
 from benchmarks.data.batches import BucketedBatches
-from benchmarks.data.encoding import encode
+from benchmarks.data.encoding import Encoded, encode
 from benchmarks.data.examples import Example
-from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
-from benchmarks.jobs.context import Context, LoadedTask
-from benchmarks.jobs.job import TrainJob
+from benchmarks.jobs.context import Context
+
+NO_NEEDS: Set[Need] = frozenset()
 
 
-def training_batches(context: Context, task: LoadedTask, seed: int) -> BucketedBatches:
-    """The training batches of one seed: the same, in the same order, for every method that needs tokens alone."""
-    cache = context.store.root / "tokens"
-    encoded = encode(context.tokenizer, task.dataset.train, task.max_length, cache)
-    return BucketedBatches(encoded, task.batch_size, seed, pinned=context.device == "cuda")
-
-
-def job_batches(context: Context, job: TrainJob, more: Sequence[Example] = ()) -> BucketedBatches:
-    """A training's batches with what its defense needs beyond tokens.
+def task_batches(
+    context: Context, task: str, seed: int, needs: Set[Need] = NO_NEEDS, more: Sequence[Example] = ()
+) -> BucketedBatches:
+    """A task's training batches: the same, in the same order, for every method that needs tokens alone.
 
     Args:
+        needs: what the batches carry besides tokens.
         more: training texts besides the task's own.
     """
-    task, needs = context.tasks[job.task], job.defense.needs
-    cache = context.store.root / "tokens"
-    examples = [*task.dataset.train, *more]
-    substitutes = None
-    if Substitutes() in needs:
-        synonyms = task.resources.synonyms
-        substitutes = find_substitutes(
-            context.tokenizer, examples, task.max_length, synonyms, task.resources.identity()["synonyms"], cache
-        )
-    return BucketedBatches(
-        encode(context.tokenizer, examples, task.max_length, cache),
-        task.batch_size,
-        job.seed,
-        substitutes=substitutes,
-        replaceable=replaceable_tokens(context.tokenizer) if ReplaceableTokens() in needs else None,
-        balanced=BalancedBatches() in needs,
+    loaded = context.tasks[task]
+    return text_batches(
+        context.tokenizer,
+        [*loaded.dataset.train, *more],
+        loaded.max_length,
+        loaded.batch_size,
+        seed,
+        needs=needs,
+        resources=loaded.resources,
+        cache=context.store.root / "tokens",
         pinned=context.device == "cuda",
+    )
+
+
+def text_batches(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    max_length: int,
+    batch_size: int,
+    seed: int,
+    *,
+    needs: Set[Need],
+    resources: Resources,
+    cache: Path | None = None,
+    pinned: bool = False,
+) -> BucketedBatches:
+    """Texts as batches with what a defense needs besides tokens.
+
+    Args:
+        resources: the source of substitutes, if they are needed.
+        cache: folder for token ids and substitutes; None to compute them each time.
+    """
+    replaced = Substitutes() in needs
+    about = substitutes.identity(resources.identity()["synonyms"]) if replaced else {}
+
+    def make() -> Arrays:
+        found = encode(tokenizer, examples, max_length).as_arrays()
+        if replaced:
+            found |= vars(substitutes.find_substitutes(tokenizer, examples, max_length, resources.synonyms))
+        return found
+
+    if cache is None:
+        arrays = make()
+    else:
+        arrays = cached_arrays(cache / f"{texts_key(tokenizer, examples, max_length, about)}.safetensors", make)
+    return BucketedBatches(
+        Encoded.of(arrays),
+        batch_size,
+        seed,
+        substitutes=substitutes.Substitutes(arrays["rows"], arrays["table"]) if replaced else None,
+        replaceable=substitutes.replaceable_tokens(tokenizer) if ReplaceableTokens() in needs else None,
+        balanced=BalancedBatches() in needs,
+        pinned=pinned,
     )

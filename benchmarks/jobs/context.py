@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from baselines.capture import CudaGraphs, Graphs
@@ -29,6 +30,7 @@ from benchmarks.jobs.precision import AUTO, check_asked_precision, choose_precis
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.backbones import Backbone, find_backbone
 from benchmarks.victims.inspection import check_inputs, positions_of
+from benchmarks.victims.victim import Victim
 
 SCHEMA = 1
 SUBSET_SEED = 0
@@ -131,6 +133,15 @@ class Context:
     def for_other_processes(self) -> RunSpec:
         """The specification they load, with the number of threads: trained weights on a CPU depend on it."""
         return replace(self.spec, options=replace(self.options, threads=self.machine["threads"]))
+
+    def victim(self, task: str, model: nn.Module, max_length: int | None = None) -> Victim:
+        """A model as attacks and evaluation see it: texts in, probabilities out; read as far as in training.
+
+        Args:
+            max_length: longest text in tokens, if it is not that of training.
+        """
+        longest = max_length or self.tasks[task].max_length
+        return Victim(model.to(self.device), self.tokenizer, max_length=longest, device=self.device)
 
     def graphs(self) -> Graphs | None:
         """What records the steps of one training, where updates are captured."""

@@ -19,6 +19,7 @@ from benchmarks.experiments.experiment import USUAL
 from benchmarks.jobs.attack import OnProgress, attack_victim, silent
 from benchmarks.jobs.context import ATTACK_SEED, SCHEMA, Context, LoadedTask
 from benchmarks.jobs.job import AttackJob
+from benchmarks.results.metrics import right_answers
 from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
@@ -160,7 +161,7 @@ def evaluate(context: Context, external: External, task: str, *, calibrate: bool
         victim.require_repeatable(texts[:PROBED])
     with cpu_threads(1):  # on more, the last bits of the answers, and so of the temperature, depend on their number
         probabilities = victim(texts)
-    clean = "".join("1" if right else "0" for right in probabilities.argmax(axis=1) == labels)
+    clean = right_answers(probabilities, labels)
     about_victim = external.victim | ({"notes": notes} if notes else {})
     records = [stored[0] or _put(context, external, about_victim, plain, clean, None)]
     if calibrate:

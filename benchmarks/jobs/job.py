@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
 from baselines.defense import Defense
+from baselines.needs import Added
 from benchmarks.attacks.recipes import Recipe
-from benchmarks.experiments.defenses import source_of
 from benchmarks.experiments.experiment import AttackProtocol
 from benchmarks.experiments.settings import build
 from benchmarks.results.records import AttackRecord, TrainingRecord
@@ -24,6 +25,7 @@ class TrainJob:
         defense: the defense with all its settings.
         seed: decides the classifier's start, the order of the texts, dropout and perturbations.
         identity: all that decides the trained weights.
+        source: the file that defines the defense and its hash; empty for a defense of the suite.
         base: the training whose model is attacked to make texts for this one, or None.
         texts: that attack on training texts, or None.
     """
@@ -32,11 +34,13 @@ class TrainJob:
     defense: Defense
     seed: int
     identity: dict[str, Any]
+    source: Mapping[str, str] = field(default_factory=dict)
     base: TrainJob | None = None
     texts: AttackJob | None = None
 
     kind: ClassVar[Kind] = "trainings"
     unit: ClassVar[str] = "updates"
+    for_training: ClassVar[bool] = True  # as of an attack on training texts
 
     @cached_property
     def key(self) -> str:
@@ -49,15 +53,23 @@ class TrainJob:
         return f"{self.task} {self.defense.title} seed {self.seed}"
 
     @property
-    def needs(self) -> str | None:
-        """Key of the training that must be stored before."""
-        return None if self.base is None else self.base.key
+    def folder(self) -> str:
+        """What it makes, by path in the store."""
+        return f"trainings/{self.key}"
 
     @property
-    def folders(self) -> tuple[str, ...]:
-        """What it makes, by path in the store; the last is its own."""
-        own = f"trainings/{self.key}"
-        return (own,) if self.texts is None else (f"adversarial_texts/attacks/{self.texts.key}", own)
+    def needs(self) -> str | None:
+        """The folder that must be stored before: that of the attack on training texts."""
+        return None if self.texts is None else self.texts.folder
+
+    @property
+    def chain(self) -> tuple[Job, ...]:
+        """The jobs to do before it and itself, in order."""
+        return (self,) if self.base is None or self.texts is None else (self.base, self.texts, self)
+
+    def home(self, store: Store) -> Store:
+        """The store that holds its record."""
+        return store
 
     def record(self, store: Store) -> TrainingRecord | None:
         """What the store has of it."""
@@ -65,8 +77,8 @@ class TrainJob:
 
     def __reduce__(self) -> Any:
         """In another process a defense is found by its name, or by the path of its file, and gets its settings."""
-        place = source_of(type(self.defense)).get("path", self.defense.key)
-        return _rebuilt, (self.task, place, self.defense.settings(), self.seed, self.identity, self.base, self.texts)
+        place, others = self.source.get("path", self.defense.key), (self.source, self.base, self.texts)
+        return _rebuilt, (self.task, place, self.defense.settings(), self.seed, self.identity, *others)
 
 
 def _rebuilt(task: str, place: str, settings: dict[str, Any], *others: Any) -> TrainJob:
@@ -85,6 +97,7 @@ class AttackJob:
         protocol: how it meets the model.
         example_ids: the texts to attack.
         identity: all that decides its outcomes.
+        added: for an attack on training texts, which of its outcomes are trained on; None for one on test texts.
     """
 
     training: str
@@ -96,9 +109,18 @@ class AttackJob:
     protocol: AttackProtocol
     example_ids: tuple[str, ...]
     identity: dict[str, Any]
+    added: Added | None = None
 
     kind: ClassVar[Kind] = "attacks"
     unit: ClassVar[str] = "texts"
+
+    @property
+    def for_training(self) -> bool:
+        """Whether a training waits for its outcomes, which are no results and are stored apart.
+
+        Such an attack takes the place of a training, so that no training is timed beside it.
+        """
+        return self.added is not None
 
     @cached_property
     def key(self) -> str:
@@ -108,24 +130,34 @@ class AttackJob:
     @property
     def label(self) -> str:
         """What it is called on the screen."""
-        return f"{self.task} {self.title} seed {self.seed}: {self.recipe.title}"
+        on_texts = " on training texts" if self.for_training else ""
+        return f"{self.task} {self.title} seed {self.seed}: {self.recipe.title}{on_texts}"
+
+    @property
+    def folder(self) -> str:
+        """What it makes, by path in the store."""
+        return f"adversarial_texts/attacks/{self.key}" if self.for_training else f"attacks/{self.key}"
 
     @property
     def needs(self) -> str:
-        """Key of the training that must be stored before."""
-        return self.training
+        """The folder that must be stored before: that of the attacked model's training."""
+        return f"trainings/{self.training}"
 
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """What it makes, by path in the store."""
-        return (f"attacks/{self.key}",)
+    def home(self, store: Store) -> Store:
+        """The store that holds its record and outcomes."""
+        return store.of_training_texts() if self.for_training else store
 
     def record(self, store: Store) -> AttackRecord | None:
         """What the store has of it; an attack on other weights than those stored does not count."""
-        training = store.training(self.training)
-        if training is None or store.victim(self.key) not in (None, training.weights_sha256):
+        training, home = store.training(self.training), self.home(store)
+        if training is None or home.victim(self.key) not in (None, training.weights_sha256):
             return None
-        return store.attack(self.key)
+        return home.attack(self.key)
+
+    def remaining(self, store: Store) -> list[str]:
+        """Ids of the texts without a stored outcome."""
+        done = {outcome.example_id for outcome in self.home(store).outcomes(self.key)}
+        return [each for each in self.example_ids if each not in done]
 
 
 Job = TrainJob | AttackJob

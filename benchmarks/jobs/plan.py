@@ -19,19 +19,27 @@ class Plan:
     Attributes:
         trainings, attacks: the jobs, each once.
         trained, attacked: their records by key.
+        texts: the attacks on training texts that are not stored.
     """
 
     trainings: tuple[TrainJob, ...]
     attacks: tuple[AttackJob, ...]
     trained: dict[str, TrainingRecord]
     attacked: dict[str, AttackRecord]
+    texts: tuple[AttackJob, ...] = ()
 
     @property
     def left(self) -> list[Job]:
-        """The jobs still to do, trainings first; a model whose training did not finish is not attacked."""
+        """The jobs still to do, trainings first.
+
+        A model with an unfinished training is not attacked, nor are training texts that no training waits for.
+        """
         broken = {key for key, record in self.trained.items() if record.status != "finished"}
+        trainings = [job for job in self.trainings if job.key not in self.trained]
+        awaited = {job.needs for job in trainings}
         return [
-            *(job for job in self.trainings if job.key not in self.trained),
+            *trainings,
+            *(job for job in self.texts if job.folder in awaited),
             *(job for job in self.attacks if job.key not in self.attacked and job.training not in broken),
         ]
 
@@ -68,7 +76,8 @@ class Plan:
 def look_up(store: Store, jobs: Sequence[Job]) -> Plan:
     """What the store has of some jobs."""
     trainings = tuple(job for job in jobs if isinstance(job, TrainJob))
-    attacks = tuple(job for job in jobs if isinstance(job, AttackJob))
+    attacks = tuple(job for job in jobs if isinstance(job, AttackJob) and not job.for_training)
+    texts = (job for job in jobs if isinstance(job, AttackJob) and job.for_training)
     trained = {job.key: record for job in trainings if (record := job.record(store)) is not None}
     attacked = {job.key: record for job in attacks if (record := job.record(store)) is not None}
-    return Plan(trainings, attacks, trained, attacked)
+    return Plan(trainings, attacks, trained, attacked, tuple(job for job in texts if job.record(store) is None))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from baselines.defense import Defense
-from baselines.needs import AdversarialTexts, Substitutes
-from baselines.validation import MachineError
+from baselines.needs import AdversarialTexts, BalancedBatches, Substitutes
+from baselines.validation import MachineError, require
 from benchmarks.attacks.engine import require_words
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.substitutes import identity as substitutes_identity
@@ -52,14 +52,16 @@ class Study:
         context: what its jobs are done with.
         rows: its jobs by task and variant, for the report.
         trainings: each training once, in the order of work: in complete blocks, a block being one seed of a task in a
-            shuffled order; one that takes texts from another comes after that.
-        attacks: each attack once.
+            shuffled order; one that needs adversarial texts comes after the training of the attacked model.
+        texts: each attack that makes such texts, once.
+        attacks: each attack on a trained model once.
     """
 
     experiment: Experiment
     context: Context
     rows: tuple[Row, ...]
     trainings: tuple[TrainJob, ...]
+    texts: tuple[AttackJob, ...]
     attacks: tuple[AttackJob, ...]
 
     @property
@@ -75,7 +77,7 @@ class Study:
     @property
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, trainings first."""
-        return (*self.trainings, *self.attacks)
+        return (*self.trainings, *self.texts, *self.attacks)
 
 
 def resolve(options: Options, experiment: Experiment, only: Sequence[int] | None = None) -> Study:
@@ -105,8 +107,16 @@ def resolve(options: Options, experiment: Experiment, only: Sequence[int] | None
                 if job.base is not None:
                     trainings.setdefault(job.base.key, job.base)
                 trainings.setdefault(job.key, job)
+    texts = {job.texts.key: job.texts for job in trainings.values() if job.texts is not None}
     attacks = {job.key: job for row in rows.values() for job in row.attacks}
-    return Study(experiment, context, tuple(rows.values()), tuple(trainings.values()), tuple(attacks.values()))
+    return Study(
+        experiment,
+        context,
+        tuple(rows.values()),
+        tuple(trainings.values()),
+        tuple(texts.values()),
+        tuple(attacks.values()),
+    )
 
 
 def _shuffled(block: list[TrainJob], seed: str) -> list[TrainJob]:
@@ -118,11 +128,16 @@ def train_job(context: Context, task: str, defense: Defense, seed: int) -> Train
     """One training as a job.
 
     Raises:
-        ValueError: for adversarial texts by a recipe that is unknown, or cannot run here.
+        UserError: for adversarial texts by a recipe that is unknown, or cannot run here; for a batch without room for a
+            text of every class, if the defense needs that.
     """
     loaded, options = context.tasks[task], context.options
     found: dict[str, Any] = {}
-    base = texts = None
+    source, base, texts = source_of(type(defense)), None, None
+    if defense.need(BalancedBatches):
+        classes = len(loaded.dataset.label_names)
+        allowed = f"{classes} or more for {defense.title}, a text of every class"
+        require(loaded.batch_size >= classes, "--batch-size", allowed, loaded.batch_size)
     if defense.need(Substitutes):
         found["substitutes"] = substitutes_identity(loaded.resources.identity()["synonyms"])
     if wanted := defense.need(AdversarialTexts):
@@ -135,7 +150,7 @@ def train_job(context: Context, task: str, defense: Defense, seed: int) -> Train
         "data": loaded.dataset.fingerprint,
         "backbone": context.backbone.identity(),
         "defense": defense.key,
-        "defense_source": source_of(type(defense)).get("sha256"),
+        "defense_source": source.get("sha256"),
         "settings": defense.identity(),
         "seed": seed,
         "batch_size": loaded.batch_size,
@@ -146,7 +161,7 @@ def train_job(context: Context, task: str, defense: Defense, seed: int) -> Train
         **_threads_identity(context),
         **({"revision": revision} if (revision := defense.revision()) else {}),
     }
-    return TrainJob(task, defense, seed, identity, base, texts)
+    return TrainJob(task, defense, seed, identity, source, base, texts)
 
 
 def _threads_identity(context: Context) -> dict[str, int]:
@@ -171,7 +186,7 @@ def _texts_job(context: Context, base: TrainJob, wanted: AdversarialTexts) -> At
     if drawn:
         require_words(drawn, context.options.max_words)
     ids = tuple(example.id for example in drawn)
-    return _attack_on(base, recipe, USUAL, ids, identity)
+    return replace(_attack_on(base, recipe, USUAL, ids, identity), added=wanted.added)
 
 
 def attack_job(context: Context, training: TrainJob, recipe: Recipe, protocol: AttackProtocol = USUAL) -> AttackJob:
@@ -217,6 +232,9 @@ def require_unchanged(context: Context, job: Job) -> None:
     """
     if isinstance(job, TrainJob):
         now = train_job(context, job.task, job.defense, job.seed).identity
+    elif job.for_training:  # the key of its base covers the data
+        resources = context.tasks[job.task].resources.identity(job.recipe)
+        now = job.identity | {"recipe": job.recipe.identity(), "resources": resources}
     else:
         now = _attack_identity(context, job.training, job.task, job.recipe, job.protocol)
     changed = next(differences(job.identity, now), None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerBase
 
 from baselines.defense import Defense
-from baselines.fine_tune import FineTune
-from baselines.needs import AdversarialTexts, BalancedBatches, ReplaceableTokens, Substitutes
+from baselines.needs import AdversarialTexts, Need
 from baselines.primitives.pruning import kept_of
 from baselines.training import StageLog, fit
 from baselines.validation import MachineError
@@ -35,15 +34,15 @@ from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.clock.timing import HostTimer
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.demo_corpus import synonym_groups
-from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
-from benchmarks.data.substitutes import find_substitutes, replaceable_tokens
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.experiment import FIRST_SEED, Variant
 from benchmarks.experiments.presets import DEMO
 from benchmarks.jobs.adversarial_texts import adversarial_examples, base_defense, drawn_texts, training_recipe
+from benchmarks.jobs.batches import text_batches
 from benchmarks.jobs.context import ATTACK_SEED
+from benchmarks.results.metrics import joining
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
@@ -118,7 +117,7 @@ def observe(
         train = list(data.train)
         if (wanted := defense.need(AdversarialTexts)) is not None:
             train += _adversarial(defense, wanted, fresh(), tokenizer, data, resources)
-        batches = _batches(defense, tokenizer, train, resources)
+        batches = _batches(tokenizer, train, defense.needs, resources)
         model = fresh()
         torch.manual_seed(FIRST_SEED)
         with FlopCounterMode(display=False) as flops:
@@ -165,22 +164,10 @@ def exact_classifier(tokenizer: PreTrainedTokenizerBase) -> BertForSequenceClass
 
 
 def _batches(
-    defense: Defense, tokenizer: PreTrainedTokenizerBase, train: Sequence[Example], resources: Resources
+    tokenizer: PreTrainedTokenizerBase, train: Sequence[Example], needs: Set[Need], resources: Resources
 ) -> BucketedBatches:
-    """The texts in batches, with what the defense needs besides tokens."""
-    needs, substitutes = defense.needs, None
-    if Substitutes() in needs:
-        about = resources.identity()["synonyms"]
-        with tempfile.TemporaryDirectory() as cache:
-            substitutes = find_substitutes(tokenizer, train, MAX_LENGTH, resources.synonyms, about, Path(cache))
-    return BucketedBatches(
-        encode(tokenizer, train, MAX_LENGTH),
-        BATCH_SIZE,
-        FIRST_SEED,
-        substitutes=substitutes,
-        replaceable=replaceable_tokens(tokenizer) if ReplaceableTokens() in needs else None,
-        balanced=BalancedBatches() in needs,
-    )
+    """The texts in batches, with what a defense needs besides tokens."""
+    return text_batches(tokenizer, train, MAX_LENGTH, BATCH_SIZE, FIRST_SEED, needs=needs, resources=resources)
 
 
 def _adversarial(
@@ -193,7 +180,7 @@ def _adversarial(
 ) -> list[Example]:
     """Attacked versions of training texts, made against this model after fine-tuning."""
     torch.manual_seed(FIRST_SEED)
-    fit(base_defense(defense), model, _batches(FineTune(), tokenizer, data.train, resources))
+    fit(base_defense(defense), model, _batches(tokenizer, data.train, frozenset(), resources))
     outcomes = attack_all(
         Victim(model, tokenizer, max_length=MAX_LENGTH),
         drawn_texts(data.train, wanted, FIRST_SEED),
@@ -202,7 +189,7 @@ def _adversarial(
         seed=ATTACK_SEED,
         columns=data.columns,
     )
-    return adversarial_examples(list(outcomes), wanted.added)
+    return adversarial_examples(joining(list(outcomes), wanted.added))
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

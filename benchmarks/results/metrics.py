@@ -12,6 +12,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
+from baselines.needs import Added
 from benchmarks.results.records import Outcome
 
 BROKEN_PERCENT = 1.0
@@ -130,20 +133,29 @@ def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
     return 100 * survived / len(withstood[0])
 
 
-def joins(outcome: Outcome, added: str) -> bool:
-    """Whether an attacked text joins the training texts: with "all" unless its attack ended with an error."""
-    return outcome.status == "successful" or (added == "all" and outcome.status != "error")
+def right_answers(probabilities: np.ndarray, labels: Sequence[int]) -> str:
+    """Which texts are read correctly, as stored: 1 for right and 0 for wrong, in order.
+
+    Args:
+        probabilities: (N, C). labels: N class numbers.
+    """
+    return "".join("1" if guess == label else "0" for guess, label in zip(probabilities.argmax(1), labels, strict=True))
 
 
-def tally(outcomes: Sequence[Outcome], added: str) -> dict[str, int]:
+def joining(outcomes: Sequence[Outcome], added: Added) -> list[Outcome]:
+    """The outcomes that join the training texts: with "all" those without an error, otherwise the successful ones."""
+    return [each for each in outcomes if each.status == "successful" or (added == "all" and each.status != "error")]
+
+
+def tally(outcomes: Sequence[Outcome], added: Added) -> dict[str, int]:
     """Counts for a training's record of an attack: texts attacked, added, with errors, and queries.
 
     Args:
-        added: which texts joined the training texts; see `joins`.
+        added: which texts joined the training texts; see `joining`.
     """
     return {
         "attacked": len(outcomes),
-        "added": sum(joins(outcome, added) for outcome in outcomes),
+        "added": len(joining(outcomes, added)),
         "broken": sum(outcome.status == "error" for outcome in outcomes),
         "queries": sum(outcome.queries for outcome in outcomes),
     }

@@ -20,6 +20,7 @@ from baselines.validation import MachineError, UserError
 from benchmarks.data.digests import sha256_of
 from benchmarks.data.plain_files import (
     NotPlain,
+    complete_lines,
     is_plain_file,
     open_plain,
     read_bytes,
@@ -232,7 +233,8 @@ class Store:
             Damaged: if an earlier line is damaged.
         """
         path = self.outcomes_path(key)
-        return list(_sound_lines(path)) if path.exists() else []
+        lines = complete_lines(path, LINE_BYTES) if path.exists() else iter(())
+        return list(_sound_outcomes(path, lines))
 
     def ends_whole(self, key: str) -> bool:
         """Whether the last line of an attack's outcomes is complete."""
@@ -478,7 +480,8 @@ class Store:
     def _unlike_plan(self, record: AttackRecord) -> Iterator[str]:
         """How the stored outcomes of an attack differ from the planned ones; only the texts' ids are compared."""
         path = self.outcomes_path(record.key)
-        found = [outcome["example_id"] for outcome, _ in _entries(path)] if path.exists() else []
+        lines = complete_lines(path, LINE_BYTES) if path.exists() else iter(())
+        found = [outcome["example_id"] for outcome, _ in _entries(path, lines)]
         return unlike_plan(record.example_ids, found)
 
     def _all(self, kind: Kind, record_type: type[Record]) -> Iterator[Record]:
@@ -534,13 +537,13 @@ def _checksum(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _sound_lines(path: Path) -> Iterator[Outcome]:
-    """The outcomes of all complete lines.
+def _sound_outcomes(path: Path, lines: Iterator[bytes]) -> Iterator[Outcome]:
+    """The outcomes on some lines of a file.
 
     Raises:
         Damaged: naming the line.
     """
-    for number, (outcome, checksum) in enumerate(_entries(path), start=1):
+    for number, (outcome, checksum) in enumerate(_entries(path, lines), start=1):
         try:
             if _checksum(outcome) != checksum:
                 raise ValueError("its checksum does not fit")
@@ -549,23 +552,20 @@ def _sound_lines(path: Path) -> Iterator[Outcome]:
             raise _damaged_line(path, number, error) from error
 
 
-def _entries(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """The outcome and the checksum on each complete line of a file, both unchecked.
+def _entries(path: Path, lines: Iterator[bytes]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The outcome and the checksum on each line of a file, both unchecked.
 
     Raises:
         Damaged: naming the line.
     """
     number = 1
     try:
-        with os.fdopen(open_plain(path, os.O_RDONLY, None), "rb") as file:
-            while (line := file.readline(LINE_BYTES)).endswith(b"\n"):
-                entry = parse_json(line)
-                if not isinstance(entry["outcome"]["example_id"], str):
-                    raise ValueError("its text has no name")
-                yield entry["outcome"], entry["sha256"]
-                number += 1
-            if len(line) == LINE_BYTES:
-                raise ValueError(f"it is longer than {LINE_BYTES} bytes")
+        for line in lines:
+            entry = parse_json(line)
+            if not isinstance(entry["outcome"]["example_id"], str):
+                raise ValueError("its text has no name")
+            yield entry["outcome"], entry["sha256"]
+            number += 1
     except UNREADABLE as error:
         raise _damaged_line(path, number, error) from error
 

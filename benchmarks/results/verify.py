@@ -116,9 +116,11 @@ def _attack_complaints(store: Store, key: str) -> Iterator[str]:
 
 def _text_complaints(store: Store, inside: Store, key: str) -> Iterator[str]:
     """Problems of an attack on training texts; the trainings that used them record its results."""
+    record = inside.planned_attack(key)  # older ones have none
     outcomes = inside.outcomes(key)
     yield from _broken_outcomes(inside, key, outcomes)
-    yield from unlike_plan(found := [outcome.example_id for outcome in outcomes], found)
+    found = [outcome.example_id for outcome in outcomes]
+    yield from unlike_plan(found if record is None else record.example_ids, found)
     trained = [record for record in _sound_trainings(store) if _attack_on_texts(record) == key]
     if not trained:
         yield f"unfinished: {len(outcomes)} outcomes and no training that took them up; repeat the command"

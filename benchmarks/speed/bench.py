@@ -17,8 +17,7 @@ from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
 from benchmarks.experiments.experiment import FIRST_SEED, methods
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import victim_of
-from benchmarks.jobs.batches import training_batches
+from benchmarks.jobs.batches import task_batches
 from benchmarks.jobs.context import (
     ATTACK_SEED,
     Context,
@@ -110,7 +109,7 @@ def _fine_tuned_victim(context: Context, task: str, say: Callable[[str], None]) 
     if job.record(context.store) is None:
         say(f"{task}: training the victim")
         train(context, job)
-    return victim_of(context, task, load_classifier(context.store.model_folder(job.key)))
+    return context.victim(task, load_classifier(context.store.model_folder(job.key)))
 
 
 def bench_cpu(
@@ -209,7 +208,7 @@ def bench_loops(
     context = RunSpec(replace(options, batch_size=options.batch_size or 8)).load()
     found = {}
     for name, task in context.tasks.items():
-        batches = training_batches(context, task, FIRST_SEED)
+        batches = task_batches(context, name, FIRST_SEED)
         chosen = list(islice(batches.epoch(0), WARM_UP_UPDATES + updates))
         require(len(chosen) > WARM_UP_UPDATES, "--train-texts", "more than one batch", len(chosen))
         found[task.task.title] = time_loops(

@@ -43,11 +43,11 @@ class Classifier:
     identity: dict[str, Any]
 
 
-def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
-    """Write weights, configuration and tokenizer into `folder` and return the weights' SHA-256.
+def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> dict[str, str]:
+    """Write weights, configuration and tokenizer into `folder` and return the SHA-256 of each file by name.
 
     Raises:
-        RuntimeError: naming the folder, where the disk is full or it cannot be written.
+        MachineError: naming the folder, where the disk is full or it cannot be written.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     unfinished = folder / f".{WEIGHTS}.part"
@@ -61,7 +61,7 @@ def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokeniz
         os.replace(unfinished, folder / WEIGHTS)
     except Exception as error:  # the tokenizers' own writer raises no narrower one
         raise MachineError(f"the model in {folder} cannot be written: {error}") from error
-    return sha256_of(folder / WEIGHTS)
+    return {path.name: sha256_of(path) for path in sorted(folder.glob("[!.]*")) if path.is_file()}
 
 
 def load_classifier(folder: Path) -> nn.Module:

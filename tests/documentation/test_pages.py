@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -64,6 +65,14 @@ def test_each_promise_names_tests_that_are_there() -> None:
         assert named, row
         for file, name in named:
             assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file} has no {name}"
+
+
+def test_the_files_that_make_table_1_are_there_and_are_at_most_ten() -> None:
+    section = (ROOT / "docs" / "table.md").read_text("utf-8").partition("## How Table 1 is made")[2]
+    rows = re.findall(r"^\| `([\w/]+)\.py` \| `(\w+)` \|", section, re.MULTILINE)
+    assert 0 < len(rows) <= 10
+    for file, name in rows:
+        assert hasattr(importlib.import_module(file.replace("/", ".")), name), f"{file}.py has no {name}"
 
 
 def test_the_pages_build_without_a_warning_and_ask_no_other_host(tmp_path: Path) -> None:

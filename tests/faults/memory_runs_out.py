@@ -22,7 +22,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.experiments.options import Options
 from benchmarks.jobs import train as training
-from benchmarks.jobs.batches import training_batches
+from benchmarks.jobs.batches import task_batches
 from benchmarks.results.verify import verify
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import load_classifier, save_classifier
@@ -68,7 +68,7 @@ def wide(options: Options, tmp_path: Path) -> Options:
 def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_redone(wide) -> None:
     context = context_of(wide)
     job = job_of(context, epochs="1")
-    training_batches(context, context.tasks["demo"], job.seed)  # tokenised where there is room
+    task_batches(context, "demo", job.seed)  # tokenised where there is room
     in_a_narrow_process(lambda: training.train(context, job))
     (record,) = context.store.trainings()
     assert record.status == "failed" and record.weights_sha256 is None and record.clean_correct == ""
@@ -94,7 +94,7 @@ def test_a_training_without_room_is_a_failed_record_that_names_what_fits_and_is_
 def test_with_accumulation_it_is_trained_in_parts_and_its_time_does_not_count(wide) -> None:
     allowed = context_of(replace(wide, allow_accumulation=True))
     job = job_of(allowed, epochs="1")
-    training_batches(allowed, allowed.tasks["demo"], job.seed)
+    task_batches(allowed, "demo", job.seed)
     in_a_narrow_process(lambda: training.train(allowed, job))
     (record,) = allowed.store.trainings()
     assert record.status == "finished" and record.stages[0]["updates"] == 1

@@ -10,6 +10,7 @@ import torch
 from demo_jobs import context_of, job_of
 from made_up import attack, outcome, training
 
+from benchmarks.data.array_cache import cached_arrays
 from benchmarks.data.encoding import encode
 from benchmarks.data.examples import Example
 from benchmarks.jobs.train import train
@@ -37,7 +38,7 @@ def test_every_writer_names_its_path_and_leaves_nothing(full_disk, bert) -> None
         "outcome": (lambda: store.append_outcome(attacked.key, long), r"outcomes\.jsonl cannot be written"),
         "table": (lambda: write_atomically(folder / "t.md", "x" * 9000), r"t\.md cannot be written"),
         "tokens": (
-            lambda: encode(tokenizer, texts, 64, folder / "tokens"),
+            lambda: cached_arrays(folder / "tokens" / "a.b", lambda: encode(tokenizer, texts, 64).as_arrays()),
             r"tokens/\w+\.\w+ cannot be written",
         ),
         "model": (lambda: save_classifier(bert(), folder / "model"), "the model in .* cannot be written"),

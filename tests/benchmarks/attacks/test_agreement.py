@@ -17,7 +17,6 @@ from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import victim_of
 from benchmarks.jobs.context import ATTACK_SEED
 from benchmarks.jobs.train import train
 from benchmarks.speed.bench import _of_length
@@ -74,7 +73,7 @@ def trained(shared_data: Path, shared_resources: Path, tmp_path_factory: pytest.
             job = job_of(context)
             train(context, job)
             model = load_classifier(context.store.model_folder(job.key))
-            known[name] = context.tasks[name], victim_of(context, name, model)
+            known[name] = context.tasks[name], context.victim(name, model)
         return known[name]
 
     return victim_for

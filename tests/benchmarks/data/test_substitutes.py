@@ -22,9 +22,9 @@ def tokenizer():
     return find_backbone("minilm").load_tokenizer()
 
 
-def words_at(tokenizer, examples, tmp_path, source=SOURCE, max_length: int = 64) -> list[dict[str, list[str]]]:
+def words_at(tokenizer, examples, source=SOURCE, max_length: int = 64) -> list[dict[str, list[str]]]:
     """For each text, the tokens that have substitutes, with these."""
-    found = find_substitutes(tokenizer, examples, max_length, source, source.identity(), tmp_path)
+    found = find_substitutes(tokenizer, examples, max_length, source)
     encoded = encode(tokenizer, examples, max_length)
     assert len(found.rows) == len(encoded.ids)
     texts = []
@@ -44,29 +44,29 @@ def words_at(tokenizer, examples, tmp_path, source=SOURCE, max_length: int = 64)
     return texts
 
 
-def test_words_of_one_token_have_neighbours_of_one_token(tokenizer, tmp_path) -> None:
-    (found,) = words_at(tokenizer, [Example("a", ("A GOOD movie, moviegoers!",), 0)], tmp_path)
+def test_words_of_one_token_have_neighbours_of_one_token(tokenizer) -> None:
+    (found,) = words_at(tokenizer, [Example("a", ("A GOOD movie, moviegoers!",), 0)])
     assert found == {"good": ["great", "fine"], "movie": ["film"]}, "'toothsome' is several tokens"
 
 
-def test_a_part_of_a_longer_word_is_no_word(tokenizer, tmp_path) -> None:
-    (found,) = words_at(tokenizer, [Example("a", ("I don't like a well-known film 'well'",), 0)], tmp_path)
+def test_a_part_of_a_longer_word_is_no_word(tokenizer) -> None:
+    (found,) = words_at(tokenizer, [Example("a", ("I don't like a well-known film 'well'",), 0)])
     assert found == {"film": ["movie"], "well": ["healthy"]}
-    (found,) = words_at(tokenizer, [Example("b", ("don't, well-known",), 0)], tmp_path)
+    (found,) = words_at(tokenizer, [Example("b", ("don't, well-known",), 0)])
     assert not found
 
 
-def test_in_a_pair_the_second_text_alone_is_replaced(tokenizer, tmp_path) -> None:
-    (found,) = words_at(tokenizer, [Example("a", ("a good idea", "a fine movie"), 0)], tmp_path)
+def test_in_a_pair_the_second_text_alone_is_replaced(tokenizer) -> None:
+    (found,) = words_at(tokenizer, [Example("a", ("a good idea", "a fine movie"), 0)])
     assert found == {"fine": ["good", "great"], "movie": ["film"]}
 
 
-def test_what_is_cut_off_has_no_substitutes(tokenizer, tmp_path) -> None:
-    (found,) = words_at(tokenizer, [Example("a", ("good movie",), 0)], tmp_path, max_length=3)
+def test_what_is_cut_off_has_no_substitutes(tokenizer) -> None:
+    (found,) = words_at(tokenizer, [Example("a", ("good movie",), 0)], max_length=3)
     assert list(found) == ["good"]
 
 
-def test_byte_level_tokens_keep_their_mark_and_case(tmp_path) -> None:
+def test_byte_level_tokens_keep_their_mark_and_case() -> None:
     words = ["<s>", "</s>", "<pad>", "Good", "Great", "\u0120good", "\u0120great", "\u0120Great", "\u0120film", "fine"]
     merges: list[tuple[str, str]] = []
     vocabulary = dict.fromkeys([*words, *sorted(pre_tokenizers.ByteLevel.alphabet())])
@@ -78,7 +78,7 @@ def test_byte_level_tokens_keep_their_mark_and_case(tmp_path) -> None:
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0), add_prefix_space=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", bos_token="<s>", eos_token="</s>")
-    (found,) = words_at(tokenizer, [Example("a", ("Good film good",), 0)], tmp_path)
+    (found,) = words_at(tokenizer, [Example("a", ("Good film good",), 0)])
     assert found == {"Good": ["Great"], "\u0120good": ["\u0120great"]}
     allowed = replaceable_tokens(tokenizer)
     vocabulary = tokenizer.get_vocab()
@@ -86,26 +86,13 @@ def test_byte_level_tokens_keep_their_mark_and_case(tmp_path) -> None:
     assert not allowed[[vocabulary[token] for token in ("<s>", "!")]].any()
 
 
-def test_they_are_kept_by_texts_and_synonyms(tokenizer, tmp_path) -> None:
-    examples = [Example("a", ("a good movie",), 0)]
-    first = find_substitutes(tokenizer, examples, 64, SOURCE, SOURCE.identity(), tmp_path)
-
-    class Silent:
-        def neighbours(self, word: str, k: int) -> list[str]:
-            pytest.fail("was asked again")
-
-    again = find_substitutes(tokenizer, examples, 64, Silent(), SOURCE.identity(), tmp_path)
-    assert np.array_equal(first.rows, again.rows) and np.array_equal(first.table, again.table)
+def test_other_synonyms_are_another_identity() -> None:
     other = NeighbourList.from_groups(GROUPS[:1])
-    find_substitutes(tokenizer, examples, 64, other, other.identity(), tmp_path)
-    find_substitutes(tokenizer, examples, 32, SOURCE, SOURCE.identity(), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 3
     assert identity(SOURCE.identity()) != identity(other.identity())
 
 
-def test_texts_without_substitutes_work(tokenizer, tmp_path) -> None:
-    assert words_at(tokenizer, [Example("a", ("nothing here",), 0)], tmp_path) == [{}]
-    assert words_at(tokenizer, [Example("a", ("nothing here",), 0)], tmp_path) == [{}], "read from the cache too"
+def test_texts_without_substitutes_work(tokenizer) -> None:
+    assert words_at(tokenizer, [Example("a", ("nothing here",), 0)]) == [{}]
 
 
 def test_replaceable_tokens_are_letters(tokenizer) -> None:

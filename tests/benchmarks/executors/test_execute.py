@@ -54,13 +54,14 @@ def test_without_timing_an_attack_waits_for_its_own_model_alone(options) -> None
         assert job.record(study.store).invalid == ["timing was not asked for: other work may have run beside it"]
 
 
-def test_what_a_training_takes_texts_from_is_trained_before_it(options) -> None:
-    study = study_of(replace(options, untimed=True), "augmentation")
+@pytest.mark.parametrize("untimed", [True, False])
+def test_the_attack_that_makes_texts_comes_before_the_training_that_needs_them(options, untimed: bool) -> None:
+    study = study_of(replace(options, untimed=untimed), "augmentation")
     working = InProcess(study.context)
     execute(study, quiet(), working)
-    title = study.trainings[1].defense.title
-    assert working.done[:2] == ["demo Fine-tune seed 42", f"demo {title} seed 42"]
-    assert len(working.done) == 3, "what was trained for another alone is not attacked"
+    base, title = "demo Fine-tune seed 42", study.trainings[1].defense.title
+    assert working.done[:3] == [base, f"{base}: TextFooler on training texts", f"demo {title} seed 42"]
+    assert len(working.done) == 4, "what was trained for another alone is attacked on no test text"
 
 
 def test_a_failure_leaves_the_executor_and_the_same_command_goes_on(options) -> None:

@@ -19,7 +19,7 @@ from benchmarks.executors.time_estimate import (
     estimate,
     task_speed,
 )
-from benchmarks.jobs.batches import training_batches
+from benchmarks.jobs.batches import task_batches
 from benchmarks.jobs.plan import look_up
 
 SPEED = TaskSpeed(
@@ -86,7 +86,7 @@ def test_batches_of_three_lengths_stand_for_all(batch) -> None:
 def test_fine_tuning_that_does_not_fit_is_timed_in_parts(options, monkeypatch: pytest.MonkeyPatch) -> None:
     context, asked = context_of(options), []
     model = context.backbone.new_classifier(2, 0)
-    batches = training_batches(context, context.tasks["demo"], 0)
+    batches = task_batches(context, "demo", 0)
     real = time_estimate.fit
 
     def narrow(*arguments, parts, **rest):

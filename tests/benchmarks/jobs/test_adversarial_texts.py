@@ -11,13 +11,15 @@ from made_up import outcome
 from baselines.augmentation import Augmentation
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts
+from baselines.validation import MachineError
 from benchmarks.data.examples import Example
 from benchmarks.jobs import attack as attacking
-from benchmarks.jobs import train as training
 from benchmarks.jobs.adversarial_texts import adversarial_examples, base_defense, drawn_texts, training_recipe
+from benchmarks.jobs.plan import look_up
 from benchmarks.jobs.train import train
-from benchmarks.results.metrics import tally
+from benchmarks.results.metrics import joining, tally
 from benchmarks.results.verify import verify
+from earlyrobust.running import reporter, train_one
 
 
 def test_the_base_is_fine_tuning_with_the_same_settings() -> None:
@@ -50,7 +52,7 @@ def test_all_texts_of_more_than_four_words_are_attacked_by_default() -> None:
 def test_every_attacked_text_is_added_with_its_label_but_where_the_attack_broke() -> None:
     outcomes = [outcome(2, "successful", label=0), outcome(1, "successful"), outcome(3), outcome(4, "skipped")]
     outcomes.append(outcome(5, "error", error="x"))
-    added = {kind: adversarial_examples(outcomes, kind) for kind in ("all", "successful")}
+    added = {kind: adversarial_examples(joining(outcomes, kind)) for kind in ("all", "successful")}
     assert added["successful"] == [
         Example("test-1-adversarial", ("a fine film",), 1),
         Example("test-2-adversarial", ("a fine film",), 0),
@@ -80,20 +82,19 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     monkeypatch.setattr(attacking, "attack_all", every_second_succeeds)
     context = context_of(options)
     job = job_of(context, "augmentation", epochs="1")
-    record = train(context, job)
+    record = train_one(context, job, reporter(quiet=True))
     made = record.stages[0]["trace"]["adversarial_texts"]
     assert made["attacked"] == len(attacked) == made["added"] == 10 and made["queries"] == 100
     assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 16)
     base = job.base.record(context.store)
     assert base.defense == "fine_tune" and base.stages[0]["updates"] == 3
-    assert train(context, job.base) == base, "a stored training is not redone"
     assert not list(context.store.attacks()), "attacks on training texts are no results"
 
     path = context.store.of_training_texts().outcomes_path(job.texts.key)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:7]) + lines[7][:9])
     (context.store.root / "trainings" / record.key / "record.json").unlink()
-    again = train(context, job)
+    again = train_one(context, job, reporter(quiet=True))
     assert len(attacked) == 13, "an attack that was cut goes on"
     assert again.weights_sha256 == record.weights_sha256
 
@@ -102,14 +103,26 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     _, finding = verify(context.store)  # of the training and of the texts that it took up
     assert finding.place == f"adversarial_texts/attacks/{path.parent.name}" and "line 1 is damaged" in finding.what
     assert len(context.store.quarantine()) == 2, "the texts, and the training that took them up"
-    assert train(context, job).weights_sha256 == record.weights_sha256
+    assert train_one(context, job, reporter(quiet=True)).weights_sha256 == record.weights_sha256
     assert verify(context.store) == []
 
 
-def test_a_base_that_diverged_is_named(options, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_that_diverged_is_named(options) -> None:
     context = context_of(options)
     job = job_of(context, "augmentation", epochs="1")
-    base = replace(train(context, job.base), status="diverged", error="the loss is nan")
-    monkeypatch.setattr(training, "train", lambda context, job: base)
-    with pytest.raises(RuntimeError, match="the fine-tuned model that ADA attacks diverged: the loss is nan"):
+    record = train(context, job.base)
+    (context.store.root / job.base.folder / "record.json").unlink()
+    context.store.put_training(replace(record, status="diverged", error="the loss is nan"))
+    with pytest.raises(MachineError, match="on training texts: no model to attack, since its training diverged: the"):
+        train_one(context, job, reporter(quiet=True))
+    with pytest.raises(AssertionError, match="a training comes after the attack that makes its texts"):
         train(context, job)
+
+
+def test_what_was_trained_before_such_attacks_had_records_is_not_redone(options) -> None:
+    context = context_of(options)
+    job = job_of(context, "augmentation", epochs="1", share="0.1")
+    record = train_one(context, job, reporter(quiet=True))
+    (context.store.root / job.texts.folder / "record.json").unlink()
+    assert look_up(context.store, job.chain).left == [] and verify(context.store) == []
+    assert train_one(context, job, reporter(quiet=True)) == record

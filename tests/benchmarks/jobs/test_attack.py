@@ -10,7 +10,6 @@ from demo_jobs import attack_on, context_of, job_of
 
 from baselines.threads import cpu_threads
 from benchmarks.attacks.recipes import TEXTBUGGER
-from benchmarks.jobs.attack import remaining
 from benchmarks.jobs.resolve import attack_job
 from benchmarks.jobs.train import train
 
@@ -29,7 +28,7 @@ def test_an_attack_continues_where_it_was_cut(options) -> None:
     (folder.parent / "record.json").unlink()
     lines = folder.read_bytes().splitlines(keepends=True)
     folder.write_bytes(lines[0] + lines[1][:20])
-    assert len(remaining(context.store, attack_job(context, job, TEXTBUGGER))) == 2
+    assert len(attack_job(context, job, TEXTBUGGER).remaining(context.store)) == 2
     again = attack_on(context, job)
     assert comparable(context.store.outcomes(again.key)) == expected
 

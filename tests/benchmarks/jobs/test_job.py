@@ -37,17 +37,22 @@ def test_a_training_is_the_same_in_another_process(options, tmp_path: Path) -> N
 def test_a_training_is_told_by_what_it_needs_and_makes(options) -> None:
     context = context_of(options)
     plain, added = job_of(context), job_of(context, "augmentation")
-    assert plain.needs is None and plain.folders == (f"trainings/{plain.key}",)
-    assert (added.needs, added.base.key) == (plain.key, plain.key)
-    assert added.folders == (f"adversarial_texts/attacks/{added.texts.key}", f"trainings/{added.key}")
-    assert added.texts.training == plain.key and len(added.texts.example_ids) == 10
+    assert plain.needs is None and plain.folder == f"trainings/{plain.key}" and plain.chain == (plain,)
+    assert [job.folder for job in added.chain] == [
+        plain.folder,
+        f"adversarial_texts/attacks/{added.texts.key}",
+        f"trainings/{added.key}",
+    ]
+    assert [job.needs for job in added.chain] == [None, plain.folder, added.texts.folder]
+    assert added.texts.for_training and len(added.texts.example_ids) == 10
+    assert added.texts.label == "demo Fine-tune seed 42: TextFooler on training texts"
 
 
 def test_an_attack_knows_its_key_before_its_model_is_trained(options) -> None:
     study = study_of(replace(options, recipes="textfooler"), "fine_tune")
     (training,), (attack,) = study.trainings, study.attacks
-    assert attack.needs == attack.identity["training"] == training.key
-    assert attack.key == content_key(attack.identity) and attack.folders == (f"attacks/{attack.key}",)
+    assert attack.needs == training.folder and attack.identity["training"] == training.key
+    assert attack.key == content_key(attack.identity) and attack.folder == f"attacks/{attack.key}"
     assert attack.label == "demo Fine-tune seed 42: TextFooler"
     assert pickle.loads(pickle.dumps(attack)) == attack
 

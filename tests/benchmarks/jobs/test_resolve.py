@@ -95,6 +95,13 @@ def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options) -> Non
         train_job(context, "demo", unknown, 42)
 
 
+def test_a_batch_without_room_for_every_class_is_refused_before_any_training(options) -> None:
+    context = context_of(replace(options, batch_size=1))
+    assert job_of(context).identity["batch_size"] == 1
+    with pytest.raises(ValueError, match="--batch-size must be 2 or more for RIFT, a text of every class, got 1"):
+        job_of(context, "rift")
+
+
 def test_capture_is_in_the_identity_of_captured_trainings_alone(options) -> None:
     context = context_of(options)
     spec = replace(context.spec, options=replace(options, capture=True))

@@ -8,11 +8,11 @@ import pytest
 import torch
 from demo_jobs import attack_on, context_of, job_of
 
-from baselines.training import fit
+from baselines.training import WARM_UP_UPDATES, fit, warm_up
 from benchmarks.clock.cost import update_passes
 from benchmarks.experiments.defenses import TABLE_ORDER
-from benchmarks.jobs.batches import training_batches
-from benchmarks.jobs.train import WARM_UP_UPDATES, train, warm_up
+from benchmarks.jobs.batches import task_batches
+from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
 
 
@@ -91,11 +91,11 @@ def test_warming_up_takes_every_stage_and_leaves_no_trace(options, defense: str)
     job = job_of(context, defense)
     model = context.backbone.new_classifier(2, 0)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    batches = training_batches(context, context.tasks["demo"], 0)
+    batches = task_batches(context, "demo", 0)
     stages: list[str] = []
     torch.manual_seed(7)
     drawn = torch.get_rng_state()
-    warm_up(job.defense, model, batches, "fp32", on_update=lambda stage, progress: stages.append(stage.name))
+    warm_up(job.defense, model, batches, on_update=lambda stage, progress: stages.append(stage.name))
     assert torch.equal(torch.get_rng_state(), drawn)
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
     assert not any(parameter.grad is not None for parameter in model.parameters())

@@ -13,7 +13,6 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.textattack_import import import_textattack
 from benchmarks.experiments.options import Options
-from benchmarks.jobs.attack import victim_of
 from benchmarks.speed.attack_speed import WAYS, Disagreement, RecordedVictim, compare
 from benchmarks.speed.bench import bench_attacks
 from benchmarks.victims.pieces import Row
@@ -42,7 +41,7 @@ def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
     calls = []
     encode = MeanPooledEncoder._forward
     monkeypatch.setattr(MeanPooledEncoder, "_forward", lambda self, rows: calls.append(rows) or encode(self, rows))
-    victim = victim_of(context, "demo", context.backbone.new_classifier(2, 0))
+    victim = context.victim("demo", context.backbone.new_classifier(2, 0))
     answer = Victim._batch_forward
     monkeypatch.setattr(Victim, "_batch_forward", lambda self, rows: calls.append(rows) or answer(self, rows))
     (timing,) = compare(
@@ -62,7 +61,7 @@ def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
 def test_what_a_search_asks_anew_is_computed(options) -> None:
     """Rounding that depends on a batch may lead it elsewhere."""
     context = context_of(options)
-    victim = victim_of(context, "demo", context.backbone.new_classifier(2, 0))
+    victim = context.victim("demo", context.backbone.new_classifier(2, 0))
     recording = RecordedVictim(victim)
     first = recording([("a film",)])
     free = RecordedVictim(victim, recording.recorded)
