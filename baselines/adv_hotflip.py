@@ -67,7 +67,7 @@ class AdvHotflip(Defense, key="adv_hotflip"):
         """Apply one round of flips to the batch.
 
         Raises:
-            ValueError: if the batch does not say which tokens are replaceable.
+            UserError: if the batch does not say which tokens are replaceable.
         """
         allowed = batch.replaceable
         if allowed is None:

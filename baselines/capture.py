@@ -164,7 +164,7 @@ class CapturedStep:
         step: what is recorded: `stage.step` in the precision it runs in.
         counts: what Python code counts; a replay runs no Python, so the counts are added afterwards.
     Raises:
-        ValueError: if replays of the stage's step would not do what the step does.
+        UserError: if replays of the stage's step would not do what the step does.
     """
 
     def __init__(self, title: str, stage: Stage, step: Step, counts: Stateful, graphs: Graphs):
@@ -190,7 +190,7 @@ class CapturedStep:
         """Record the step for the batch's shape, then put random states and counts back.
 
         Raises:
-            ValueError: if the step does something that a recording cannot hold.
+            UserError: if the step does something that a recording cannot hold.
         """
         batch = batch.clone()
         device = batch.labels.device

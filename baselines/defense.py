@@ -238,7 +238,7 @@ class Defense(ABC):
         """Copy the defense with some hyperparameters changed; those of nested values are given by their own names.
 
         Raises:
-            ValueError: for an unknown hyperparameter or an invalid value.
+            UserError: for an unknown hyperparameter or an invalid value.
         """
         return changed(self, changes)
 
@@ -287,7 +287,7 @@ def discover(*packages: ModuleType) -> dict[str, type[Defense]]:
     """Every defense defined in the modules directly inside `packages`, by key, in alphabetical order.
 
     Raises:
-        ValueError: if two classes use the same key.
+        UserError: if two classes use the same key.
     """
     found: dict[str, type[Defense]] = {}
     for package in packages:

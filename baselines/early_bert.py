@@ -34,10 +34,10 @@ class EarlyBert(Defense, key="early_bert"):
         ticket_seed: seed of a random ticket.
 
     Source: Chen et al., ACL-IJCNLP 2021; VITA-Group/EarlyBERT, finetune.
-    Departures: fine-tuning uses the schedule of all methods, the release 4e-5 without decay and warm-up
-    (`published`); ten fine-tuning epochs at EarlyRobust's sparsities, as the paper of EarlyRobust compares; the search
-    ends when the ticket is drawn, the released script continues to one epoch; coefficients are read after an
-    update, in the release before it.
+    Departures: fine-tuning uses the schedule of all methods; the release uses a rate of 4e-5 without decay and warm-up
+    (`published`). It takes ten epochs at EarlyRobust's sparsities, for the comparison in the paper of EarlyRobust. The
+    search ends when the ticket is drawn; the released script continues to one epoch. Coefficients are read after an
+    update; the release reads them before it.
     """
 
     title = "EarlyBERT"

@@ -74,7 +74,7 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """A copy with some fields changed, those of inlined values by their own names.
 
     Raises:
-        ValueError: for an unknown field, or a value the dataclass refuses.
+        UserError: for an unknown field, or a value the dataclass refuses.
     """
     owners = dict(named(settings))
     direct: dict[str, Any] = {}

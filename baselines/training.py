@@ -141,7 +141,7 @@ def fit(
             the number of texts, so that an update is still one of the whole batch. What a step draws or compares
             within its batch, and the counted passes, are then those of the parts.
     Raises:
-        ValueError: if graphs are given and a step cannot be captured or works on parts.
+        UserError: if graphs are given and a step cannot be captured or works on parts.
         Diverged: if the loss of an epoch is not finite.
         Indivisible: if a batch is to be replayed in parts; its step then depends on the step before.
         UserError: if a step leaves no gradient on any parameter of its stage.
@@ -274,7 +274,7 @@ class _Run:
         return step
 
     def go(self, step: Step, on_update: Any, keeper: Keeper | None, number: int) -> None:
-        """Train to the end of the stage, which is number `number`."""
+        """Train to the end of the stage; `number` is its index, for the keeper."""
         stage, batches = self.stage, self.batches
         with self.counter:
             for batch in _endless(batches, stage.shuffle, len(self.losses), self.total):
@@ -401,7 +401,7 @@ def warmup_then_linear(done: int, horizon: int, warmup_ratio: float) -> float:
 
 
 def _decay_groups(stage: Stage) -> list[dict[str, Any]]:
-    """The parameters that decay, and the others."""
+    """The optimiser's groups of parameters: with weight decay, and without."""
     chosen = {id(parameter) for parameter in stage.decays()}
     decayed = [parameter for parameter in stage.parameters if id(parameter) in chosen]
     others = [parameter for parameter in stage.parameters if id(parameter) not in chosen]

@@ -5,7 +5,10 @@
     outcomes = er.attack(model, ["a fine film"], [1])
     print(outcomes.aua_percent)
 
-Each function does what the command of the same name does. Importing this module imports nothing heavy.
+Each function does the same as the command of that name. Importing this module imports nothing heavy.
+
+A mistake of the caller raises `UserError`, a ValueError. A failure of the machine raises `MachineError`, and an
+exception in the caller's own code `UserCodeError`; both are RuntimeErrors.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from baselines.validation import MachineError, UserCodeError, UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +27,17 @@ if TYPE_CHECKING:
     from benchmarks.attacks.resources import Resources
     from earlyrobust.returned import Outcomes, Report, Results, Training
 
-__all__ = ["attack", "evaluate", "load", "reproduce", "results", "train"]
+__all__ = [
+    "MachineError",
+    "UserCodeError",
+    "UserError",
+    "attack",
+    "evaluate",
+    "load",
+    "reproduce",
+    "results",
+    "train",
+]
 
 
 def train(
@@ -46,9 +61,9 @@ def train(
     Model and record are stored in `out`; the same call there returns them without training again.
 
     Args:
-        defense: a name that `earlyrobust ls` lists, or the path of a Python file that defines one, which is run.
-        task: a name that `earlyrobust ls tasks` lists, or a folder in `data` with train.csv and test.csv.
-        seed: decides the head, the order of the texts, dropout and perturbations.
+        defense: a name from `earlyrobust ls`, or the path of a Python file that defines one. The file is run.
+        task: a name from `earlyrobust ls tasks`, or a folder in `data` with train.csv and test.csv.
+        seed: decides the classifier's start, the order of the texts, dropout and perturbations.
         out: folder of results.
         quiet: print nothing.
         options: more options of `earlyrobust run` by name, such as `{"batch_size": 8, "precision": "bf16"}`.
@@ -56,11 +71,11 @@ def train(
         data: folder with the data sets; None fetches them from the hub (the demo's are generated).
         backbone: minilm, a hub id, or a folder; None for the preset's.
         device: cpu, cuda, or auto.
-        train_texts, test_texts: how many to use; None for the preset's.
-        settings: hyperparameters of the defense, such as `steps=3`; `**{"search.steps": 2}` reaches inside one.
+        train_texts, test_texts: number of texts; None for the preset's.
+        settings: hyperparameters of the defense, such as `steps=3`, or `**{"search.steps": 2}` for a nested one.
     Raises:
-        ValueError: for an unknown name, a hyperparameter that the defense refuses, or data that cannot be read.
-        RuntimeError: if the machine fails.
+        UserError: for an unknown name, an invalid hyperparameter, or data that cannot be read.
+        MachineError: if the machine fails.
     """
     from benchmarks.experiments.experiment import Experiment, Variant
     from benchmarks.experiments.options import CHOICES, refuse_unread
@@ -113,38 +128,38 @@ def attack(
     """Attack a classifier on labelled texts.
 
     Args:
-        victim: a sequence classifier of transformers, where it lies; what `train` returned, or any other object with
-            `model` and `tokenizer`, such as a pipeline; a folder or hub id; or a function from a list of N texts (or
-            pairs) to probabilities (N, C), rows in the texts' order.
+        victim: a sequence classifier of transformers, on its present device; or what `train` returned, or any other
+            object with `model` and `tokenizer`, such as a pipeline; or a folder or hub id; or a function from a list of
+            N texts (or pairs) to probabilities (N, C), rows in the texts' order.
         texts: N texts, or N pairs of texts; or a CSV or TSV file with a header.
         labels: N class numbers from 0, or class names; for a file, the name of its label column.
         recipe: textfooler, textbugger, bertattack, bertattack_official, `textattack:<Recipe>`, or a recipe of your own.
-        tokenizer: the model's; None takes the one that lies beside its weights.
-        columns: the names of the texts' columns; recipes know some, such as premise and hypothesis.
-        limit: attack the first texts alone.
-        max_length: longest input in tokens; None for what the model can read, 512 at most.
+        tokenizer: the model's tokenizer; None for the one stored with its weights.
+        columns: names of the texts' columns; recipes treat some, such as premise and hypothesis, in their own way.
+        limit: attack only this many texts, the first ones.
+        max_length: longest input in tokens; None for the most that the model can read, at most 512.
         max_words: most words of a text; a longer one is refused, since the work grows with the square of the words.
         query_budget: most queries for one text.
-        temperature: divides the victim's logits. A victim that is too sure starves attacks that search by score.
+        temperature: divides the victim's logits. An overconfident victim gives attacks that search by score no hint.
         calibrate: labelled texts that are not attacked, `(texts, labels)` or a file like `texts`; the temperature is
             fitted to them.
-        seed: decides what the recipe draws.
+        seed: seed of the recipe's random draws.
         engine: lockstep (the suite's own), or textattack for TextAttack's own loop.
-        resources: what the recipe draws on; None for the offline profile with the next three.
+        resources: the resources of the recipe; None for the offline profile with the next three.
         synonyms: file with a word's neighbours (JSON, or what build-synonyms wrote); None for the packaged list.
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
-        device: cpu, cuda or auto, where a folder or hub id is loaded to.
+        device: cpu, cuda or auto, for a model from a folder or hub id.
         threads: CPU threads.
         retries: how often a function is asked again after an exception, after 1, 2, 4, ... seconds; None for 3.
-        wait: wait where another process is at the same attack; false raises instead.
+        wait: wait if another process is running the same attack; false raises an error instead.
         offline: fetch nothing.
-        out: folder for the outcomes, where the same call continues; None keeps them in memory alone.
+        out: folder for the outcomes, from which the same call continues; None keeps them in memory only.
         quiet: print nothing.
     Raises:
-        ValueError: for a victim, texts or labels of another kind, an unknown recipe, or answers that are no
+        UserError: for a victim, texts or labels of another kind, an unknown recipe, or answers that are no
             probabilities.
-        RuntimeError: for a function that still raises at the first texts after all retries.
+        MachineError: for a function that still raises at the first texts after all retries.
     """
     from benchmarks.attacks.resources import offline_resources
     from benchmarks.jobs.attack_texts import chosen_recipe, fitted_temperature, prepare_attack, texts_of
@@ -194,22 +209,22 @@ def evaluate(
 ) -> Report:
     """Evaluate a finished classifier on the suite's own tasks, on the same texts as the methods of a table.
 
-    It is stored in `out`; tables that are made there show it as a row.
+    It is stored in `out`; tables that are made in that folder show it as a row.
 
     Args:
         model: folder or hub id of a classifier.
-        function: in place of a model, FILE.py:FUNCTION, from a list of texts (or pairs) to probabilities, a row per
+        function: instead of a model, FILE.py:FUNCTION, from a list of texts (or pairs) to probabilities, one row per
             text. The file is run.
-        name: what its row is called; None for the folder's or function's name.
-        calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+        name: its name in tables; None for the name of the folder or function.
+        calibrate: attack it a second time, with its confidence fitted to test texts that are not attacked.
         retries: how often the function is asked again after an exception, after 1, 2, 4, ... seconds; None for 3.
         out: folder of results.
         quiet: print nothing.
         options: options of `earlyrobust evaluate` by name, such as tasks, preset, data, recipes, attacked.
     Returns:
-        The table of all victims from outside in `out`: Clean % on all test texts, Aua % and #Query of each attack.
+        The table of all external victims in `out`: Clean % on all test texts, Aua % and #Query of each attack.
     Raises:
-        ValueError: for a victim that cannot be read or does not fit the task, or an unknown option.
+        UserError: for a victim that cannot be read or does not fit the task, or an unknown option.
     """
     from benchmarks.experiments.options import CHOICES, SPREAD, refuse_unread
     from benchmarks.jobs.context import RunSpec
@@ -235,11 +250,11 @@ def reproduce(
 ) -> Report:
     """Reproduce a table or figure of the paper: train, attack, write the table and draw its figures.
 
-    The same call in the same folder continues where it stopped. In a script, call it below
-    `if __name__ == "__main__":`, since it trains in processes of their own.
+    The same call with the same folder continues where it stopped. In a script, call it below
+    `if __name__ == "__main__":`, since it starts processes that import the script.
 
     Args:
-        experiment: a name that `earlyrobust ls experiments` lists, such as table1 or figure2.
+        experiment: a name from `earlyrobust ls experiments`, such as table1 or figure2.
         preset: demo (generated texts, minutes on two CPU cores), small, paper, or auto.
         out: folder of results.
         quiet: print nothing.
@@ -247,8 +262,8 @@ def reproduce(
     Returns:
         The table, and its files.
     Raises:
-        ValueError: for an unknown experiment or option, or data that cannot be read.
-        RuntimeError: if the machine fails.
+        UserError: for an unknown experiment or option, or data that cannot be read.
+        MachineError: if the machine fails.
     """
     from baselines.validation import require
     from benchmarks.experiments.catalogue import asked_experiments
@@ -268,17 +283,17 @@ def load(
     *,
     key: str | None = None,
 ) -> nn.Module:
-    """A trained model of a folder of results, in eval mode, with the shapes that its ticket left.
+    """Load a trained model from a folder of results, in eval mode; a pruned model has the shapes of its ticket.
 
     Args:
-        out: the folder.
-        defense, task, seed: of the training; what is left out may be anything, as long as one training matches.
-        key: the training's key, or how it begins.
+        out: the folder of results.
+        defense, task, seed: narrow the search; exactly one stored training must match.
+        key: the training's key, or its beginning.
     Returns:
-        The classifier of transformers; `model.tokenizer` is its tokenizer, which cuts at the training's length.
+        The classifier of transformers; `model.tokenizer` is its tokenizer, which cuts texts as in training.
     Raises:
-        ValueError: if no stored training matches, or several do, with those that are stored.
-        RuntimeError: if the weights are not those that were trained.
+        UserError: if no stored training matches, or several do; the message lists the stored ones.
+        MachineError: if the weights were changed after training.
     """
     from benchmarks.jobs.stored_models import find_training, open_store
     from earlyrobust.stored import load_model
@@ -287,12 +302,12 @@ def load(
 
 
 def results(out: str | Path = "results") -> Results:
-    """Everything that a folder of results holds, as data frames: `.trainings` and `.attacks`.
+    """Read a folder of results as data frames: `.trainings` and `.attacks`.
 
     Args:
-        out: the folder.
+        out: the folder of results.
     Raises:
-        ValueError: if there is no such folder.
+        UserError: if there is no such folder.
     """
     from benchmarks.jobs.stored_models import open_store
     from earlyrobust.returned import Results

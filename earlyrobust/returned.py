@@ -23,8 +23,8 @@ class Training:
     """One trained model.
 
     Attributes:
-        out: the folder of results that it lies in.
-        record: everything that was measured and what it rests on.
+        out: the folder of results with the model.
+        record: all measurements and their conditions.
     """
 
     out: Path
@@ -35,7 +35,7 @@ class Training:
         """The trained classifier of transformers, in eval mode; `model.tokenizer` is its tokenizer.
 
         Raises:
-            RuntimeError: if the training did not finish, or the weights are not those that were trained.
+            MachineError: if the training did not finish, or the weights were changed after it.
         """
         from earlyrobust.stored import load_model
 
@@ -53,19 +53,19 @@ class Training:
 
     @property
     def clean_percent(self) -> float:
-        """Accuracy on all test texts, in [0, 100]; NaN where the training did not finish."""
+        """Accuracy on all test texts, in [0, 100]; NaN if the training did not finish."""
         bits = self.record.clean_correct
         return 100 * bits.count("1") / len(bits) if bits else float("nan")
 
     @property
     def seconds(self) -> float:
-        """Seconds of training on the training clock: CUDA events on a GPU, otherwise the CPU's."""
+        """Seconds of training on the training clock: CUDA events on a GPU, otherwise the host's clock."""
         return float(self.record.seconds["gpu"])
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What an attack did to each text; a sequence of `Outcome`, in the texts' order.
+    """The result of an attack: a sequence with an `Outcome` for each text, in order.
 
     Attributes:
         attacked: the outcomes with the record of the attack.
@@ -89,7 +89,7 @@ class Outcomes:
 
     @property
     def record(self) -> AttackRecord:
-        """What was attacked, and how."""
+        """The record of the attack: the victim, the texts, the settings."""
         return self.attacked.record
 
     @property
@@ -101,28 +101,28 @@ class Outcomes:
 
     @property
     def aua_percent(self) -> float:
-        """Accuracy under attack, in [0, 100]: texts still read rightly, out of all."""
+        """Accuracy under attack, in [0, 100]: share of all texts that are still read correctly."""
         from benchmarks.results.metrics import aua_percent
 
         return aua_percent(self.attacked.outcomes)
 
     @property
     def asr_percent(self) -> float:
-        """Attack success rate, in [0, 100]: texts lost, out of those that were read rightly before."""
+        """Attack success rate, in [0, 100]: share of successful attacks among texts that were read correctly before."""
         from benchmarks.results.metrics import asr_percent
 
         return asr_percent(self.attacked.outcomes)
 
     @property
     def queries(self) -> float:
-        """Mean number of queries for an attacked text."""
+        """Mean number of queries per attacked text."""
         from benchmarks.results.metrics import mean_queries
 
         return mean_queries(self.attacked.outcomes)
 
     @property
     def broken(self) -> int:
-        """Texts whose attack raised an error; `to_pandas()` has the error."""
+        """Number of texts with an attack error; `to_pandas()` shows the errors."""
         return sum(outcome.status == "error" for outcome in self.attacked.outcomes)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -151,7 +151,7 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Report:
-    """A table with the files that it was written to.
+    """A table, and the files with it and its figures.
 
     Attributes:
         table: title, columns, rows, caption.
@@ -181,10 +181,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a folder of results holds, as data frames.
+    """A folder of results as data frames.
 
     Attributes:
-        out: the folder.
+        out: the folder of results.
     """
 
     out: Path

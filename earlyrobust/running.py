@@ -1,4 +1,4 @@
-"""How a run goes: options are gathered, what is planned is said and done, and progress is shown."""
+"""What the API and the command share: collect options, print the plan, do the work, show progress."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ PATHS = ("data", "out", "synonyms", "nltk_data", "assets", "json")
 
 
 def options_of(given: dict[str, Any]) -> Options:
-    """The options that were given by name; a list of names becomes one text, and text a path where one is due.
+    """Make options from keyword arguments: a list of names becomes one text, a text a path if the option is one.
 
     Raises:
-        UserError: for an unknown one.
+        UserError: for an unknown option.
     """
     known = [field.name for field in fields(Options)]
     found: dict[str, Any] = {}
@@ -48,17 +48,17 @@ def options_of(given: dict[str, Any]) -> Options:
 
 
 def path_or_none(place: str | Path | None) -> Path | None:
-    """A path, where one was given."""
+    """The place as a path; None stays None."""
     return None if place is None else Path(place)
 
 
 def reporter(quiet: bool) -> Reporter:
-    """What shows progress, or nothing."""
+    """A reporter on the terminal; a quiet one shows nothing."""
     return Reporter(Console(quiet=quiet))
 
 
 def train_one(context: Context, job: TrainJob, shown: Reporter) -> TrainingRecord:
-    """Do a training and what it needs in this process; what is stored is not redone."""
+    """Do a training and the jobs it needs in this process; stored jobs are not repeated."""
     from benchmarks.jobs.plan import look_up
     from benchmarks.jobs.run import run
 
@@ -74,7 +74,7 @@ def train_one(context: Context, job: TrainJob, shown: Reporter) -> TrainingRecor
 
 
 def work_through(study: Study, shown: Reporter) -> None:
-    """Say what is planned, do it, and log it where asked.
+    """Print the plan, do all that is not stored, and log it if the options name a tracker.
 
     Raises:
         UserError: for a tracker that is unknown or not installed, before any work.
@@ -97,14 +97,14 @@ def work_through(study: Study, shown: Reporter) -> None:
 
 
 def outlook(study: Study, work: Plan) -> list[str]:
-    """How long what is left will take, and why stored trainings do not count."""
+    """Lines on the likely duration of the rest of the work, and on stored trainings with other settings."""
     from benchmarks.executors.time_estimate import estimate
 
     return [*([estimate(study, work).line()] if work.left else []), *work.stored_otherwise(study.store)]
 
 
 def run_attack(attack: TextAttack, shown: Reporter) -> Attacked:
-    """Attack what is left of some texts."""
+    """Attack the texts without a stored outcome, and show progress."""
     if attack.store is not None:
         for line in attack.store.quarantine():
             shown.say(line)
@@ -116,7 +116,7 @@ def run_attack(attack: TextAttack, shown: Reporter) -> Attacked:
 
 
 def evaluate_on_tasks(context: Context, external: External, calibrate: bool, shown: Reporter) -> None:
-    """Read the test texts of every task with a victim from outside, and attack it there."""
+    """Evaluate an external victim on every task, and attack it there."""
     from benchmarks.jobs.evaluate import attack_external, evaluate
 
     for line in (context.chosen, *context.store.quarantine()):
@@ -129,7 +129,7 @@ def evaluate_on_tasks(context: Context, external: External, calibrate: bool, sho
 
 
 def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> Report:
-    """Make one table or figure: train and attack what is not stored yet, write the table and draw its figures."""
+    """Make one table or figure: do the jobs that are not stored, write the table, draw its figures."""
     from benchmarks.jobs.resolve import resolve
     from reports.experiments import report_of, report_on
     from reports.figures import missing_library, write_figure

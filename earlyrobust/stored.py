@@ -18,7 +18,7 @@ def load_model(out: Path, record: TrainingRecord) -> nn.Module:
     """The model of a training, in eval mode; its tokenizer is `model.tokenizer`.
 
     Raises:
-        MachineError: if the training did not finish, or the weights are not those that were trained.
+        MachineError: if the training did not finish, or the weights were changed after it.
     """
     if record.status != "finished":
         raise MachineError(f"the training has no model: it {record.status} ({record.error})")

@@ -58,7 +58,7 @@ def stored_results(folder: Path) -> tuple[dict[str, TrainingRecord], list[Attack
     """The trainings by key, and the attacks, of the store in a folder; nothing is created there.
 
     Raises:
-        ValueError: if there is no such folder, or neither a training nor an attack in it.
+        UserError: if there is no such folder, or neither a training nor an attack in it.
     """
     hint = "name the one that 'reproduce', 'run' or 'attack' got as --out"
     if not folder.is_dir():

@@ -82,7 +82,7 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     Args:
         trainings: the victims' records by key; a victim without a record gets the attack's own names.
     Raises:
-        ValueError: if no attack is complete.
+        UserError: if no attack is complete.
     """
     if not any(result.complete for result in results):
         raise UserError("no stored attack is complete; repeat the command that was interrupted")
@@ -306,7 +306,7 @@ def check_examples(count: int) -> None:
     """Raise an error for a negative number of examples.
 
     Raises:
-        ValueError: naming the flag.
+        UserError: naming the flag.
     """
     require(count >= 0, "--examples", "0 or more", count)
 

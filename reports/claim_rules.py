@@ -217,7 +217,7 @@ def faster(tasks: Sequence[TaskResults]) -> list[Part]:
 
 
 def _speedup(each: TaskResults, main: Measured, defense: str) -> Part:
-    """One method's ratio, which decides nothing alone."""
+    """The ratio of one method's training time to EarlyRobust's; by itself it decides no claim."""
     what = f"{each.title}: {_title(defense)}'s training time over EarlyRobust's"
     baseline = each.main(defense)
     if baseline is None:

@@ -80,7 +80,7 @@ def compare(first: Path, second: Path) -> Comparison:
     """The difference B minus A of every cell in both folders: task, defense, settings and recipe.
 
     Raises:
-        ValueError: if a folder holds no results, or the two share no cell.
+        UserError: if a folder holds no results, or the two share no cell.
     """
     sides = [measure(*stored_results(folder)) for folder in (first, second)]
     pairs, alone = _pairs(*sides)
@@ -220,7 +220,7 @@ def _times(first: Measured, second: Measured) -> list[_Row]:
     """Training seconds and their ratio B over A, paired by run; empty if no run's time counts on both sides.
 
     Raises:
-        ValueError: naming the conditions that differ.
+        UserError: naming the conditions that differ.
     """
     for one in first.trainings.values():
         for other in second.trainings.values():

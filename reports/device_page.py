@@ -1,4 +1,4 @@
-"""The report of a device study: tables, figures and one page that says in plain words what was and was not shown."""
+"""Write the report of a device study: tables, figures, and a page that says what was shown and what was not."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ INTERVALS = "Intervals are 95 % ones; those of ratios are t intervals of log rat
 
 
 def write_evidence(place: Place) -> list[Path]:
-    """Writes all tables, figures, the archive of records and the page from what is stored.
+    """Write all tables, figures, the archive of records and the page from the stored records.
 
     Returns:
-        their paths, the page last.
+        Their paths, the page last.
     """
     by_key = {part.key: stored(place.out, part.key) or left_out(place, part) for part in PARTS}
     tables: dict[str, Table] = {"parts": parts_table(list(by_key.values()))}
@@ -83,7 +83,7 @@ def write_evidence(place: Place) -> list[Path]:
 
 
 def _measured_tables(records: Mapping[str, PartRecord]) -> dict[str, Table]:
-    """A table for each finished part that has one."""
+    """The tables of the finished parts, by name."""
     done = {key: record for key, record in records.items() if record.status == "done"}
     tables = {}
     timed = [record for record in done.values() if "timings" in record.result and "encoder" in record.result]
@@ -111,13 +111,13 @@ def _figures(place: Place, report: Report) -> list[Path]:
 
 
 def _card(trainings: Mapping[str, TrainingRecord], attacks: Sequence[AttackResult]) -> Card:
-    """The verdicts that one task and one device can give."""
+    """The verdicts on those claims that one task and one device can decide."""
     card = judge(task_results(measure(trainings, attacks)))
     return replace(card, judgements=tuple(each for each in card.judgements if each.claim.key in CLAIMS))
 
 
 def fully_attacked(study: Study) -> dict[str, int]:
-    """By the titles of Table 1's methods, runs whose attacks are all stored."""
+    """The number of runs with all attacks stored, by the titles of Table 1's methods."""
     left = look_up(study.store, study.jobs).left
     undone = {job.key if isinstance(job, TrainJob) else job.training for job in left}
     counts = {job.defense.title: 0 for job in study.trainings}
@@ -127,7 +127,7 @@ def fully_attacked(study: Study) -> dict[str, int]:
 
 
 def parts_table(records: Sequence[PartRecord]) -> Table:
-    """One row per part, with reasons against its times."""
+    """One row per part, with the reasons why its times do not count."""
     columns = (
         Column("Part", "part", False),
         Column("What", "what", False),
@@ -144,7 +144,7 @@ def parts_table(records: Sequence[PartRecord]) -> Table:
 
 
 def targets_table(found: Sequence[Target], profiles: Sequence[dict[str, Any]]) -> Table:
-    """One row per target; for a missed one, with its profile."""
+    """One row per target, with the profile of a missed one."""
     columns = (
         Column("Target", "target", False),
         Column("Goal", "goal", False),
@@ -180,7 +180,7 @@ def profiles_of(records: Mapping[str, PartRecord]) -> list[dict[str, Any]]:
 
 
 def steps_table(records: Sequence[PartRecord]) -> Table:
-    """One row per method, batch, precision and way of running."""
+    """One row per method, batch, precision, and eager or captured steps."""
     columns = (
         Column("Layers", "layers"),
         Column("Texts", "texts"),
@@ -268,7 +268,7 @@ def _phi_wall(mine: Sequence[MethodTiming], timings: Sequence[MethodTiming]) -> 
 
 
 def throughput_table(record: PartRecord) -> Table:
-    """One row per recipe and way."""
+    """One row per recipe and way of running it."""
     columns = (
         Column("Task", "task", False),
         Column("Recipe", "recipe", False),
@@ -322,7 +322,7 @@ def profile_table(record: PartRecord) -> Table:
 def page(
     records: Mapping[str, PartRecord], found: Sequence[Target], tables: Mapping[str, Table], card: Card | None
 ) -> str:
-    """The page, in Markdown: what this is, what was shown, what was not, then every table."""
+    """The page, in Markdown: its subject, what was shown, what was not, and every table."""
     conditions = next(iter(records.values())).conditions
     lines = [f"# Evidence on {conditions['device']}", "", *_opening(conditions), ""]
     for verdict, heading in (("met", "Shown"), ("missed", "Missed"), ("not measured", "Not shown")):

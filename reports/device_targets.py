@@ -1,4 +1,4 @@
-"""The targets of a device study: each with its measurement, and met, missed or not measured."""
+"""The targets of a device study, each with its measurement and its verdict: met, missed or not measured."""
 
 from __future__ import annotations
 

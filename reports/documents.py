@@ -54,7 +54,7 @@ def write_into(document: Path, folder: Path) -> list[str]:
     """Fill every block of a document with its table, derived from the records of a folder, and return their names.
 
     Raises:
-        ValueError: for a document without a block, a table missing from the folder, or one that cannot be derived from
+        UserError: for a document without a block, a table missing from the folder, or one that cannot be derived from
             its records.
     """
     text = text_of(document) if document.is_file() else ""
@@ -82,7 +82,9 @@ def _markdown(folder: Path, name: str) -> str:
     try:
         table = derive(Store(folder, writable=False), content)["md"]
     except KeyError as missing:
-        raise UserError(f"{path} cannot be made again: {missing} is not there; run 'verify {folder}'") from missing
+        raise UserError(
+            f"{path} cannot be made again: {missing} is missing; run 'earlyrobust verify {folder}'"
+        ) from missing
     title, _, body = table.removeprefix("# ").partition("\n")
     return f"\n**{title}**\n{body}\n"
 

@@ -1,4 +1,4 @@
-"""The report on an experiment, by its kind."""
+"""Make the report on an experiment."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ KINDS: dict[str, type[Kind[Any, Any]]] = {
 
 
 def kind_of(experiment: Experiment) -> Kind[Any, Any]:
-    """The kind of report that an experiment gets."""
+    """The kind of an experiment's report."""
     return KINDS[experiment.kind](experiment)
 
 
 def report_on(study: Study) -> Report[Any, Any]:
-    """The report on a study from what the store has now; what is missing is blank and makes it incomplete."""
+    """The report on a study from the records stored so far; a missing record makes it incomplete."""
     return report_of(study.experiment, study)
 
 
 def report_of(experiment: Experiment, source: Study | Options) -> Report[Any, Any]:
-    """The report on an experiment, from its study, or from options where it trains nothing."""
+    """The report on an experiment, from its study, or from options alone if it trains nothing."""
     kind = kind_of(experiment)
     data = kind.gather(source)
     return Report(kind, data, kind.table(data))

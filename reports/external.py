@@ -30,7 +30,7 @@ class ExternalResult:
 
 
 def external_results(store: Store, origin: Provenance) -> list[ExternalResult]:
-    """The victims from outside that met the same texts and recipes as the run's trained models, with all attacks."""
+    """The external victims that were attacked on the same texts by the same recipes as the run's trained models."""
     attacks = list(store.attacks()) if (evaluations := list(store.evaluations())) else []
     found = []
     for record in sorted(evaluations, key=lambda each: (each.title, each.temperature)):
@@ -48,14 +48,14 @@ def external_results(store: Store, origin: Provenance) -> list[ExternalResult]:
 
 
 def _is_alike(attack: AttackRecord, identity: Mapping[str, Any] | None) -> bool:
-    """Whether an attack differs in nothing but its victim from one with this identity; for None it does."""
+    """Whether an attack has this identity apart from its victim; false for None."""
     return identity is not None and content_key({name: attack.identity.get(name) for name in identity}) == content_key(
         identity
     )
 
 
 def external_cells(external: ExternalResult, recipes: Sequence[str]) -> list[Number | str]:
-    """Task, title and measurements, up to the last attack's columns; the other columns are about training."""
+    """The cells from the task to the last attack; the columns after these are about training."""
     record = external.record
     clean = 100 * record.clean_correct.count("1") / len(record.clean_correct)
     cells: list[Number | str] = [title_of(record.task), record.title, Number(clean)]
@@ -69,7 +69,7 @@ def external_cells(external: ExternalResult, recipes: Sequence[str]) -> list[Num
 
 
 def external_caption(externals: Sequence[ExternalResult]) -> list[str]:
-    """Their origin, and the effect of calibration, in sentences."""
+    """The origin of each external victim and the effect of its calibration, in sentences."""
     if not externals:
         return []
     lines = ["External victims were trained elsewhere: cells on training are blank, and each was attacked once."]

@@ -30,7 +30,7 @@ def listing(what: str) -> Table:
     """All defenses, tasks, recipes, presets, experiments or parts of the evidence.
 
     Raises:
-        ValueError: for anything else.
+        UserError: for anything else.
     """
     if what == "defenses":
         rows = [(key, defense.title, defense.paper) for key, defense in known_defenses().items()]
@@ -75,7 +75,7 @@ def details(name: str, task: str | None = None) -> Table:
     """A defense's hyperparameters (as set for `task`), or a recipe's parts.
 
     Raises:
-        ValueError: for a name that is neither.
+        UserError: for a name that is neither.
     """
     if name in RECIPES or name.startswith(LIBRARY):
         require(task is None, "--task", f"left out for the recipe {name!r}, which is the same for all tasks", task)
@@ -104,7 +104,7 @@ def synonym_listing(words: Sequence[str], source: Synonyms, wordnet: Path | None
     Args:
         wordnet: WordNet's database files, for the meaning of each sense.
     Raises:
-        ValueError: where no word is given, or one has no neighbours.
+        UserError: where no word is given, or one has no neighbours.
     """
     require(bool(words), "words", "one or more, as in 'earlyrobust show synonyms good slow'", "none")
     lexicon = None if wordnet is None else WordNet(wordnet)
@@ -146,7 +146,7 @@ def recipe_differences(first: str, second: str) -> Table:
     """The parts in which two recipes differ.
 
     Raises:
-        ValueError: for an unknown recipe.
+        UserError: for an unknown recipe.
     """
     one, other = (dict(flat(find_recipe(name).identity())) for name in (first, second))
     parts = dict.fromkeys((*one, *other))

@@ -98,7 +98,7 @@ def _order(record: TrainingRecord) -> tuple[Any, ...]:
 
 
 def _without_seed(record: TrainingRecord) -> dict[str, Any]:
-    """The values that the runs of one defense's settings share."""
+    """Task, identity and settings without the seed: equal for all runs of the same settings."""
     shared = {name: value for name, value in record.identity.items() if name not in ("seed", "settings")}
     return {"task": record.task, "identity": shared, "settings": _settings(record)}
 

@@ -70,8 +70,8 @@ def export(
         out: the folder of results.
         defense, task, seed, key: which training; see `benchmarks.jobs.stored_models.load`.
     Raises:
-        ValueError: if the folder is not empty, or if no training or several match.
-        RuntimeError: if the weights are not the trained ones, or cannot be written.
+        UserError: if the folder is not empty, or if no training or several match.
+        MachineError: if the weights are not the trained ones, or cannot be written.
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"the folder {folder} is there already and not empty; give a new one with --to")

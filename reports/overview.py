@@ -46,7 +46,7 @@ def overview(folder: Path, paper_numbers: Path | None = None) -> Overview:
     Args:
         paper_numbers: folder with CSV files of published numbers; by default those of the suite.
     Raises:
-        ValueError: if there is no such folder, or neither a training nor an attack in it.
+        UserError: if there is no such folder, or neither a training nor an attack in it.
     """
     numbers = published(paper_numbers)
     trainings, results = stored_results(folder)

@@ -50,7 +50,7 @@ def published(folder: Path | None = None) -> list[Published]:
     """The numbers in a folder's CSV files; by default those of the suite.
 
     Raises:
-        ValueError: for a folder without CSV files, or naming file and line of a row that cannot be read.
+        UserError: for a folder without CSV files, or naming file and line of a row that cannot be read.
     """
     place: Traversable = folder or files("reports") / "paper_numbers"
     found = [each for each in place.iterdir() if each.name.endswith(".csv")] if place.is_dir() else []
@@ -79,7 +79,7 @@ def _readable(file: Traversable, lines: Iterable[str]) -> Iterator[str]:
     """The lines of a text file.
 
     Raises:
-        ValueError: naming the file, if it is not a text file.
+        UserError: naming the file, if it is not a text file.
     """
     try:
         yield from lines

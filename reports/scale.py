@@ -134,7 +134,7 @@ def scale_table(tflops: float, gpus: Sequence[int] = (1, 8, 64), gpus_per_machin
     Args:
         tflops: throughput of one GPU, in 10^12 FLOPs per second.
     Raises:
-        ValueError: for a throughput or number that is not positive.
+        UserError: for a throughput or number that is not positive.
     """
     require(tflops > 0, "--tflops", "positive", tflops)
     require(bool(gpus) and all(each >= 1 for each in gpus), "--gpus", "1 or more each", tuple(gpus))
@@ -188,7 +188,7 @@ def with_table(text: str, table: Table) -> str:
     """A document with the table between its two marks.
 
     Raises:
-        ValueError: unless each occurs exactly once.
+        UserError: unless each occurs exactly once.
     """
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UserError(f"the document must hold {BEGIN} and {END}, each once and in this order")
@@ -201,7 +201,7 @@ def write_into(document: Path, table: Table) -> None:
     """Replace the table in a document.
 
     Raises:
-        ValueError: if the document does not exist or has no markers.
+        UserError: if the document does not exist or has no markers.
     """
     if not document.is_file():
         raise UserError(f"the document {document} does not exist")

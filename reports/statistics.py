@@ -203,7 +203,7 @@ def require_comparable(first: Mapping[str, Any], second: Mapping[str, Any]) -> N
     """Raise an error for a ratio of times measured under different conditions.
 
     Raises:
-        ValueError: naming what differs.
+        UserError: naming what differs.
     """
     unlike = [name for name in first if first[name] != second.get(name)]
     if unlike:

@@ -1,4 +1,4 @@
-"""The page on the packaged list of synonyms: against a real counter-fitted list, against WordNet, and in attacks."""
+"""The page on the packaged synonyms: compared with a counter-fitted list and with WordNet, and used in attacks."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def synonyms_page(
     """The page, in Markdown.
 
     Args:
-        qualities: by what each list is called.
-        attacks: with the dictionary of parts of speech, a source for each of `NAMES`.
+        qualities: quality of each list, by its name.
+        attacks: attacks with parts of speech from a dictionary, with each source of `NAMES`.
         taggers: the same with NLTK's tagger; may be empty.
-        pairs: word, neighbour, cosine.
+        pairs: words, each with a neighbour and their cosine.
     """
     table = packaged.table
     sizes = (

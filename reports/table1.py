@@ -1,4 +1,4 @@
-"""Table 1: Clean%, Aua% and #Query per method and attack, with training time, speedups and what is kept."""
+"""Table 1: Clean%, Aua% and #Query per method and attack, training time, speedups, parameters kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TITLE = "Table 1: clean accuracy, accuracy under attack, queries and training ti
 
 
 def table_of_externals(store: Store, origin: Provenance) -> Table:
-    """The victims from outside alone."""
+    """The table of all external victims in a store."""
     externals = external_results(store, origin)
     table = external_table(externals, origin.recipes)
     return replace(table, caption=(*provenance(origin, []), *external_caption(externals)))
@@ -189,7 +189,7 @@ def _counted_epochs(stage: Mapping[str, Any]) -> float:
 
 
 def caption(origin: Provenance, trained: Sequence[TrainingRecord], attacks: Sequence[AttackResult]) -> list[str]:
-    """What the numbers rest on, in sentences."""
+    """The conditions of the numbers, in sentences."""
     lines = provenance(origin, trained)
     lines.append(
         "Speedup is the baseline's time over the method's, paired by seed. Cost is in trainings by fine-tuning: "
@@ -201,7 +201,7 @@ def caption(origin: Provenance, trained: Sequence[TrainingRecord], attacks: Sequ
 
 
 def provenance(origin: Provenance, trained: Sequence[TrainingRecord]) -> list[str]:
-    """What any table of a run rests on: preset, data, seeds, attacks, clock and machine, in sentences."""
+    """The conditions of any table of a run, in sentences: preset, data, seeds, attacks, clock and machine."""
     tasks, recipes = origin.tasks.values(), origin.recipes
     machines = dict.fromkeys(machine_words(record.machine) for record in trained)
     clock = "CUDA events" if origin.device == "cuda" else "the host's clock (no CUDA device)"
@@ -259,14 +259,14 @@ def _schedule_words(schedule: Mapping[str, Any]) -> str:
 
 
 def machine_words(machine: Mapping[str, Any]) -> str:
-    """The processor with its GPUs, or with its threads if there are no GPUs and they are known."""
+    """The processor and the GPUs; without GPUs, the processor and the number of threads, if that is known."""
     gpus = machine["gpus"] if isinstance(machine["gpus"], list) else []
     threads = f", {machine['threads']} threads" if "threads" in machine else ""
     return machine["processor"] + (f" with {', '.join(gpus)}" if gpus else threads)
 
 
 def differing_conditions(trained: Sequence[TrainingRecord]) -> list[str]:
-    """Why the times of these runs of one task must not be compared: the conditions that differ, in sentences."""
+    """The conditions that differ between runs of one task, so that their times must not be compared, in sentences."""
     found = {}
     for record in trained[1:]:
         try:
@@ -333,12 +333,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _without_details(reason: str) -> str:
-    """A flag's reason up to its first colon or number, so that runs with other numbers share it."""
+    """The beginning of a flag, up to its first colon or number: it is the same for runs with other numbers."""
     return re.split(r"\s+(?:into|in)?\s*(?=\d)", reason.partition(":")[0], maxsplit=1)[0]
 
 
 def _tickets(trained: Sequence[TrainingRecord]) -> list[str]:
-    """When the searches with a rule drew and stopped, and which did not settle."""
+    """For searches with a stopping rule: when they drew and stopped, and which did not settle, in sentences."""
     searches = [
         (record, stage["trace"]) for record in trained for stage in record.stages if "converged" in stage["trace"]
     ]

@@ -33,10 +33,10 @@ class Tracker(Protocol):
     """A log of one run."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Writes some numbers at a step, which never goes back."""
+        """Write some numbers at a step; steps never decrease."""
 
     def close(self) -> None:
-        """Ends the run."""
+        """End the run."""
 
 
 class TensorBoard:
@@ -69,10 +69,10 @@ class Hosted:
 
 
 def library_of(tracker: str) -> Any:
-    """The module behind a tracker.
+    """Import the module of a tracker.
 
     Raises:
-        ValueError: for an unknown tracker, or one that is not installed.
+        UserError: for an unknown tracker, or one that is not installed.
     """
     if tracker not in LIBRARIES:
         raise unknown("tracker", tracker, LIBRARIES)
@@ -84,12 +84,12 @@ def library_of(tracker: str) -> Any:
 
 
 def track(store: Store, jobs: Sequence[Job], tracker: str) -> int:
-    """Logs every training with its attacks that was not logged as it stands now; returns how many were.
+    """Log each training with its attacks unless it is logged in its present state; return how many were logged.
 
-    A note in `tracked/<tracker>/` of the results says that a run was logged.
+    For each logged run a file is written to `tracked/<tracker>/` in the folder of results.
 
     Raises:
-        ValueError: for an unknown tracker, or one that is not installed.
+        UserError: for an unknown tracker, or one that is not installed.
     """
     library, folder = library_of(tracker), store.root / "tracked" / tracker
     plan, logged = look_up(store, jobs), 0
@@ -115,7 +115,7 @@ def track(store: Store, jobs: Sequence[Job], tracker: str) -> int:
 
 
 def points(training: TrainingRecord, attacks: Sequence[AttackResult]) -> Iterator[tuple[int, dict[str, float]]]:
-    """The logged values, by update over all stages: losses, the distances of masks, and at the end the results."""
+    """The values to log, with their update over all stages: losses and distances of masks, the results at the end."""
     done = 0
     for stage in training.stages:
         name = stage["name"]
@@ -132,7 +132,7 @@ def points(training: TrainingRecord, attacks: Sequence[AttackResult]) -> Iterato
 
 
 def reached(training: TrainingRecord, attacks: Sequence[AttackResult]) -> dict[str, float]:
-    """Clean %, seconds if they count, share of the parameters kept; Aua % and #Query of each finished attack."""
+    """The results: Clean %, seconds if they count, share of parameters kept, Aua % and #Query of each attack."""
     values = {"parameters_kept_percent": 100 * training.parameters_kept / training.parameters_before}
     if training.clean_correct:
         values["clean_percent"] = 100 * training.clean_correct.count("1") / len(training.clean_correct)

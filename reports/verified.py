@@ -21,7 +21,7 @@ def verified(folder: Path) -> Table:
     """A row per problem; `incomplete` if there is one.
 
     Raises:
-        ValueError: if the folder is no store.
+        UserError: if the folder is no store.
     """
     store = Store(folder, writable=False)
     findings = verify(store)

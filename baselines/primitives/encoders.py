@@ -95,7 +95,7 @@ def architecture_of(model: nn.Module) -> Architecture:
     """The table's entry for a model.
 
     Raises:
-        ValueError: for an unsupported architecture; the message names the supported ones.
+        UserError: for an unsupported architecture; the message names the supported ones.
     """
     kind = model.config.model_type  # type: ignore[union-attr]
     if kind not in ARCHITECTURES:

@@ -87,13 +87,18 @@ def keep_top(
     Returns:
         (layers, n) bool on the CPU, True where kept.
     Raises:
-        ValueError: if the sparsity leaves no score for some layer that must keep one.
+        UserError: if the sparsity leaves no score for some layer that must keep one.
     Source: Xi et al. 2022, section 3.3, and WooooDyy/EarlyRobust, pruning_utils.py.
     """
     layers, width = scores.shape
     require(0 <= sparsity < 1, "sparsity", "in [0, 1)", sparsity)
     if at_least_one:
-        require(sparsity <= 1 - 1 / width, "sparsity", f"at most {1 - 1 / width:.4f}, one kept per layer", sparsity)
+        require(
+            sparsity <= 1 - 1 / width,
+            "sparsity",
+            f"at most {1 - 1 / width:.4f}, to keep one per layer",
+            sparsity,
+        )
     values = scores.detach().cpu().numpy()
     if sparsity == 0:
         return torch.ones(layers, width, dtype=torch.bool)
@@ -198,7 +203,7 @@ def prune_(model: nn.Module, ticket: Ticket) -> None:
     neurons: its feed-forward output is then the bias. Source: Xi et al. 2022, section 3.3; Prasanna et al. 2020.
 
     Raises:
-        ValueError: if the ticket's shape is not the model's, the model is pruned already, or a layer keeps no head.
+        UserError: if the ticket's shape is not the model's, the model is pruned already, or a layer keeps no head.
     """
     layers, heads, neurons = shape_of(model)
     shapes = (tuple(ticket.heads.shape), tuple(ticket.neurons.shape))

@@ -26,7 +26,7 @@ def substitutes_of(batch: Batch) -> Tensor:
     """The batch's substitutes, (B, L, S).
 
     Raises:
-        ValueError: if the batch was made for a defense that does not need them.
+        UserError: if the batch was made for a defense that does not need them.
     """
     if batch.substitutes is None:
         raise UserError("this defense needs batches with substitutes, got one without; put Substitutes() in its needs")

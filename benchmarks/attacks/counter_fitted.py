@@ -1,4 +1,4 @@
-"""Counter-fitted word vectors and their neighbours, in TextAttack's files."""
+"""Counter-fitted word vectors and their neighbours, from TextAttack's files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class CounterFitted:
     """Paragram vectors counter-fitted to synonyms and antonyms; memory-mapped, never read whole.
 
     Args:
-        folder: holds `paragram.npy` (V, D), `nn.npy` (V, K) with the rows nearest to each word, itself first, and
+        folder: contains `paragram.npy` (V, D), `nn.npy` (V, K) with the rows nearest to each word, itself first, and
             `words.json`, the V words.
     Raises:
-        ValueError: if a file is missing, cannot be read, or does not match the others.
+        UserError: if a file is missing, cannot be read, or does not match the others.
 
     Source: Mrksic et al. 2016; TextAttack 0.3.11, `WordEmbedding.counterfitted_GLOVE_embedding`.
     Departures: TextAttack's pickles of precomputed cosines are not read; all cosines are computed here.
@@ -68,7 +68,7 @@ class CounterFitted:
         return [None if row is None or place is None else self._cosine(row, place) for place in places]
 
     def _cosine(self, row: int, other: int) -> float:
-        """One pair at a time, in the order of the rows, so that rounding equals TextAttack's."""
+        """The cosine of two rows; computed pair by pair, in row order, to round like TextAttack."""
         pair = min(row, other), max(row, other)
         if pair not in self._cosines:
             first, second = (torch.from_numpy(np.array(self._vectors[place])) for place in pair)

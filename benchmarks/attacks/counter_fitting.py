@@ -3,9 +3,9 @@
 Source: Mrksic et al. 2016, equations 1 to 4: antonyms are repelled, synonyms attracted, and the distances to a word's
 original neighbours kept from growing. Distance is 1 - cosine.
 
-Departures: a word is pulled by the mean over its synonyms, not by their sum, and is held to its own original vector;
-without both, the many synonyms of a sentence encoder's words draw all vectors to one place. Steps use the gradient of
-all pairs at once, and vectors are brought back to length 1 after each.
+Departures: a word is attracted by the mean of its synonyms, not by their sum, and also by its own original vector.
+Without both, words have so many synonyms that all vectors would move to one point. Each step uses the gradient of all
+pairs, and then scales the vectors to length 1.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CounterFitting:
         steps: gradient steps.
         step_size: length of a step along the gradient.
         margin: antonyms are repelled until their distance is this; delta in the paper.
-        radius: original neighbours lie within this distance; rho in the paper.
+        radius: largest distance of original neighbours; rho in the paper.
         attract, repel, preserve, anchor: weights of the terms: synonyms, antonyms, original neighbours, and a word's
             original vector.
     """
@@ -75,7 +75,7 @@ class CounterFitting:
 
 
 def _shares(words: int, pairs: Tensor, weights: Tensor) -> Tensor:
-    """(W, 1): one over the weight of all pairs that a word is in, and at most 1."""
+    """(W, 1): one over the total weight of a word's pairs, at most 1."""
     total = torch.zeros(words)
     for side in pairs.unbind(dim=1):
         total.index_add_(0, side, weights)
@@ -112,10 +112,10 @@ def _distances(vectors: Tensor, pairs: Tensor) -> Tensor:
 
 
 def _add_(gradient: Tensor, vectors: Tensor, pairs: Tensor, weigh: Callable[[Tensor, slice], Tensor]) -> None:
-    """Adds the gradient of the weighted sum of distances; normalising removes its part along the vectors themselves.
+    """Add the gradient of the weighted sum of distances; its part along the vectors is removed by normalising later.
 
     Args:
-        weigh: the pairs' weights from their distances and their places, constant in the distance.
+        weigh: computes the weights of pairs from their distances and positions; a weight is constant in the distance.
     """
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         at = slice(start, start + _PAIRS_AT_ONCE)

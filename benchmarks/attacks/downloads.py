@@ -106,7 +106,7 @@ def assets_of(names: Iterable[str]) -> list[Asset]:
     """The files of the named resources.
 
     Raises:
-        ValueError: for an unknown name.
+        UserError: for an unknown name.
     """
     found: list[Asset] = []
     for name in names:
@@ -126,7 +126,7 @@ def require_assets(folder: Path, names: Sequence[str]) -> None:
     """Check that a folder holds the unchanged files of the named resources.
 
     Raises:
-        ValueError: naming every missing or changed file and the command that downloads it.
+        UserError: naming every missing or changed file and the command that downloads it.
     """
     states = {asset: state_of(asset, folder) for asset in assets_of(names)}
     lacking = [f"{asset.path} ({state})" for asset, state in states.items() if state != "checked"]

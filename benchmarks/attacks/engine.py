@@ -60,7 +60,7 @@ def attack_all(
         on_queries: called with the number of texts the victim read, after each round of questions; also within a long
             text.
     Raises:
-        ValueError: if the resources lack something the recipe needs.
+        UserError: if the resources lack something the recipe needs.
     """
     require(in_flight >= 1, "in_flight", "1 or more", in_flight)
     resources.check(recipe)

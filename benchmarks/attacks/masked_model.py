@@ -41,7 +41,7 @@ class MaskedModel:
     Args:
         backbone: the model with the masked-language-model head.
     Raises:
-        ValueError: for an architecture for which TextAttack does not know the tokens that continue a word.
+        UserError: for an architecture for which TextAttack does not know the tokens that continue a word.
     """
 
     def __init__(self, backbone: Backbone, device: str = "cpu") -> None:

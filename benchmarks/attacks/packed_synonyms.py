@@ -1,7 +1,7 @@
-"""A neighbour list with cosines in one small file, and what else WordNet says of its words.
+"""A neighbour list with cosines in one small file, together with senses and antonyms of its words from WordNet.
 
-The file is a safetensors file packed by xz. Words are in alphabetical order; a pair of neighbours is stored once, at
-its first word, as the distance to the second; a cosine is a whole number from 0 (0.5) to 255 (1.0).
+The file is a safetensors file packed by xz. Words are in alphabetical order. A pair of neighbours is stored once, with
+its first word, as the distance to the second. A cosine is a whole number from 0 (for 0.5) to 255 (for 1.0).
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _SENSES = 63  # the highest sense number that is stored
 
 @dataclass(frozen=True)
 class SynonymTable:
-    """Words and pairs of them, as the file holds them.
+    """Words and pairs of words, as in the file.
 
     Attributes:
         words: W words, in alphabetical order.
-        parts: (W,) uint8, a bit for each part of speech that a word has.
-        pairs: (P, 2) int32, neighbours by place in `words`, the smaller first, in ascending order.
+        parts: (W,) uint8, one bit for each part of speech of a word.
+        pairs: (P, 2) int32, neighbours by position in `words`, the smaller first, in ascending order.
         cosines: (P,) uint8.
-        senses: (P, 2) uint8: the sense in which the first, and the second, is the other's synonym; 0 for none.
-        antonyms: (A, 2) int32, WordNet's opposites among the words, the smaller first.
-        about: what the list was made from.
+        senses: (P, 2) uint8: for each of the two words, its sense that is shared with the other; 0 for none.
+        antonyms: (A, 2) int32, WordNet's antonyms among the words, the smaller position first.
+        about: the inputs that the list was made from.
     """
 
     words: tuple[str, ...]
@@ -73,10 +73,10 @@ class SynonymTable:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SynonymTable:
-        """Reads what `to_bytes` wrote.
+        """Read the content of a file that `to_bytes` made.
 
         Raises:
-            ValueError: for another layout.
+            ValueError: for another content.
         """
         try:
             raw = lzma.decompress(content)
@@ -117,7 +117,7 @@ def part_bits(parts: Sequence[str]) -> int:
 
 
 def _apart(pairs: np.ndarray, words: int) -> dict[str, np.ndarray]:
-    """How many pairs each word is the first of, and how far the second of each pair lies behind the one before."""
+    """For each word, its number of pairs as first word; for each pair, the distance of its second to the one before."""
     counts = np.bincount(pairs[:, 0], minlength=words).astype(np.uint16)
     starts = np.concatenate([[True], pairs[1:, 0] != pairs[:-1, 0]]) if len(pairs) else np.zeros(0, bool)
     before = np.where(starts, pairs[:, 0], np.roll(pairs[:, 1], 1))
@@ -143,7 +143,7 @@ class PackedSynonyms:
         content: the file's bytes.
         origin: the source, in words for captions.
     Raises:
-        ValueError: where the content is another.
+        ValueError: for another content.
     """
 
     def __init__(self, content: bytes, origin: str) -> None:
@@ -168,17 +168,17 @@ class PackedSynonyms:
         return slice(start, min(int(self._ends[place + 1]), start + MOST_NEIGHBOURS))
 
     def neighbours(self, word: str, k: int) -> list[str]:
-        """At most `k` neighbours of `word`, and never more than 50, nearest first."""
+        """At most `k` neighbours of `word`, nearest first; the list has at most 50."""
         return [self.table.words[place] for place in self._others[self._row(word)][:k]]
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """Cosines with neighbours, None for all other words."""
+        """Cosines of `word` with its neighbours; None for all other words."""
         row = self._row(word)
         known = dict(zip(self._others[row].tolist(), _cosine(self._cosines[row]).tolist(), strict=True))
         return [known.get(self._index.get(other, -1)) for other in others]
 
     def senses(self, word: str) -> list[tuple[str, int] | None]:
-        """For each neighbour of `word`, the sense of `word` that it shares, by part of speech and WordNet's number."""
+        """For each neighbour of `word`, their shared sense of `word`: part of speech and number in WordNet."""
         return [_sense_of(code) for code in self._senses[self._row(word)]]
 
     def describe(self) -> str:
@@ -197,7 +197,7 @@ class PackedSynonyms:
 
     @cached_property
     def antonyms(self) -> dict[str, frozenset[str]]:
-        """WordNet's opposites of the words that have some."""
+        """WordNet's antonyms, for the words that have some."""
         found: dict[str, set[str]] = defaultdict(set)
         for one, other in self.table.antonyms.tolist():
             found[self.table.words[one]].add(self.table.words[other])
@@ -210,12 +210,12 @@ def _cosine(steps: np.ndarray) -> np.ndarray:
 
 
 def cosine_steps(cosines: np.ndarray) -> np.ndarray:
-    """Cosines of at least 0.5 as the file holds them, uint8."""
+    """Cosines of at least 0.5 as whole numbers, uint8, as in the file."""
     return np.rint((np.clip(cosines, LEAST_COSINE, 1) - LEAST_COSINE) * (_STEPS / (1 - LEAST_COSINE))).astype(np.uint8)
 
 
 def kept_pairs(pairs: np.ndarray, cosines: np.ndarray, words: int) -> np.ndarray:
-    """(P,) bool: the pairs of which one word is among the 50 nearest neighbours of the other.
+    """(P,) bool: the pairs in which one word is among the 50 nearest neighbours of the other.
 
     Args:
         pairs: (P, 2), the smaller first.
@@ -233,10 +233,10 @@ def kept_pairs(pairs: np.ndarray, cosines: np.ndarray, words: int) -> np.ndarray
 
 @lru_cache(maxsize=1)
 def packaged_synonyms() -> PackedSynonyms:
-    """The list that comes with the package.
+    """The packaged list.
 
     Raises:
-        MachineError: where the file is not the one that was shipped.
+        MachineError: if the file was changed.
     """
     content = files("benchmarks").joinpath("attacks", "packaged", PACKAGED).read_bytes()
     found = hashlib.sha256(content).hexdigest()
@@ -249,10 +249,10 @@ def packaged_synonyms() -> PackedSynonyms:
 
 
 def read_packed(path: Path) -> PackedSynonyms:
-    """The list in a file that `build-synonyms` wrote.
+    """Read the list in a file that `build-synonyms` wrote.
 
     Raises:
-        UserError: where it cannot be read.
+        UserError: if the file cannot be read.
     """
     try:
         return PackedSynonyms(read_file(path), f"the packed list {path.name}, with cosines")

@@ -224,7 +224,7 @@ class _Weights:
         """Read the three JSON files of NLTK's tagger.
 
         Raises:
-            ValueError: if one is missing or cannot be read.
+            UserError: if one is missing or cannot be read.
         """
         try:
             weights, unambiguous, classes = (

@@ -214,7 +214,7 @@ def find_recipe(key: str) -> Recipe:
     """The recipe called `key`; `textattack:<Recipe>` is one of TextAttack's own recipes, run by its own attacker.
 
     Raises:
-        ValueError: for an unknown name.
+        UserError: for an unknown name.
     """
     if key.startswith(LIBRARY):
         return _library_recipe(key)

@@ -40,8 +40,8 @@ def attack_all(
         seed: together with the recipe and the example's id it decides all random draws.
         columns: names of the text columns, for the recipes' column rules.
     Raises:
-        ValueError: if the resources lack something the recipe needs.
-        RuntimeError: if TextAttack cannot be imported.
+        UserError: if the resources lack something the recipe needs.
+        MachineError: if TextAttack cannot be imported.
     """
     resources.check(recipe)
     import_textattack()

@@ -44,7 +44,7 @@ class AskEncoder:
 
 @dataclass(frozen=True)
 class AskMaskedModel:
-    """Ask for the likeliest tokens (L, K) at the L places of a text."""
+    """Ask for the likeliest tokens (L, K) at the L positions of a text."""
 
     masked: Masked
     count: int
@@ -93,7 +93,7 @@ class GreedySearch:
         """The search for one example.
 
         Raises:
-            ValueError: for a label outside the victim's classes, or if the victim answers with NaN.
+            UserError: for a label outside the victim's classes, or if the victim answers with NaN.
             RuntimeError: if a claimed success is not confirmed.
         """
         if not 0 <= example.label < self._classes:

@@ -32,7 +32,7 @@ def textfooler_stop_words() -> StopWords:
     """TextFooler's list, read from TextAttack's source without importing it; without TextAttack, scikit-learn's list.
 
     Raises:
-        RuntimeError: if TextAttack's recipe holds no such list.
+        MachineError: if TextAttack's recipe holds no such list.
     """
     spec = find_spec("textattack")
     if spec is None or spec.origin is None:

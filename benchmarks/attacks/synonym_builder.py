@@ -1,9 +1,9 @@
-"""Builds the neighbour list that comes with the package from WordNet's synonyms and MiniLM's word vectors.
+"""Builds the packaged neighbour list from WordNet's synonyms and MiniLM's word vectors.
 
-Each word is encoded alone. Words that share a sense are pulled together and opposites pushed apart, and the neighbours
-of a word are then those with the highest cosines, of at least 0.5, among words of the same part of speech and the same
-inflection. The constants were chosen on the words that `is_development_word` names; docs/synonyms.md measures the list
-on the others.
+Each word is encoded by itself. Words that share a sense are then pulled together, and opposites pushed apart. The
+neighbours of a word are those with the highest cosines, of at least 0.5, among words of the same part of speech and
+inflection. The constants were chosen on the words for which `is_development_word` is true; docs/synonyms.md measures
+the list on the others.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Build:
     """Constants of the list.
 
     Attributes:
-        least_share: a sense matters if at least this share of a word's counted uses has it, or if it comes first. One
+        least_share: a sense is used if it is a word's first, or has at least this share of the word's counted uses. One
             use is added to every sense.
-        least_part_share: a form keeps a part of speech if at least this share of its uses, so counted, has it.
-        similar_weight: weight of adjectives that WordNet calls similar, beside 1 for synonyms.
-        most_pieces: verbs, adjectives and adverbs that lemminflect's dictionary lacks have at most this many pieces.
-        common: share of the mean of all vectors that is taken off each.
+        least_part_share: a form keeps a part of speech that has at least this share of its uses, counted so.
+        similar_weight: weight of adjectives that WordNet calls similar; synonyms have 1.
+        most_pieces: longest verb, adjective or adverb in pieces, if lemminflect's dictionary lacks it.
+        common: share of the mean vector that is subtracted from each vector.
         fitting: constants of the fit.
     """
 
@@ -67,20 +67,20 @@ class Vocabulary:
     """The words of the list.
 
     Attributes:
-        forms: each word's inflections: a tag of the Penn tag set to the lemmas that it is this form of, with their
-            part of speech; in alphabetical order.
-        inflections: each lemma's forms by tag.
+        forms: for each word, in alphabetical order, its tags of the Penn tag set; for each tag the lemmas that it is
+            this form of, with their part of speech.
+        inflections: the forms of each lemma, by tag.
     """
 
     forms: dict[str, dict[str, set[tuple[str, str]]]]
     inflections: dict[tuple[str, str], dict[str, list[str]]]
 
     def forms_of(self, word: str, part: str) -> list[str]:
-        """All forms of a lemma; none of one that is not in the list."""
+        """All forms of a lemma; empty for an unknown lemma."""
         return [form for those in self.inflections.get((word, part), {}).values() for form in those]
 
     def like_forms(self, word: str, other: str, part: str) -> list[tuple[str, str]]:
-        """Pairs of a form of one lemma and the like form of the other."""
+        """Pairs of forms of two lemmas with the same tag."""
         others = self.inflections[other, part]
         return [
             (form, like)
@@ -90,7 +90,7 @@ class Vocabulary:
 
 
 def is_development_word(word: str) -> bool:
-    """Whether the constants may be chosen on this word; half of all words, by their hash."""
+    """Whether the constants may be chosen on this word; its hash decides, for half of all words."""
     return hashlib.sha256(word.encode()).digest()[0] % 2 == 0
 
 
@@ -100,7 +100,7 @@ def build_synonyms(
     build: Build = Build(),
     say: Callable[[str], None] = lambda line: None,
 ) -> SynonymTable:
-    """The list; the same inputs give the same list on one machine and one thread.
+    """Build the list; on one machine and one thread, the same inputs give the same list.
 
     Args:
         say: called with each step as it starts.
@@ -119,12 +119,12 @@ def _parts_of(names: list[str], size: int) -> list[list[str]]:
 
 
 def vocabulary(wordnet: WordNet, pieces: Callable[[list[str]], list[int]], build: Build) -> Vocabulary:
-    """WordNet's single words in small letters that are in use, with their inflections.
+    """WordNet's single lower-case words that are in use, with their inflections.
 
-    In use is what lemminflect's dictionary knows or what was counted in tagged texts.
+    A word is in use if lemminflect's dictionary has it, or if it was counted in tagged texts.
 
     Args:
-        pieces: words to their numbers of word pieces.
+        pieces: gives the numbers of word pieces of some words.
     """
     import lemminflect
 
@@ -164,7 +164,7 @@ def vocabulary(wordnet: WordNet, pieces: Callable[[list[str]], list[int]], build
 
 
 def _inflections(found: dict[str, tuple[str, ...]], word: str, part: str) -> dict[str, list[str]]:
-    """The forms of a lemma by tag; the lemma alone where the dictionary lacks it."""
+    """The forms of a lemma by tag; if the dictionary lacks it, the lemma alone."""
     forms: dict[str, list[str]] = {}
     for tag, those in found.items():
         single = [form for form in dict.fromkeys(those) if _SINGLE.fullmatch(form)]
@@ -219,12 +219,11 @@ def fitted_table(
 def _relations(
     wordnet: WordNet, words: Vocabulary, build: Build
 ) -> tuple[dict[Pair, tuple[float, Pair]], set[Pair], set[Pair]]:
-    """What WordNet says of pairs of forms, each given by their places, the smaller first.
+    """Relations of pairs of forms in WordNet. A pair is two positions in the list of words, the smaller first.
 
     Returns:
-        Synonyms with their weight and the senses in which they are, as codes; pairs of words whose synsets, in senses
-        that matter, hold antonyms or are similar to synsets that do; and all forms of two words that are antonyms in
-        whatever sense.
+        Synonyms, with their weight and the codes of their shared senses; pairs of words with used senses that contain
+        antonyms, or are similar to senses that do; and all forms of words that are antonyms in any sense.
     """
     place = {name: number for number, name in enumerate(words.forms)}
     members: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
@@ -278,7 +277,7 @@ def _sorted_places(place: dict[str, int], ones: Iterable[str], others: Iterable[
 
 
 def _kept_tags(wordnet: WordNet, words: Vocabulary, build: Build) -> list[set[str]]:
-    """The tags of each word, less those of parts of speech in which it is hardly used."""
+    """The tags of each word, without those of parts of speech in which it is hardly used."""
     uses = {lemma: sum(sense.count + 1 for sense in wordnet.senses(*lemma)) for lemma in words.inflections}
     kept = []
     for tags in words.forms.values():
@@ -293,7 +292,7 @@ def _kept_tags(wordnet: WordNet, words: Vocabulary, build: Build) -> list[set[st
 def _near_with_a_shared_tag(
     vectors: torch.Tensor, tags: list[set[str]], cosine: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The pairs of words with a tag in common and at least this cosine, in ascending order, and their cosines."""
+    """The pairs of words with a shared tag and at least this cosine, in ascending order, and their cosines."""
     of_tag = defaultdict(list)
     for place, those in enumerate(tags):
         for tag in those:

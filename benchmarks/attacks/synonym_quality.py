@@ -1,4 +1,4 @@
-"""How good a neighbour list is: against another list, and against WordNet's antonyms and parts of speech."""
+"""Measure a neighbour list against another list, and against WordNet's antonyms and parts of speech."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class FirstNeighbours:
 
     Args:
         source: the list.
-        count: how many neighbours are left.
+        count: number of neighbours that are kept.
     """
 
     def __init__(self, source: Synonyms, count: int) -> None:
@@ -23,7 +23,7 @@ class FirstNeighbours:
         self._count = count
 
     def neighbours(self, word: str, k: int) -> list[str]:
-        """At most `k` of the neighbours that are left."""
+        """At most `k` of the kept neighbours."""
         return self._source.neighbours(word, min(k, self._count))
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
@@ -41,15 +41,15 @@ class FirstNeighbours:
 
 @dataclass(frozen=True)
 class Quality:
-    """What a list is worth on some words.
+    """The quality of a list on some words.
 
     Attributes:
-        words: how many words were looked at.
-        neighbours: their neighbours, all together.
-        recall: by k, the mean share of the other list's neighbours of a word among the first k here.
-        antonyms: neighbours that WordNet calls an antonym of the word, whatever their forms and senses.
-        same_part: neighbours that share a part of speech with the word, in WordNet.
-        known_parts: neighbours whose parts of speech WordNet knows, as it does the word's.
+        words: number of words.
+        neighbours: number of their neighbours.
+        recall: by k, the mean share of the other list's neighbours of a word that are among the first k here.
+        antonyms: number of neighbours that WordNet calls an antonym of the word in some form and sense.
+        same_part: number of neighbours that share a part of speech with the word in WordNet.
+        known_parts: number of neighbours for which WordNet has parts of speech, as it has for the word.
     """
 
     words: int
@@ -67,10 +67,10 @@ def quality(
     wordnet: WordNet,
     cuts: Sequence[int] = (8, 50),
 ) -> Quality:
-    """Measures a list on words.
+    """Measure a list on some words.
 
     Args:
-        listed: the other list: word to neighbours, one at least for each of `words`.
+        listed: the other list: word to neighbours, at least one for each of `words`.
         cuts: numbers of neighbours at which recall is measured.
     """
     lemmas = _Lemmas(wordnet)
@@ -92,7 +92,7 @@ def quality(
 def random_pairs(
     source: Synonyms, words: Sequence[str], count: int, seed: int = 0
 ) -> list[tuple[str, str, float | None]]:
-    """Words drawn at random, each with one of its neighbours drawn at random, and their cosine."""
+    """Random words, each with a random neighbour and their cosine."""
     draw = random.Random(seed)
     having = [word for word in words if source.neighbours(word, 1)]
     pairs = []
@@ -114,7 +114,7 @@ class _Lemmas:
         self._opposites: dict[tuple[str, str], frozenset[str]] = {}
 
     def of(self, word: str) -> frozenset[tuple[str, str]]:
-        """Each lemma of a word that WordNet has, with its part of speech."""
+        """The lemmas of a word in WordNet, with their parts of speech."""
         if word not in self._known:
             possible = {(word, part) for part in ("NOUN", "VERB", "ADJ", "ADV")}
             possible |= {(lemma, part) for part, those in self._all_lemmas(word).items() for lemma in those}
@@ -126,7 +126,7 @@ class _Lemmas:
         return frozenset(part for _, part in self.of(word))
 
     def are_antonyms(self, word: str, other: str) -> bool:
-        """Whether some lemmas of the two words, of one part of speech, are antonyms in some sense."""
+        """Whether two lemmas of the words have the same part of speech and are antonyms in some sense."""
         others = self.of(other)
         return any((opposite, part) in others for lemma, part in self.of(word) for opposite in self._of(lemma, part))
 

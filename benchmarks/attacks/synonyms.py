@@ -40,12 +40,12 @@ class Synonyms(Protocol):
 
 
 class NeighbourList:
-    """Neighbours as listed. Where cosines are not known, the list itself is the recipe's bound on word similarity.
+    """Neighbours from a list. Without cosines, the list takes the place of a recipe's bound on word similarity.
 
     Args:
         neighbours: word to neighbours, nearest first.
         origin: the source, in words for captions.
-        cosines: word to the cosines of its neighbours, in the same order; None where they are not known.
+        cosines: word to the cosines of its neighbours, in the same order; None if they are not known.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class NeighbourList:
         return self._neighbours.get(word, [])[:k]
 
     def similarities(self, word: str, others: Sequence[str]) -> list[float | None]:
-        """The listed cosines, None where none is listed."""
+        """The listed cosines; None for a pair that is not listed."""
         if self._cosines is None:
             return [None] * len(others)
         known = dict(zip(self._neighbours.get(word, ()), self._cosines.get(word, ()), strict=True))
@@ -149,7 +149,7 @@ def _is_word_and_cosine(entry: Any) -> bool:
 class WordVectors:
     """Neighbours by cosine of centred word vectors.
 
-    Antonyms are among such neighbours, and few neighbours reach the recipes' bound on word similarity.
+    They include antonyms, and few reach the recipes' bound on word similarity.
 
     Args:
         words: V words.
@@ -170,7 +170,7 @@ class WordVectors:
 
     @classmethod
     def of_backbone(cls, backbone: Backbone) -> WordVectors:
-        """The input vectors of the backbone's whole words: only letters, two or more, in lower case."""
+        """The input vectors of the backbone's tokens that are words of two or more lower-case letters."""
         vectors = backbone.new_classifier(2, 0).get_input_embeddings().weight.detach().numpy()
         tokenizer = backbone.load_tokenizer()
         # Byte-level vocabularies mark the start of a word; in word-piece ones an unmarked piece is a whole word.
@@ -184,7 +184,7 @@ class WordVectors:
         return cls(list(found), vectors[list(found.values())], f"the input word vectors of {backbone.name}")
 
     def neighbours(self, word: str, k: int) -> list[str]:
-        """At most `k` words whose cosine with `word` is at least the floor, nearest first."""
+        """At most `k` words with a cosine with `word` of at least the floor, nearest first."""
         if word not in self._index:
             return []
         if word not in self._found:

@@ -30,7 +30,7 @@ def import_textattack() -> ModuleType:
     stop words if NLTK has none; then the user's environment variables and TextAttack's cache folder are restored.
 
     Raises:
-        RuntimeError: if TextAttack is not installed or cannot be imported.
+        MachineError: if TextAttack is not installed or cannot be imported.
     """
     if "textattack" in sys.modules:
         return sys.modules["textattack"]

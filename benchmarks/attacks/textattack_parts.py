@@ -227,7 +227,7 @@ def build_attack(
         wrapper: asks the victim, instead of our own batches.
         batch: queries in one call of it.
     Raises:
-        ValueError: if the resources lack something the recipe needs.
+        UserError: if the resources lack something the recipe needs.
     """
     resources.check(recipe)
     if recipe.library is not None:
@@ -249,7 +249,7 @@ def _library_attack(name: str, wrapper: ModelWrapper, budget: int | None) -> Att
     """TextAttack's own recipe.
 
     Raises:
-        RuntimeError: if its downloads are not available, or it cannot be built for a classifier.
+        MachineError: if its downloads are not available, or it cannot be built for a classifier.
     """
     try:
         attack = getattr(attack_recipes, name).build(wrapper)

@@ -28,7 +28,7 @@ class UniversalSentenceEncoder:
     Args:
         folder: the saved model, with `saved_model.pb`.
     Raises:
-        RuntimeError: if TensorFlow or TensorFlow Hub is not installed.
+        MachineError: if TensorFlow or TensorFlow Hub is not installed.
 
     Source: Cer et al. 2018; TextAttack 0.3.11, `UniversalSentenceEncoder`.
     """
@@ -76,7 +76,7 @@ def require_tensorflow() -> None:
     """Check that the encoder can run on this machine, without importing anything.
 
     Raises:
-        RuntimeError: if TensorFlow or TensorFlow Hub is not installed.
+        MachineError: if TensorFlow or TensorFlow Hub is not installed.
     """
     missing = [name for name in ("tensorflow", "tensorflow_hub") if find_spec(name) is None]
     if missing:

@@ -1,7 +1,7 @@
-"""WordNet, read from its own database files: words, their senses, how often each was counted, and antonyms.
+"""WordNet, read from its database files: words, their senses with counts, and antonyms.
 
 Source: Miller 1995; the format is that of the manual pages wndb(5WN), senseidx(5WN) and cntlist(5WN). Versions 3.0 and
-3.1 are laid out alike.
+3.1 have the same format.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Synset:
 
     Attributes:
         part: universal part of speech.
-        offset: its place in the data file, which names it.
+        offset: its position in the data file, by which other files name it.
         words: its words as written, spaces as underscores.
-        antonyms: place in `words`, opposite word in lower case, and that word's synset.
+        antonyms: position in `words`, the opposite word in lower case, and the synset of that word.
         similar: offsets of the synsets with a similar meaning; only adjectives have them.
         gloss: definition and examples.
     """
@@ -50,8 +50,8 @@ class Sense:
     """One meaning of one word.
 
     Attributes:
-        number: its place among the word's senses of that part of speech, from 1; the most frequent comes first.
-        count: how often the word has this meaning in the texts that were tagged by hand.
+        number: its position among the word's senses of that part of speech, from 1; the most frequent is first.
+        count: how often the word has this meaning in texts that were tagged by hand.
         synset: the meaning.
     """
 
@@ -64,9 +64,9 @@ class WordNet:
     """The database in one folder.
 
     Args:
-        folder: holds data.noun, index.noun and so on, and cntlist.rev or index.sense.
+        folder: the folder with data.noun, index.noun and so on, and cntlist.rev or index.sense.
     Raises:
-        UserError: where a file is missing or is not laid out as WordNet's are.
+        UserError: if a file is missing or has another format.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -90,7 +90,7 @@ class WordNet:
             }
             self._check()
         except (IndexError, KeyError, ValueError) as error:
-            raise UserError(f"the files in {str(folder)!r} are not laid out as WordNet's are: {error!r}") from error
+            raise UserError(f"the files in {str(folder)!r} do not have the format of WordNet's: {error!r}") from error
 
     def _check(self) -> None:
         for (_, part), offsets in self._offsets.items():
@@ -102,7 +102,7 @@ class WordNet:
         return iter(self._offsets)
 
     def senses(self, word: str, part: str) -> list[Sense]:
-        """The senses of a lower-cased word, the most frequent first; none for a word that is not there."""
+        """The senses of a lower-cased word, the most frequent first; empty for an unknown word."""
         return [
             Sense(number, self._counts.get((word, part, number), 0), self._synsets[part][offset])
             for number, offset in enumerate(self._offsets.get((word, part), ()), start=1)
@@ -126,7 +126,7 @@ class _Record:
 
 
 def _records(path: Path) -> Iterator[_Record]:
-    """The lines of a data file; those of the licence start with two spaces."""
+    """The lines of a data file, without the lines of the licence, which start with two spaces."""
     for line in path.read_text("utf-8").split("\n"):
         if line.startswith("  ") or not line:
             continue
@@ -162,7 +162,7 @@ def _index(folder: Path, name: str) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def _counts(path: Path) -> dict[tuple[str, str, int], int]:
-    """(word, part, sense number) to count. A word may have two keys with one number; their counts are added."""
+    """Counts by (word, part, sense number); the counts of two keys with the same number are added."""
     found: dict[tuple[str, str, int], int] = defaultdict(int)
     for line in path.read_text("utf-8").split("\n"):
         if line:

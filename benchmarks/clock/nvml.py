@@ -87,7 +87,7 @@ class NvmlDevice:
         uuid: the id of the GPU or of its instance, as torch gives it; None for the first GPU. CUDA numbers devices in
             a different order.
     Raises:
-        RuntimeError: if the driver or the package is missing.
+        MachineError: if the driver or the package is missing.
     """
 
     def __init__(self, uuid: str | None = None) -> None:

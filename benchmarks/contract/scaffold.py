@@ -22,8 +22,8 @@ def new_defense(key: str, folder: Path) -> list[Path]:
     Args:
         key: the defense's name in commands: in snake case, and not yet used.
     Raises:
-        ValueError: for an invalid name, or a file that exists already.
-        RuntimeError: if a file cannot be written.
+        UserError: for an invalid name, or a file that exists already.
+        MachineError: if a file cannot be written.
     """
     _check_name(key)
     words = key.split("_")

@@ -94,8 +94,8 @@ def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> s
     Returns:
         The file's SHA-256.
     Raises:
-        ValueError: for a wrong hash, or an archive without the expected files; nothing of it is kept.
-        RuntimeError: if it cannot be downloaded or written.
+        UserError: for a wrong hash, or an archive without the expected files; nothing of it is kept.
+        MachineError: if it cannot be downloaded or written.
     """
     path = folder / asset.path
     expected = _expected(asset, folder)
@@ -166,7 +166,7 @@ def _download(asset: Asset, path: Path, opener: Callable[..., Any]) -> None:
     """Fill the `.part` file; continue after broken connections.
 
     Raises:
-        RuntimeError: if the source refuses, or the connection breaks too often.
+        MachineError: if the source refuses, or the connection breaks too often.
     """
     why = ""
     for attempt in range(ATTEMPTS):
@@ -252,7 +252,7 @@ def _unpack(asset: Asset, archive: Archive, folder: Path, sha256: str) -> None:
     """Unpack beside the archive's folder and then replace it, so that it is complete or absent.
 
     Raises:
-        ValueError: for an archive that cannot be read, has paths outside its folder, or lacks expected files.
+        UserError: for an archive that cannot be read, has paths outside its folder, or lacks expected files.
     """
     target = folder / archive.folder
     fresh = target.with_name(f"{target.name}.unpacking")
@@ -333,7 +333,7 @@ def _read_lock(folder: Path) -> dict[str, dict[str, Any]]:
     """The hashes recorded at first downloads and for extracted files.
 
     Raises:
-        ValueError: if the file is malformed.
+        UserError: if the file is malformed.
     """
     path = folder / LOCK
     if not path.is_file():

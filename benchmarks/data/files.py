@@ -200,7 +200,7 @@ def _jsonl(path: Path, wanted: Sequence[str | int]) -> Iterator[tuple[int, list[
             row = json.loads(line, object_pairs_hook=without_doubles)
             line.encode()
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: it is no JSON object on a line of its own: {error}") from error
+            raise UserError(f"{where}: the line is not one JSON object: {error}") from error
         if not isinstance(row, dict):
             raise UserError(f"{where}: a JSON object is needed, got {line[:80]!r}")
         yield number, _cells(row, wanted, where)
@@ -210,7 +210,7 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of a JSON file, for `json.loads(..., object_pairs_hook=...)`.
 
     Raises:
-        ValueError: for a duplicate name.
+        UserError: for a duplicate name.
     """
     doubled = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
     if doubled:

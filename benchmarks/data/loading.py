@@ -31,7 +31,7 @@ def load(
     if no folder is given. A limit draws that many texts at random, with `seed`, and keeps the stored order.
 
     Raises:
-        ValueError: naming what is missing or malformed, and where.
+        UserError: naming what is missing or malformed, and where.
     """
     if task.layout is None:
         train, test, origin = *generate(), "generated"

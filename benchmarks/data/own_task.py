@@ -19,7 +19,7 @@ def find_any_task(name: str, data_dir: Path | None, columns: Sequence[str] | Non
     Args:
         columns, label: the text columns and the label column of a user's own task; `text` and `label` when None.
     Raises:
-        ValueError: for an unknown name, columns given for a task of the suite, or malformed files.
+        UserError: for an unknown name, columns given for a task of the suite, or malformed files.
     """
     if name in TASKS:
         for option, value in (("--columns", columns), ("--label", label)):
@@ -39,7 +39,7 @@ def own_task(name: str, folder: Path, columns: tuple[str, ...], label: str) -> T
     Length, batch size and number of attacked texts are SST-2's unless options change them.
 
     Raises:
-        ValueError: for a missing file, more than two columns, fewer than two classes, or rows that cannot be read.
+        UserError: for a missing file, more than two columns, fewer than two classes, or rows that cannot be read.
     """
     require(len(columns) <= 2, "--columns", "one or two columns", ",".join(columns))
     train, test = _file(folder, "train"), _file(folder, "test")

@@ -49,7 +49,7 @@ def convert_words(folder: Path) -> None:
     """Write the words of `wordlist.pickle` (word to row) as `words.json`, a list in the order of the rows.
 
     Raises:
-        ValueError: if the pickle holds anything but words, each with its own row from 0 on.
+        UserError: if the pickle holds anything but words, each with its own row from 0 on.
     """
     path = folder / PICKLED
     try:

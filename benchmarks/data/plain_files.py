@@ -135,7 +135,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Args:
         content: bytes, or text that is written as UTF-8.
     Raises:
-        RuntimeError: naming the path, if the disk is full or the folder cannot be written.
+        MachineError: naming the path, if the disk is full or the folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

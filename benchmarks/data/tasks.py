@@ -177,7 +177,7 @@ def find_task(name: str) -> Task:
     """The task called `name`.
 
     Raises:
-        ValueError: for an unknown name.
+        UserError: for an unknown name.
     """
     if name not in TASKS:
         raise unknown("task", name, TASKS)

@@ -93,8 +93,8 @@ def pack(
         nltk_data: NLTK's tagger and stop words; without them parts of speech come from a dictionary.
         limit_bytes: maximum size of the bundle.
     Raises:
-        ValueError: if the folder is not empty, an input is missing, or the bundle would be too large.
-        RuntimeError: if a package is not installed here or has compiled parts.
+        UserError: if the folder is not empty, an input is missing, or the bundle would be too large.
+        MachineError: if a package is not installed here or has compiled parts.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"the bundle's folder {folder} is not empty; give a new one")
@@ -136,7 +136,7 @@ def open_bundle(folder: Path) -> Bundle:
     """Open a bundle that was sent, and check the hash of each file.
 
     Raises:
-        ValueError: if it is no bundle, or a file is missing or damaged.
+        UserError: if it is no bundle, or a file is missing or damaged.
     """
     path = folder / MANIFEST
     try:

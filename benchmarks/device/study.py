@@ -72,7 +72,7 @@ def place_for(out: Path, bundle: Path | None, device: str) -> Place:
     A folder that was sent back without its results has them in an archive, which is unpacked.
 
     Raises:
-        ValueError: if the folder holds a study made under other conditions, or the bundle is damaged.
+        UserError: if the folder holds a study made under other conditions, or the bundle is damaged.
     """
     chosen = choose_device(device)
     size: SizeName = "full" if chosen == "cuda" else "tiny"
@@ -139,7 +139,7 @@ def chosen_parts(names: Sequence[str] | None) -> list[Part]:
     """The named parts, or all, in order of importance.
 
     Raises:
-        ValueError: for an unknown one.
+        UserError: for an unknown one.
     """
     for name in names or ():
         if name not in KNOWN:
@@ -154,7 +154,7 @@ def work_through(place: Place, parts: Sequence[Part], minutes: float, say: Calla
     next call begins with these. Table 1 continues from its last training and text, any other part from its start.
 
     Raises:
-        ValueError: for a time of 0 or less.
+        UserError: for a time of 0 or less.
     """
     require(minutes > 0, "--minutes", "more than 0", minutes)
     end = time.monotonic() + 60 * minutes - min(RESERVE_SECONDS, 6 * minutes)
@@ -232,7 +232,7 @@ def stored(out: Path, key: str) -> PartRecord | None:
     """The record of a part that was done before, or None.
 
     Raises:
-        RuntimeError: if it cannot be read.
+        MachineError: if it cannot be read.
     """
     path = _path(out, key)
     if not path.exists():

@@ -121,7 +121,7 @@ def _refused(methods: Mapping[str, Defense], model: nn.Module, precision: Precis
     """The methods that cannot be captured, with the reason, found with a small batch.
 
     Raises:
-        RuntimeError: if another method failed during capture.
+        MachineError: if another method failed during capture.
     """
     found = {}
     batches = RandomBatches(random_batch(2, 16, model.config.vocab_size), UPDATES_PER_EPOCH)  # type: ignore[union-attr,arg-type]
@@ -224,7 +224,7 @@ def gpu_tests(place: Place, say: Say) -> dict[str, Any]:
     """The tests that need a GPU: passed, failed and skipped, by name.
 
     Raises:
-        RuntimeError: if the code has no tests beside it.
+        MachineError: if the code has no tests beside it.
     """
     # Only these files: others import packages that such a machine may lack.
     marked = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if MARK in path.read_text("utf-8")]

@@ -1,4 +1,4 @@
-"""Works through a study: gives what can be done to an executor, and shows how it gets on."""
+"""Do every job of a study: hand jobs that are ready to an executor and show the progress."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def execute(study: Study, reporter: Reporter, executor: Executor | None = None) 
 
 
 def _is_ready(job: Job, left: dict[str, Job], timed: bool) -> bool:
-    """Whether what a job needs is stored, and, for an attack, no clock is left that it could disturb."""
+    """Whether a job can start: what it needs is stored, and an attack would disturb no timed training."""
     if timed and not job.for_training:
         return not any(each.for_training for each in left.values())
     return job.needs not in [each.folder for each in left.values()]

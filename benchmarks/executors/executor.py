@@ -1,7 +1,7 @@
 """The interface of executors: processes of this machine, or a Ray cluster.
 
-The driver in `benchmarks.executors.execute` knows what depends on what and shows how it gets on; an executor is given
-jobs that can be done now, does them where it has room, and tells how they get on and that they ended.
+The driver in `benchmarks.executors.execute` knows which job needs which, and shows the progress. It gives an executor
+jobs that can start now. The executor runs them where it has room, and reports their progress and their end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Progress:
-    """A job got on by so many updates or texts, and an attack by so many queries."""
+    """A job did this many more updates or texts, and an attack asked this many more queries."""
 
     key: str
     amount: int
@@ -40,11 +40,11 @@ Event = Progress | Done
 
 
 class Elsewhere:
-    """The jobs that another command is doing.
+    """The jobs that another command is running.
 
     Args:
-        store: the store with their locks. If it does not wait, no job counts as held; a held one is then refused when
-            it starts.
+        store: the store with their locks. If it does not wait, no job counts as held; a held one then fails when it
+            starts.
     """
 
     def __init__(self, store: Store):
@@ -52,32 +52,34 @@ class Elsewhere:
         self._told: set[str] = set()
 
     def is_at(self, job: Job) -> bool:
-        """Whether another command is doing a job; the first time, a warning says so."""
+        """Whether another command is running a job; the first time, a warning says so."""
         if not self._store.waits or not job.home(self._store).is_held(job.kind, job.key):
             return False
         if job.key not in self._told:
             self._told.add(job.key)
-            log.warning("%s is under way in another process; waiting for its end, other work goes on", job.label)
+            log.warning("%s is running in another process; waiting for its end, while other work continues", job.label)
         return True
 
 
 class Executor(ABC):
-    """Does jobs of one run. It is entered before the first and left after the last; left by an exception, it ends what
-    is under way so that the same command continues there."""
+    """Runs the jobs of one run, as a context manager around them all.
+
+    An exception ends the running jobs in such a way that the same command continues them.
+    """
 
     @abstractmethod
     def __enter__(self) -> Executor:
-        """Starts what is needed, and looks at each machine before any work.
+        """Start what is needed, and check each machine before any work.
 
         Raises:
-            ValueError, RuntimeError: with one sentence naming the machine and what it lacks.
+            UserError, MachineError: with one sentence that names the machine and what it lacks.
         """
 
     @abstractmethod
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """Ends everything it started."""
+        """End everything that was started."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -85,12 +87,12 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Takes a job over: it is done at once, or when there is room. What it needs is in the store."""
+        """Accept a job with its needs in the store; it starts at once, or when there is room."""
 
     @abstractmethod
     def events(self) -> Iterator[Event]:
         """Yield new events; wait up to `POLL_SECONDS` for one.
 
         Raises:
-            ValueError, RuntimeError: those of a job, or where its process ended without an answer.
+            UserError, MachineError, UserCodeError: those of a job; a MachineError if its process ended early.
         """

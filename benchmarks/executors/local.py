@@ -26,7 +26,7 @@ from benchmarks.jobs.run import run
 
 @dataclass
 class _Worker:
-    """A process at a place, and the job it is at."""
+    """A process at a place, and its current job."""
 
     place: str
     process: BaseProcess
@@ -39,7 +39,7 @@ class _Worker:
             self.connection.send(job)
 
     def end(self) -> None:
-        """Lets the process go, which waits for a job or has been told to end."""
+        """Close the connection and wait for the end of the process, which is idle or was told to end."""
         self.connection.close()
         self.process.join()
 
@@ -50,9 +50,9 @@ class LocalExecutor(Executor):
     On a CPU trainings run one at a time, so that their times count, unless timing is off.
 
     Args:
-        context: the run's; its options say how many places there are.
-        attacks_each: attacks at a time on one GPU, which an attack keeps busy for a small part of its time. Trainings
-            have one place on each.
+        context: the context of the run; its options say how many places there are.
+        attacks_each: number of attacks that share one GPU, since a single attack keeps a GPU busy for a small part of
+            the time. A training has a GPU of its own.
     """
 
     def __init__(self, context: Context, attacks_each: int = 1):
@@ -96,7 +96,7 @@ class LocalExecutor(Executor):
         )
 
     def submit(self, job: Job) -> None:
-        """Queues a job and starts what there is room for."""
+        """Queue a job, and start as many queued jobs as there is room for."""
         self._queue.append(job)
         self._start()
 
@@ -126,7 +126,7 @@ class LocalExecutor(Executor):
         return Done(job.key)
 
     def _start(self) -> None:
-        """Start queued jobs in their order while there is room; what another command is at waits for its end."""
+        """Start queued jobs in their order while there is room; a job that another command is running waits for it."""
         for job in list(self._queue):
             if self._elsewhere.is_at(job):
                 continue
@@ -143,7 +143,7 @@ class LocalExecutor(Executor):
             worker.give(job)
 
     def _room_for(self, job: Job) -> str | None:
-        """A free place; for an attack rather one where a process waits, for a training rather another."""
+        """A free place, or None; an attack prefers a place with an idle process, a training one without."""
         trainings = sum(worker.job.for_training for worker in self._busy.values())
         if job.for_training and trainings >= self._most_trainings:
             return None
@@ -166,8 +166,8 @@ def visible_gpus() -> list[str]:
 
 
 def _serve(connection: Connection, spec: RunSpec, gpu: str | None) -> None:
-    """The new process: does the jobs it is given, until no more come."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is its parent's to handle
+    """Main function of a new process: run the jobs that the parent sends, until it sends no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent handles interrupts
     end_with_parent()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
@@ -186,4 +186,4 @@ def _serve(connection: Connection, spec: RunSpec, gpu: str | None) -> None:
         while True:
             connection.send(answered(do, connection.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
-        sys.exit(1)  # the parent has asked for it, or has ended
+        sys.exit(1)  # the parent asked for this, or has ended

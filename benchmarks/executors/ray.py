@@ -1,7 +1,7 @@
-"""Run work on a Ray cluster: this process plans and is the only one to write the store; nodes use their own folders.
+"""Run jobs on a Ray cluster: this process alone plans and writes the store; nodes use folders of their own.
 
-It needs no shared file system: models and outcomes are sent as bytes. Ray itself is for networks of machines that trust
-each other; it serialises with pickle.
+No shared file system is needed: models and outcomes are sent as bytes. Ray serialises with pickle, so all machines of
+the cluster must trust each other.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Node:
 
 @dataclass
 class _Task:
-    """A job under way: where, on how much of it, and the lock that is held on its place in the store."""
+    """A running job: its node, the GPUs or CPUs it takes there, and the lock on its record."""
 
     job: Job
     node: Node
@@ -83,15 +83,15 @@ class _Task:
 
 
 class RayExecutor(Executor):
-    """Jobs as tasks of Ray, each on a whole GPU, or on whole CPUs where there is none.
+    """Jobs as tasks of Ray, each on a whole GPU, or on whole CPUs if there is no GPU.
 
-    All runs of a block, one seed of a task, train on one machine; another takes over where that is lost. A task whose
-    process or machine dies is started again, and goes on from what it left where it is the same machine. Each job's
-    place in the store is locked from here until its record is there.
+    All runs of a block, one seed of a task, train on one machine; if it is lost, another takes over. If the process or
+    the machine of a task dies, Ray starts the task again; on the same machine it continues where it stopped. This
+    process locks each record until it is stored.
 
     Args:
-        context: the run's.
-        jobs: all there is to do; before any work, every node must come to the same keys for it.
+        context: the context of the run.
+        jobs: all jobs; before any work, every node must compute the same keys for them.
         started_with: further arguments for a Ray that is started on this machine.
     """
 
@@ -158,12 +158,12 @@ class RayExecutor(Executor):
         return f"executor Ray: {machines}{note}"
 
     def submit(self, job: Job) -> None:
-        """Queues a job and starts what there is room for."""
+        """Queue a job, and start as many queued jobs as there is room for."""
         self._queue.append(job)
         self._start()
 
     def events(self) -> Iterator[Event]:
-        """What the nodes say; a finished job's files are put into the store here."""
+        """Yield the progress that the nodes report, and store the files of finished jobs."""
         for job in self._stored_meanwhile:
             yield Done(job.key)
         self._stored_meanwhile.clear()
@@ -171,7 +171,7 @@ class RayExecutor(Executor):
         if self._tasks:
             ended, _ = ray.wait(list(self._tasks), timeout=POLL_SECONDS)
         elif self._queue:
-            time.sleep(POLL_SECONDS)  # another command is at all that is left
+            time.sleep(POLL_SECONDS)  # another command is running all that is left
         yield from self._progress()
         for reference in ended:
             task = self._tasks.pop(reference)
@@ -191,7 +191,7 @@ class RayExecutor(Executor):
                 yield Progress(key, amount, queries)
 
     def _connect(self) -> None:
-        """Joins the cluster, or starts Ray here; signals stay this program's own."""
+        """Join the cluster, or start Ray here; this program keeps its own signal handlers."""
         options = self._context.options
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         heeded = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
@@ -208,7 +208,7 @@ class RayExecutor(Executor):
             with reach:
                 ray.init(log_to_driver=False, logging_level="error", **how)
         except (OSError, ValueError, RuntimeError) as error:
-            raise MachineError(f"Ray {where} cannot be had: {error}") from error
+            raise MachineError(f"Ray {where} cannot be started or reached: {error}") from error
         for each, handler in handlers.items():
             signal.signal(each, handler)
         if options.ray_address is None and ray.nodes()[0]["NodeManagerAddress"] != LOOPBACK:
@@ -222,7 +222,7 @@ class RayExecutor(Executor):
         """The nodes that are alive and have a GPU, or a CPU.
 
         Raises:
-            RuntimeError: if there is none.
+            MachineError: if there is none.
         """
         unit = "GPU" if self._on_gpu else "CPU"
         nodes = [
@@ -235,10 +235,10 @@ class RayExecutor(Executor):
         return nodes
 
     def _look_at_nodes(self) -> None:
-        """Has every node load what the run needs, and compares it with what is here.
+        """Let every node load what the run needs, and compare that with this machine.
 
         Raises:
-            RuntimeError: naming the first node that lacks something or differs.
+            MachineError: naming the first node that lacks something or differs.
         """
         answers = [
             self._on(node, _look_there, self._needs(None, node)).remote(
@@ -248,17 +248,17 @@ class RayExecutor(Executor):
         ]
         for node, reference in zip(self._nodes, answers, strict=True):
             try:
-                there = unwrapped(ray.get(reference), f"the look at {node.name}")
+                there = unwrapped(ray.get(reference), f"the check of {node.name}")
             except (UserError, MachineError, RayError) as error:
                 raise MachineError(f"the node {node.name} cannot take part: {error}") from error
             changed = next(differences(self._context.versions, there), None)
             if changed is not None:
                 raise MachineError(
-                    f"the node {node.name} cannot take part, it holds something else than this machine: {changed}"
+                    f"the node {node.name} cannot take part, since it differs from this machine: {changed}"
                 )
 
     def _spec(self, node: Node) -> RunSpec:
-        """What the run is loaded from on a node: paths that do not depend on where a process is."""
+        """The run's specification for a node, with absolute paths."""
         options = self._context.options
         paths = {
             name: value.absolute() for name, value in vars(options).items() if isinstance(value, Path) and name != "out"
@@ -269,7 +269,7 @@ class RayExecutor(Executor):
         return replace(self._context.spec, options=replace(options, threads=threads, **paths))
 
     def _scratch_name(self) -> str:
-        """The name of the nodes' own folders: the same when this command is repeated on this store, never another's."""
+        """Name of the folders on the nodes: the same for a repeated command on this store, and used by no other."""
         token = self._context.store.root / TOKEN
         if not is_plain_file(token):
             write_atomically(token, uuid.uuid4().hex)
@@ -277,7 +277,7 @@ class RayExecutor(Executor):
         return f"earlyrobust-{content_key(planned)[:16]}"
 
     def _needs(self, job: Job | None, node: Node) -> int:
-        """GPUs, or CPUs, that a job takes; None for a look."""
+        """Number of GPUs or CPUs that a job takes; None stands for the check of a node."""
         if self._on_gpu or not isinstance(job, TrainJob):
             return 1
         return min(node.room, self._context.options.threads or 1) if self._context.options.untimed else node.room
@@ -296,7 +296,7 @@ class RayExecutor(Executor):
         return task.options(**amounts, max_retries=RETRIES, scheduling_strategy=where)
 
     def _start(self) -> None:
-        """Starts queued jobs, in their order on each machine, where there is room."""
+        """Start queued jobs, in their order on each machine, where there is room."""
         if not self._queue or not any(node.free for node in self._nodes):
             return
         alive = {each["NodeID"] for each in ray.nodes() if each["Alive"]}
@@ -341,7 +341,7 @@ class RayExecutor(Executor):
             self._tasks[reference] = _Task(job, node, taken, lock.pop_all())
 
     def _pack_of(self, folder: str) -> ray.ObjectRef:
-        """The files of a folder of the store, put where nodes can fetch them for as long as one needs them."""
+        """The files of a folder of the store, kept where nodes can fetch them while a running job needs them."""
         needed = {task.job.needs for task in self._tasks.values()}
         self._packs = {key: reference for key, reference in self._packs.items() if key in needed}
         if folder not in self._packs:
@@ -349,11 +349,10 @@ class RayExecutor(Executor):
         return self._packs[folder]
 
     def _store(self, reference: ray.ObjectRef, task: _Task) -> None:
-        """Puts what a job made into the store.
+        """Put the files that a job made into the store.
 
         Raises:
-            ValueError, RuntimeError: those of the job.
-            RuntimeError: if its process died again and again.
+            UserError, MachineError, UserCodeError: those of the job; a MachineError if its process died repeatedly.
         """
         label = task.job.label
         try:
@@ -388,7 +387,7 @@ def _on_loopback() -> Iterator[None]:
 
 
 def samples(jobs: Sequence[Job]) -> list[Job]:
-    """One job for whatever is the same on one machine and may be another on the next: each defense and each recipe."""
+    """One job for each defense and each recipe of a task: these may differ from machine to machine."""
     found: dict[tuple[str, ...], Job] = {}
     for job in jobs:
         what = job.recipe.key if isinstance(job, AttackJob) else repr(job.defense)
@@ -397,7 +396,7 @@ def samples(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _look_there(spec: RunSpec, scratch: str, jobs: Sequence[Job]) -> Message:
-    """On a node: refuse jobs that come to something else there, and tell the versions."""
+    """On a node: raise an error for jobs with another identity there, and return the versions."""
 
     def look() -> dict[str, str]:
         context = _loaded(spec, scratch)
@@ -412,7 +411,7 @@ _known: Context | None = None
 
 
 def _loaded(spec: RunSpec, scratch: str) -> Context:
-    """The context in a process of a node, which works in the node's own folder; loaded once."""
+    """The context in a process of a node, with the node's own folder as store; loaded once."""
     global _known
     folder = Path(tempfile.gettempdir()) / scratch
     spec = replace(spec, options=replace(spec.options, out=folder))
@@ -425,13 +424,13 @@ def _loaded(spec: RunSpec, scratch: str) -> Context:
 def work_there(
     spec: RunSpec, scratch: str, job: Job, told: Queue, stored: Packed, *needed: Packed
 ) -> tuple[Message, Packed]:
-    """Does a job on a node.
+    """Do a job on a node.
 
     Args:
-        stored: its files that the store already has.
-        needed: the files of what it needs.
+        stored: the files of this job that are in the store already.
+        needed: the files that the job needs.
     Returns:
-        its result as a message, and the files it made.
+        The job's result as a message, and the files it made.
     """
     made: Packed = {}
     tell = _telling(told, job.key)
@@ -449,7 +448,7 @@ def work_there(
 
 
 def _telling(told: Queue, key: str) -> OnProgress:
-    """What tells how a job gets on: at the first call, then once a second for all calls since."""
+    """A function that reports a job's progress: at its first call, then at most once a second for all calls since."""
     since, kept, asked = -math.inf, 0, 0
 
     def tell(amount: int = 1, *, queries: int = 0) -> None:

@@ -270,7 +270,7 @@ def find_experiments(name: str) -> tuple[Experiment, ...]:
     """The experiment called `name`; for `all`, those of the paper.
 
     Raises:
-        ValueError: for an unknown one.
+        UserError: for an unknown name.
     """
     if name == "all":
         return tuple(experiment for experiment in EXPERIMENTS.values() if not experiment.study)
@@ -283,7 +283,7 @@ def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
     """The experiments called `name`, after checking that the options apply to them.
 
     Raises:
-        ValueError: for an unknown name, options for one experiment if several are requested, and options that none of
+        UserError: for an unknown name, options for one experiment if several are requested, and options that none of
             them reads.
     """
     found = find_experiments(name)
@@ -295,6 +295,6 @@ def asked_experiments(name: str, options: Options) -> tuple[Experiment, ...]:
         for option in ("defenses", "variants", "json"):
             if getattr(options, option) is not None:
                 raise UserError(
-                    f"--{option} is for one experiment, and 'all' was asked for; name one of them or leave it out"
+                    f"--{option} is for one experiment, and 'all' names several; name one, or leave out --{option}"
                 )
     return found

@@ -35,7 +35,7 @@ def known_defenses() -> dict[str, type[Defense]]:
     A plugin that cannot be loaded is left out with a warning, since every command calls this function.
 
     Raises:
-        ValueError: if two use one key.
+        UserError: if two defenses use the same key.
     """
     found = dict(tree_defenses())
     for entry in entry_points(group=ENTRY_POINT_GROUP):
@@ -48,7 +48,7 @@ def known_defenses() -> dict[str, type[Defense]]:
 
 
 def _plugin(entry: EntryPoint) -> type[Defense] | None:
-    """The defense of an installed package, or None with a warning if it cannot be loaded."""
+    """The defense of an installed package; None, after a warning, if it cannot be loaded."""
     try:
         defense = entry.load()
         if not (isinstance(defense, type) and issubclass(defense, Defense)):
@@ -74,8 +74,10 @@ def _position(key: str) -> int:
 def find_defense(name: str) -> type[Defense]:
     """The defense called `name`, or the one defined in the file `name` if that ends in `.py`.
 
-    A file is code and is run. Raises:
-        ValueError: for an unknown name, a missing file, or one that defines no defense or several.
+    The file is run.
+
+    Raises:
+        UserError: for an unknown name, a missing file, or a file that does not define exactly one defense.
     """
     if name.endswith(".py"):
         return _from_file(Path(name))

@@ -20,12 +20,12 @@ Kind = Literal["methods", "variants", "curves", "distances", "layers", "settings
 
 @dataclass(frozen=True)
 class AttackProtocol:
-    """How attacks meet a trained model, where the paper and the release differ.
+    """Which texts are attacked and how long they may be; the paper and the release differ in both.
 
     Attributes:
-        subset: "random" attacks test texts drawn with a fixed seed; "first" the first as stored, as the release does;
-            "development" as many of those that "random" leaves, for choices made by looking at outcomes.
-        max_length: longest text in tokens under attack; None keeps that of training. The release attacks at 512.
+        subset: "random": test texts drawn with a fixed seed. "first": the first as stored, as in the release.
+            "development": as many of the texts not drawn by "random", for choices that are made by looking at outcomes.
+        max_length: longest text in tokens under attack; None keeps the length of training. The release uses 512.
     """
 
     subset: Literal["random", "first", "development"] = "random"
@@ -43,12 +43,12 @@ class Variant:
         key: its name in `--variants`.
         label: its name in tables.
         defense: the defense's key, or the path of a Python file.
-        settings: hyperparameters that come after the preset's.
+        settings: hyperparameters, which override the preset's.
         seeded: hyperparameters that take the run's seed.
-        protocol: how its attacks meet the model.
-        recipes: recipes by the one in whose column their outcomes stand.
-        curve, x: the curve it is a point of, and where on it.
-        fine: a point that the demo preset leaves out, unless it is asked for.
+        protocol: the protocol of its attacks.
+        recipes: for a column of a table, by recipe, the recipe to use instead.
+        curve, x: for a point of a curve, the curve's name and the position on it.
+        fine: whether the demo preset leaves it out unless `--variants` names it.
     """
 
     key: str
@@ -66,7 +66,7 @@ class Variant:
         """The defense with all its settings, for a task, a preset and a seed.
 
         Raises:
-            ValueError: for an unknown defense or a setting it refuses.
+            UserError: for an unknown defense or an invalid setting.
         """
         own = {**self.settings, **dict.fromkeys(self.seeded, seed)}
         return build(self.defense, task, preset.settings_of(find_defense(self.defense)), own)
@@ -74,21 +74,21 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table or figure of the paper, or one of our own beside them.
+    """A table or figure, of the paper or of our own.
 
     Attributes:
         key: its name in commands and files.
         title: what stands above it.
-        shows: what it shows, for the listing.
-        kind: the report it gets: "methods" side by side; "variants" of one method with their change from the first;
-            "curves" over a hyperparameter; "distances" between masks; "layers" and what each keeps; "settings" alone.
-        variants: its rows or points; methods side by side are those that --defenses names where there are none here.
-        reference: the variant to which others are compared, if it is not the first.
-        tasks: the paper's; None for the preset's own. The demo preset runs every experiment on the generated task.
+        shows: what the table shows, for the listing.
+        kind: the kind of its report: "methods" side by side; "variants" of one method with their change from the
+            first; "curves" over a hyperparameter; "distances" between masks; "layers" with what each keeps; "settings".
+        variants: its rows or points; empty for the methods that --defenses names.
+        reference: the variant to compare the others with, if it is not the first.
+        tasks: the tasks of the paper; None for those of the preset. The demo preset always uses the generated task.
         attacked: whether its models are attacked.
-        full_recipes: the attacks in the full profile; None for the preset's own.
-        note: what the caption says besides.
-        study: one about the suite itself, which `all` leaves out.
+        full_recipes: the attacks in the full profile; None for those of the preset.
+        note: a sentence for the caption.
+        study: whether it is about the suite itself; `all` leaves it out.
     """
 
     key: str
@@ -105,16 +105,16 @@ class Experiment:
 
     @property
     def of_methods(self) -> bool:
-        """Whether its rows are methods, which --defenses chooses, and not variants of one."""
+        """Whether its rows are methods, chosen by --defenses, and not variants of one method."""
         return self.kind == "methods"
 
     @property
     def trains(self) -> bool:
-        """Whether there is anything to train for it."""
+        """Whether its report needs trained models."""
         return self.kind != "settings"
 
     def fit(self, preset: Preset) -> Preset:
-        """The preset as this experiment uses it: its tasks, and fewer runs and attacks where one method is varied."""
+        """The preset with this experiment's tasks, and with fewer runs and attacks if it varies one method."""
         changes: dict[str, Any] = {} if self.of_methods else dict(preset.ablations)
         if self.tasks is not None and not preset.generated:
             changes["tasks"] = self.tasks
@@ -125,10 +125,10 @@ class Experiment:
         return replace(preset, **changes)
 
     def chosen(self, options: Options, preset: Preset) -> tuple[Variant, ...]:
-        """The variants to run: those requested, otherwise the preset's.
+        """The variants to run: those that the user names, otherwise those of the preset.
 
         Raises:
-            ValueError: for an unknown one, or an option that chooses in other experiments.
+            UserError: for an unknown variant, or an option that does not apply to this experiment.
         """
         if self.of_methods:
             _refuse(options.variants, "--variants", self.key, "--defenses")
@@ -145,7 +145,7 @@ class Experiment:
 
 def _refuse(value: str | None, option: str, experiment: str, instead: str) -> None:
     if value is not None:
-        raise UserError(f"{option} chooses nothing in {experiment}, got {value!r}; use {instead}")
+        raise UserError(f"{option} changes nothing in {experiment}, got {value!r}; use {instead}")
 
 
 def methods(names: Sequence[str], settings: Mapping[str, Any] | None = None) -> tuple[Variant, ...]:
@@ -154,10 +154,10 @@ def methods(names: Sequence[str], settings: Mapping[str, Any] | None = None) -> 
 
 
 def seeds(preset: Preset, runs: int | None = None) -> range:
-    """The seeds of `runs` runs, the preset's own number where that is None.
+    """The seeds of `runs` runs; None stands for the preset's number of runs.
 
     Raises:
-        ValueError: for no runs at all.
+        UserError: for less than one run.
     """
     count = preset.runs if runs is None else runs
     require(count >= 1, "--runs", "1 or more", count)

@@ -36,29 +36,29 @@ class Options:
             square.
         batch_size: texts in a batch; the task's or the preset's own when left out.
         recipes: attacks, separated by commas; the preset's own when left out.
-        synonyms: file with a word's neighbours, for the offline profile: JSON, word to list (of words, or of
-            [word, cosine]), may be gzipped; or what build-synonyms wrote. The packaged list when left out.
+        synonyms: file with the neighbours of words, for the offline profile: JSON, word to list (of words, or of
+            [word, cosine]), may be gzipped; or a file of build-synonyms. The packaged list when left out.
         nltk_data: folder with NLTK's tagger and stop words, for the offline profile.
-        assets: folder that `earlyrobust prepare` filled; the full profile needs it, the offline one takes the masked
-            language model from it.
+        assets: folder that `earlyrobust prepare` filled; the full profile needs it, the offline profile uses its masked
+            language model.
         device: cpu, cuda, or auto.
-        schedule: shared (every method the preset's epochs, rate, decay, warm-up and clipping) or published (each method
-            its authors' own, where they are others; times and claims across different ones are refused).
-        precision: fp32, tf32, bf16, or auto (on a CPU: bf16 where that makes an update at least 1.5 times as fast,
+        schedule: shared (the preset's epochs, rate, decay, warm-up and clipping for every method) or published (those
+            of a method's authors where they differ; times under different schedules are not compared).
+        precision: fp32, tf32, bf16, or auto (on a CPU: bf16 if that makes an update at least 1.5 times as fast,
             otherwise fp32).
-        capture: on a GPU, record each update's passes once for every shape of batch and replay them as CUDA graphs; a
-            method that cannot be recorded is refused.
+        capture: on a GPU, record the passes of an update once per batch shape and replay them as CUDA graphs; an error
+            for methods that cannot be recorded.
         threads: CPU threads for training; all cores when left out.
-        allow_accumulation: where a training runs out of memory, give its batches to the model in parts that fit and
-            add up their gradients; its time then does not count.
-        offline: fetch nothing; what is missing is named.
-        track: tensorboard, wandb or trackio: log curves and numbers there after the work; nowhere when left out.
+        allow_accumulation: if a training runs out of memory, cut its batches into parts that fit and add up their
+            gradients; its time then does not count.
+        offline: fetch nothing; an error names what is missing.
+        track: tensorboard, wandb or trackio: log curves and numbers there after the work; no log when left out.
         executor: local (processes of this machine) or ray (needs the extra 'ray').
-        workers: how much is done at once on this machine: on GPUs one for each, one GPU when left out; on a CPU one for
-            each core, trainings one at a time unless --untimed.
-        untimed: train side by side on a CPU, and attack beside trainings; the records say that the times do not count.
-        ray_address: address of a running Ray cluster, or auto; left out, Ray is started on this machine.
-        wait: take what is free and wait for what another command is at; --no-wait refuses instead.
+        workers: parallel workers on this machine; when left out 1 GPU, or one per CPU core. Without --untimed, a CPU
+            runs one training at a time.
+        untimed: on a CPU, run trainings and attacks in parallel; their records say that the times do not count.
+        ray_address: address of a running Ray cluster, or auto; when left out, Ray is started on this machine.
+        wait: wait for jobs that another command is running; --no-wait is an error instead.
         encoder: backbone of the offline profile's sentence encoder, as for --backbone; minilm when left out.
         json: file for the printed table as JSON.
     """
@@ -119,25 +119,25 @@ class AttackOptions:
             TextAttack's.
         columns: its text column, or two separated by a comma.
         label: its label column: numbers, or the model's class names.
-        engine: lockstep (the suite's own), or textattack for TextAttack's own loop.
+        engine: lockstep (the suite's own), or textattack (TextAttack's own loop).
         out: folder for outcomes; the same command with the same folder continues there.
         limit: attack the first texts only.
-        max_length: longest input in tokens; what the model can read when left out.
+        max_length: longest input in tokens; the most that the model can read when left out.
         query_budget: most queries for one text.
-        max_words: most words in a text; a longer one is refused before the work, which grows with their square.
-        temperature: divides the victim's logits; overconfident victims starve attacks that search by score.
+        max_words: most words in a text; an error for a longer one, since the work grows with the square of the words.
+        temperature: divides the victim's logits; an overconfident victim gives attacks that search by score no hint.
         calibrate: labelled file, not the attacked one; the attack is made twice, on the victim as it is and with the
             temperature that fits its confidence to that file.
-        seed: decides what the recipe draws.
-        synonyms: file with a word's neighbours: JSON, word to list (of words, or of [word, cosine]), may be gzipped; or
-            what build-synonyms wrote. The packaged list when left out.
+        seed: seed of the recipe's random draws.
+        synonyms: file with the neighbours of words: JSON, word to list (of words, or of [word, cosine]), may be
+            gzipped; or a file of build-synonyms. The packaged list when left out.
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
         device: cpu, cuda, or auto.
         threads: CPU threads; with more than one, the choice between candidates that tie within rounding may depend on
             where an attack was stopped and continued.
-        wait: wait where another command is at the same attack; --no-wait refuses instead.
-        offline: fetch nothing; what is missing is named.
+        wait: wait if another command is running the same attack; --no-wait is an error instead.
+        offline: fetch nothing; an error names what is missing.
         json: file for the printed table as JSON.
     """
 
@@ -190,7 +190,7 @@ def split_names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """`"a, b"` as `("a", "b")`; `default` for None.
 
     Raises:
-        ValueError: if a name is empty or given twice.
+        UserError: if a name is empty or given twice.
     """
     if text is None:
         return default

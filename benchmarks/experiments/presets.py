@@ -61,7 +61,7 @@ class Preset:
         """The preset with the "shared" schedule for all methods, or with each method's "published" one.
 
         Raises:
-            ValueError: for another name.
+            UserError: for another name.
         """
         if name not in SCHEDULES:
             raise unknown("schedule", name, SCHEDULES)
@@ -160,7 +160,7 @@ def find_preset(name: str, *, has_cuda: bool, has_assets: bool) -> tuple[Preset,
     downloaded them yet.
 
     Raises:
-        ValueError: for an unknown name.
+        UserError: for an unknown name.
     """
     if name == "auto":
         if not has_cuda:

@@ -1,4 +1,4 @@
-"""Defenses with hyperparameters given as text or JSON values, turned into typed fields."""
+"""Convert hyperparameters given as text or JSON values, and set them in a defense."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
     """`["steps=3", "search.steps=2"]` as a dictionary.
 
     Raises:
-        ValueError: if an assignment has no `=`, or one field is set twice.
+        UserError: if an assignment has no `=`, or one field is set twice.
     """
     values: dict[str, str] = {}
     for assignment in assignments:
@@ -34,10 +34,10 @@ def parse_assignments(assignments: typing.Sequence[str]) -> dict[str, str]:
 
 
 def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
-    """A defense with its own settings for `task`, then each of `changes` in turn.
+    """A defense with its settings for `task`, changed by each of `changes` in order.
 
     Raises:
-        ValueError: for an unknown defense or a setting it refuses.
+        UserError: for an unknown defense or an invalid setting.
     """
     defense_type = find_defense(name)
     defense = defense_type.for_task(task)
@@ -49,12 +49,12 @@ def build(name: str, task: str, *changes: Mapping[str, Any]) -> Defense:
 def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """A copy of a dataclass with some fields changed; `search.steps` changes a field of a nested dataclass.
 
-    Fields of an inlined value also have short names: `steps` for `ascent.steps`. Values may be text, read by the
-    field's type, or plain JSON values. `search=smart` uses another known defense there, as does a dictionary that names
-    one under "defense"; settings of the schedule that were changed are kept.
+    Fields of an inlined value also have short names: `steps` for `ascent.steps`. A value is text, converted to the
+    field's type, or a plain JSON value. `search=smart` replaces a nested defense by another known one, and so does a
+    dictionary with its key under "defense"; changes of the schedule are kept.
 
     Raises:
-        ValueError: for an unknown field, a value of the wrong type, or one that the dataclass itself rejects.
+        UserError: for an unknown field, a value of the wrong type, or one that the dataclass itself rejects.
     """
     owner = type(settings)
     hints = typing.get_type_hints(owner)
@@ -90,7 +90,7 @@ def with_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
 
 
 def _another(key: str, current: Defense, hint: type, name: str) -> Defense:
-    """The known defense `key` in the place of `current`, with what was set of the latter's schedule."""
+    """The known defense `key`, with those settings of the schedule that were changed in `current`."""
     known = {kind.key: kind for kind in known_defenses().values() if issubclass(kind, hint)}
     if key not in known:
         raise unknown(f"defense for {name}", key, known)
@@ -105,7 +105,7 @@ def convert(value: Any, hint: Any, name: str) -> Any:
     """`value` as the type `hint`.
 
     Raises:
-        ValueError: naming the field, what was received and what is allowed.
+        UserError: naming the field, what is allowed and what was received.
     """
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):

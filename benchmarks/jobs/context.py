@@ -63,7 +63,7 @@ class LoadedTask:
         """The test texts to attack under a protocol.
 
         Raises:
-            ValueError: where the attack takes every test text, so that none is left for development.
+            UserError: if every test text is attacked, so that none is left for development.
         """
         if protocol.subset == "first":
             return tuple(self.dataset.test[: len(self.attacked)])
@@ -131,20 +131,20 @@ class Context:
         return self.spec.options
 
     def for_other_processes(self) -> RunSpec:
-        """The specification they load, with the number of threads: trained weights on a CPU depend on it."""
+        """The specification for other processes; it fixes the number of threads, on which weights on a CPU depend."""
         return replace(self.spec, options=replace(self.options, threads=self.machine["threads"]))
 
     def victim(self, task: str, model: nn.Module, max_length: int | None = None) -> Victim:
-        """A model as attacks and evaluation see it: texts in, probabilities out; read as far as in training.
+        """The model as a victim: texts in, probabilities out.
 
         Args:
-            max_length: longest text in tokens, if it is not that of training.
+            max_length: longest text in tokens; None for the length of training.
         """
         longest = max_length or self.tasks[task].max_length
         return Victim(model.to(self.device), self.tokenizer, max_length=longest, device=self.device)
 
     def graphs(self) -> Graphs | None:
-        """What records the steps of one training, where updates are captured."""
+        """What records the steps of one training as CUDA graphs; None without --capture."""
         return CudaGraphs() if self.options.capture else None
 
 
@@ -164,7 +164,7 @@ class RunSpec:
         """Check all user input and load everything a run needs.
 
         Raises:
-            ValueError: with one sentence, for any mistake of the user.
+            UserError: with one sentence, for any mistake of the user.
         """
         options = self.options
         device = choose_device(options.device)
@@ -249,11 +249,11 @@ def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
 
 
 def _check_executor(options: Options, device: str) -> None:
-    """Refuse ways of working that are unknown or not to be had here.
+    """Check the executor, its workers and its address.
 
     Raises:
-        ValueError: for an unknown executor, more workers than GPUs, or an option that means another executor.
-        RuntimeError: where Ray is asked for and not installed.
+        UserError: for an unknown executor, more workers than GPUs, or an option of another executor.
+        MachineError: for Ray where it is not installed.
     """
     if options.executor not in EXECUTORS:
         raise unknown("executor", options.executor, EXECUTORS)
@@ -264,7 +264,7 @@ def _check_executor(options: Options, device: str) -> None:
             raise UserError(f"--ray-address is for --executor ray, and the executor is {options.executor!r}")
         if options.workers is not None:
             raise UserError(
-                "--workers is for this machine alone, and --ray-address names a cluster, whose size decides"
+                "--workers is for this machine alone; the size of the cluster at --ray-address decides; leave it out"
             )
     elif device == "cuda" and options.workers is not None:
         present = torch.cuda.device_count()
@@ -272,35 +272,35 @@ def _check_executor(options: Options, device: str) -> None:
 
 
 def check_threads(asked: int | None) -> None:
-    """Refuse more threads than this machine has cores: they bring nothing, and very many end the interpreter.
+    """Raise an error for more threads than cores: they make nothing faster, and very many end the interpreter.
 
     Raises:
-        UserError: for more.
+        UserError: naming the number of cores.
     """
     present = usable_cores()
     require(asked is None or asked <= present, "threads", f"at most {present}, the cores of this machine", asked)
 
 
 def threads_each(options: Options) -> int:
-    """CPU threads of each training where several are at work on this machine."""
+    """CPU threads of each training when several run on this machine at once."""
     return options.threads or max(1, usable_cores() // (options.workers or usable_cores()))
 
 
 def check_capture(capture: bool, device: str) -> None:
-    """Refuse to capture where there are no CUDA graphs.
+    """Raise an error for --capture on a CPU, which has no CUDA graphs.
 
     Raises:
-        ValueError: on a CPU.
+        UserError: on a CPU.
     """
     if capture and device != "cuda":
-        raise UserError("--capture records CUDA graphs, and this run uses the CPU; leave it out, or take a CUDA device")
+        raise UserError("--capture records CUDA graphs, and this run uses the CPU; leave it out, or use a CUDA device")
 
 
 def choose_device(name: str) -> str:
     """`cuda` or `cpu`.
 
     Raises:
-        ValueError: for CUDA where there is none.
+        UserError: for an unknown device, or for CUDA without a GPU.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise unknown("device", name, ("auto", "cpu", "cuda"))
@@ -315,7 +315,7 @@ def _full_resources(options: Options, preset: Preset, recipes: Sequence[Recipe])
     """The full profile's resources.
 
     Raises:
-        ValueError: where no folder is given, it lacks a file, or an option is only for the offline profile.
+        UserError: if no folder is given, it lacks a file, or an option is for the offline profile only.
     """
     if options.assets is None:
         raise UserError(
@@ -377,7 +377,7 @@ def _load_task(task: Task, options: Options, preset: Preset, full: Resources | N
 
 
 def random_subset(examples: Sequence[Example], count: int) -> tuple[Example, ...]:
-    """`count` examples drawn with a fixed seed, in stored order; all of them where there are no more."""
+    """`count` examples drawn with a fixed seed, in stored order; all of them if there are fewer."""
     if count >= len(examples):
         return tuple(examples)
     drawn = np.random.default_rng(SUBSET_SEED).choice(len(examples), size=count, replace=False)

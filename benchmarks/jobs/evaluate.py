@@ -59,7 +59,7 @@ class External:
         Args:
             written: how the task's files write its classes.
         Raises:
-            ValueError: if a model's classes are not those of the task.
+            UserError: if a model's classes are not those of the task.
         """
         if self.classes is None:
             return tuple(range(len(dataset.label_names))), None
@@ -82,7 +82,7 @@ def find_external(
         name: its name in tables; by default that of the folder or function.
         retries: how often a function is called again after an exception; default 3.
     Raises:
-        ValueError: for neither or both, and for a victim that cannot be loaded.
+        UserError: if neither or both are given, or the victim cannot be loaded.
     """
     given = [option for option, value in (("--model", model), ("--callable", function)) if value is not None]
     require(len(given) == 1, "the victim", "given by one of --model and --callable", " and ".join(given) or "neither")
@@ -114,7 +114,7 @@ def find_external(
 
 
 def evaluation_identity(context: Context, external: External, task: str) -> dict[str, Any]:
-    """All that decides what the victim, as it came, answers on a task; its hash is the evaluation's key."""
+    """All that decides the answers of the uncalibrated victim on a task; its hash is the evaluation's key."""
     order, _ = external.order_for(context.tasks[task].dataset, context.tasks[task].task.label_values)
     reordered = {} if list(order) == sorted(order) else {"class_order": list(order)}
     return reordered | {
@@ -129,14 +129,13 @@ def evaluation_identity(context: Context, external: External, task: str) -> dict
 
 
 def evaluate(context: Context, external: External, task: str, *, calibrate: bool) -> list[EvaluationRecord]:
-    """Reads the test texts of a task and stores the evaluation; where asked, a second one on calibrated confidence.
+    """Evaluate a victim on the test texts of a task and store it; on request also with calibrated confidence.
 
     The temperature is fitted to the test texts that are not attacked; it does not change their classes. Stored
     evaluations are not repeated.
 
     Raises:
-        ValueError: if the victim does not answer with probabilities, or if every test text is attacked, so that none is
-            left for fitting.
+        UserError: if the victim does not answer with probabilities, or no test text is left to fit the temperature.
     """
     chosen = context.tasks[task]
     attacked = {example.id for example in chosen.attacked}
@@ -176,7 +175,7 @@ def evaluate(context: Context, external: External, task: str, *, calibrate: bool
 
 
 def _opened(external: External, task: LoadedTask, temperature: float) -> tuple[Victim | CallableVictim, list[str]]:
-    """The victim ready for a task's texts, a model after a look at it, and sentences for captions.
+    """Open the victim for a task's texts, check a model on some, and return sentences for captions.
 
     Raises:
         UserError: if a model's classes are not the task's, or it does not answer.
@@ -225,7 +224,7 @@ def _put(
 
 
 def external_job(context: Context, record: EvaluationRecord, recipe: Recipe) -> AttackJob:
-    """The attack on an evaluated victim, on the texts that every trained model of the task meets."""
+    """The attack on an evaluated victim, on the same texts as for every trained model of the task."""
     task = context.tasks[record.task]
     of_victim = ("model", "max_length", "temperature", "class_order")
     victim = {name: record.identity[name] for name in of_victim if name in record.identity}
@@ -249,10 +248,10 @@ def attack_external(
     recipe: Recipe,
     on_progress: OnProgress = silent,
 ) -> AttackRecord:
-    """Attack an evaluated victim; goes on where it was stopped.
+    """Attack an evaluated victim; an interrupted attack continues where it stopped.
 
     Raises:
-        ValueError: if another process is running the same attack.
+        UserError: if another process is running the same attack.
     """
     job, task = external_job(context, record, recipe), context.tasks[record.task]
     with context.store.locked("attacks", job.key):

@@ -49,12 +49,12 @@ class TrainJob:
 
     @property
     def label(self) -> str:
-        """What it is called on the screen."""
+        """Its name on the screen."""
         return f"{self.task} {self.defense.title} seed {self.seed}"
 
     @property
     def folder(self) -> str:
-        """What it makes, by path in the store."""
+        """The folder that it fills, by path in the store."""
         return f"trainings/{self.key}"
 
     @property
@@ -72,11 +72,11 @@ class TrainJob:
         return store
 
     def record(self, store: Store) -> TrainingRecord | None:
-        """What the store has of it."""
+        """Its record in the store, or None."""
         return store.training(self.key)
 
     def __reduce__(self) -> Any:
-        """In another process a defense is found by its name, or by the path of its file, and gets its settings."""
+        """Another process finds the defense by its name or by the path of its file, and gives it its settings."""
         place, others = self.source.get("path", self.defense.key), (self.source, self.base, self.texts)
         return _rebuilt, (self.task, place, self.defense.settings(), self.seed, self.identity, *others)
 
@@ -92,9 +92,9 @@ class AttackJob:
     Attributes:
         training: key of the model's training, or of the evaluation of a victim from outside.
         task: the task's name.
-        defense, title, seed: whose model it is: the defense's key, its name in tables, the training's seed.
+        defense, title, seed: the attacked model: its defense's key and name in tables, its training's seed.
         recipe: the attack.
-        protocol: how it meets the model.
+        protocol: which texts are attacked, and how long they may be.
         example_ids: the texts to attack.
         identity: all that decides its outcomes.
         added: for an attack on training texts, which of its outcomes are trained on; None for one on test texts.
@@ -129,13 +129,13 @@ class AttackJob:
 
     @property
     def label(self) -> str:
-        """What it is called on the screen."""
+        """Its name on the screen."""
         on_texts = " on training texts" if self.for_training else ""
         return f"{self.task} {self.title} seed {self.seed}: {self.recipe.title}{on_texts}"
 
     @property
     def folder(self) -> str:
-        """What it makes, by path in the store."""
+        """The folder that it fills, by path in the store."""
         return f"adversarial_texts/attacks/{self.key}" if self.for_training else f"attacks/{self.key}"
 
     @property
@@ -148,7 +148,7 @@ class AttackJob:
         return store.of_training_texts() if self.for_training else store
 
     def record(self, store: Store) -> AttackRecord | None:
-        """What the store has of it; an attack on other weights than those stored does not count."""
+        """Its record in the store; None also if the attack was on other weights than those stored."""
         training, home = store.training(self.training), self.home(store)
         if training is None or home.victim(self.key) not in (None, training.weights_sha256):
             return None

@@ -1,4 +1,4 @@
-"""What the store has of some jobs, what is left to do, and why a training is not found."""
+"""Which jobs are stored, which are left to do, and why a stored training does not count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """Jobs with what the store has of them.
+    """Jobs with their records.
 
     Attributes:
         trainings, attacks: the jobs, each once.
@@ -32,7 +32,8 @@ class Plan:
     def left(self) -> list[Job]:
         """The jobs still to do, trainings first.
 
-        A model with an unfinished training is not attacked, nor are training texts that no training waits for.
+        The model of a training that did not finish is not attacked. Training texts are attacked only if a training that
+        needs them is left.
         """
         broken = {key for key, record in self.trained.items() if record.status != "finished"}
         trainings = [job for job in self.trainings if job.key not in self.trained]
@@ -52,9 +53,9 @@ class Plan:
         return lines if self.left else [*lines, "nothing left to run"]
 
     def stored_otherwise(self, store: Store) -> Iterator[str]:
-        """A line for each method of which the store has none of the trainings, but one with other settings.
+        """A line for each method that is stored with other settings only.
 
-        The nearest stored one is named by the fields in which it differs.
+        It names the fields in which the most similar stored training differs.
         """
         stored = list(store.trainings())
         told = {(job.task, job.defense.key) for job in self.trainings if job.key in self.trained}
@@ -74,7 +75,7 @@ class Plan:
 
 
 def look_up(store: Store, jobs: Sequence[Job]) -> Plan:
-    """What the store has of some jobs."""
+    """Look the records of some jobs up."""
     trainings = tuple(job for job in jobs if isinstance(job, TrainJob))
     attacks = tuple(job for job in jobs if isinstance(job, AttackJob) and not job.for_training)
     texts = (job for job in jobs if isinstance(job, AttackJob) and job.for_training)

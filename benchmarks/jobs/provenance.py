@@ -1,4 +1,4 @@
-"""What a table rests on, for its caption: preset, data and attacks, as plain values."""
+"""The conditions of a table, for its caption: preset, data and attacks, as plain values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.jobs.context import Context, LoadedTask
 
 @dataclass(frozen=True)
 class TaskProvenance:
-    """One task's share of it.
+    """The conditions on one task.
 
     Attributes:
         title: the task's name in tables.
@@ -24,7 +24,7 @@ class TaskProvenance:
         batch_size, max_length: in training.
         classes: how many labels there are.
         repeated_labels: share of neighbouring training texts, in stored order, that have the same label.
-        resources: what the recipes draw on, in words.
+        resources: the resources of the recipes, in words.
         attacks: by recipe, all that decides an attack's outcomes except the victim.
     """
 
@@ -44,7 +44,7 @@ class TaskProvenance:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the tables of one run rest on.
+    """The conditions of the tables of one run.
 
     Attributes:
         preset, chosen: the preset as the experiment uses it, and a sentence on how it was chosen.
@@ -53,7 +53,7 @@ class Provenance:
         device, precision, capture: how models are trained.
         precision_chosen: how the precision was chosen, in a sentence, or None.
         recipes: titles of the attacks by key.
-        tasks: by name.
+        tasks: the conditions on each task, by name.
     """
 
     preset: Preset
@@ -69,7 +69,7 @@ class Provenance:
 
 
 def provenance_of(context: Context) -> Provenance:
-    """The provenance of whatever is made with a context."""
+    """The provenance of tables that are made with this context."""
     _, heads, neurons = shape_of(context.backbone)  # type: ignore[arg-type]
     return Provenance(
         preset=context.preset,

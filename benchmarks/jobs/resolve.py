@@ -86,7 +86,7 @@ def resolve(options: Options, experiment: Experiment, only: Sequence[int] | None
     Args:
         only: the seeds to run, in place of those that the options or the preset ask for.
     Raises:
-        ValueError: with one sentence, for any mistake of the user.
+        UserError: with one sentence, for any mistake of the user.
     """
     context = RunSpec(options, experiment).load()
     variants = experiment.chosen(options, context.preset)
@@ -193,7 +193,7 @@ def attack_job(context: Context, training: TrainJob, recipe: Recipe, protocol: A
     """One attack on a training's model as a job.
 
     Raises:
-        ValueError: if no text is left to attack, or the backbone cannot read texts of the protocol's length.
+        UserError: if no text is left to attack, or the backbone cannot read texts of the protocol's length.
     """
     task = context.tasks[training.task]
     if protocol.max_length is not None:
@@ -225,10 +225,10 @@ def _attack_on(
 
 
 def require_unchanged(context: Context, job: Job) -> None:
-    """Refuse a job whose identity here differs from the one it was planned with.
+    """Raise an error for a job that has another identity here than where it was planned.
 
     Raises:
-        RuntimeError: naming what is not the same: data, backbone, code or resources.
+        MachineError: naming what differs: data, backbone, code or resources.
     """
     if isinstance(job, TrainJob):
         now = train_job(context, job.task, job.defense, job.seed).identity

@@ -10,10 +10,10 @@ from benchmarks.jobs.train import train
 
 
 def run(context: Context, job: Job, tell: OnProgress) -> None:
-    """Train or attack, and store; `tell` is called at each update or outcome, and for queries within a text.
+    """Train or attack, and store the record; `tell` is called at each update, outcome and batch of queries.
 
     Raises:
-        RuntimeError: if data, backbone or code of this process differ from those it was planned with.
+        MachineError: if data, backbone or code in this process differ from those that the job was planned with.
     """
     require_unchanged(context, job)
     if isinstance(job, TrainJob):

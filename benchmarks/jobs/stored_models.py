@@ -34,8 +34,8 @@ def load(
         defense, task, seed: search criteria; all may be left out as long as one training matches.
         key: the training's key or its beginning, for trainings that differ only in settings.
     Raises:
-        ValueError: if no training matches, or several do; the message lists the stored ones.
-        RuntimeError: if the weights are not the trained ones.
+        UserError: if no training matches, or several do; the message lists the stored ones.
+        MachineError: if the weights are not the trained ones.
     """
     store = open_store(out)
     return load_stored(store, find_training(store, defense, task, seed, key=key))
@@ -45,7 +45,7 @@ def open_store(out: Path | str) -> Store:
     """Open the results in a folder for reading only.
 
     Raises:
-        ValueError: if there is no such folder.
+        UserError: if there is no such folder.
     """
     if not Path(out).is_dir():
         raise UserError(f"there is no folder {out}; name the one that 'reproduce' or 'run' got as --out")
@@ -63,7 +63,7 @@ def find_training(
     """The one finished training that matches; see `load`.
 
     Raises:
-        ValueError: if none matches, or several do.
+        UserError: if none matches, or several do.
     """
     found = [record for record in store.trainings() if record.status == "finished"]
     if not found:
@@ -95,7 +95,7 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     """The model and tokenizer of a training; the store is not changed.
 
     Raises:
-        RuntimeError: if the weights are missing, or not the trained ones.
+        MachineError: if the weights are missing, or not the trained ones.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:
@@ -110,7 +110,7 @@ def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
     """The model of a training, in eval mode, for work in the store.
 
     Raises:
-        RuntimeError: if the weights are not the trained ones; the training is moved away, to be repeated.
+        MachineError: if the weights are not the trained ones; the training is moved away, to be repeated.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:

@@ -1,4 +1,4 @@
-"""What a source of synonyms does to TextFooler: one victim attacked with several sources."""
+"""Attack one victim by TextFooler with several sources of synonyms."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SourceAttack:
 def attack_with_sources(
     context: Context, sources: Mapping[str, Synonyms], tagger: str, say: Callable[[str], None] = lambda line: None
 ) -> None:
-    """Attack the first fine-tuned model of each task with each source; what is stored already is not redone.
+    """Attack the first fine-tuned model of each task with each source; stored attacks are not repeated.
 
     Args:
         sources: synonyms by name.
@@ -69,7 +69,7 @@ def _with_synonyms(context: Context, task: str, synonyms: Synonyms) -> Context:
 
 
 def _list(store: Store, tagger: str, made: SourceAttack) -> None:
-    """Names an attack in the folder's list, in place of an earlier one of that task, source and tagger."""
+    """Add an attack to the folder's list; it replaces an earlier one with the same task, source and tagger."""
     path = store.root / INDEX
     listed = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     about = {"train_texts": made.train_texts, "key": made.key}
@@ -78,7 +78,7 @@ def _list(store: Store, tagger: str, made: SourceAttack) -> None:
 
 
 def stored_attacks(store: Store, tagger: str, sources: Sequence[str]) -> list[SourceAttack]:
-    """The attacks that a folder lists under a tagger: of every task, with each of the sources."""
+    """The listed attacks with a tagger and some sources, on every task."""
     path = store.root / INDEX
     listed = json.loads(path.read_text("utf-8")).get(tagger, {}) if path.is_file() else {}
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -124,9 +124,13 @@ def _new_model(context: Context, task: str, seed: int) -> torch.nn.Module:
     """The classifier to train; its configuration names the task's classes, for those who use it elsewhere."""
     names = context.tasks[task].dataset.label_names
     model: Any = context.backbone.new_classifier(len(names), seed).to(context.device)
-    model.config.id2label = dict(enumerate(names))
-    model.config.label2id = {name: number for number, name in enumerate(names)}
+    _name_classes(model.config, names)
     return model
+
+
+def _name_classes(config: Any, names: Sequence[str]) -> None:
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: number for number, name in enumerate(names)}
 
 
 def _train(

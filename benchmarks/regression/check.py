@@ -44,7 +44,7 @@ def check(folder: Path | None, defenses: str | None, say: Say) -> list[Regressio
         folder: references, one JSON file per defense; by default the suite's own.
         defenses: names or paths of Python files, separated by commas; by default all that have a reference.
     Raises:
-        ValueError: for a defense without a reference, before anything is trained.
+        UserError: for a defense without a reference, before anything is trained.
     """
     folder = folder or FOLDER
     planned = [(defense, read_reference(_path(folder, defense))) for defense in _chosen(folder, defenses)]
@@ -61,7 +61,7 @@ def update(folder: Path | None, defenses: str | None, say: Say) -> None:
     """Make new references of the defenses and report what changed in each.
 
     Raises:
-        RuntimeError: if a reference would depend on rounding.
+        MachineError: if a reference would depend on rounding.
     """
     folder = folder or FOLDER
     for defense in _chosen(folder, defenses, must_exist=False):

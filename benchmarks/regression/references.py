@@ -46,7 +46,7 @@ def make_reference(exact: Observation, nudged: Iterable[Observation]) -> Referen
     """The reference of one training, with repetitions of it from nudged weights.
 
     Raises:
-        RuntimeError: if a counter, or more than half of the examples, change with nudged weights: a decision was then
+        MachineError: if a counter, or more than half of the examples, change with nudged weights: a decision was then
             so close that another processor's rounding could change it. Also if the model reads all texts as one class:
             the outcomes of such a model would say nothing.
     """
@@ -139,7 +139,7 @@ def read_reference(path: Path) -> Reference:
     """The reference in a file.
 
     Raises:
-        ValueError: if it is damaged.
+        UserError: if it is damaged.
     """
     try:
         return typed(Reference(**json.loads(path.read_text("utf-8"))))

@@ -78,7 +78,7 @@ def defense_on_subset(name: str) -> Defense:
     """The defense called `name`, or defined in the file `name`, with the subset's settings.
 
     Raises:
-        ValueError: for an unknown one.
+        UserError: for an unknown one.
     """
     return Variant(name, name, name, SETTINGS).defense_for(DEMO, "demo", FIRST_SEED)
 
@@ -219,7 +219,7 @@ def _attacked(
         for outcome in attack_all(victim, chosen, recipe, resources, seed=ATTACK_SEED, columns=data.columns):
             name = f"{outcome.example_id} under {recipe.title}"
             if outcome.error is not None:
-                raise MachineError(f"the attack on {name} broke: {outcome.error.strip().splitlines()[-1]}")
+                raise MachineError(f"the attack on {name} failed: {outcome.error.strip().splitlines()[-1]}")
             text = "\n".join(outcome.perturbed)
             found[name] = {"status": outcome.status, "queries": outcome.queries, "text": text}
     return found

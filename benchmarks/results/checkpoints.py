@@ -96,7 +96,7 @@ class Checkpoints:
         """Write the stage's file completely or not at all.
 
         Raises:
-            RuntimeError: naming the path, if the disk is full or the folder cannot be written.
+            MachineError: naming the path, if the disk is full or the folder cannot be written.
         """
         started = time.monotonic()
         _write(self._path(stage), {"conditions": self.conditions, "resumed": self.resumed, "state": state})

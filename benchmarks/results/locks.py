@@ -31,7 +31,7 @@ class UnderWay(UserError):
 
 
 class Held(UnderWay):
-    """Another process holds the lock; it is free once that ends."""
+    """Another process holds the lock; the lock is free when that process ends."""
 
 
 @contextmanager
@@ -42,12 +42,12 @@ def locked(path: Path, what: str, *, waits: bool = False) -> Iterator[None]:
     file names the owner: host, process, and start time.
 
     Args:
-        what: what is locked, for the refusal.
-        waits: whether to wait until another process gives it back, instead of being refused.
+        what: what is locked, for the error message.
+        waits: whether to wait until the other process releases it, instead of raising an error.
     Raises:
         UnderWay: naming owner and age, if another process holds the lock, or if one of another machine left it on a
             shared file system: this machine cannot know whether that process still runs.
-        RuntimeError: if the file cannot be written, or is no regular file.
+        MachineError: if the file cannot be written, or is no regular file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +77,10 @@ def is_held(path: Path) -> bool:
 
 
 def _awaited(path: Path, what: str) -> int:
-    """The lock's open file, once another process has given it back; says once that it waits."""
+    """Wait until another process has released the lock, say so once, and return the lock's open file."""
     with suppress(Held):
         return _acquired(path, what)
-    log.warning("%s is under way in another process; waiting for its end", what)
+    log.warning("%s is running in another process; waiting for its end", what)
     while True:
         time.sleep(LOOK_AGAIN_SECONDS)
         with suppress(Held):
@@ -88,7 +88,7 @@ def _awaited(path: Path, what: str) -> int:
 
 
 def _acquired(path: Path, what: str) -> int:
-    """The lock's open file, with our name in it."""
+    """Take the lock, write this process's name into its file, and return the open file."""
     while True:
         descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
         try:

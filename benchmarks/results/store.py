@@ -109,10 +109,10 @@ class Store:
 
     Args:
         root: the folder; it may be a link itself.
-        writable: False reads alone; nothing is made or tried out in the folder.
-        waits: whether a record that another process is at is waited for, instead of being refused.
+        writable: False for reading only; nothing is created in the folder.
+        waits: whether to wait for a record that another process is making, instead of raising an error.
     Raises:
-        ValueError: if the folder is a file or cannot be written, or if a folder in it is a link or a file.
+        UserError: if the folder is a file or cannot be written, or if a folder in it is a link or a file.
     """
 
     def __init__(self, root: Path, *, writable: bool = True, waits: bool = False):
@@ -139,7 +139,7 @@ class Store:
         return locked(self._lock(kind, key), f"{self.root / kind / key}", waits=self.waits and not at_once)
 
     def is_held(self, kind: Kind, key: str) -> bool:
-        """Whether another process is at a record."""
+        """Whether another process is making a record."""
         return is_held(self._lock(kind, key))
 
     def _lock(self, kind: Kind, key: str) -> Path:
@@ -166,11 +166,11 @@ class Store:
         return self._home("attacks", key) / "victim.json"
 
     def of_training_texts(self) -> Store:
-        """The store inside this one that holds attacks on training texts, whose outcomes are no results."""
+        """The store inside this one for attacks on training texts; their outcomes are no results."""
         return Store(self.root / "adversarial_texts", writable=False, waits=self.waits)
 
     def put_training(self, record: TrainingRecord) -> None:
-        """Write a training's record, once."""
+        """Write a training's record; a second one is an error."""
         self._put("trainings", record)
 
     def training(self, key: str) -> TrainingRecord | None:
@@ -182,7 +182,7 @@ class Store:
         return self._all("trainings", TrainingRecord)
 
     def put_evaluation(self, record: EvaluationRecord) -> None:
-        """Write the evaluation of an external victim, once."""
+        """Write the evaluation of an external victim; a second one is an error."""
         self._put("evaluations", record)
 
     def evaluation(self, key: str) -> EvaluationRecord | None:
@@ -194,7 +194,7 @@ class Store:
         return self._all("evaluations", EvaluationRecord)
 
     def put_attack(self, record: AttackRecord) -> None:
-        """Write an attack's record, once; its outcomes were appended before."""
+        """Write an attack's record, after its outcomes; a second one is an error."""
         self._put("attacks", record)
 
     def attack(self, key: str) -> AttackRecord | None:
@@ -214,7 +214,7 @@ class Store:
         """Add one line to an attack's outcomes: the outcome and a checksum.
 
         Raises:
-            RuntimeError: naming the file, if the disk is full or the folder cannot be written.
+            MachineError: naming the file, if the disk is full or the folder cannot be written.
         """
         path = self.outcomes_path(key)
         try:
@@ -353,7 +353,7 @@ class Store:
         return record is not None
 
     def model_complaint(self, record: TrainingRecord) -> str | None:
-        """The damage of a finished training's model, compared with the hashes in its record; None if intact.
+        """What is wrong with a finished training's model by the hashes in its record; None if it is intact.
 
         Raises:
             Damaged: if the model's folder holds anything but regular files and folders.
@@ -372,7 +372,7 @@ class Store:
         return None
 
     def texts_complaint(self, record: TrainingRecord) -> str | None:
-        """The damage of the attacked texts that a training used; None if they are intact or there are none."""
+        """What is wrong with the attacked texts that a training used; None if they are intact or there are none."""
         attack = record.identity.get("adversarial_texts")
         if attack is None or record.status != "finished":
             return None
@@ -426,7 +426,7 @@ class Store:
         files may be further along and are kept.
 
         Raises:
-            ValueError: for a name that leads out of the folder.
+            UserError: for a name that leads out of the folder.
             Damaged: if the received record is damaged.
         """
         home = self._folder(folder)
@@ -610,7 +610,7 @@ def _sync_all(home: Path) -> None:
     """Flush everything in a folder to disk, before its record is written.
 
     Raises:
-        RuntimeError: naming the folder, if the disk is full.
+        MachineError: naming the folder, if the disk is full.
     """
     try:
         for folder, _, names in os.walk(home):

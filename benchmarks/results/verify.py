@@ -32,7 +32,7 @@ def verify(store: Store) -> list[Finding]:
     Every file is read in full, also weights. A training or attack without a record is unfinished, which is a problem.
 
     Raises:
-        ValueError: if the folder is no store.
+        UserError: if the folder is no store.
     """
     folder = store.root
     if not (folder / "trainings").is_dir() and not (folder / "attacks").is_dir():

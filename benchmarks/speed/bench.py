@@ -73,7 +73,7 @@ def bench_attacks(
         options: as for a run; `attacked` texts are drawn in the stored order.
         words: minimum and maximum number of words of a text.
     Raises:
-        ValueError: if no text has that many words, or the preset attacks in the full profile.
+        UserError: if no text has that many words, or the preset attacks in the full profile.
     """
     context = RunSpec(options).load()
     if context.preset.profile == "full":

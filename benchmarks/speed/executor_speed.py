@@ -85,7 +85,7 @@ def time_executors(
     Args:
         options: as for a run; `runs` seeds, by default four.
     Raises:
-        RuntimeError: if Ray is not installed.
+        MachineError: if Ray is not installed.
     """
     found: list[ExecutorTiming] = []
     first: dict[str, object] = {}

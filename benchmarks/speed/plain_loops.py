@@ -39,7 +39,7 @@ def plain_step(defense: Defense, model: nn.Module) -> tuple[Callable[[Batch], fl
         defense: Fine-tune, PGD, FreeLB or InfoBERT with fresh dropout, or EarlyBERT, EarlyRobust or RobusT for their
             searches; it provides the constants.
     Raises:
-        ValueError: for any other defense.
+        UserError: for any other defense.
     """
     parameters = list(model.parameters())
     if isinstance(defense, FineTune):

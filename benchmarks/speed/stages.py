@@ -32,7 +32,7 @@ def open_stage(defense: Defense, name: str, model: nn.Module, batch: Batch) -> S
     """The stage called `name`.
 
     Raises:
-        ValueError: if the defense has none.
+        UserError: if the defense has none.
     """
     for stage in opened_stages(defense, model, batch):
         if stage.name == name:

@@ -81,7 +81,7 @@ def profile_updates(
         model: will be trained.
         graphs: records the steps, if given.
     Raises:
-        RuntimeError: if the profiler recorded nothing.
+        MachineError: if the profiler recorded nothing.
     """
     on_gpu = device == "cuda"
     os.environ.setdefault("TEARDOWN_CUPTI", "0")  # without it, a second profile may crash if graphs are replayed

@@ -335,7 +335,7 @@ def minilm_folder() -> Path:
     """The model folder inside the installed MiniLM package, found without importing the package.
 
     Raises:
-        RuntimeError: if the package is not installed.
+        MachineError: if the package is not installed.
     """
     try:
         files = distribution(MINILM_PACKAGE).files or []
@@ -369,7 +369,5 @@ def _minilm() -> Backbone:
         )
     if found["files"] != MINILM_FILES:
         changed = [name for name, digest in MINILM_FILES.items() if found["files"].get(name) != digest]
-        raise UserError(
-            f"the files in {folder} are not the package's: {', '.join(changed)}; reinstall {MINILM_PACKAGE}"
-        )
+        raise UserError(f"files in {folder} differ from the package: {', '.join(changed)}; reinstall {MINILM_PACKAGE}")
     return Backbone("minilm", str(folder), offline=True, weights_sha256=MINILM_SHA256)

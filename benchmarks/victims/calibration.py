@@ -38,7 +38,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         logits: (N, C), of texts that were not used in training.
         labels: (N,), integers in [0, C).
     Raises:
-        ValueError: for no texts, unequal lengths, logits that are not finite or labels out of range.
+        UserError: for no texts, unequal lengths, logits that are not finite or labels out of range.
     Source: Guo et al. 2017, section 4.2.
     """
     logits, labels = np.asarray(logits, float), np.asarray(labels)

@@ -218,7 +218,7 @@ def load_callable(place: str) -> tuple[Callable[[list[Any]], Any], dict[str, str
     The file is code and is run; its hash does not cover what it loads itself.
 
     Raises:
-        ValueError: for a wrong form, a file that fails, or a function that is not in it.
+        UserError: for a wrong form, a file that fails, or a function that is not in it.
     """
     file, colon, name = place.rpartition(":")
     require(bool(colon) and file.endswith(".py") and name != "", "--callable", "written FILE.py:FUNCTION", place)

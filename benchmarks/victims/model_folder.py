@@ -96,9 +96,7 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
             f"'earlyrobust evaluate --callable FILE.py:FUNCTION'"
         )
     if values.get("quantization_config"):
-        raise UserError(
-            f"{where} is of quantised weights, which cannot be computed in fp32; give the model as it was before"
-        )
+        raise UserError(f"{where} has quantised weights, which cannot be used in fp32; give the unquantised model")
     kept = values.get("architectures") or []
     require(
         isinstance(kept, list) and all(isinstance(each, str) for each in kept),

@@ -1,1 +1,1 @@
-"""The verbs of the command by theme: each asks the house for something, shows it, and returns an exit code."""
+"""The verbs of the command, by theme: each calls the library, shows the result, and returns an exit code."""

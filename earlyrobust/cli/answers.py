@@ -1,4 +1,4 @@
-"""How a verb answers: its exit code, the table it prints and keeps, its lines."""
+"""Print and write the results of verbs, and choose their exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIFFERENT = 1
 
 
 def say(*lines: str) -> None:
-    """Prints lines, without what would steer a terminal."""
+    """Print lines, without characters that control a terminal."""
     for line in lines:
         print(printable(line))
 

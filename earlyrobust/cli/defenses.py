@@ -1,4 +1,4 @@
-"""Verbs for who writes a defense: start one, hold it to the contract, guard it against regressions."""
+"""Verbs for authors of a defense: write a first version, check the contract, guard against regressions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def new_defense(name: str, *, out: Path = Path(".")) -> int:
 def check(defense: str, *, json: Path | None = None) -> int:
     """Check a defense against the contract, on a two-layer model.
 
-    Exit code 1 where a check fails.
+    Exit code 1 if a check fails.
 
     Args:
         defense: the path of a Python file that defines one, which is code and is run; or a known defense.
@@ -45,7 +45,7 @@ def check(defense: str, *, json: Path | None = None) -> int:
 def regress(*, references: Path | None = None, defenses: str | None = None, update: bool = False) -> int:
     """Compare a small training and its attacks, text by text, with stored references.
 
-    Exit code 1 where anything differs.
+    Exit code 1 if anything differs.
 
     Args:
         references: folder with a JSON file per defense; the suite's own when left out.

@@ -1,4 +1,4 @@
-"""How the command ends where a verb raises: one sentence and an exit code; what nobody foresaw is a bug and says so."""
+"""End the command after an exception: one sentence and an exit code; an unexpected exception is reported as a bug."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def returned(verb: Callable[[], int]) -> int:
     """The exit code that a verb returns. An exit inside it is an error, which must not pass for success.
 
     Raises:
-        UserCodeError: if code of the user's ended the process.
+        UserCodeError: if the user's code ended the process.
     """
     try:
         return verb()
@@ -48,7 +48,7 @@ def returned(verb: Callable[[], int]) -> int:
 
 
 def answer_to(error: Exception) -> int:
-    """Say on standard error what went wrong and return the exit code."""
+    """Write one sentence on an exception to standard error, and return the exit code."""
     known = _known(error)
     if known is not None:
         say_error(str(known))
@@ -88,7 +88,7 @@ def _ran_out_of_memory(error: Exception) -> bool:
 
 
 def _keep_traceback(error: Exception) -> str:
-    """Write the traceback of a bug to a file, or show it where none can be written; say what to do with it."""
+    """Write the traceback of a bug to a file, or show it if no file can be written, and say what to do with it."""
     lines = "".join(traceback.format_exception(error))
     try:
         descriptor, name = tempfile.mkstemp(prefix="earlyrobust-", suffix=".txt")

@@ -1,4 +1,4 @@
-"""Verbs that train and attack: a table or figure of the paper, one method with settings of one's own, a plan of it."""
+"""Verbs that train and attack: a table or figure of the paper, one method with your settings, and their plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs that list what the suite knows, and tell of one thing in it."""
+"""Verbs that list what the suite knows, and show one thing in detail."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ broke, or your code raised an exception), 75 interrupted; the same command conti
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command's entry: runs a verb and ends the process with its exit code."""
+    """Entry point of the command: run a verb and end the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a screen that lacks a letter loses no result

@@ -1,7 +1,7 @@
 """The command line of a verb, made from its function: signature, types and docstring.
 
-A parameter before `*` is given by its place, one behind it as `--name`; a trailing underscore is dropped, so that a
-word of Python can be an option. A parameter that is a dataclass stands for its fields, each an option.
+A parameter before `*` is given by position, one after it as `--name`. A trailing underscore is dropped, so that a
+Python keyword can be an option. A parameter that is a dataclass stands for its fields, each an option.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Parameter:
 
     Attributes:
         name: of the parameter or field.
-        owner: the parameter whose dataclass has the field, or None.
+        owner: the parameter of which it is a field, or None.
         kind: the type of the value, or of each of several.
-        count: values it takes: 1, an exact number, "any" for an option that may be repeated or the last given by place.
-        default: MISSING where the user must give it.
+        count: number of values: 1, another number, or "any" for a repeated option or the last positional argument.
+        default: MISSING if the user must give it.
         help: what the docstring says.
-        positional: whether it is given by its place.
+        positional: whether it is given by position.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Parameter:
 
     @property
     def flag(self) -> str:
-        """`--name`, or for one given by its place its name in capitals."""
+        """`--name`, or for a positional parameter its name in capitals."""
         words = self.name.rstrip("_")
         return words.upper() if self.positional else f"--{words.replace('_', '-')}"
 
     @property
     def destination(self) -> str:
-        """Where the parsed value is kept."""
+        """The name of the parsed value."""
         return f"{self.owner or ''}.{self.name}"
 
 
@@ -118,7 +118,7 @@ def _parameter(name: str, owner: str | None, hint: Any, default: Any, told: str,
 
 
 def _described(docstring: str) -> dict[str, str]:
-    """What `Args:` or `Attributes:` of a docstring says of each name."""
+    """The sentences on each name under `Args:` or `Attributes:` of a docstring."""
     *_, section = re.split(r"\n +(?:Args|Attributes):\n", docstring, maxsplit=1)
     section = re.sub(r"\n +(Returns|Raises):.*", "", section, flags=re.DOTALL)
     found: dict[str, str] = {}
@@ -164,7 +164,7 @@ def _is_required_option(parameter: Parameter) -> bool:
 
 
 def _add(group: Any, parameter: Parameter) -> None:
-    """Add one parameter; values stay text, to be converted where a mistake can be named."""
+    """Add one parameter; values stay text, and are converted later, where the message can name the option."""
     told = parameter.help.replace("%", "%%")
     if parameter.kind is bool:
         yes, no = parameter.flag, f"--no-{parameter.flag[2:]}"
@@ -205,7 +205,7 @@ def _refuse_unknown_option(parser: Parser, arguments: Sequence[str]) -> None:
 
 
 def _values(verb: Callable[..., int], parameters: Sequence[Parameter], parsed: argparse.Namespace) -> dict[str, Any]:
-    """The verb's arguments; what was not given keeps its default."""
+    """The verb's arguments; those that were not given keep their defaults."""
     found: dict[str, Any] = {}
     inside: dict[str, dict[str, Any]] = {}
     hints = typing.get_type_hints(verb)
@@ -222,7 +222,7 @@ def _values(verb: Callable[..., int], parameters: Sequence[Parameter], parsed: a
 
 
 def _with(default: Any, kind: type, changes: Mapping[str, Any]) -> Any:
-    """A dataclass's value: its default, or a new one, with what the user gave."""
+    """The value for a dataclass: its default, or one with the values that the user gave."""
     base = {} if default is inspect.Parameter.empty else vars(default)
     return kind(**{**base, **changes})
 

@@ -1,4 +1,4 @@
-"""Verbs that read folders of results: report on one, compare two, verify one."""
+"""Verbs that read folders of results: report, compare, verify."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def report(
 def compare(first: Path, second: Path, *, json: Path | None = None) -> int:
     """Compare two results folders cell by cell, with intervals.
 
-    Exit code 1 where a difference of Clean %, Aua % or #Query is outside its interval. Times are shown where they may
-    be compared, and do not count.
+    Exit code 1 if a difference of Clean %, Aua % or #Query is outside its interval. Times are shown if they may be
+    compared, and do not change the exit code.
 
     Args:
-        first: folder A, which 'reproduce', 'run' or 'attack' got as --out.
-        second: folder B; differences are B less A.
+        first: folder A, the --out of 'reproduce', 'run' or 'attack'.
+        second: folder B; a difference is B minus A.
         json: file for the printed table as JSON.
     """
     from reports.compare import compare as compare_folders
@@ -87,7 +87,7 @@ def compare(first: Path, second: Path, *, json: Path | None = None) -> int:
 def verify(out: Path = Path("results"), *, json: Path | None = None) -> int:
     """Check the integrity of a results folder: hashes, keys, completeness, every number.
 
-    Derives every number again from the outcomes. Changes nothing. Exit code 1 where something is wrong or unfinished.
+    Derives every number again from the outcomes. Changes nothing. Exit code 1 if something is wrong or unfinished.
 
     Args:
         out: the folder of results.

@@ -44,16 +44,16 @@ def synonym_quality(
 ) -> int:
     """Measure the packaged synonyms and write the page about them.
 
-    They are held against another list and against WordNet, and TextFooler attacks with four sources. The victim is the
-    first fine-tuned model of each task; it is trained where --out has none, and what is stored is not redone. The page
-    shows the attacks of earlier calls with the same --out, too, for tasks of other sizes.
+    They are compared with another list and with WordNet, and TextFooler attacks with four sources. The victim is the
+    first fine-tuned model of each task; it is trained if --out has none, and stored attacks are not repeated. The page
+    also shows the attacks of earlier calls with the same --out.
 
     Args:
         to: file to write, in Markdown.
         options: the tasks and the attacked texts, and the folder of results.
         wordnet: folder of WordNet's database files.
         listed: a real counter-fitted list: JSON, word to neighbours.
-        tagger: folder with NLTK's tagger; the attacks are made again with its parts of speech.
+        tagger: folder with NLTK's tagger; the attacks are repeated with its parts of speech.
         pairs: how many random pairs the page shows.
     """
     from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Verbs on finished models: attack one on any texts, evaluate it on the suite's tasks, take it out of a folder."""
+"""Verbs for finished models: attack one on any texts, evaluate it on the suite's tasks, export it."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def evaluate(
 ) -> int:
     """Evaluate a finished classifier on the suite's tasks; nothing is trained.
 
-    Prints Clean % and the attacks, and both again on calibrated confidence. Tables of methods made in the same
-    folder on the same texts show the victim as a row.
+    Prints Clean % and the attacks, also with calibrated confidence. Tables of methods that are made in the same folder
+    on the same texts show the victim as a row.
 
     Args:
         options: the tasks, the attacks and the folder; as for `reproduce table1`, so that the texts are the same.
         model: folder (pruned ones too) or hub id of a classifier.
         callable: FILE.py:FUNCTION, from a list of texts (or pairs of them) to probabilities, a row per text. The file
             is code and is run.
-        name: what its row is called; the folder's or the function's name when left out.
-        calibrate: attack it also with its confidence fitted to test texts that are not attacked.
+        name: its name in tables; the name of the folder or function when left out.
+        calibrate: attack it a second time, with its confidence fitted to test texts that are not attacked.
         retries: how often the callable is asked again after an exception, after 1, 2, 4, ... seconds; 3 times when
             left out.
     """
@@ -80,7 +80,7 @@ def export(
     Args:
         out: the folder of results.
         to: folder to write; new or empty.
-        defense: the training's defense; defense, task, seed and key may be left out as long as one training matches.
+        defense: the training's defense; exactly one stored training must match defense, task, seed and key.
         task: the training's task.
         seed: the training's seed.
         key: the beginning of the training's key.

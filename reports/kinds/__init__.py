@@ -1,1 +1,1 @@
-"""The kinds of reports on experiments, a file each: what one gathers, its table, its figures, how it is rebuilt."""
+"""The kinds of reports on experiments, one file each: what is read, the table, the figures, the table made again."""

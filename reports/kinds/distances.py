@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class Distances(OfVariants):
-    """A row for each mini-epoch, and maps of them."""
+    """A row for each mini-epoch, and a map of the distances."""
 
     def rows(self, data: VariantData) -> Table:
         return distance_table(self.experiment, data.runs, data.caption)
 
     def figures(self, data: VariantData, table: Table) -> dict[str, Figure]:
-        """Distances between the masks of every two mini-epochs, heads beside neurons, a row a task."""
+        """Distances between the masks of every two mini-epochs, heads beside neurons, one row per task."""
         maps = [
             [Map(f"{title_of(each.task)}, {kind}", "Mini-epoch", mean_distances(each, kind)) for kind in STRUCTURES]
             for each in data.runs

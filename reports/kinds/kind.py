@@ -19,11 +19,11 @@ Data = TypeVar("Data")
 
 
 class Kind(ABC, Generic[Source, Data]):
-    """One kind of report on an experiment. It is made of a study, or of options alone where nothing is trained.
+    """A kind of report on experiments. Its source is a study, or options alone if nothing is trained.
 
     Attributes:
-        experiment: what is reported on.
-        draws: whether it has figures.
+        experiment: the experiment.
+        draws: whether the report has figures.
     """
 
     draws: ClassVar[bool] = True
@@ -33,33 +33,33 @@ class Kind(ABC, Generic[Source, Data]):
 
     @abstractmethod
     def gather(self, source: Source) -> Data:
-        """All that table and figures show: what the store has of a study's runs now, and what they rest on."""
+        """Read all that table and figures show: the stored records of the study's runs, and their conditions."""
 
     @abstractmethod
     def table(self, data: Data) -> Table:
-        """The table, which names the records it was made of; what is missing is blank and makes it incomplete."""
+        """The table, with the keys of its records; a missing record leaves a blank and makes the table incomplete."""
 
     def figures(self, data: Data, table: Table) -> dict[str, Figure]:
-        """The figures by file name, with the numbers of the table, which has rows; none for a table read as numbers."""
+        """The figures by file name, drawn from a table that has rows; empty for a kind without figures."""
         return {}
 
     @classmethod
     @abstractmethod
     def rebuild(cls, store: Store, content: Mapping[str, Any]) -> Table:
-        """The table made again from the records that its JSON names, apart from title and caption.
+        """Make the table again, without title and caption, from the records that its JSON names.
 
         Raises:
-            KeyError: for a record that is not there.
+            KeyError: for a missing record.
         """
 
 
 @dataclass(frozen=True)
 class Report(Generic[Source, Data]):
-    """What one experiment shows.
+    """The report on one experiment.
 
     Attributes:
         kind: the kind of report.
-        data: what it gathered.
+        data: the gathered records and conditions.
         table: its table.
     """
 
@@ -68,5 +68,5 @@ class Report(Generic[Source, Data]):
     table: Table
 
     def figures(self) -> dict[str, Figure]:
-        """The figures by file name; none where the table has no row."""
+        """The figures by file name; empty for a table without rows."""
         return self.kind.figures(self.data, self.table) if self.table.rows else {}

@@ -24,7 +24,7 @@ class Layers(OfVariants):
         return layer_table(self.experiment, data.runs, data.sizes, data.caption)
 
     def figures(self, data: VariantData, table: Table) -> dict[str, Figure]:
-        """Kept shares per layer, a row a task."""
+        """Kept shares per layer, one row per task."""
         rows = []
         for task, members in table.by("task").items():
             x = [row["layer"].mean for row in members]

@@ -28,13 +28,13 @@ AUA = "_aua_percent"
 
 @dataclass(frozen=True)
 class MethodsData:
-    """What table and figures on methods show.
+    """What the table and the figures on methods show.
 
     Attributes:
-        trained, attacks: what the store has of the runs.
-        externals: victims from outside.
+        trained, attacks: the stored records of the runs.
+        externals: evaluated external victims.
         recipes: titles of the attacks by key.
-        caption: what the numbers rest on.
+        caption: the conditions of the numbers, in sentences.
         missing: whether a planned training or attack is not stored.
     """
 
@@ -47,7 +47,7 @@ class MethodsData:
 
 
 class Methods(Kind[Study, MethodsData]):
-    """A row for each method, and for each victim from outside."""
+    """A row for each method and for each external victim."""
 
     def gather(self, source: Study) -> MethodsData:
         origin, runs = source.provenance, gather(source.store, source.rows)
@@ -120,7 +120,7 @@ class Methods(Kind[Study, MethodsData]):
 
     @classmethod
     def rebuild(cls, store: Store, content: Mapping[str, Any]) -> Table:
-        """Written before sources named their kind, a table has recipes in its rows alone, untitled."""
+        """Make the table again; the recipes of an old table are known from its columns alone."""
         sources = content["sources"]
         in_rows = {name.removesuffix(AUA): name for row in content["rows"][:1] for name in row if name.endswith(AUA)}
         recipes = sources.get("recipes", in_rows)
@@ -135,7 +135,7 @@ def _table(data: MethodsData, title: str) -> Table:
 
 
 def externals_of(store: Store, sources: Mapping[str, Any]) -> list[ExternalResult]:
-    """External victims with the attacks on them; older tables name none."""
+    """The external victims of a table, with the attacks on them; old tables have none."""
     found = []
     for key in sources.get("evaluations", ()):
         attacks = [each for each in store.attacks() if each.training_key == key]

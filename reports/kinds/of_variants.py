@@ -1,4 +1,4 @@
-"""What the reports on variants of one method share: their runs, their caption, and their tables made again."""
+"""What reports on variants of one method share: reading the runs, the caption, making the table again."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class VariantData:
     """What tables and figures on variants show.
 
     Attributes:
-        runs: what the store has of each variant on each task.
+        runs: the stored records of each variant on each task.
         recipes: titles of the attacks by key.
         sizes: heads and neurons in a layer of the unpruned backbone.
-        caption: what the numbers rest on.
+        caption: the conditions of the numbers, in sentences.
     """
 
     runs: Sequence[VariantRuns]
@@ -47,12 +47,12 @@ class OfVariants(Kind[Study, VariantData]):
         return VariantData(runs, origin.recipes, origin.layer_sizes, caption)
 
     def changes(self, runs: Sequence[VariantRuns]) -> list[str]:
-        """A sentence on the reference of the changes; none if the table has no changes."""
+        """A sentence that names the reference of the changes; empty if the table shows no changes."""
         return []
 
     @abstractmethod
     def rows(self, data: VariantData) -> Table:
-        """The table without its sources."""
+        """The table without the keys of its records."""
 
     def table(self, data: VariantData) -> Table:
         of_runs = [
@@ -81,7 +81,7 @@ class OfVariants(Kind[Study, VariantData]):
 
 
 def only_renames(variant: Variant, recipes: Sequence[str] | dict[str, str]) -> bool:
-    """Whether a variant is nothing but another recipe in a column that is not there."""
+    """Whether a variant only replaces a recipe that the table has no column for."""
     return bool(variant.recipes) and not variant.settings and not set(variant.recipes) & set(recipes)
 
 
@@ -121,7 +121,7 @@ def variant_caption(
 
 
 def replaced_tasks(origin: Provenance, experiment: Experiment) -> list[str]:
-    """A sentence where the experiment was not run on the paper's tasks."""
+    """A sentence if the experiment was not run on the paper's tasks."""
     if experiment.tasks is None or set(origin.tasks) <= set(experiment.tasks):
         return []
     wanted = ", ".join(title_of(task) for task in experiment.tasks)

@@ -42,12 +42,12 @@ SOURCES: dict[str, str | None] = {
 
 @dataclass(frozen=True)
 class SettingsData:
-    """What the table shows.
+    """What the table of hyperparameters shows.
 
     Attributes:
         preset, chosen: the preset, and a sentence on how it was chosen.
-        options: batch size, length and schedule, where they are asked for.
-        tasks: their names.
+        options: batch size, length and schedule, if the user gives them.
+        tasks: names of the tasks.
     """
 
     preset: Preset
@@ -57,15 +57,15 @@ class SettingsData:
 
 
 class Settings(Kind[Options, SettingsData]):
-    """A row for each hyperparameter; nothing is trained and no data is read."""
+    """A row for each hyperparameter; nothing is trained, and no data is read."""
 
     draws = False
 
     def gather(self, source: Options) -> SettingsData:
-        """The preset and the tasks that the options ask for.
+        """Find the preset and the tasks that the options name.
 
         Raises:
-            ValueError: for an unknown preset, task or device.
+            UserError: for an unknown preset, task or device.
         """
         on_gpu = choose_device(source.device) == "cuda"
         preset, chosen = find_preset(source.preset, has_cuda=on_gpu, has_assets=source.assets is not None)
@@ -76,7 +76,7 @@ class Settings(Kind[Options, SettingsData]):
 
     @classmethod
     def rebuild(cls, store: Store, content: Mapping[str, Any]) -> Table:
-        """Settings rest on no record."""
+        """Settings are made of no record."""
         sources = content["sources"]
         asked = {name: sources[name] for name in ("batch_size", "max_length", "schedule") if name in sources}
         options = Options(**asked)

@@ -1,4 +1,4 @@
-"""Variants of one method side by side: what each gives, and what it changes from the first."""
+"""Variants of one method side by side, with the change of each from the first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.variant_runs import BySeed, VariantRuns
 
 
 class Variants(OfVariants):
-    """A row for each variant, with its change from the first; read as numbers."""
+    """A row for each variant, with its change from the first; no figures."""
 
     draws = False
 
@@ -66,7 +66,7 @@ def variant_table(
 
 
 def reference_of(experiment: Experiment, runs: Sequence[VariantRuns], task: str) -> VariantRuns:
-    """The reference runs of a task: the experiment's own choice if it was run, otherwise the first."""
+    """The reference runs of a task: the variant that the experiment names if it was run, otherwise the first."""
     mine = [each for each in runs if each.task == task]
     return next((each for each in mine if each.variant.key == experiment.reference), mine[0])
 

@@ -58,7 +58,7 @@ def visible(text: str) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """The value with all its texts, including names, made visible."""
+    """The value with `visible` applied to all its texts and names."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, dict):

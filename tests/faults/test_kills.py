@@ -161,7 +161,7 @@ def test_a_command_takes_what_is_free_and_waits_for_what_another_is_at(options) 
         while [record.defense for record in Store(options.out).trainings()] != ["early_bert"]:
             assert waiting.poll() is None
             time.sleep(0.1)
-        assert "is under way in another process; waiting for its end, other work goes on" in waiting.stderr.readline()
+        assert "is running in another process; waiting for its end, while other" in waiting.stderr.readline()
     assert waiting.wait(600) == 0, waiting.stderr.read()
     assert results(Store(options.out)) == results(Store(whole.out))
     assert verify(Store(options.out)) == []

@@ -48,6 +48,10 @@ class Vanishing:
     key: str = "a"
     label: str = "demo"
     kind: str = "trainings"
+    for_training: bool = False
+
+    def home(self, store: Any) -> Any:
+        return store
 
     def __reduce__(self) -> Any:
         return _note_and_vanish, (self.path,)

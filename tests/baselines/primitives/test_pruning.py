@@ -90,7 +90,7 @@ def test_sparsity_zero_prunes_nothing() -> None:
 
 
 def test_sparsities_that_cannot_keep_a_head_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"sparsity must be at most 0.9167, one kept per layer, got 0.95"):
+    with pytest.raises(ValueError, match=r"sparsity must be at most 0.9167, to keep one per layer, got 0.95"):
         keep_top(HEADS, 0.95, at_least_one=True)
     with pytest.raises(ValueError, match=r"sparsity must be in \[0, 1\), got 1.0"):
         keep_top(NEURONS, 1.0)

@@ -66,7 +66,7 @@ def test_a_missing_file_is_named_with_the_next_step(folder: Path, name: str) -> 
 )
 def test_a_file_of_another_layout_is_refused(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match="not laid out as WordNet's"):
+    with pytest.raises(ValueError, match="do not have the format of WordNet's"):
         WordNet(folder)
 
 

@@ -149,7 +149,7 @@ def test_json_lines_are_read(tmp_path) -> None:
     ("line", "sentence"),
     [
         ("[1]", "row 1: a JSON object is needed"),
-        ("{", "row 1: it is no JSON object on a line of its own"),
+        ("{", "row 1: the line is not one JSON object"),
         ('{"text": "a", "text": "b", "label": 1}', "the name 'text' is there twice"),
         ('{"text": "a"}', "row 1: no 'label'; its names are: text"),
         ('{"text": 3, "label": 1}', "a text must be text, got '3'"),
@@ -158,7 +158,7 @@ def test_json_lines_are_read(tmp_path) -> None:
         ('{"text": "a", "label": [1]}', "a label must be text or a number"),
         ('{"text": "a", "label": ""}', "row 1: the label is empty"),
         ('{"text": "\\ud800", "label": 1}', "half a character"),
-        ('{"text": "a", "label": ' + "[" * 100_000, "it is no JSON object"),
+        ('{"text": "a", "label": ' + "[" * 100_000, "the line is not one JSON object"),
     ],
 )
 def test_broken_json_lines_are_refused_with_the_row(tmp_path, line: str, sentence: str) -> None:

@@ -104,7 +104,7 @@ def test_what_another_command_is_at_waits_and_what_is_free_is_taken(make, caplog
         end(working, "c")
         assert list(working.events()) == [] and under_way(working) == {}
     assert list(working.events()) == [] and list(under_way(working).values()) == ["a"], "the other has ended"
-    assert caplog.text.count("is under way in another process; waiting for its end, other work goes on") == 1
+    assert caplog.text.count("is running in another process; waiting for its end, while other work continues") == 1
 
 
 def test_where_it_may_not_wait_what_another_command_is_at_is_begun_and_refused_there(make) -> None:

@@ -26,9 +26,9 @@ def test_bad_requests_are_refused() -> None:
         find_experiments("table11")
     with pytest.raises(ValueError, match=r"unknown variant of figure3 'gamma=0\.7'; did you mean 'gamma="):
         planned(EXPERIMENTS["figure3"], variants="gamma=0.7")
-    with pytest.raises(ValueError, match="--defenses chooses nothing in table3, got 'pgd'; use --variants"):
+    with pytest.raises(ValueError, match="--defenses changes nothing in table3, got 'pgd'; use --variants"):
         planned(EXPERIMENTS["table3"], defenses="pgd")
-    with pytest.raises(ValueError, match="--variants chooses nothing in table1, got 'x'; use --defenses"):
+    with pytest.raises(ValueError, match="--variants changes nothing in table1, got 'x'; use --defenses"):
         planned(EXPERIMENTS["table1"], variants="x")
 
 

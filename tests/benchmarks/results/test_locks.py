@@ -134,7 +134,7 @@ def test_it_is_waited_for_until_its_owner_ends(tmp_path, caplog, monkeypatch: py
     with locked(path, "the training x", waits=True):
         assert owner.wait(10) == -signal.SIGKILL
         assert json.loads(path.read_text())["pid"] == os.getpid()
-    assert caplog.text.count("the training x is under way in another process; waiting for its end") == 1
+    assert caplog.text.count("the training x is running in another process; waiting for its end") == 1
     assert not is_held(path)
 
 

@@ -112,7 +112,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "large configuration": (written(CONFIG, more="x" * (1 << 22)), "4194304 bytes at most"),
     "pipe for a tokenizer": (pipe("tokenizer.json"), "must be a regular file"),
     "pipe for a configuration": (pipe(CONFIG), "lacks config.json"),
-    "quantised": (written(CONFIG, quantization_config={"quant_method": "gptq", "bits": 4}), "is of quantised weights"),
+    "quantised": (
+        written(CONFIG, quantization_config={"quant_method": "gptq", "bits": 4}),
+        "has quantised weights",
+    ),
     "whole numbers for weights": (
         tensors(lambda held: held | {"classifier.weight": held["classifier.weight"].to(torch.int8)}),
         "must be of floating point, got I8",

@@ -68,7 +68,7 @@ def test_all_experiments_take_no_option_of_one(option: str, capsys) -> None:
     for verb in ("reproduce", "plan"):
         code, _, errors = command(verb, "all", option, "x", capsys=capsys)
         assert (code, errors.count("\n")) == (2, 1)
-        assert f"{option} is for one experiment, and 'all' was asked for" in errors
+        assert f"{option} is for one experiment, and 'all' names several" in errors
 
 
 def test_a_defense_from_a_file_stands_in_a_table(tiny_backbone, tmp_path, capsys) -> None:

@@ -57,7 +57,7 @@ def test_a_list_is_not_built_from_other_files(tmp_path: Path, capsys) -> None:
     folder = write_tiny_wordnet(tmp_path / "wordnet")
     (folder / "data.verb").write_text("nothing\n")
     code, _, errors = command("build-synonyms", "--wordnet", str(folder), "--out", str(tmp_path / "x"), capsys=capsys)
-    assert code == 2 and "not laid out as WordNet's" in errors and not (tmp_path / "x").exists()
+    assert code == 2 and "do not have the format of WordNet's" in errors and not (tmp_path / "x").exists()
 
 
 def test_the_page_is_written_from_attacks_that_are_not_redone(tiny_backbone, tmp_path: Path, capsys) -> None:
