@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM
 from baselines.validation import unknown
 from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.batch_invariant import batch_invariant
+from benchmarks.victims.kernels import Kernel, fastest_kernel
 from benchmarks.victims.pieces import Pieces, equal_length_batches
 
 MAX_TOKENS = 512
@@ -57,6 +58,10 @@ class MaskedModel:
         return self._backbone.load_finished(AutoModelForMaskedLM).to(self._device)
 
     @cached_property
+    def _kernel(self) -> Kernel:
+        return fastest_kernel(self.model) if self._device == "cpu" else "torch"
+
+    @cached_property
     def tokenizer(self) -> Any:
         """The model's tokenizer."""
         return self._backbone.load_tokenizer()
@@ -98,7 +103,7 @@ class MaskedModel:
             length = lengths[places[0]]
             ids = torch.tensor([row + (fill,) * (length - len(row)) for row in rows], device=self._device)
             mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=self._device)
-            with batch_invariant(self.model):
+            with batch_invariant(self.model, self._kernel):
                 logits = self.model(input_ids=ids, attention_mask=mask).logits
             best = logits.topk(count, dim=-1).indices.cpu().numpy()
             for place, row in zip(places, best, strict=True):

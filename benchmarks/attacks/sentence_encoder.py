@@ -14,6 +14,7 @@ from benchmarks.victims.backbones import Backbone
 from benchmarks.victims.batch_invariant import answers_of
 from benchmarks.victims.cached_answers import CachedAnswers
 from benchmarks.victims.inspection import positions_of
+from benchmarks.victims.kernels import Kernel, fastest_kernel
 from benchmarks.victims.packed import packed_means
 from benchmarks.victims.pieces import Pieces, Row
 
@@ -58,19 +59,26 @@ class MeanPooledEncoder:
     Args:
         backbone: the encoder; loaded at first use.
         device: where it computes.
+        kernel: of its products on a CPU; the fastest exact one of this machine when None.
     """
 
     max_length = MAX_TOKENS
 
-    def __init__(self, backbone: Backbone, device: str = "cpu") -> None:
+    def __init__(self, backbone: Backbone, device: str = "cpu", kernel: Kernel | None = None) -> None:
         self.backbone = backbone
         self.device = device
+        self._asked_kernel = kernel
         self._vectors: CachedAnswers[str] = CachedAnswers(REMEMBERED)
 
     @cached_property
     def model(self) -> torch.nn.Module:
         """The encoder, in eval mode; the head above it is not used."""
         return self.backbone.new_classifier(2, 0).eval().to(self.device)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """The kernel of its products."""
+        return self._asked_kernel or (fastest_kernel(self.model) if self.device == "cpu" else "torch")
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -94,7 +102,14 @@ class MeanPooledEncoder:
 
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """(N, D) for N inputs."""
-        return answers_of(self.model, self._batch_forward, rows, width=self._width, most_tokens=BATCH_TOKENS)
+        return answers_of(
+            self.model,
+            self._batch_forward,
+            rows,
+            width=self._width,
+            most_tokens=BATCH_TOKENS,
+            kernel=self.kernel,
+        )
 
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """(B, D) for the B inputs of one batch."""

@@ -14,7 +14,7 @@ from benchmarks.jobs.job import AttackJob
 from benchmarks.jobs.stored_models import load_trained
 from benchmarks.results.records import AttackRecord
 from benchmarks.victims.external import CallableVictim
-from benchmarks.victims.victim import Victim
+from benchmarks.victims.victim import Victim, products_of
 
 
 class OnProgress(Protocol):
@@ -82,7 +82,7 @@ def attack_victim(
         example_ids=list(job.example_ids),
         seconds=time.perf_counter() - clock,
         engine=ENGINE,
-        machine=context.machine,
+        machine=context.machine | products_of(victim),
         versions=context.versions,
         started_at=started.isoformat(timespec="seconds"),
     )

@@ -29,6 +29,7 @@ from benchmarks.results.records import AttackRecord, Outcome
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.calibration import fit_temperature
 from benchmarks.victims.given import Given
+from benchmarks.victims.victim import products_of
 
 ENGINES = {engine.ENGINE: engine.attack_all, reference.ENGINE: reference.attack_all}
 PAIR = ("text_1", "text_2")
@@ -218,7 +219,7 @@ class TextAttack:
             example_ids=[example.id for example in self.examples],
             seconds=seconds,
             engine=self.engine,
-            machine=machine_description(),
+            machine=machine_description() | products_of(self.given.victim),
             versions=versions() | git_state(),
             started_at=started.isoformat(timespec="seconds"),
         )

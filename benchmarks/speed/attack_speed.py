@@ -82,7 +82,9 @@ class RecordedVictim(Victim):
     """
 
     def __init__(self, victim: Victim, answers: dict[Row, np.ndarray] | None = None) -> None:
-        super().__init__(victim.model, victim.tokenizer, max_length=victim.max_length, device=victim.device)
+        super().__init__(
+            victim.model, victim.tokenizer, max_length=victim.max_length, device=victim.device, kernel=victim.kernel
+        )
         self._known = answers
         self.recorded: dict[Row, np.ndarray] = {}
 
@@ -98,7 +100,7 @@ class RecordedEncoder(MeanPooledEncoder):
     """A sentence encoder that stores every vector; see `RecordedVictim`."""
 
     def __init__(self, encoder: MeanPooledEncoder, answers: dict[Row, np.ndarray] | None = None) -> None:
-        super().__init__(encoder.backbone, encoder.device)
+        super().__init__(encoder.backbone, encoder.device, encoder.kernel)
         self._answers = answers
         self.recorded: dict[Row, np.ndarray] = {}
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, product
 
 import torch
 
 from baselines.capture import CudaGraphs
 from baselines.threads import cpu_threads
 from baselines.validation import UserError, require
+from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.clock.cost import EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
@@ -32,6 +34,7 @@ from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.cpu_speed import (
+    KERNEL_TITLES,
     REPEATS,
     SHAPES,
     CpuTiming,
@@ -43,6 +46,7 @@ from benchmarks.speed.cpu_speed import (
 )
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
 from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
+from benchmarks.victims.kernels import KERNELS, Kernel, has_onednn
 from benchmarks.victims.saved import load_classifier
 from benchmarks.victims.victim import Victim
 
@@ -112,6 +116,13 @@ def _fine_tuned_victim(context: Context, task: str, say: Callable[[str], None]) 
     return context.victim(task, load_classifier(context.store.model_folder(job.key)))
 
 
+def _by_kernel(victim: Victim, resources: Resources, kernel: Kernel) -> tuple[Victim, Resources]:
+    """The victim and the sentence encoder with this kernel for their products."""
+    other = Victim(victim.model, victim.tokenizer, max_length=victim.max_length, kernel=kernel)
+    encoder = MeanPooledEncoder(resources.encoder.backbone, kernel=kernel)  # type: ignore[attr-defined]
+    return other, replace(resources, encoder=encoder)
+
+
 def bench_cpu(
     options: Options,
     *,
@@ -127,6 +138,7 @@ def bench_cpu(
     if context.preset.profile == "full":
         raise UserError(f"attacks are timed in the offline profile, not in that of the preset {context.preset.key!r}")
     texts = options.batch_size or 8
+    chosen: dict[str, str] = {}
     with cpu_threads(1):
         timings = time_products(shapes)
         faster = {name: faster_in_bf16([each for each in timings if each.shape == name]) for name in shapes}
@@ -134,18 +146,16 @@ def bench_cpu(
         say(f"products: {', '.join(f'{name} {best:.0f} GFLOP/s' for name, best in peaks(timings).items())}")
         timings += time_updates(shapes, texts=texts, tokens=CPU_TOKENS, updates=updates, precisions=precisions, say=say)
         for name, task in context.tasks.items():
-            victim = _fine_tuned_victim(context, name, say)
-            for recipe in context.recipes:
+            trained = _fine_tuned_victim(context, name, say)
+            for recipe, kernel in product(context.recipes, KERNELS if has_onednn() else ("torch",)):
+                victim, resources = _by_kernel(trained, task.resources, kernel)
+                examples = task.dataset.test[: len(task.attacked)]
                 timing = time_attack(
-                    victim,
-                    task.dataset.test[: len(task.attacked)],
-                    recipe,
-                    task.resources,
-                    columns=task.dataset.columns,
-                    seed=ATTACK_SEED,
+                    victim, examples, recipe, resources, columns=task.dataset.columns, seed=ATTACK_SEED
                 )
                 timings.append(replace(timing, shape=f"{context.backbone.name}, {task.task.title}"))
-                say(f"{timings[-1].shape}, {recipe.title}: {timing.seconds:.1f} CPU s")
+                say(f"{timings[-1].shape}, {recipe.title}, {timing.kernel}: {timing.seconds:.1f} CPU s")
+            chosen[task.task.title] = KERNEL_TITLES[trained.kernel]
     slower = [name for name in shapes if not faster[name]]
     return timings, [
         f"CPU seconds of one thread on {context.machine['processor']}, torch's instructions: "
@@ -154,7 +164,9 @@ def bench_cpu(
         "Peak %: of the fastest products of the same precision in this table. The operations besides products are "
         "those of torch's profiler with most time.",
         f"Victim: {context.backbone.name} fine-tuned, preset {context.preset.key}; its answers and the sentence "
-        f"encoder's, each computed once.",
+        f"encoder's, each computed once. Attacks take the products of "
+        + "; ".join(f"{kernel} on {title}" for title, kernel in chosen.items())
+        + ".",
         *(
             [f"Updates in bf16 are not timed for {', '.join(slower)}: products are slower there than in fp32."]
             if slower

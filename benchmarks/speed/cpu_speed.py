@@ -24,7 +24,7 @@ from benchmarks.data.examples import Example
 from benchmarks.speed.attack_speed import WARM_UP_TEXTS, engine_run
 from benchmarks.speed.step_profile import profile_updates
 from benchmarks.speed.step_speed import BERT_BASE, RandomBatches, measured_methods, random_batch, random_bert
-from benchmarks.victims.kernels import has_onednn, product
+from benchmarks.victims.kernels import Kernel, has_onednn, product
 from benchmarks.victims.packed import packed_logits, packed_means
 from benchmarks.victims.pieces import Row
 from benchmarks.victims.victim import Victim
@@ -35,6 +35,7 @@ SHAPES = {
 }
 ROWS = (16, 512, 2048)
 REPEATS = 5
+KERNEL_TITLES: dict[Kernel, str] = {"torch": "torch", "onednn": "oneDNN"}
 WARM_UP_UPDATES = 2
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "mkldnn::_linear_pointwise")  # names in torch's profiler
 SHOWN_OPERATIONS = 3
@@ -172,14 +173,14 @@ def time_attack(
     columns: Sequence[str],
     seed: int,
 ) -> CpuTiming:
-    """Time the attack engine on texts; what is not spent in the models is Python."""
+    """Time the attack engine on texts with the kernel of the victim; what is not spent in the models is Python."""
     engine_run(victim, examples[:WARM_UP_TEXTS], recipe, resources, columns, seed)
     _, seconds, python, asked = engine_run(victim, examples, recipe, resources, columns, seed)
     flops = _forward_flops(packed_logits, victim.model, asked.of_victim)
     flops += _forward_flops(packed_means, resources.encoder.model, asked.of_encoder)
     others = (("Python and tokenising", python / seconds),)
     work = f"attack, {recipe.title}, {len(examples)} texts"
-    return CpuTiming(work, "", "torch", "fp32", flops / 1e9, seconds, others)
+    return CpuTiming(work, "", KERNEL_TITLES[victim.kernel], "fp32", flops / 1e9, seconds, others)
 
 
 def _forward_flops(forward: Callable[..., Any], model: nn.Module, rows: Iterable[Row]) -> int:

@@ -14,6 +14,7 @@ from baselines.memory import keep_freed_memory, ran_out_of_memory
 from baselines.validation import UserError, require
 from benchmarks.victims.batch_invariant import answers_of
 from benchmarks.victims.cached_answers import CachedAnswers
+from benchmarks.victims.kernels import Kernel, fastest_kernel
 from benchmarks.victims.packed import packed_logits, whole_logits
 from benchmarks.victims.pieces import Pieces, Row
 
@@ -35,6 +36,7 @@ class Victim:
         device: where the model lies.
         batch_tokens: most tokens in a batch, padding included.
         temperature: what logits are divided by before the softmax; 1 leaves them as they are.
+        kernel: of its products on a CPU; the fastest exact one of this machine when None.
         order: (C,) which of the model's classes is class 0, class 1, ... of the answers; its own order when None.
     Attributes:
         queries: texts answered so far, repeats included.
@@ -50,6 +52,7 @@ class Victim:
         batch_tokens: int = 8192,
         temperature: float = 1.0,
         order: Sequence[int] | None = None,
+        kernel: Kernel | None = None,
     ) -> None:
         least = tokenizer.num_special_tokens_to_add() + 1
         require(max_length >= least, "Victim.max_length", f"{least} or more", max_length)
@@ -65,6 +68,7 @@ class Victim:
         self.queries = 0
         self._packed = device == "cpu"
         keep_freed_memory()
+        self.kernel: Kernel = kernel or (fastest_kernel(model) if device == "cpu" else "torch")
         self._pieces = Pieces(tokenizer, max_length)
         self._answers: CachedAnswers[Row] = CachedAnswers(REMEMBERED)
 
@@ -124,7 +128,14 @@ class Victim:
 
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""
-        return answers_of(self.model, self._batch_forward, rows, width=self.classes, most_tokens=self.batch_tokens)
+        return answers_of(
+            self.model,
+            self._batch_forward,
+            rows,
+            width=self.classes,
+            most_tokens=self.batch_tokens,
+            kernel=self.kernel,
+        )
 
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (B, C) of the B inputs of one batch."""
@@ -151,3 +162,8 @@ class Victim:
         if rows[0].type_ids:
             inputs["token_type_ids"] = [row.type_ids + (0,) * more for row, more in zip(rows, short, strict=True)]
         return {name: torch.tensor(values, device=self.device) for name, values in inputs.items()}
+
+
+def products_of(victim: object) -> dict[str, str]:
+    """The kernel of a victim's products, for the record of an attack on a CPU."""
+    return {"products": victim.kernel} if isinstance(victim, Victim) and victim.device == "cpu" else {}

@@ -23,6 +23,7 @@ def test_an_attack_continues_where_it_was_cut(options) -> None:
     job = job_of(context)
     train(context, job)
     whole = attack_on(context, job)
+    assert whole.machine == context.machine | {"products": "torch"}, "the model's layers are too small for oneDNN's"
     expected = comparable(context.store.outcomes(whole.key))
     folder = context.store.outcomes_path(whole.key)
     (folder.parent / "record.json").unlink()

@@ -9,9 +9,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from benchmarks.victims.victim import Victim
+from benchmarks.victims.kernels import KERNELS, can_be_packed, has_onednn, is_row_invariant
+from benchmarks.victims.victim import Victim, products_of
 
 TEXTS = [("a b c",), ("d",), ("e f g h i j",), ("a b c",), ("c b a",), ("b",)]
 
@@ -48,6 +49,23 @@ def test_the_answer_does_not_depend_on_the_batch(bert, tokenizer) -> None:
     together = Victim(model, tokenizer, max_length=16)(TEXTS)
     alone = np.concatenate([Victim(model, tokenizer, max_length=16)([text]) for text in TEXTS])
     assert (together == alone).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS if has_onednn() else ["torch"])
+def test_no_bit_of_an_answer_depends_on_the_kernels_batch(tokenizer, kernel) -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2}
+    model = BertForSequenceClassification(BertConfig(vocab_size=30, **sizes))
+    if kernel == "onednn" and not all(map(is_row_invariant, filter(can_be_packed, model.modules()))):
+        pytest.skip("on this processor oneDNN's products depend on their number of rows, and are not used")
+
+    def victim() -> Victim:
+        return Victim(model, tokenizer, max_length=16, kernel=kernel)
+
+    together = victim()(TEXTS)
+    assert np.array_equal(together, np.concatenate([victim()([text]) for text in TEXTS]))
+    assert np.allclose(together, Victim(model, tokenizer, max_length=16, kernel="torch")(TEXTS), atol=1e-6)
+    assert products_of(victim()) == {"products": kernel} and products_of(len) == {}
 
 
 def test_padded_batches_agree_with_unpadded_ones(bert, tokenizer) -> None:
