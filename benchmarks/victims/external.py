@@ -88,7 +88,7 @@ class CallableVictim:
         found = numbers_in(self._returned(texts), about)
         require(found.shape == allowed, about, f"probabilities of shape {allowed}, a row per text", found.shape)
         require(bool(np.isfinite(found).all()), about, "finite", found[~np.isfinite(found)][:1].tolist())
-        require(bool((found >= 0).all()), about, "probabilities of 0 or more, not logits", found.min())
+        require(bool((found >= 0).all()), about, "probabilities of 0 or more, not logits", float(found.min()))
         sums = found.sum(axis=1)
         furthest = float(sums[np.abs(sums - 1).argmax()])
         require(abs(furthest - 1) <= SUM_TOLERANCE, about, "rows that sum to 1", furthest)
@@ -177,9 +177,11 @@ def numbers_in(found: Any, about: str) -> np.ndarray:
     if layout is None:
         try:
             rows = [_plain(row) for row in found] if isinstance(found, (list, tuple)) else _plain(found)
-            return np.asarray(rows, dtype=float)
+            if not np.iscomplexobj(rows):
+                return np.asarray(rows, dtype=float)
         except (TypeError, ValueError, OverflowError, RuntimeError):
-            layout = f"{type(found).__name__} {found!r}"[:120]
+            pass
+        layout = " ".join(f"{type(found).__name__} {found!r}".split())[:120]
     raise UserError(f"{about} must be a list, array or tensor of probabilities, a row per text, got {layout}")
 
 
