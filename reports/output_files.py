@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from baselines.validation import MachineError, UserError
@@ -18,7 +20,7 @@ def require_output(path: Path, option: str) -> None:
     Raises:
         UserError: for a folder, or a path that may not be written.
     """
-    try:
+    with _named(path, option):
         target = path.resolve()
         if target.is_dir():
             raise UserError(f"{option} {str(path)!r} is a folder; give a file")
@@ -26,14 +28,40 @@ def require_output(path: Path, option: str) -> None:
             if not os.access(target, os.W_OK):
                 raise UserError(f"{option} {str(path)!r} cannot be written; give another place")
             return
-        with tempfile.TemporaryFile(dir=next(place for place in target.parents if place.exists())):
-            pass  # the file itself is written at the end, completely
+        _require_writable(target.parents)  # the file itself is written at the end, completely
+
+
+def require_output_folder(path: Path, option: str) -> None:
+    """Check that files can be written into a folder, which may not exist yet.
+
+    Raises:
+        UserError: for something that is no folder, or may not be written.
+    """
+    with _named(path, option):
+        target = path.resolve()
+        target.joinpath("a").exists()  # an error for a name that is too long
+        if target.exists() and not target.is_dir():
+            raise UserError(f"{option} {str(path)!r} is not a folder; give one")
+        _require_writable((target, *target.parents))
+
+
+def _require_writable(places: Iterable[Path]) -> None:
+    """Try to write in the first place that exists."""
+    with tempfile.TemporaryFile(dir=next(place for place in places if place.exists())):
+        pass
+
+
+@contextmanager
+def _named(path: Path, option: str) -> Iterator[None]:
+    """Turn an error of the system into one that names the option."""
+    try:
+        yield
     except OSError as error:
         raise UserError(f"{option} {str(path)[:80]!r} cannot be written: {error.strerror or error}") from error
 
 
-def write_output(path: Path, text: str) -> None:
-    """Write a file completely, following links; text for a device or a pipe is streamed.
+def write_output(path: Path, content: str | bytes) -> None:
+    """Write a file completely, following links; what is for a device or a pipe is streamed.
 
     Raises:
         MachineError: naming the path, if it cannot be written.
@@ -41,9 +69,9 @@ def write_output(path: Path, text: str) -> None:
     try:
         target = path.resolve()
         if not target.exists() or target.is_file():
-            write_atomically(target, text)
+            write_atomically(target, content)
             return
-        with target.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with target.open("wb") as stream:
+            stream.write(content if isinstance(content, bytes) else content.encode("utf-8"))
     except OSError as error:
         raise MachineError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -243,19 +243,20 @@ def _cells(row: dict[str, Any], wanted: Sequence[str | int], where: str) -> list
     for text in texts:
         if not isinstance(text, str):
             raise UserError(f"{where}: a text must be text, got {str(text)[:80]!r}")
-        if not _is_unicode(text):
+        if not is_unicode(text):
             raise UserError(f"{where}: the text holds half a character (a surrogate)")
     if label is None or label != label or not isinstance(label, (str, int, float)):
         raise UserError(f"{where}: a label must be text or a number, got {str(label)[:80]!r}")
     if isinstance(label, bool):
         return [*texts, str(label).lower()]
     written = label if isinstance(label, str) else repr(label)
-    if not _is_unicode(written):
+    if not is_unicode(written):
         raise UserError(f"{where}: the label holds half a character (a surrogate)")
     return [*texts, written]
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written: half a character (a surrogate) cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -21,7 +21,7 @@ from benchmarks.attacks.resources import Resources
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Example
-from benchmarks.data.files import kind_of, read_rows, warn_of_odd_classes
+from benchmarks.data.files import is_unicode, kind_of, read_rows, warn_of_odd_classes
 from benchmarks.data.loading import fingerprint
 from benchmarks.data.tasks import Layout
 from benchmarks.jobs.context import SCHEMA, check_threads
@@ -85,19 +85,25 @@ def given_texts(texts: Sequence[Any], labels: Sequence[Any], columns: Sequence[s
     Raises:
         UserError: for anything else, no texts, or another number of labels.
     """
-    is_list = not isinstance(labels, str) and hasattr(texts, "__len__") and hasattr(labels, "__len__")
-    require(is_list, "texts and labels", "two lists", f"{type(texts).__name__} and {type(labels).__name__}")
+    both = f"{type(texts).__name__} and {type(labels).__name__}"
+    require(_is_listed(texts) and _is_listed(labels), "texts and labels", "two lists of one order", both)
     found = [_columns_of(text) for text in texts]
     require(len(found) > 0, "texts", "one text or more", 0)
     width = len(found[0])
     for number, (text, given) in enumerate(zip(found, texts, strict=True)):
         fits = len(text) == width and 1 <= width <= 2 and all(isinstance(part, str) for part in text)
         require(fits, f"text {number}", "a text, or a pair of texts as all the others are", given)
-    written = [str(label) for label in labels]
+        require(all(map(is_unicode, text)), f"text {number}", "without half a character (a surrogate)", given)
+    written = [str(label) for label in (labels.tolist() if hasattr(labels, "tolist") else labels)]
     require(len(written) == len(found), "labels", f"{len(found)}, one for each text", len(written))
     names = tuple(columns or (("text",) if width == 1 else PAIR))
     require(len(names) == width, "columns", f"{width}, the columns of each text", names)
     return Texts("texts", names, tuple(found), tuple((f"text {n}", label) for n, label in enumerate(written)))
+
+
+def _is_listed(values: Any) -> bool:
+    """Whether values have a length and an order, as lists, arrays and columns of a data frame do."""
+    return hasattr(values, "__len__") and not isinstance(values, str | Set | Mapping) and not hasattr(values, "columns")
 
 
 def _columns_of(text: Any) -> tuple[Any, ...]:

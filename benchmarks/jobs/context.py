@@ -194,7 +194,9 @@ class RunSpec:
                 )
         full = _full_resources(options, preset, recipes) if preset.profile == "full" and recipes else None
         store = Store(options.out, waits=options.wait)
-        backbone = find_backbone(options.backbone or preset.backbone, offline=options.offline)
+        backbone = find_backbone(
+            preset.backbone if options.backbone is None else options.backbone, offline=options.offline
+        )
         if options.executor == "local":
             check_threads(options.threads)  # a node of a cluster may have more cores than this machine
         threads = options.threads or (threads_each(options) if options.untimed else torch.get_num_threads())
@@ -363,7 +365,7 @@ def _load_task(task: Task, options: Options, preset: Preset, full: Resources | N
         synonyms=options.synonyms,
         nltk_data=options.nltk_data,
         assets=options.assets,
-        encoder=options.encoder or "minilm",
+        encoder="minilm" if options.encoder is None else options.encoder,
     )
     count = options.attacked or preset.attacked or task.attacked
     return LoadedTask(

@@ -17,7 +17,9 @@ def new_defense(name: str, *, out: Path = Path(".")) -> int:
         out: folder for the three files.
     """
     from benchmarks.contract.scaffold import new_defense as write_files
+    from reports.output_files import require_output_folder
 
+    require_output_folder(out, "--out")
     paths = write_files(name, out)
     say(*map(str, paths), f"next: earlyrobust check {paths[0]}")
     return 0

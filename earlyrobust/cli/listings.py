@@ -77,9 +77,10 @@ def paper_index(to: Path) -> int:
     Args:
         to: file to write, in Markdown.
     """
-    from benchmarks.results.store import write_atomically
+    from reports.output_files import require_output, write_output
     from reports.paper_index import paper_index as page
 
-    write_atomically(to, page())
+    require_output(to, "TO")
+    write_output(to, page())
     say(str(to))
     return 0

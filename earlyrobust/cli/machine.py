@@ -240,7 +240,9 @@ def evidence(
             raise UserError(f"--{name} is packed by --bundle and was given without it; give --bundle DIR too")
     from benchmarks.device.study import chosen_parts, place_for, work_through
     from reports.device_page import write_evidence
+    from reports.output_files import require_output_folder
 
+    require_output_folder(out, "--out")
     parts = chosen_parts(None if only is None else split_names(only, ()))
     place = place_for(out, from_, device)
     records = work_through(place, parts, minutes, say)

@@ -232,8 +232,8 @@ def _converted(parameter: Parameter, written: Any) -> Any:
         return tuple(_converted(parameter, each) for each in written)
     if isinstance(written, bool):
         return written
-    if parameter.kind is Path and not written:
-        raise UserError(f"{parameter.flag} must be a path, got ''")
+    if parameter.kind in (Path, str) and (not written or "\0" in written):
+        raise UserError(f"{parameter.flag} must be {WANTED[parameter.kind][1]}, got {written[:80]!r}")
     try:
         return parameter.kind(written)
     except ValueError:

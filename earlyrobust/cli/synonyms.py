@@ -22,13 +22,14 @@ def build_synonyms(*, wordnet: Path, out: Path) -> int:
     from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
     from benchmarks.attacks.synonym_builder import build_synonyms as build
     from benchmarks.attacks.wordnet import WordNet
-    from benchmarks.data.plain_files import write_atomically
     from benchmarks.victims.backbones import find_backbone
+    from reports.output_files import require_output, write_output
 
+    require_output(out, "--out")
     with cpu_threads(1):
         table = build(WordNet(wordnet), MeanPooledEncoder(find_backbone("minilm")), say=say)
     content = table.to_bytes()
-    write_atomically(out, content)
+    write_output(out, content)
     say(f"{out}: {len(table.words)} words, {len(table.pairs)} pairs of neighbours, {len(content) / 1e6:.1f} MB")
     return 0
 
@@ -63,13 +64,14 @@ def synonym_quality(
     from benchmarks.attacks.synonym_quality import FirstNeighbours, quality, random_pairs
     from benchmarks.attacks.synonyms import NeighbourList, Synonyms, WordVectors
     from benchmarks.attacks.wordnet import WordNet
-    from benchmarks.data.plain_files import write_atomically
     from benchmarks.jobs.context import RunSpec
     from benchmarks.jobs.synonym_sources import attack_with_sources, stored_attacks
     from benchmarks.victims.backbones import find_backbone
+    from reports.output_files import require_output, write_output
     from reports.synonyms import DICTIONARY, NAMES, TAGGER, synonyms_page
 
     refuse_unread(options, "synonym-quality", (*CHOICES, *SPREAD, "recipes", "synonyms", "track", "json"))
+    require_output(to, "TO")
     require(pairs >= 0, "--pairs", "0 or more", pairs)
     packaged, real = packaged_synonyms(), NeighbourList.from_file(listed)
     sources: dict[str, Synonyms] = dict(
@@ -95,6 +97,6 @@ def synonym_quality(
         stored_attacks(context.store, TAGGER, list(NAMES)),
         random_pairs(packaged, packaged.table.words, pairs),
     )
-    write_atomically(to, page)
+    write_output(to, page)
     say(str(to))
     return 0

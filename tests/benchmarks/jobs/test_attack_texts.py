@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import torch
 
@@ -135,6 +136,7 @@ def test_texts_may_be_lists_of_anything_that_holds_text_and_labels() -> None:
     texts = given_texts(np.array(["a", "b"]), np.array([1, 0]))
     (first, second), _ = texts.examples(Classes(("LABEL_0", "LABEL_1")))
     assert (first.texts, first.label, second.label) == (("a",), 1, 0)
+    assert given_texts(pandas.Series(["a", "b"]), torch.tensor([1, 0])) == texts
     pairs = texts_of([("a", "b"), ["c", "d"]], ["POS", "NEG"])
     assert pairs.columns == ("text_1", "text_2") and pairs.texts[1] == ("c", "d")
     assert texts_of([("a", "b")], [0], ("premise", "hypothesis")).columns == ("premise", "hypothesis")
@@ -143,11 +145,16 @@ def test_texts_may_be_lists_of_anything_that_holds_text_and_labels() -> None:
 
 REFUSED: dict[str, tuple[Any, Any, str]] = {
     "one text": ("a text", [1], "the name of the file's label column"),
-    "no labels": (["a"], "label", "texts and labels must be two lists, got 'list and str'"),
+    "no labels": (["a"], "label", "texts and labels must be two lists of one order, got 'list and str'"),
     "nothing": ([], [], "texts must be one text or more"),
     "fewer labels": (["a", "b"], [1], "labels must be 2, one for each text, got 1"),
     "numbers": (["a", 3], [1, 0], "text 1 must be a text, or a pair of texts as all the others are, got 3"),
     "mixed": (["a", ("b", "c")], [1, 0], "text 1 must be a text, or a pair"),
+    "texts without an order": ({"a", "b"}, [1, 0], "two lists of one order, got 'set and list'"),
+    "labels without an order": (["a", "b"], {1, 0}, "two lists of one order, got 'list and set'"),
+    "labels by text": (["a", "b"], {"a": 1, "b": 0}, "two lists of one order, got 'list and dict'"),
+    "a whole table": (pandas.DataFrame({"text": ["a"]}), [1], "two lists of one order, got 'DataFrame and list'"),
+    "half a character": (["a \ud800"], [1], "text 0 must be without half a character (a surrogate), got 'a \\ud800'"),
     "triples": ([("a", "b", "c")], [1], "text 0 must be a text, or a pair"),
 }
 
