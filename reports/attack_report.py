@@ -35,7 +35,7 @@ from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult, broken_note, keys_of
 from reports.statistics import summarise
-from reports.tables import Column, Number, Table
+from reports.tables import Column, FileColumn, Number, Table
 from reports.word_differences import STYLES, terminal_words, word_differences
 
 TITLE = "Attacks: what was withstood, at what cost, and what was changed"
@@ -99,16 +99,16 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
         Column("Task", "task", False),
         Column("Method", "method", False),
         Column("Attack", "attack", False),
-        Column("Clean % of attacked", "subset_clean_percent"),
+        FileColumn("Clean % of attacked", "subset_clean_percent"),
         Column("Aua %", "aua_percent"),
         Column("Worst Aua %", "aua_worst_percent"),
-        Column("ASR %", "asr_percent"),
+        FileColumn("ASR %", "asr_percent"),
         Column("#Query", "queries"),
         Column("Words changed %", "modification_percent"),
-        Column("Similarity", "similarity"),
-        *(Column(f"Aua % {name}", f"aua_percent_{re.sub(r'[^a-z0-9]+', '_', name.lower())}") for name in classes),
-        Column("Texts", "texts"),
-        Column("Runs", "runs"),
+        FileColumn("Similarity", "similarity"),
+        *(FileColumn(f"Aua % {name}", f"aua_percent_{re.sub(r'[^a-z0-9]+', '_', name.lower())}") for name in classes),
+        FileColumn("Texts", "texts"),
+        FileColumn("Runs", "runs"),
     )
     rows = tuple(_row(group, groups, classes) for group in groups)
     partial = [result.record for result in results if not result.complete]

@@ -17,7 +17,7 @@ from benchmarks.data.tasks import title_of
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense, tree_defenses
 from benchmarks.experiments.settings import with_settings
 from benchmarks.jobs.provenance import Provenance
-from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke
+from benchmarks.results.metrics import BROKEN_PERCENT, too_many_broke, worst_aua_percent
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
 from reports.external import ExternalResult, external_caption, external_cells, external_results
@@ -37,6 +37,7 @@ from reports.tables import Column, FileColumn, Number, Table
 COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
 
 
+WORST = Column("Worst Aua %", "worst_aua_percent")
 TITLE = "Table 1: clean accuracy, accuracy under attack, queries and training time"
 
 
@@ -54,8 +55,10 @@ def external_table(externals: Sequence[ExternalResult], recipes: dict[str, str])
         recipes: titles by key, in the order of the columns.
     """
     table = table1([], [], recipes, (), "Victims from outside", externals)
-    measured = table.without(*(column.key for column in table.columns[3 + 2 * len(recipes) :]))
-    return replace(measured, sources={**(table.sources or {}), "kind": "externals"})
+    training = [column.key for column in table.columns[3 + 2 * len(recipes) :]]
+    measured = table.without(*training)
+    screen = table.on_screen and table.on_screen.without(*training)
+    return replace(measured, on_screen=screen, sources={**(table.sources or {}), "kind": "externals"})
 
 
 def table1(
@@ -89,15 +92,18 @@ def table1(
         Column("Measured cost", "measured_fine_tuning_costs"),
     ]
     columns += [FileColumn("Kept %", "parameters_kept_percent"), FileColumn("Runs", "runs")]
-    rows = []
+    rows, worst = [], []
     for task in dict.fromkeys([*(record.task for record in trained), *(each.record.task for each in externals)]):
         for defense in sorted(set(runs.defense[runs.task == task]), key=_order):
             mine = [record for record in trained if (record.task, record.defense) == (task, defense)]
             rows.append(_row(task, mine, trained, runs, attacked, list(recipes), shown))
+            own = [each for each in attacks if (each.record.task, each.record.defense) == (task, defense)]
+            worst.append(_worst([[each for each in own if each.record.seed == seed] for seed in _seeds(own)], recipes))
         for each in externals:
             if each.record.task == task:
                 cells = external_cells(each, list(recipes))
                 rows.append((*cells, *[Number(math.nan)] * (len(columns) - len(cells))))
+                worst.append(_worst([list(each.attacks.values())], recipes))
     planned = sum(record.status == "finished" for record in trained) * len(recipes)
     complete = len(attacked) == planned and all(record.status == "finished" for record in trained)
     broken = int(attacked.errors.sum()) if len(attacked) else 0
@@ -107,6 +113,7 @@ def table1(
         tuple(columns),
         tuple(rows),
         tuple(caption),
+        on_screen=_for_a_terminal(columns, rows, worst, list(recipes)),
         incomplete=not complete or broken > 0,
         sources={
             "kind": "methods",
@@ -115,6 +122,44 @@ def table1(
             "evaluations": [each.record.key for each in externals],
         },
     )
+
+
+def _seeds(attacks: Sequence[AttackResult]) -> list[int]:
+    return sorted({each.record.seed for each in attacks})
+
+
+def _worst(by_seed: Sequence[Sequence[AttackResult]], recipes: Sequence[str]) -> Number:
+    """Aua % under the worst of all attacks on a text, over the seeds with all of them."""
+    found = []
+    for attacks in by_seed:
+        sound = [each for each in attacks if each.sound]
+        if sorted(each.record.recipe for each in sound) == sorted(recipes):
+            same_texts = len({tuple(sorted(each.record.example_ids)) for each in sound}) == 1
+            found += [worst_aua_percent(each.outcomes for each in sound)] if same_texts else []
+    return _number(found)
+
+
+def _for_a_terminal(
+    columns: Sequence[Column], rows: Sequence[Sequence[Number | str]], worst: Sequence[Number], recipes: Sequence[str]
+) -> Table:
+    """Method, Clean %, Aua % under each attack and under the worst of them, time and cost, in one table.
+
+    The tasks of several are lines above their methods.
+    """
+    keys = ["method", "clean_percent", *(f"{recipe}_aua_percent" for recipe in recipes)]
+    places = [[column.key for column in columns].index(key) for key in keys]
+    ends = [[column.key for column in columns].index(key) for key in ("training_seconds", "measured_fine_tuning_costs")]
+    several = len(recipes) > 1
+    chosen = [*(columns[place] for place in places), *[WORST] * several, *(columns[place] for place in ends)]
+    tasks = list(dict.fromkeys(row[0] for row in rows))
+    shown: list[tuple[Number | str, ...]] = []
+    for task in tasks:
+        if len(tasks) > 1:
+            shown.append((str(task), *[""] * (len(chosen) - 1)))
+        for row, value in zip(rows, worst, strict=True):
+            if row[0] == task:
+                shown.append((*(row[n] for n in places), *[value] * several, *(row[n] for n in ends)))
+    return Table("", tuple(chosen), tuple(shown))
 
 
 def _order(defense: str) -> tuple[int, str]:

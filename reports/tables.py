@@ -120,6 +120,7 @@ class Table:
         incomplete: whether a run of the table diverged, failed or is missing.
         sources: its kind, and the keys of its trainings and attacks, so that `reports.derivation` can make it
             again.
+        on_screen: other columns and rows that a terminal shows instead; its title and caption are not used.
     """
 
     title: str
@@ -128,6 +129,7 @@ class Table:
     caption: tuple[str, ...] = ()
     incomplete: bool = False
     sources: Mapping[str, Any] | None = None
+    on_screen: Table | None = None
 
     def to_markdown(self) -> str:
         """A pipe table under its title, the caption below."""
@@ -246,8 +248,11 @@ class Table:
         In a narrower terminal they come in blocks; leading text columns are repeated in each.
         """
         width = min(console.width, WIDTH) if console.is_terminal else WIDTH
-        hidden = [column.key for column in self.columns if not column.on_screen]
-        self.without(*hidden)._print_blocks(console, width)
+        shown = self.without(*(column.key for column in self.columns if not column.on_screen))
+        if self.on_screen is not None:
+            shown = replace(self.on_screen, title=self.title)
+        shown._print_blocks(console, width)
+        hidden = {column.key for column in self.columns} - {column.key for column in shown.columns}
         more = [f"{len(hidden)} more columns are in the files."] if hidden else []
         for line in (*more, *self.caption):
             console.print(Text(printable(line)), soft_wrap=True)
@@ -257,7 +262,7 @@ class Table:
         for block in self._blocks(width):
             shown = RichTable(title=title, title_justify="left", **LOOK)
             title = None
-            for column, column_width in self._widths(block, width).items():
+            for column, column_width in self._widths(block, width, self._is_tight(width)).items():
                 heading = self.columns[column]
                 justify = "right" if heading.numeric else "left"
                 shown.add_column(Text(printable(heading.heading)), justify=justify, width=column_width, overflow="fold")
@@ -266,19 +271,28 @@ class Table:
             Console(file=console.file, width=max(width, 20), force_terminal=console.is_terminal).print(shown)
             console.print()
 
-    def _width(self, column: int) -> int:
-        """Characters a column needs: its longest cell or word, at most a line; a longer word is wrapped."""
+    def _is_tight(self, width: int) -> bool:
+        """Whether the columns fit into one block only if texts are wrapped at every word."""
+        needs = {tight: sum(self._width(each, tight) + GAP for each in range(len(self.columns))) for tight in (0, 1)}
+        return needs[1] - GAP <= width < needs[0] - GAP
+
+    def _width(self, column: int, tight: bool | int = False) -> int:
+        """Characters a column needs: its longest cell or word, at most a line; a longer word is wrapped.
+
+        Args:
+            tight: whether texts are wrapped at every word.
+        """
         words = self.columns[column].heading.split() or [""]
         cells = [str(row[column]) for row in self.rows]
         longest = max(map(len, cells), default=0)
         if not self.columns[column].numeric:
-            longest = min(longest, TEXT_WIDTH)
+            longest = 0 if tight else min(longest, TEXT_WIDTH)
             words += [word[:TEXT_WIDTH] for cell in cells for word in cell.split()]
         return max(longest, *map(len, words))
 
-    def _widths(self, block: Sequence[int], width: int) -> dict[int, int]:
+    def _widths(self, block: Sequence[int], width: int, tight: bool) -> dict[int, int]:
         """Characters for each column of a block: what it needs, and a share of the remaining space."""
-        widths = {column: self._width(column) for column in block}
+        widths = {column: self._width(column, tight) for column in block}
         spare = width - sum(each + GAP for each in widths.values()) + GAP
         for column in block:
             longest = max(len(self.columns[column].heading), *(len(str(row[column])) for row in self.rows), 0)
@@ -290,7 +304,7 @@ class Table:
     def _blocks(self, width: int) -> list[list[int]]:
         """Columns in groups of at most `width`, each starting with the text columns before the first number."""
         numeric = [index for index, column in enumerate(self.columns) if column.numeric]
-        if not numeric:
+        if not numeric or self._is_tight(width):
             return [list(range(len(self.columns)))]
         lead = list(range(numeric[0]))
         room = width - sum(self._width(index) + GAP for index in lead) + GAP

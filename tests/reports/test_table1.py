@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 
 import pytest
 from made_up import attack, outcome, training
+from rich.console import Console
 
 from baselines.defense import Passes
 from baselines.fine_tune import FineTune
@@ -180,3 +182,47 @@ def test_how_tickets_were_drawn_is_told() -> None:
     record = training("early_robust", stages=[{"name": "search", "epochs": 1.0, "trace": trace}])
     (line,) = _tickets([record])
     assert line == "Tickets, in epochs of search: sst2 seed 42 drawn at 0.50, stopped at 1.00 (not settled)."
+
+
+def shown_by(table, width: int = 100) -> str:
+    output = io.StringIO()
+    table.print(Console(file=output, width=width))
+    return output.getvalue()
+
+
+def test_a_terminal_shows_one_table_of_at_most_100_columns() -> None:
+    recipes = {
+        "textfooler": "TextFooler",
+        "textbugger": "TextBugger",
+        "bertattack_official": "BERT-Attack (as released)",
+    }
+    titles = ["Fine-tune", "EarlyBERT", "InfoBERT", "Adversarial data augmentation", "EarlyRobust"]
+    keys = ["fine_tune", "early_bert", "info_bert", "augmentation", "early_robust"]
+    trained = [
+        training(key, seed, 100.0 + 9 * seed, title=title)
+        for key, title in zip(keys, titles, strict=True)
+        for seed in (1, 3)
+    ]
+    lost = {"textfooler": 0, "textbugger": 1, "bertattack_official": 0}
+    attacks = [
+        AttackResult(
+            attack(record, recipe=recipe),
+            [outcome(n, "successful" if n == lost[recipe] or n < record.seed - 1 else "failed") for n in range(4)],
+        )
+        for record in trained
+        for recipe in recipes
+    ]
+    table = table1(trained, attacks, recipes, [])
+    text = shown_by(table)
+    assert max(map(len, text.splitlines())) <= 100 and text.count("EarlyRobust") == 1
+    assert all(word in text for word in ("TextFooler", "TextBugger", "BERT-Attack", "Worst", "Training", "cost"))
+    assert "50.0 ± 0.0" in text, "text 0 falls to one attack and text 1 to another"
+    assert f"{len(table.columns) - 7} more columns are in the files." in text
+    assert "worst" not in table.to_json(), "the report of attacks holds it"
+
+
+def test_a_terminal_shows_tasks_above_their_methods() -> None:
+    trained = [training("fine_tune", 42, 10.0, task=task, title="Fine-tune") for task in ("sst2", "imdb")]
+    lines = [line.split() for line in shown_by(table1(trained, [], RECIPES, [])).splitlines()]
+    named = [words[0] for words in lines if words and words[0] in ("SST-2", "IMDB", "Fine-tune")]
+    assert named == ["SST-2", "Fine-tune", "IMDB", "Fine-tune"]
