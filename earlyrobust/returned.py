@@ -30,6 +30,10 @@ class Training:
     out: Path
     record: TrainingRecord
 
+    def __repr__(self) -> str:
+        what = f"{self.record.defense!r}, task={self.record.task!r}, seed={self.record.seed}, status={self.status!r}"
+        return f"Training({what}, clean_percent={self.clean_percent:.1f}, seconds={self.seconds:.1f})"
+
     @cached_property
     def model(self) -> nn.Module:
         """The trained classifier of transformers, in eval mode; `model.tokenizer` is its tokenizer.

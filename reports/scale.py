@@ -1,10 +1,9 @@
-"""Predict how long presets take on a number of GPUs, from the cost model's FLOPs and the executor's order of work."""
+"""Predict how long presets take on a number of GPUs, from the cost model's FLOPs."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from itertools import product
 from pathlib import Path
 
@@ -101,31 +100,21 @@ def work_of(preset: Preset, experiment: str, flops_per_second: float) -> Work:
     return Work(tuple((model[:2], hours) for model, hours in trainings.items()), tuple(attacks.values()))
 
 
-def hours_of(work: Sequence[tuple[Hashable, float]], machines: Sequence[int]) -> float:
-    """Hours until the last item ends, in the executor's order: a block stays on the machine where it started.
+def bounds(work: Sequence[tuple[Hashable, float]], gpus: int, per_machine: int) -> dict[str, float]:
+    """Lower bounds on the hours until the last item ends, by what limits them; the largest is the prediction.
 
     Args:
-        work: block and hours of each item, in order.
-        machines: GPUs of each machine.
+        work: block and hours of each item; the items of a block stay on one machine.
+        per_machine: GPUs of one machine.
     """
-    free = list(machines)
-    ends: list[tuple[float, int]] = []
-    home: dict[Hashable, int] = {}
-    waiting, now = list(work), 0.0
-    while waiting:
-        left = []
-        for block, hours in waiting:
-            machine = home.get(block, max(range(len(free)), key=free.__getitem__))
-            if free[machine]:
-                home[block] = machine
-                free[machine] -= 1
-                heappush(ends, (now + hours, machine))
-            else:
-                left.append((block, hours))
-        waiting = left
-        now, machine = heappop(ends)
-        free[machine] += 1
-    return max((end for end, _ in ends), default=now)
+    blocks: dict[Hashable, float] = {}
+    for block, hours in work:
+        blocks[block] = blocks.get(block, 0.0) + hours
+    return {
+        "the number of GPUs": sum(blocks.values()) / gpus,
+        "blocks kept on one machine": max(blocks.values(), default=0.0) / min(gpus, per_machine),
+        "the longest training": max((hours for _, hours in work), default=0.0),
+    }
 
 
 def scale_table(tflops: float, gpus: Sequence[int] = (1, 8, 64), gpus_per_machine: int = 8) -> Table:
@@ -153,33 +142,23 @@ def scale_table(tflops: float, gpus: Sequence[int] = (1, 8, 64), gpus_per_machin
         "embeddings left out, every search to its cap. Shorter texts take less.",
         f"Attacks: {by_recipe}, {OTHER_FORWARDS_PER_WORD:g} of any other, and a word for every token; the time that "
         f"Python takes of its own is not in it.",
-        "Left out: starts of processes, warm-up, loading, and carrying weights between machines.",
+        "Hours are lower bounds: the largest of all work divided by the GPUs, a block of trainings divided by the "
+        "GPUs of one machine, and the longest training. Left out: starts, warm-up, loading, sending weights.",
     )
     return Table("Predicted hours by number of GPUs", COLUMNS, tuple(rows), caption)
 
 
 def _row(work: Work, gpus: int, per_machine: int) -> tuple[Number | str, ...]:
-    whole, rest = divmod(gpus, per_machine)
-    machines = [per_machine] * whole + [rest] * (rest > 0)
-    training = hours_of(work.trainings, machines)
-    attack = hours_of([(number, hours) for number, hours in enumerate(work.attacks)], machines)
-    hours = [hours for _, hours in work.trainings]
-    unbound = hours_of(list(enumerate(hours)), machines)
-    if attack > training:
-        limit = "attacks"
-    elif training > 1.05 * unbound:
-        limit = "blocks kept on one machine"
-    elif unbound > 1.05 * sum(hours) / gpus:
-        limit = "the last and longest trainings"
-    else:
-        limit = "the number of GPUs"
+    limits = bounds(work.trainings, gpus, per_machine)
+    training, attack = max(limits.values()), max(sum(work.attacks) / gpus, max(work.attacks, default=0.0))
+    limit = "attacks" if attack > training else max(limits, key=limits.__getitem__)
     return (
         Number(gpus, digits=0),
         Number(training + attack, digits=2),
         Number(training, digits=2),
         Number(attack, digits=2),
-        Number(max(hours), digits=2),
-        Number(sum(hours) + sum(work.attacks), digits=2),
+        Number(limits["the longest training"], digits=2),
+        Number(limits["the number of GPUs"] * gpus + sum(work.attacks), digits=2),
         limit,
     )
 

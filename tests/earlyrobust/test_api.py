@@ -39,7 +39,8 @@ def test_a_training_has_its_model_and_numbers_and_is_not_repeated(trained, tiny_
     again = er.train("freelb", "demo", steps=2, **how)
     assert again.record.started_at == trained.record.started_at
     assert capsys.readouterr().out == ""
-    with pytest.raises(ValueError, match="unknown setting of FreeLB 'stepz'; did you mean 'steps'"):
+    assert repr(again).startswith("Training('freelb', task='demo', seed=42, status='finished', clean_percent=")
+    with pytest.raises(er.UserError, match="unknown setting of FreeLB 'stepz'; did you mean 'steps'"):
         er.train("freelb", "demo", stepz=2, **how)
 
 

@@ -1,4 +1,4 @@
-"""Predicted hours: FLOPs by hand, the order of work on machines, and the table in the document."""
+"""Predicted hours: FLOPs by hand, the bounds on machines, and the table in the document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from benchmarks.clock.cost import EncoderShape, epoch_units
 from benchmarks.experiments.experiment import Variant
 from benchmarks.experiments.presets import PAPER, SMALL
-from reports.scale import forward_flops, hours_of, scale_table, training_flops, with_table, work_of
+from reports.scale import bounds, forward_flops, scale_table, training_flops, with_table, work_of
 from reports.tables import Table
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
@@ -35,12 +35,12 @@ def test_a_training_is_its_epochs_of_three_passes_and_a_look_at_the_test_texts()
     assert training_flops(SMALL, "sst2", freelb) == (units * 3 * 4000 + 872) * forward_flops(minilm, 128)
 
 
-def test_hours_are_those_of_the_order_in_which_the_executor_works() -> None:
+def test_hours_are_bounded_by_all_work_by_a_block_and_by_the_longest_training() -> None:
     work = [("a", 2.0), ("a", 1.0), ("b", 1.0)]
-    assert hours_of(work, [1]) == 4
-    assert hours_of(work, [3]) == 2
-    assert hours_of(work, [1, 1]) == 3, "the second of block a waits for its machine"
-    assert hours_of([], [1]) == 0
+    assert max(bounds(work, 1, 8).values()) == bounds(work, 1, 8)["the number of GPUs"] == 4
+    assert max(bounds(work, 3, 8).values()) == bounds(work, 3, 8)["the longest training"] == 2
+    assert max(bounds(work, 2, 1).values()) == bounds(work, 2, 1)["blocks kept on one machine"] == 3
+    assert max(bounds([], 1, 8).values()) == 0
 
 
 def test_every_training_is_reckoned_once() -> None:
