@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from baselines.validation import UserError
-from reports.output_files import require_output, write_output
+from reports.output_files import require_output, require_output_folder, write_output
 
 
 @pytest.mark.parametrize("place", [".", "/", "file/inside.json", "n" * 300, "/proc/there.json"])
@@ -17,6 +17,17 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, place: str) -
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--json"):
         require_output(tmp_path / place, "--json")
+
+
+@pytest.mark.parametrize("place", ["file", "file/inside", "pipe", "n" * 300, "/proc/there", "/dev/null"])
+def test_a_folder_that_cannot_be_written_into_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="--out"):
+        require_output_folder(tmp_path / place, "--out")
+    for sound in (tmp_path, tmp_path / "new" / "folder"):
+        require_output_folder(sound, "--out")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_new_place_an_old_file_and_a_device_are_taken(tmp_path: Path) -> None:
@@ -28,6 +39,7 @@ def test_a_new_place_an_old_file_and_a_device_are_taken(tmp_path: Path) -> None:
 
 def test_a_device_stays_a_device(tmp_path: Path) -> None:
     write_output(Path("/dev/null"), "text")
+    write_output(Path("/dev/null"), b"bytes")
     assert Path("/dev/null").is_char_device()
 
 

@@ -58,6 +58,8 @@ def test_the_subset_does_not_depend_on_the_model_and_keeps_the_order() -> None:
         ({"tasks": "imbd"}, "unknown task 'imbd'; did you mean 'imdb'"),
         ({"recipes": "textfoler"}, "unknown recipe 'textfoler'; did you mean 'textfooler'"),
         ({"recipes": "bertattack"}, "needs a masked language model"),
+        ({"backbone": ""}, "unknown backbone ''"),
+        ({"encoder": ""}, "unknown backbone ''"),
         ({"backbone": "minilmm"}, "unknown backbone 'minilmm'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"precision": "fp16"}, "did you mean 'bf16'? known: auto, bf16, fp32, tf32"),

@@ -141,6 +141,16 @@ UNREAD = {
     ("run", "--preset", "demo", "--data", "nonsense"): "--data is not read for the generated task demo",
     ("run", "--preset", "demo", "--synonyms", "nonsense"): "--synonyms is not read for the generated task demo",
     ("run", "--out", ""): "--out must be a path, got ''",
+    ("plan", "table1", "--encoder", ""): "--encoder must be text, got ''",
+    ("plan", "table1", "--backbone", ""): "--backbone must be text, got ''",
+    ("show", ""): "NAME must be text, got ''",
+    ("verify", "a\0b"): r"OUT must be a path, got 'a\x00b'",
+    ("paper-index", "n" * 300): "cannot be written: File name too long",
+    ("paper-index", "."): "TO '.' is a folder; give a file",
+    ("build-synonyms", "--wordnet", ".", "--out", "."): "--out '.' is a folder; give a file",
+    ("synonym-quality", ".", "--wordnet", "w", "--listed", "l"): "TO '.' is a folder; give a file",
+    ("new-defense", "mine", "--out", "/dev/null"): "--out '/dev/null' is not a folder; give one",
+    ("evidence", "--out", "/dev/null"): "--out '/dev/null' is not a folder; give one",
     ("ls", "defenses", "--json", "/proc/there.json"): "--json '/proc/there.json' cannot be written",
     ("verify", ".", "--json", "."): "--json '.' is a folder; give a file",
 }
@@ -152,6 +162,11 @@ def test_options_that_nothing_reads_and_places_that_cannot_be_written_are_refuse
 ) -> None:
     code, _, errors = command(*arguments, capsys=capsys)
     assert code == 2 and UNREAD[arguments] in errors and len(errors.splitlines()) == 1
+
+
+def test_a_page_for_a_device_is_streamed_and_replaces_nothing(capsys) -> None:
+    assert command("paper-index", "/dev/null", capsys=capsys) == (0, "/dev/null\n", "")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_screen_without_a_letter_loses_no_result(tmp_path: Path) -> None:
