@@ -14,7 +14,7 @@ from baselines.validation import UserError
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.jobs.job import TrainJob
-from benchmarks.results.metrics import joining, tally
+from benchmarks.results.metrics import broken_among, joining, tally, too_many_broke
 from benchmarks.results.records import Outcome
 from benchmarks.results.store import Store
 
@@ -56,6 +56,16 @@ def stored_examples(store: Store, job: TrainJob) -> tuple[list[Example], dict[st
     outcomes = home.outcomes(texts.key)
     added = adversarial_examples(joining(outcomes, texts.added))
     return added, {"adversarial_texts": tally(outcomes, texts.added)}
+
+
+def broken_complaint(store: Store, job: TrainJob) -> str | None:
+    """Why a training cannot take up its adversarial texts: too many attacks broke; None if it can or needs none."""
+    if job.texts is None:
+        return None
+    outcomes = job.texts.home(store).outcomes(job.texts.key)
+    if not too_many_broke(outcomes):
+        return None
+    return f"too few adversarial texts: {broken_among(outcomes)}; the same command attacks them again, and trains then"
 
 
 def adversarial_examples(outcomes: Sequence[Outcome]) -> list[Example]:

@@ -17,7 +17,7 @@ from benchmarks.clock.machine import peak_memory_bytes
 from benchmarks.clock.nvml import cuda_device, flags_before, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
-from benchmarks.jobs.adversarial_texts import stored_examples
+from benchmarks.jobs.adversarial_texts import broken_complaint, stored_examples
 from benchmarks.jobs.batches import task_batches
 from benchmarks.jobs.context import Context
 from benchmarks.jobs.interruption import deferred
@@ -36,7 +36,8 @@ OnUpdate = Callable[[Any, Any], None]
 def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) -> TrainingRecord:
     """Train one model, measure its Clean% on the whole test split, and store model and record.
 
-    A diverged run is a record too, and so is one that ran out of memory. If another process stored the training in the
+    A diverged run is a record too, and so is one that ran out of memory, or failed because its adversarial texts could
+    not be made. If another process stored the training in the
     meantime, that record is returned. A killed training continues from its last checkpoint; its time is then the sum of
     its parts, and a flag in the record says so.
 
@@ -62,7 +63,10 @@ def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) ->
 
         record = store.training(job.key)
         if record is None:
-            measured = _train_within_memory(context, job, batches, after_update, checkpoints)
+            if (complaint := broken_complaint(store, job)) is not None:
+                measured = _failed(context, complaint)
+            else:
+                measured = _train_within_memory(context, job, batches, after_update, checkpoints)
             stages = [each | {"trace": each["trace"] | made_from} for each in measured["stages"]]
             record = TrainingRecord(
                 key=job.key,

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
@@ -272,11 +272,19 @@ class Store:
         The next run repeats them. If an attack only lacks outcomes, only its record is moved, and texts with outcomes
         are not attacked again. Records in use by another process are left alone. Checkpoints left behind by a finished
         training are deleted, and so are temporary files of writers that have ended. Outcomes with errors are removed,
-        so that these texts are attacked again.
+        so that these texts are attacked again; for attacks on training texts, until a training has taken up the others.
         """
         inside = self.of_training_texts()
         said = inside._set_damage_aside() if inside.root.is_dir() else []
-        return said + self._set_damage_aside() + self._forget_broken()
+        said += self._set_damage_aside()
+        if inside.root.is_dir():
+            said += inside._forget_broken(keep=self._texts_taken_up())
+        return said + self._forget_broken()
+
+    def _texts_taken_up(self) -> set[str]:
+        """The names of the attacks on training texts that finished trainings have used."""
+        finished = (record.identity for record in self.trainings() if record.status == "finished")
+        return {content_key(identity["adversarial_texts"]) for identity in finished if "adversarial_texts" in identity}
 
     def _set_damage_aside(self) -> list[str]:
         said = []
@@ -293,11 +301,11 @@ class Store:
                         said.append(self.set_aside(kind, key, damage.fact))
         return said
 
-    def _forget_broken(self) -> list[str]:
-        """Remove the outcomes with errors from every attack; return one sentence per attack."""
+    def _forget_broken(self, keep: Collection[str] = ()) -> list[str]:
+        """Remove the outcomes with errors from every attack except those in `keep`; return one sentence per attack."""
         said = []
         for key in self.keys("attacks"):
-            if self.is_held("attacks", key) or not broken_among(self.outcomes(key)):
+            if key in keep or self.is_held("attacks", key) or not broken_among(self.outcomes(key)):
                 continue
             with suppress(UnderWay), self.locked("attacks", key, at_once=True):
                 found = self.outcomes(key)

@@ -107,6 +107,49 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     assert verify(context.store) == []
 
 
+def test_training_texts_whose_attack_broke_are_attacked_again_before_the_training(options, monkeypatch) -> None:
+    broken, attacked = {"some": True}, []
+
+    def at_times_broken(victim, examples, recipe, resources, **how):
+        for number, example in enumerate(examples):
+            attacked.append(example.id)
+            found = replace(
+                outcome(0, "successful", label=example.label), example_id=example.id, original=example.texts
+            )
+            broke = {"status": "error", "error": "MemoryError: too little"} if broken["some"] and number < 2 else {}
+            yield replace(found, **broke)
+
+    monkeypatch.setattr(attacking, "attack_all", at_times_broken)
+    context = context_of(options)
+    job = job_of(context, "augmentation", epochs="1")
+    record = train_one(context, job, reporter(quiet=True))
+    assert record.status == "failed" and record.weights_sha256 is None
+    assert record.error.startswith("too few adversarial texts: 2 of 10 texts broke: MemoryError: too little; the same")
+    broken["some"] = False
+    again = train_one(context, job, reporter(quiet=True))
+    assert again.status == "finished" and len(attacked) == 12, "only what broke is attacked again"
+    assert again.stages[0]["trace"]["adversarial_texts"]["broken"] == 0
+    assert context.store.quarantine() == verify(context.store) == []
+
+
+def test_what_broke_stays_where_a_training_took_up_the_rest(options, monkeypatch) -> None:
+    def one_breaks(victim, examples, recipe, resources, **how):
+        for number, example in enumerate(examples):
+            found = replace(
+                outcome(0, "successful", label=example.label), example_id=example.id, original=example.texts
+            )
+            yield replace(found, status="error", error="MemoryError: too little") if number == 0 else found
+
+    monkeypatch.setattr(attacking, "attack_all", one_breaks)
+    monkeypatch.setattr("benchmarks.results.metrics.BROKEN_PERCENT", 50.0)
+    context = context_of(options)
+    job = job_of(context, "augmentation", epochs="1")
+    record = train_one(context, job, reporter(quiet=True))
+    assert record.status == "finished" and record.stages[0]["trace"]["adversarial_texts"]["broken"] == 1
+    assert context.store.quarantine() == []
+    assert train_one(context, job, reporter(quiet=True)) == record
+
+
 def test_a_base_that_diverged_is_named(options) -> None:
     context = context_of(options)
     job = job_of(context, "augmentation", epochs="1")
