@@ -20,12 +20,19 @@ from benchmarks.victims.victim import Victim
 from reports.speed import speed_table
 
 
+@pytest.fixture(autouse=True)
+def without_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times do not count here."""
+    monkeypatch.setattr("benchmarks.speed.attack_speed.WARM_UP_TEXTS", 0)
+
+
 @pytest.fixture
 def bench(options: Options):
     """One task's timings of one recipe in all ways but the longest."""
     return bench_attacks(dataclasses.replace(options, recipes="textfooler"), ways=WAYS[1:])[0]
 
 
+@pytest.mark.integration
 def test_every_way_gives_the_engines_outcomes(bench) -> None:
     assert [timing.way for timing in bench.timings] == list(WAYS[1:])
     assert {timing.agreeing for timing in bench.timings} == {bench.timings[0].texts} == {3}
@@ -34,8 +41,8 @@ def test_every_way_gives_the_engines_outcomes(bench) -> None:
     assert [timing.python_seconds is None for timing in bench.timings] == [True, False, False]
 
 
+@pytest.mark.integration
 def test_free_forwards_ask_no_model(options, monkeypatch) -> None:
-    monkeypatch.setattr("benchmarks.speed.attack_speed.WARM_UP_TEXTS", 0)
     context = bench_attacks(dataclasses.replace(options, recipes="textbugger"), ways=WAYS[-1:])[0].context
     task = context.tasks["demo"]
     calls = []
@@ -69,6 +76,7 @@ def test_what_a_search_asks_anew_is_computed(options) -> None:
     np.testing.assert_allclose(free([("a film",), ("a bad plot",)]), victim([("a film",), ("a bad plot",)]), rtol=1e-6)
 
 
+@pytest.mark.integration
 def test_a_wrong_engine_is_not_excused(options, monkeypatch) -> None:
     attack_all = engine.attack_all
 
@@ -83,6 +91,7 @@ def test_a_wrong_engine_is_not_excused(options, monkeypatch) -> None:
     assert "not explained by a tie" in "\n".join(speed_table([bench]).caption)
 
 
+@pytest.mark.integration
 def test_another_rounding_is_told_from_another_search(options, monkeypatch) -> None:
     """A way of asking whose answers are wrong: the search is the engine's, the probabilities are not."""
     import_textattack()
