@@ -121,7 +121,7 @@ def pack(
             parts = ", ".join(f"{part} {size / 1e6:.1f}" for part, size in bundle.sizes().items())
             raise UserError(
                 f"the bundle has {total / 1e6:.1f} MB and may have {limit_bytes / 1e6:.1f}: {parts} MB; leave out "
-                f"--nltk-data or give a shorter list of synonyms"
+                f"--nltk-data, give a shorter list of synonyms, or more --megabytes"
             )
         hashes = {path: {"bytes": size, "sha256": sha256_of(folder / path)} for path, size in files.items()}
         manifest = {"commit": bundle.commit, "packed_at": _now(), "files": hashes}

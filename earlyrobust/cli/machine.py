@@ -208,10 +208,11 @@ def evidence(
     data: Path | None = None,
     synonyms: Path | None = None,
     nltk_data: Path | None = None,
+    megabytes: float | None = None,
 ) -> int:
     """Measure the suite's speed on a GPU, within a time limit and without a network.
 
-    With --bundle it only packs what such a machine needs. To continue, repeat the command with the same --out. On a
+    With --bundle it only packs the files for such a machine. To continue, repeat the command with the same --out. On a
     CPU a tiny version runs, which shows that the command works. See docs/evidence.md.
 
     Args:
@@ -220,10 +221,11 @@ def evidence(
         from_: a folder that --bundle made; without it Table 1 is on generated texts.
         only: parts, separated by commas; all, in order of importance, when left out.
         device: cpu, cuda, or auto.
-        bundle: a new folder to pack into: the backbone in half precision, --data, --synonyms, packages.
-        data: what --bundle packs: the folder that holds sst2/.
-        synonyms: what --bundle packs: a file with a word's neighbours (JSON, word to list, may be gzipped).
-        nltk_data: what --bundle packs: a folder with NLTK's tagger and stop words.
+        bundle: a new folder for the backbone in half precision, --data, --synonyms and packages.
+        data: for --bundle: the folder that contains sst2/.
+        synonyms: for --bundle: a file with the neighbours of words (JSON, word to list, may be gzipped).
+        nltk_data: for --bundle: a folder with NLTK's tagger and stop words.
+        megabytes: for --bundle: largest size of the bundle; 60 when left out.
     """
     if bundle is not None:
         for name, value, default in (
@@ -234,10 +236,11 @@ def evidence(
             ("device", device, "auto"),
         ):
             require(value == default, f"--{name}", "left out beside --bundle, which only packs", value)
-        return _pack(bundle, data, synonyms, nltk_data)
-    for name, value in (("data", data), ("synonyms", synonyms), ("nltk-data", nltk_data)):
+        return _pack(bundle, data, synonyms, nltk_data, megabytes)
+    packed = {"data": data, "synonyms": synonyms, "nltk-data": nltk_data, "megabytes": megabytes}
+    for name, value in packed.items():
         if value is not None:
-            raise UserError(f"--{name} is packed by --bundle and was given without it; give --bundle DIR too")
+            raise UserError(f"--{name} is for --bundle and was given without it; give --bundle DIR too")
     from benchmarks.device.study import chosen_parts, place_for, work_through
     from reports.device_page import write_evidence
     from reports.output_files import require_output_folder
@@ -252,13 +255,17 @@ def evidence(
     return INTERRUPTED if any(record.status == "left out" for record in records) else 0
 
 
-def _pack(bundle: Path, data: Path | None, synonyms: Path | None, nltk_data: Path | None) -> int:
-    """Pack what a machine without a network needs, and say how large its parts are."""
-    from benchmarks.device.bundle import pack
+def _pack(
+    bundle: Path, data: Path | None, synonyms: Path | None, nltk_data: Path | None, megabytes: float | None
+) -> int:
+    """Pack the files for a machine without a network, and say how large they are."""
+    from benchmarks.device.bundle import LIMIT_BYTES, pack
 
     if data is None:
         raise UserError("--bundle packs real texts; give --data DIR, which holds sst2/")
-    packed = pack(bundle, data, synonyms=synonyms, nltk_data=nltk_data)
+    require(megabytes is None or megabytes > 0, "--megabytes", "more than 0", megabytes)
+    limit = LIMIT_BYTES if megabytes is None else round(1e6 * megabytes)
+    packed = pack(bundle, data, synonyms=synonyms, nltk_data=nltk_data, limit_bytes=limit)
     say(*(f"{part}: {size / 1e6:.1f} MB" for part, size in packed.sizes().items()))
     say(f"{bundle}: {sum(packed.files.values()) / 1e6:.1f} MB in {len(packed.files)} files")
     return 0

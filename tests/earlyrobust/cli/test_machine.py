@@ -56,7 +56,12 @@ def test_evidence_goes_part_by_part_and_says_what_is_left(tmp_path, capsys) -> N
     ("arguments", "sentence"),
     [
         (["--bundle", "new"], "--out must be left out beside --bundle, which only packs"),
-        (["--data", "texts"], "--data is packed by --bundle and was given without it; give --bundle DIR too"),
+        (["--data", "texts"], "--data is for --bundle and was given without it; give --bundle DIR too"),
+        (["--megabytes", "90"], "--megabytes is for --bundle and was given without it; give --bundle DIR too"),
+        (
+            ["--bundle", "new", "--out", "evidence", "--data", "texts", "--megabytes", "0"],
+            "--megabytes must be more than 0",
+        ),
         (["--from", "absent"], "'absent' holds no bundle"),
         (["--only", "clocks"], "unknown part of the evidence 'clocks'; did you mean 'clock'?"),
     ],
