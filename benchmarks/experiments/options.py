@@ -26,7 +26,7 @@ class Options:
             is a folder in it that holds train.csv and test.csv, or .tsv, .jsonl, .parquet.
         columns: the text column of such a task, or two separated by a comma; `text` when left out.
         label: its label column; `label` when left out.
-        backbone: minilm, a hub id, or a folder; the preset's own when left out.
+        backbone: minilm, minilm:3 (its lowest three layers), a hub id, or a folder; the preset's own when left out.
         out: folder for records, models and tables; the same command with the same folder continues there.
         train_texts: training texts to use; the preset's own when left out.
         test_texts: test texts to use; the preset's own when left out.

@@ -1,9 +1,9 @@
-"""Pre-trained encoders for fine-tuning: MiniLM from its Python package, any hub id, any folder."""
+"""Pre-trained encoders for fine-tuning: MiniLM from its Python package, whole or cut, any hub id, any folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -61,6 +61,7 @@ class Backbone:
         source: a folder, or a hub id.
         revision: the hub's pinned revision, or None.
         offline: whether downloads are forbidden.
+        layers: how many of its lowest layers are kept; None for all.
         weights_sha256: hash of the weights, if all files were checked against known hashes.
     """
 
@@ -68,6 +69,7 @@ class Backbone:
     source: str
     revision: str | None = None
     offline: bool = False
+    layers: int | None = None
     weights_sha256: str | None = field(default=None, repr=False)
 
     @cached_property
@@ -180,7 +182,7 @@ class Backbone:
         layers = ARCHITECTURES[config.model_type].layers
         path = f".{layers.partition('.')[2]}."  # below the encoder, which checkpoints of encoders alone leave out
         more = sorted(name for name in told["unexpected_keys"] if path in f".{name}")
-        if more:
+        if more and self.layers is None:
             raise UserError(
                 f"the weights of {self.name!r} hold layers that its configuration does not: {_some(more)}; "
                 f"one of the two is of another model"
@@ -195,7 +197,8 @@ class Backbone:
     def identity(self) -> dict[str, Any]:
         """The values that decide the model's answers: its files' hashes, or the hub's pinned revision."""
         if self.weights_sha256 is not None:
-            return {"weights_sha256": self.weights_sha256}
+            cut = {} if self.layers is None else {"layers": self.layers}
+            return {"weights_sha256": self.weights_sha256, **cut}
         return self._files if self.is_folder else {"hub": self.source, "revision": self.revision}
 
     @cached_property
@@ -205,6 +208,8 @@ class Backbone:
     def _configuration(self, **options: Any) -> Any:
         """The configuration as transformers reads it, with the class names of `classes`."""
         written = self.written
+        if self.layers is not None:
+            options["num_hidden_layers"] = self.layers
         config = self.read("configuration", lambda **more: AutoConfig.from_pretrained(self.source, **more), **options)
         config.return_dict, config.torchscript = True, False  # tuples of outputs are of no use here
         if written.get("label2id") and not written.get("id2label"):
@@ -309,13 +314,18 @@ def _draw_head(model: nn.Module, missing: Sequence[str], seed: int) -> None:
 
 
 def find_backbone(name: str, *, offline: bool = False) -> Backbone:
-    """The backbone called `name`: `minilm`, a folder, or a hub id such as `google-bert/bert-base-uncased`.
+    """The backbone called `name`.
 
+    Args:
+        name: `minilm`, `minilm:3` for its lowest three layers, a folder, or a hub id such as
+            `google-bert/bert-base-uncased`.
     Raises:
         UserError: for an unknown name, an incomplete folder, damaged weights, an unsupported architecture.
     """
     if name == "minilm":
         return _minilm()
+    if name.startswith("minilm:"):
+        return _cut(_minilm(), name)
     path = Path(name)
     try:
         is_folder, exists = name != "" and path.is_dir(), name != "" and path.exists()
@@ -326,9 +336,22 @@ def find_backbone(name: str, *, offline: bool = False) -> Backbone:
     if exists:
         raise UserError(f"the backbone {name!r} is a file; give the folder that holds config.json and {WEIGHTS}")
     if name not in HUB_REVISIONS and name.count("/") != 1:
-        raise unknown("backbone", name, ["minilm", *HUB_REVISIONS, "OWNER/NAME on the hub", "a folder"])
+        raise unknown(
+            "backbone", name, ["minilm", "minilm:LAYERS", *HUB_REVISIONS, "OWNER/NAME on the hub", "a folder"]
+        )
     backbone = Backbone(name, name, HUB_REVISIONS.get(name), offline)
     return Backbone(name, name, backbone.revision or backbone.config._commit_hash, offline)
+
+
+def _cut(whole: Backbone, name: str) -> Backbone:
+    """The lowest layers of a backbone, as many as its name says behind the colon."""
+    layers, most = name.partition(":")[2], whole.config.num_hidden_layers
+    if layers not in map(str, range(1, most)):
+        raise UserError(
+            f"the backbone {name!r} asks for {layers!r} of {whole.name}'s {most} layers; give {whole.name}:1 to "
+            f"{whole.name}:{most - 1} for its lowest ones, or {whole.name} for all"
+        )
+    return replace(whole, name=name, layers=int(layers))
 
 
 def minilm_folder() -> Path:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from encoders import make
 
+from baselines.validation import UserError
 from benchmarks.victims.backbones import MINILM_SHA256, WEIGHTS, find_backbone, minilm_folder
 from benchmarks.victims.saved import save_classifier
 
@@ -27,6 +28,25 @@ def test_minilm_comes_from_its_package_without_network(no_network) -> None:
     assert backbone.identity() == {"weights_sha256": MINILM_SHA256}
     assert backbone.load_tokenizer()("a good film")["input_ids"][0] == 101
     assert backbone.new_classifier(3, seed=1).config.num_labels == 3
+
+
+def test_the_lowest_layers_of_minilm_are_a_backbone() -> None:
+    whole, cut = find_backbone("minilm"), find_backbone("minilm:2")
+    assert cut.identity() == {"weights_sha256": MINILM_SHA256, "layers": 2} and cut.config.num_hidden_layers == 2
+    model, other = cut.new_classifier(2, seed=1), whole.new_classifier(2, seed=1)
+    kept = {name: values for name, values in other.bert.state_dict().items() if ".layer." not in name}
+    kept |= {
+        name: values for name, values in other.bert.state_dict().items() if ".layer.0." in name or ".layer.1." in name
+    }
+    assert model.bert.state_dict().keys() == kept.keys()
+    assert all(torch.equal(values, kept[name]) for name, values in model.bert.state_dict().items())
+    assert torch.equal(model.classifier.weight, other.classifier.weight)
+
+
+@pytest.mark.parametrize("name", ["minilm:0", "minilm:6", "minilm:-1", "minilm:", "minilm:2.0", "minilm:two"])
+def test_other_cuts_of_minilm_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="give minilm:1 to minilm:5 for its lowest ones, or minilm for all"):
+        find_backbone(name)
 
 
 def test_the_seed_alone_decides_the_head(tmp_path) -> None:
