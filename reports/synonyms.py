@@ -23,7 +23,8 @@ HEAD = """# The packaged synonyms
 Offline attacks take synonyms from a list that comes with the package. It is built from WordNet 3.1 and the packaged
 MiniLM. Each word is encoded alone. Words that share a sense are then pulled together and opposites pushed apart
 (counter-fitting, Mrksic et al. 2016). A word keeps its nearest neighbours: at most 50, of cosine 0.5 or more, of the
-same part of speech and the same inflection. WordNet's antonyms are left out. The constants are in
+same part of speech and the same inflection. MiniLM knows a word of several word pieces by its spelling, so such a word
+needs a neighbour that shares a sense, or a cosine of 0.7. WordNet's antonyms are left out. The constants are in
 `benchmarks/attacks/synonym_builder.py`.
 
 ```

@@ -50,7 +50,8 @@ class Build:
         least_part_share: a form keeps a part of speech that has at least this share of its uses, counted so.
         similar_weight: weight of adjectives that WordNet calls similar; synonyms have 1.
         most_pieces: longest verb, adjective or adverb in pieces, if lemminflect's dictionary lacks it.
-        common: share of the mean vector that is subtracted from each vector.
+        least_spelled: least cosine of neighbours that share no sense where one of them has several word pieces. The
+            encoder knows such a word by its spelling: without this, "sedge" is a neighbour of "fudge".
         fitting: constants of the fit.
     """
 
@@ -58,7 +59,7 @@ class Build:
     least_part_share: float = 0.05
     similar_weight: float = 0.7
     most_pieces: int = 2
-    common: float = 0.6
+    least_spelled: float = 0.7
     fitting: CounterFitting = field(default_factory=CounterFitting)
 
 
@@ -110,7 +111,8 @@ def build_synonyms(
     names = list(words.forms)
     say(f"encoding {len(names)} words")
     vectors = torch.cat([torch.from_numpy(encoder.encode(part)) for part in _parts_of(names, _WORDS_AT_ONCE)])
-    table = fitted_table(wordnet, words, vectors, build, say)
+    spelled = torch.tensor(encoder.count_pieces(names)) > 1
+    table = fitted_table(wordnet, words, vectors, spelled, build, say)
     return replace(table, about=table.about | {"encoder": str(encoder.identity())})
 
 
@@ -176,9 +178,14 @@ def _inflections(found: dict[str, tuple[str, ...]], word: str, part: str) -> dic
 
 
 def fitted_table(
-    wordnet: WordNet, words: Vocabulary, vectors: torch.Tensor, build: Build, say: Callable[[str], None]
+    wordnet: WordNet,
+    words: Vocabulary,
+    vectors: torch.Tensor,
+    spelled: torch.Tensor,
+    build: Build,
+    say: Callable[[str], None],
 ) -> SynonymTable:
-    """The list from the words' vectors, (W, D)."""
+    """The list from the words' vectors, (W, D), and whether each has several pieces, (W,) bool."""
     names = list(words.forms)
     say("collecting synonyms and antonyms")
     synonyms, opposites, antonyms = _relations(wordnet, words, build)
@@ -186,7 +193,7 @@ def fitted_table(
     synonyms = {pair: value for pair, value in sorted(synonyms.items()) if pair not in apart}
     tags = _kept_tags(wordnet, words, build)
     # Single words lie in one corner of the encoder's space.
-    vectors = torch.nn.functional.normalize(vectors - build.common * vectors.mean(dim=0), dim=1)
+    vectors = torch.nn.functional.normalize(vectors - vectors.mean(dim=0), dim=1)
     say(f"fitting {len(synonyms)} pairs of synonyms and {len(apart)} of antonyms")
     near, _ = _near_with_a_shared_tag(vectors, tags, 1 - build.fitting.radius)
     fitted = build.fitting.fit(
@@ -198,8 +205,15 @@ def fitted_table(
     )
     say("looking for neighbours")
     found, cosines = _near_with_a_shared_tag(fitted, tags, LEAST_COSINE)
+    uncertain = ((cosines < build.least_spelled) & spelled[found].any(dim=1)).tolist()
     pairs, steps = found.numpy(), cosine_steps(cosines.numpy())
-    allowed = np.array([pair not in apart for pair in map(tuple, pairs.tolist())], bool)
+    allowed = np.array(
+        [
+            pair not in apart and (pair in synonyms or not unsure)
+            for pair, unsure in zip(map(tuple, pairs.tolist()), uncertain, strict=True)
+        ],
+        bool,
+    )
     pairs, steps = pairs[allowed], steps[allowed]
     kept = kept_pairs(pairs, steps, len(names))
     pairs, steps = pairs[kept], steps[kept]

@@ -65,6 +65,31 @@ def test_antonyms_and_words_of_opposite_clusters_are_no_neighbours(built: Packed
     assert "awful" not in built.antonyms.get("great", ())  # opposite, but not WordNet's antonym
 
 
+class LikeSpelling(MadeUpVectors):
+    """Vectors in which "hanging" lies near "film", with which it shares no sense."""
+
+    def __init__(self, pieces: int) -> None:
+        self.pieces = pieces
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        film, vectors = super().encode(["film"])[0], super().encode(texts)
+        return np.stack(
+            [film + 0.6 * vector if text == "hanging" else vector for text, vector in zip(texts, vectors, strict=True)]
+        )
+
+    def count_pieces(self, texts: Sequence[str]) -> list[int]:
+        return [self.pieces if text == "hanging" else 1 for text in texts]
+
+
+@pytest.mark.parametrize(("pieces", "expected"), [(1, True), (2, False)])
+def test_a_word_of_several_pieces_needs_a_shared_sense_or_a_high_cosine(
+    wordnet: WordNet, pieces: int, expected: bool
+) -> None:
+    built = PackedSynonyms(build_synonyms(wordnet, LikeSpelling(pieces)).to_bytes(), "a test")
+    assert ("hanging" in built.neighbours("film", 9)) is expected
+    assert "execution" in built.neighbours("hanging", 9)  # they share a sense
+
+
 def test_parts_of_speech_are_those_in_use(built: PackedSynonyms) -> None:
     assert built.parts_of_speech["film"] == {"NOUN"}
     assert built.parts_of_speech["good"] == {"ADJ"}  # an adverb in 1 use of 25
