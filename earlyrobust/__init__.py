@@ -69,7 +69,7 @@ def train(
         options: more options of `earlyrobust run` by name, such as `{"batch_size": 8, "precision": "bf16"}`.
         preset: demo, small, paper, or auto.
         data: folder with the data sets; None fetches them from the hub (the demo's are generated).
-        backbone: minilm, a hub id, or a folder; None for the preset's.
+        backbone: minilm, minilm:3 (its lowest three layers), a hub id, or a folder; None for the preset's.
         device: cpu, cuda, or auto.
         train_texts, test_texts: number of texts; None for the preset's.
         settings: hyperparameters of the defense, such as `steps=3`, or `**{"search.steps": 2}` for a nested one.
@@ -170,7 +170,6 @@ def attack(
 
     chosen, runner = chosen_recipe(recipe, query_budget, engine)
     drawn = resources or offline_resources(
-        None,
         synonyms=path_or_none(synonyms),
         nltk_data=path_or_none(nltk_data),
         assets=path_or_none(assets),

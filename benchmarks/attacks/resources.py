@@ -27,9 +27,7 @@ from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncod
 from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
 from benchmarks.attacks.synonyms import NeighbourList, Synonyms
 from benchmarks.attacks.universal_sentence_encoder import UniversalSentenceEncoder
-from benchmarks.data.demo_corpus import synonym_groups
 from benchmarks.data.files import read_file
-from benchmarks.data.tasks import Task
 from benchmarks.victims.backbones import find_backbone
 
 
@@ -108,7 +106,6 @@ class Resources:
 
 
 def offline_resources(
-    task: Task | None,
     *,
     synonyms: Path | None = None,
     nltk_data: Path | None = None,
@@ -117,12 +114,9 @@ def offline_resources(
 ) -> Resources:
     """The profile that downloads nothing.
 
-    Synonyms are the demo corpus's own groups for that task, otherwise the given list, otherwise the packaged list of
-    English words.
-
     Args:
-        task: what is attacked; None for texts of no known task.
-        synonyms: a neighbour list: JSON, or a file that `build-synonyms` wrote.
+        synonyms: a neighbour list: JSON, or a file that `build-synonyms` wrote; None for the packaged list of English
+            words.
         nltk_data: a folder of NLTK data, for its tagger and stop words.
         assets: a folder that `earlyrobust prepare` filled, for its masked model, if it holds one.
         encoder: name or folder of the backbone that encodes sentences.
@@ -144,7 +138,7 @@ def offline_resources(
             tagger = PerceptronTagger(nltk_data)
     return Resources(
         profile="offline",
-        synonyms=_offline_synonyms(task, synonyms),
+        synonyms=packaged_synonyms() if synonyms is None else read_neighbours(synonyms),
         encoder=MeanPooledEncoder(find_backbone(encoder)),
         part_of_speech=tagger,
         textfooler_stop_words=textfooler,
@@ -185,12 +179,6 @@ def _masked_model_in(assets: Path) -> MaskedModel | None:
         return None
     require_assets(assets, ("masked_model",))
     return MaskedModel(masked_backbone(assets))
-
-
-def _offline_synonyms(task: Task | None, path: Path | None) -> Synonyms:
-    if task is not None and task.key == "demo":
-        return NeighbourList.from_groups(synonym_groups())
-    return packaged_synonyms() if path is None else read_neighbours(path)
 
 
 def read_neighbours(path: Path) -> Synonyms:

@@ -66,7 +66,7 @@ class NeighbourList:
             for word in group:
                 known = neighbours.setdefault(word, [])
                 known.extend(other for other in group if other != word and other not in known)
-        return cls(neighbours, "the task's own synonym groups")
+        return cls(neighbours, "groups of synonyms")
 
     @classmethod
     def from_file(cls, path: Path) -> NeighbourList:

@@ -1,8 +1,8 @@
 """A generated corpus of short reviews: a seeded grammar over hand-written words in groups of true synonyms.
 
 Replacing a word by another of its group keeps the label by construction. The first words of a group occur in the
-texts; the others are held out and occur only when an attack inserts them. Because of negation, concession and
-disappointed expectation half the texts hold words of both classes, so that counting words does not solve the task.
+texts; the others are held out and occur only when an attack inserts them. A third of the texts hold a word of the other
+class, under negation or in a concession, so that counting words does not solve the task.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 
 from benchmarks.data.examples import Example
 
-TRAIN_TEXTS = 600
+TRAIN_TEXTS = 1600
 TEST_TEXTS = 300
 SEEN_WORDS = 3
 
@@ -70,24 +70,21 @@ PEOPLE = ("friend buddy pal companion mate", "wife husband spouse partner", "sis
 TIMES = ("yesterday", "last week", "on Sunday", "in the evening", "at noon", "this spring", "after work", "in June")
 DEGREES = ("very really truly quite remarkably exceedingly", "rather fairly somewhat pretty passably")
 
-# <adjective> has the label's polarity, <other> the opposite one; so have <felt> and <unfelt> for verbs.
+# <adjective> and the verb <felt> have the label's polarity, <other> has the opposite one.
 FRAMES = (
-    "the <thing> at this <place> was <degree> <adjective>",
-    "my <person> and I went there <time> and the <thing> was <adjective>",
-    "the <thing> was <adjective> and the <thing> was <adjective> too",
+    "the <thing> at this <place> was <adjective>",
+    "the <thing> was <degree> <adjective> <time>",
+    "the <thing> and the <thing> were <adjective>",
+    "<time> we <felt> the <thing> here",
+    "my <person> <felt> the <adjective> <thing>",
+    "what a <adjective> <place> with <adjective> <thing>",
+    "a <degree> <adjective> <place> , we <felt> it",
+    "my <person> and I <felt> this <adjective> <place>",
     "the <thing> was not <other> at all",
-    "nobody could call the <thing> at that <place> <other>",
-    "<time> I visited the <place> with my <person> and I <felt> the <thing>",
-    "although the <thing> was <other> , the <thing> was <degree> <adjective>",
-    "the <thing> was <degree> <other> , but in the end I <felt> the <place>",
-    "we expected the <thing> to be <other> , yet it turned out <adjective> <time>",
-    "my <person> told me the <thing> was <other> , but the truth is that it was <adjective>",
-    "despite the <other> <thing> , we <felt> the <place> and its <thing>",
-    "the <thing> looked <other> from outside , however the <thing> we had <time> was <degree> <adjective>",
-    "I never <unfelt> the <thing> of this <place> , not even <time>",
-    "what a <adjective> <place> , even if the <thing> was a bit <other> <time>",
+    "nobody could call this <place> <other>",
+    "we <felt> the <place> despite the <other> <thing>",
+    "although the <thing> was <other> , we <felt> it",
 )
-ENDINGS = ("", "", " , as my <person> said <time>", " and the bill came <time>", " , so much for the <place>")
 
 
 def synonym_groups() -> tuple[tuple[str, ...], ...]:
@@ -99,13 +96,13 @@ def synonym_groups() -> tuple[tuple[str, ...], ...]:
 def generate(
     train_texts: int = TRAIN_TEXTS, test_texts: int = TEST_TEXTS, seed: int = 0
 ) -> tuple[list[Example], list[Example]]:
-    """Training and test texts, 6 to 25 words each, both classes equally often, no text twice."""
+    """Training and test texts, 6 to 9 words each, both classes equally often, no text twice."""
     draw = random.Random(seed)
     texts: dict[str, int] = {}
     while len(texts) < train_texts + test_texts:
         label = len(texts) % 2
         text = _sentence(draw, label)
-        if 6 <= len(text.split()) <= 25 and text not in texts:
+        if text not in texts:
             texts[text] = label
     rows = list(texts.items())
     return _split(rows[:train_texts], "train"), _split(rows[train_texts:], "test")
@@ -116,8 +113,7 @@ def _split(rows: list[tuple[str, int]], split: str) -> list[Example]:
 
 
 def _sentence(draw: random.Random, label: int) -> str:
-    frame = draw.choice(FRAMES) + draw.choice(ENDINGS)
-    words = [_fill(draw, word, label) for word in frame.split()]
+    words = [_fill(draw, word, label) for word in draw.choice(FRAMES).split()]
     text = " ".join(words).replace(" ,", ",") + "."
     return text[0].upper() + text[1:]
 
@@ -129,7 +125,6 @@ def _fill(draw: random.Random, word: str, label: int) -> str:
         "<adjective>": good,
         "<other>": bad,
         "<felt>": (LIKED,) if label == 1 else (DISLIKED,),
-        "<unfelt>": (DISLIKED,) if label == 1 else (LIKED,),
         "<thing>": THINGS,
         "<place>": PLACES,
         "<person>": PEOPLE,

@@ -184,7 +184,7 @@ class RunSpec:
         columns = None if options.columns is None else split_names(options.columns, ())
         names = split_names(options.tasks, preset.tasks)
         definitions = [find_any_task(name, options.data, columns, options.label) for name in names]
-        _refuse_unread_files(options, definitions)
+        _refuse_unread_data(options, definitions)
         recipes = tuple(find_recipe(name) for name in split_names(options.recipes, preset.recipes) if preset.recipes)
         for recipe in recipes:
             if recipe.library is not None:
@@ -238,16 +238,15 @@ class RunSpec:
         )
 
 
-def _refuse_unread_files(options: Options, tasks: Sequence[Task]) -> None:
-    """Raise an error for files given for generated tasks, which have their own texts and synonyms.
+def _refuse_unread_data(options: Options, tasks: Sequence[Task]) -> None:
+    """Raise an error for a folder of data given for generated tasks, which have their own texts.
 
     Raises:
         UserError: naming the option.
     """
-    for name in ("data", "synonyms"):
-        if getattr(options, name) is not None and all(task.layout is None for task in tasks):
-            names = ", ".join(task.key for task in tasks)
-            raise UserError(f"--{name} is not read for the generated task {names}; leave it out, or name --tasks")
+    if options.data is not None and all(task.layout is None for task in tasks):
+        names = ", ".join(task.key for task in tasks)
+        raise UserError(f"--data is not read for the generated task {names}; leave it out, or name --tasks")
 
 
 def _check_executor(options: Options, device: str) -> None:
@@ -361,7 +360,6 @@ def _load_task(task: Task, options: Options, preset: Preset, full: Resources | N
         seed=SUBSET_SEED,
     )
     resources = full or offline_resources(
-        task,
         synonyms=options.synonyms,
         nltk_data=options.nltk_data,
         assets=options.assets,

@@ -31,6 +31,7 @@ from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.recipes import RECIPES, Recipe
 from benchmarks.attacks.resources import Resources, offline_resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
+from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.clock.timing import HostTimer
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.demo_corpus import synonym_groups
@@ -47,7 +48,7 @@ from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
 
-TEST_TEXTS, ATTACKED, BATCH_SIZE, MAX_LENGTH = 100, 12, 16, 64
+TRAIN_TEXTS, TEST_TEXTS, ATTACKED, BATCH_SIZE, MAX_LENGTH = 600, 100, 12, 16, 64
 SETTINGS = {"epochs": 4, "learning_rate": 1e-3}  # for all defenses, on top of the demo preset: weights are untrained
 OFFLINE_RECIPES = tuple(recipe for recipe in RECIPES.values() if not recipe.needs_masked_model)
 
@@ -96,7 +97,7 @@ def observe(
     torch.set_num_threads(1)  # the fastest and least noisy for so small a model
     task, minilm = find_task("demo"), find_backbone("minilm")
     tokenizer = minilm.load_tokenizer()
-    data = load(task, test_limit=TEST_TEXTS)
+    data = load(task, train_limit=TRAIN_TEXTS, test_limit=TEST_TEXTS)
     with tempfile.TemporaryDirectory() as folder:
         save_classifier(exact_classifier(tokenizer), Path(folder), tokenizer)
         encoder = MeanPooledEncoder(find_backbone(folder))
@@ -104,7 +105,7 @@ def observe(
         encoder.encode(["loaded"])  # while the folder exists
     if nudge is not None:
         _nudge_(encoder.model, nudge)
-    resources = replace(offline_resources(task), encoder=encoder)
+    resources = replace(offline_resources(), encoder=encoder, synonyms=NeighbourList.from_groups(synonym_groups()))
     timer = HostTimer()
 
     def fresh() -> BertForSequenceClassification:

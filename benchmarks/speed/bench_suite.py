@@ -100,7 +100,7 @@ def test_attack(benchmark: Any, size: Size, key: str, tmp_path: Path) -> None:
     tokenizer = minilm.load_tokenizer()
     model = random_bert(size.shape)
     save_classifier(model, tmp_path, tokenizer)
-    backbone, resources = find_backbone(str(tmp_path)), offline_resources(task)
+    backbone, resources = find_backbone(str(tmp_path)), offline_resources()
     texts = generate(1, ATTACKED)[1]
     gold = Victim(model, tokenizer, max_length=task.max_length)([each.texts for each in texts]).argmax(axis=1)
     texts = [replace(each, label=int(label)) for each, label in zip(texts, gold, strict=True)]  # none is skipped

@@ -13,7 +13,6 @@ from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.resources import full_resources, offline_resources
 from benchmarks.attacks.stop_words import StopWords
 from benchmarks.attacks.synonyms import NeighbourList, WordVectors
-from benchmarks.data.tasks import find_task
 
 
 @pytest.mark.parametrize("key", ["bertattack", "bertattack@0.3.11"])
@@ -39,29 +38,26 @@ def test_identity_is_plain_and_changes_with_a_part(resources) -> None:
     assert json.dumps(resources.identity()) != json.dumps(other.identity())
 
 
-def test_synonyms_come_from_the_task_then_the_file_then_the_package(tmp_path: Path) -> None:
+def test_synonyms_come_from_the_file_then_the_package(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_text('{"good": ["grand"]}')
-    demo = offline_resources(find_task("demo"), synonyms=path)
-    listed = offline_resources(find_task("sst2"), synonyms=path)
-    packaged = offline_resources(find_task("sst2"))
-    assert "own synonym groups" in demo.describe()
+    listed, packaged = offline_resources(synonyms=path), offline_resources()
     assert listed.synonyms.neighbours("good", 5) == ["grand"]
-    assert packaged.synonyms is offline_resources(None).synonyms is packaged_synonyms()
+    assert packaged.synonyms is packaged_synonyms()
     assert "WordNet and MiniLM, counter-fitted" in packaged.describe()
 
 
 def test_a_packed_list_is_read_by_its_first_bytes(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"  # whatever it is called
     path.write_bytes(packaged_synonyms().table.to_bytes())
-    synonyms = offline_resources(None, synonyms=path).synonyms
+    synonyms = offline_resources(synonyms=path).synonyms
     assert synonyms.identity() == packaged_synonyms().identity()
     assert synonyms.similarities("good", synonyms.neighbours("good", 1))[0] >= 0.5
 
 
 def test_the_old_source_is_another_profile_and_says_so(tiny_backbone) -> None:
     """Attacks stored with word vectors keep their caption, and are not found in place of new ones."""
-    packaged = offline_resources(None)
+    packaged = offline_resources()
     old = dataclasses.replace(packaged, synonyms=WordVectors.of_backbone(tiny_backbone))
     assert old.identity() != packaged.identity()
     assert "the input word vectors of" in old.describe() and "the input word vectors of" not in packaged.describe()
@@ -77,11 +73,11 @@ def test_antonyms_decide_only_recipes_that_exclude_them(resources) -> None:
 
 def test_a_folder_without_nltk_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither NLTK's tagger"):
-        offline_resources(find_task("demo"), nltk_data=tmp_path)
+        offline_resources(nltk_data=tmp_path)
 
 
 def test_nltk_data_is_used_where_given(shared_resources: Path) -> None:
-    resources = offline_resources(find_task("demo"), nltk_data=shared_resources / "nltk_data")
+    resources = offline_resources(nltk_data=shared_resources / "nltk_data")
     assert "NLTK's perceptron" in resources.describe() and "NLTK's list" in resources.describe()
 
 
@@ -118,20 +114,20 @@ def test_a_full_profile_with_a_changed_file_is_refused(tiny_assets, name: str) -
 
 
 def test_the_offline_profile_takes_the_masked_model_from_the_assets(tiny_assets) -> None:
-    without = offline_resources(find_task("demo"))
-    resources = offline_resources(find_task("demo"), assets=tiny_assets.folder)
+    without = offline_resources()
+    resources = offline_resources(assets=tiny_assets.folder)
     assert resources.profile == "offline"
     resources.check(find_recipe("bertattack"))
     assert resources.identity(find_recipe("textfooler")) == without.identity()
 
 
 def test_an_assets_folder_without_the_masked_model_changes_nothing(tmp_path: Path) -> None:
-    assert offline_resources(find_task("demo"), assets=tmp_path).masked_model is None
+    assert offline_resources(assets=tmp_path).masked_model is None
     with pytest.raises(ValueError, match="does not exist; 'earlyrobust prepare' makes"):
-        offline_resources(find_task("demo"), assets=tmp_path / "none")
+        offline_resources(assets=tmp_path / "none")
 
 
 def test_a_damaged_masked_model_is_refused_offline_too(tiny_assets) -> None:
     (tiny_assets.folder / "bert-base-uncased" / "vocab.txt").write_text("other")
     with pytest.raises(ValueError, match=r"bert-base-uncased/vocab.txt \(damaged\)"):
-        offline_resources(find_task("demo"), assets=tiny_assets.folder)
+        offline_resources(assets=tiny_assets.folder)

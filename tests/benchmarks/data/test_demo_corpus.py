@@ -12,10 +12,10 @@ TRAIN, TEST = generate()
 
 
 def test_sizes_lengths_and_balance() -> None:
-    assert (len(TRAIN), len(TEST)) == (600, 300)
+    assert (len(TRAIN), len(TEST)) == (1600, 300)
     for split in (TRAIN, TEST):
         assert sum(example.label for example in split) == len(split) / 2
-        assert all(6 <= len(example.texts[0].split()) <= 25 for example in split)
+        assert all(6 <= len(example.texts[0].split()) <= 9 for example in split)
 
 
 def test_no_text_stands_twice() -> None:

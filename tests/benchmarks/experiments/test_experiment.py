@@ -14,7 +14,7 @@ from benchmarks.experiments.presets import DEMO, PAPER
 def test_settings_come_after_the_preset_s() -> None:
     (variant,) = methods(["freelb"], {"steps": "7"})
     defense = variant.defense_for(DEMO, "demo", 42)
-    assert (defense.ascent.steps, defense.epochs) == (7, 2)
+    assert (defense.ascent.steps, defense.epochs) == (7, DEMO.schedule.epochs)
 
 
 def test_bad_requests_are_refused() -> None:

@@ -85,9 +85,9 @@ def test_attacks_are_made_once_and_train_the_model(options, monkeypatch: pytest.
     record = train_one(context, job, reporter(quiet=True))
     made = record.stages[0]["trace"]["adversarial_texts"]
     assert made["attacked"] == len(attacked) == made["added"] == 10 and made["queries"] == 100
-    assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 16)
+    assert record.stages[0]["updates"] == -(-(40 + made["added"]) // 8)
     base = job.base.record(context.store)
-    assert base.defense == "fine_tune" and base.stages[0]["updates"] == 3
+    assert base.defense == "fine_tune" and base.stages[0]["updates"] == 5
     assert not list(context.store.attacks()), "attacks on training texts are no results"
 
     path = context.store.of_training_texts().outcomes_path(job.texts.key)

@@ -32,7 +32,7 @@ ROWS = ("good film,1", "a bad film and a poor plot,0", ",1", "good \U0001f600 fo
 
 @pytest.fixture(scope="module")
 def resources() -> Resources:
-    return offline_resources(None)
+    return offline_resources()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_a_defense_gets_the_batches_it_needs_and_others_those_of_ever(options) -
     (flips,) = {int(batch.replaceable.sum()) for batch in batches_of(context, "adv_hotflip").epoch(0)}
     assert 20_000 < flips < len(context.tokenizer)
     for batch in batches_of(context, "rift").epoch(0):
-        assert batch.labels.tolist() == [0] * 8 + [1] * 8
+        assert batch.labels.tolist() == [0] * 4 + [1] * 4
 
 
 def test_tokens_and_substitutes_are_computed_once(options, monkeypatch: pytest.MonkeyPatch) -> None:

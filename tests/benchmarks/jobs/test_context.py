@@ -112,7 +112,7 @@ def test_the_offline_presets_take_no_more_than_the_masked_model_from_the_assets(
 
 @pytest.mark.parametrize("changes", [{"synonyms": Path("list.json")}, {"nltk_data": Path("nltk")}], ids=str)
 def test_options_of_the_offline_profile_are_refused_in_the_full_one(full, changes: dict) -> None:
-    with pytest.raises(ValueError, match=r"is for the offline profile, and|is not read for the generated task"):
+    with pytest.raises(ValueError, match="is for the offline profile, and"):
         context_of(replace(full, **changes))
 
 

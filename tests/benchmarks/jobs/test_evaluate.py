@@ -133,7 +133,7 @@ def test_a_model_that_reads_less_than_the_task_s_length_says_so(context, tmp_pat
     save_classifier(BertForSequenceClassification(config), tmp_path / "short", find_backbone("minilm").load_tokenizer())
     external = find_external(str(tmp_path / "short"), None, None, device="cpu")
     (record,) = evaluate(context, external, "demo", calibrate=False)
-    assert record.victim["notes"][1:] == ["It reads 20 tokens of a text, fewer than the 64 of the task."]
+    assert record.victim["notes"][1:] == ["It reads 20 tokens of a text, fewer than the 32 of the task."]
 
 
 def test_a_missing_evaluation_is_found_by_verify(context, place: str) -> None:

@@ -14,14 +14,14 @@ from benchmarks.jobs.run import run
 
 
 def test_a_training_then_an_attack_tell_how_they_get_on(options) -> None:
-    context, told = context_of(options), []
+    context, told = context_of(replace(options, attacked=8)), []
     training = job_of(context)
     attack = attack_job(context, training, TEXTBUGGER)
     run(context, training, lambda amount=1, *, queries=0: told.append((amount, queries)))
-    assert told == [(1, 0)] * 6
+    assert told == [(1, 0)] * 12
     told.clear()
     run(context, attack, lambda amount=1, *, queries=0: told.append((amount, queries)))
-    assert told.count((1, 0)) == 3
+    assert told.count((1, 0)) == 8
     within = [queries for amount, queries in told if not amount]
     assert told[0] == (0, within[0]), "queries are told before the first text is done"
     assert sum(within) >= sum(each.queries for each in context.store.outcomes(attack.key)) > 0

@@ -43,7 +43,7 @@ def test_a_record_tells_what_was_done(options) -> None:
     assert record.key == job.key
     assert Store(options.out).training(record.key) == record
     (stage,) = record.stages
-    assert stage["updates"] == 6 and stage["passes"] == {"forward": 12, "backward_full": 6, "backward_input": 6}
+    assert stage["updates"] == 12 and stage["passes"] == {"forward": 24, "backward_full": 12, "backward_input": 12}
     assert record.clock == "host" and record.seconds["gpu"] > 0
     assert len(record.clean_correct) == 20
     assert record.parameters_kept == record.parameters_before
@@ -111,5 +111,5 @@ def test_a_defense_with_needs_is_trained_and_counted(options, defense: str) -> N
     record = train(context, job)
     (stage,) = record.stages
     updates, each = stage["updates"], vars(update_passes(job.defense))
-    assert record.status == "finished" and updates == 3
+    assert record.status == "finished" and updates == 5
     assert stage["passes"] == {name: updates * count for name, count in each.items()}

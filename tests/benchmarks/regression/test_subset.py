@@ -82,7 +82,7 @@ def test_adversarial_texts_are_made_from_training_texts() -> None:
     defense = Augmentation(epochs=8, learning_rate=3e-3, share=0.1, added="successful")
     wanted = defense.need(AdversarialTexts)
     assert wanted is not None
-    resources = offline_resources(task)
+    resources = offline_resources()
     made = subset._adversarial(defense, wanted, exact_classifier(tokenizer), tokenizer, data, resources)
     texts = {example.id: example for example in data.train}
     assert 0 < len(made) <= 10

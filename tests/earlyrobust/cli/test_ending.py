@@ -139,7 +139,7 @@ UNREAD = {
     ("run", "--defenses", "nonsense"): "--defenses changes nothing in 'run'",
     ("plan", "table1", "--json", "a.json"): "--json changes nothing in 'plan'",
     ("run", "--preset", "demo", "--data", "nonsense"): "--data is not read for the generated task demo",
-    ("run", "--preset", "demo", "--synonyms", "nonsense"): "--synonyms is not read for the generated task demo",
+    ("run", "--preset", "demo", "--synonyms", "nonsense"): "nonsense",
     ("run", "--out", ""): "--out must be a path, got ''",
     ("plan", "table1", "--encoder", ""): "--encoder must be text, got ''",
     ("plan", "table1", "--backbone", ""): "--backbone must be text, got ''",
