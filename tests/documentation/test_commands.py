@@ -32,6 +32,7 @@ SIZES = {
     "bench attacks": f"{ATTACKED} --recipes textfooler --batch-size 2",
     "bench steps": "--threads 1 --updates 1 --batch-size 2",
     "bench loops": f"{TEXTS} --updates 1 --batch-size 2",
+    "bench cpu": f"{ATTACKED} --updates 1 --batch-size 2",
     "bench executors": f"{RUN_SIZES} --recipes textfooler --batch-size 2",
     "attack": "--limit 1",
     "evaluate": f"{ATTACKED} --recipes textfooler",
@@ -54,6 +55,7 @@ NOT_RUN = {
 }
 
 SLOW = {
+    r"earlyrobust bench cpu": "times updates in BERT-base's shape",
     r"earlyrobust reproduce (?!table1 --defenses)": "trains many models",
     r"earlyrobust run --preset small": "trains on real data",
     r"earlyrobust .*--executor ray": "starts a cluster",
