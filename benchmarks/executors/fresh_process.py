@@ -178,7 +178,7 @@ def unwrapped(message: Message, name: str) -> Any:
 def ended_without_answer(name: str, exit_code: int | None) -> MachineError:
     """The error for a process that ended unexpectedly."""
     return MachineError(
-        f"the process of {name} ended without an answer, with exit code {exit_code}; where that is -9 the machine was "
+        f"the process of {name} ended without an answer, with exit code {exit_code}; after -9 the machine was "
         f"probably out of memory"
     )
 

@@ -1,4 +1,4 @@
-"""End processes that outlive the one that started them, however that was killed; run as a script."""
+"""End processes after the process that started them was killed; run as a script."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Guard:
         self._process.stdin.flush()
 
     def close(self) -> None:
-        """Let it check at once, and wait for its end."""
+        """Let it end the named processes now, and wait for it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()

@@ -93,7 +93,7 @@ class _PlainBar:
             self.reporter.say(f"  {self.label}: {self.done}{share}{_queries(self.queries)}")
 
     def end(self) -> None:
-        """Nothing to do: a printed line stays."""
+        """Do nothing: a printed line stays."""
 
 
 def _queries(count: int) -> str:

@@ -1,4 +1,4 @@
-"""How long the rest of a plan is likely to take: a few timed updates and queries, and the cost model for the rest."""
+"""Estimate how long the rest of a plan takes, from a few timed updates and queries and the cost model."""
 
 from __future__ import annotations
 
@@ -57,26 +57,26 @@ class TaskSpeed:
     watts: float | None
 
     def clock_seconds(self, defense: Defense) -> float:
-        """Seconds on the clock of a whole training by the cost model; a search is taken to go on to its cap."""
+        """Seconds of a training on its clock, by the cost model; a search is assumed to run to its maximum."""
         return epoch_units(defense) * self.updates_per_epoch * self.update_seconds
 
     def train_seconds(self, defense: Defense) -> float:
-        """Seconds of a whole training as one waits for them: start, updates, evaluation."""
+        """Seconds until a training is done: start, updates, evaluation."""
         return self.start_seconds + self.clock_seconds(defense) + self.test_texts * self.text_seconds
 
     def attack_seconds(self, recipe: str, words: int) -> float:
-        """Seconds of an attack on texts with this many words together, with all cores in use."""
+        """Seconds of an attack on texts with this total number of words, with all cores in use."""
         return FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * words * self.text_seconds
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left of a plan, in time, disk and energy.
+    """The rest of a plan, in time, disk and energy.
 
     Attributes:
         train_seconds, attack_seconds: likely duration.
-        disk_bytes: what the models still to be made will take.
-        joules: what the GPU will take for training, or why that is not known.
+        disk_bytes: size of the models to be trained.
+        joules: energy of the GPU for training, or why that is not known.
     """
 
     train_seconds: float
@@ -102,7 +102,7 @@ def _duration(seconds: float) -> str:
 
 
 def estimate(study: Study, plan: Plan) -> Estimate:
-    """What is left of a plan; each of its tasks is timed for some seconds."""
+    """Estimate the rest of a plan; each of its tasks is timed for some seconds."""
     context, left = study.context, plan.left
     speeds = {task: task_speed(context.spec, task) for task in dict.fromkeys(job.task for job in left)}
     train_seconds = attack_seconds = joules = 0.0
@@ -127,9 +127,9 @@ def _words(context: Context, job: AttackJob) -> int:
 
 
 def task_speed(spec: RunSpec, task: str) -> TaskSpeed:
-    """Time fine-tuning and queries on throw-away weights.
+    """Time fine-tuning and queries with random weights.
 
-    This is done in a process of its own: one that holds no GPU memory is then left to watch over the runs.
+    This is done in a process of its own, so that the process that starts the jobs uses no GPU memory.
     """
     began = time.perf_counter()
     speed, worked = call_in_fresh_process(_task_speed, spec, task)
@@ -137,7 +137,7 @@ def task_speed(spec: RunSpec, task: str) -> TaskSpeed:
 
 
 def _task_speed(spec: RunSpec, name: str, tell: Callable[[], None]) -> tuple[TaskSpeed, float]:
-    """The task's speed, its start left out, and the seconds it took to find."""
+    """The task's speed without the start of the process, and the seconds that measuring took."""
     context = spec.load()
     began = time.perf_counter()
     task = context.tasks[name]
@@ -199,7 +199,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _text_seconds(context: Context, name: str, model: torch.nn.Module) -> float:
-    """Seconds of one query; victims remember, so each text is asked once."""
+    """Seconds of one query; a victim caches answers, so each text is asked once."""
     texts = [example.texts for example in context.tasks[name].attacked[:TIMED_TEXTS]]
     context.victim(name, model)(texts)
     fresh = context.victim(name, model)

@@ -1,4 +1,4 @@
-"""Attack any classifier on any labelled texts: no training, no task. With a folder it is stored and can be resumed."""
+"""Attack any classifier on any labelled texts, without a training or a task; a stored attack can be resumed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Texts:
         name: what tables call them; their ids are `name-0`, `name-1`, ...
         columns: names of their columns, one or two.
         texts: N texts, each of one or two columns.
-        labels: N labels as written, each with its place, for messages.
+        labels: N labels as written, each with its position, for error messages.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Texts:
     labels: tuple[tuple[str, str], ...]
 
     def first(self, limit: int | None) -> Texts:
-        """The first texts, or all."""
+        """The first `limit` texts; all for None."""
         require(limit is None or limit >= 1, "limit", "1 or more", limit)
         return replace(self, texts=self.texts[:limit], labels=self.labels[:limit])
 
@@ -68,10 +68,10 @@ class Texts:
 
 
 def texts_of(texts: Any, labels: Any, columns: Sequence[str] | None = None) -> Texts:
-    """Labelled texts: lists of both, or a file and the name of its label column.
+    """Labelled texts from lists of both, or from a file and the name of its label column.
 
     Raises:
-        UserError: for something else.
+        UserError: for other values.
     """
     if not isinstance(texts, str | Path):
         return given_texts(texts, labels, columns)
@@ -83,7 +83,7 @@ def given_texts(texts: Sequence[Any], labels: Sequence[Any], columns: Sequence[s
     """Texts, or pairs of texts, with their labels: class numbers or class names.
 
     Raises:
-        UserError: for anything else, no texts, or another number of labels.
+        UserError: for other values, for no texts, or if there are more or fewer labels than texts.
     """
     both = f"{type(texts).__name__} and {type(labels).__name__}"
     require(_is_listed(texts) and _is_listed(labels), "texts and labels", "two lists of one order", both)
@@ -114,7 +114,7 @@ def read_texts(path: Path, columns: Sequence[str] = ("text",), label: str = "lab
     """Labelled texts of a CSV, TSV, JSON-lines or Parquet file. A text may be empty.
 
     Raises:
-        UserError: for a file that cannot be read, or has no rows or not these columns.
+        UserError: for a file that cannot be read, has no rows, or lacks a column.
     """
     require(1 <= len(columns) <= 2, "--columns", "one or two columns", ",".join(columns))
     layout = Layout(kind_of(path), tuple(columns), label)
@@ -143,11 +143,11 @@ class Attacked:
 
 @dataclass(frozen=True)
 class TextAttack:
-    """An attack on labelled texts, resolved and checked.
+    """A checked attack on labelled texts.
 
     Attributes:
         given: the classifier.
-        texts, examples: the texts, and the same with class numbers.
+        texts, examples: the texts as given, and with class numbers.
         recipe, resources: the attack.
         engine: the engine that runs it, one of `ENGINES`.
         seed: seed of the recipe's random draws.
@@ -262,7 +262,7 @@ def prepare_attack(
     Args:
         max_words: most words of a text.
         out: folder for the outcomes, or None to keep them in memory alone.
-        wait: whether to wait where another process is at the same attack, instead of being refused.
+        wait: whether to wait if another process is running the same attack, instead of raising an error.
     Raises:
         UserError: for a label that is no class, a recipe that lacks a resource, or a function that is to be stored.
     """

@@ -1,4 +1,4 @@
-"""The batches of a training: its tokens, and what its defense needs beyond them."""
+"""The batches of a training: its tokens, and what else its defense needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_NEEDS: Set[Need] = frozenset()
 def task_batches(
     context: Context, task: str, seed: int, needs: Set[Need] = NO_NEEDS, more: Sequence[Example] = ()
 ) -> BucketedBatches:
-    """A task's training batches: the same, in the same order, for every method that needs tokens alone.
+    """A task's training batches: the same, in the same order, for every method that needs only tokens.
 
     Args:
         needs: what the batches carry besides tokens.

@@ -1,4 +1,4 @@
-"""Check one by one the things a run needs on this machine, before hours are spent."""
+"""Check one by one what a run needs on this machine, before it starts."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class PrecisionChoice:
 
     Attributes:
         precision: "fp32" or "bf16".
-        gain: seconds of an update's passes in fp32 divided by those in bf16; of a matrix product where these decided.
-        conditions: what the choice holds for.
+        gain: seconds of an update's passes in fp32 divided by those in bf16, or of a matrix product if that decided.
+        conditions: the conditions under which the choice is valid.
     """
 
     precision: Precision
@@ -44,7 +44,7 @@ class PrecisionChoice:
 
     @property
     def sentence(self) -> str:
-        """For captions."""
+        """The choice in a sentence, for captions."""
         return (
             f"Precision {self.precision} was chosen by --precision auto: in bf16 this CPU is {self.gain:.2f} times as "
             f"fast as in fp32, and bf16 must be {LEAST_GAIN} times as fast."
@@ -52,20 +52,20 @@ class PrecisionChoice:
 
 
 def check_precision(name: str) -> None:
-    """Refuse an unknown precision, and "auto" where nothing is measured.
+    """Raise an error for an unknown precision, and for "auto" if nothing is measured.
 
     Raises:
-        UserError: for a name that is none.
+        UserError: naming the known ones.
     """
     if name not in get_args(Precision):
         raise unknown("precision", name, get_args(Precision))
 
 
 def check_asked_precision(name: str, device: str) -> None:
-    """Refuse an unknown precision, and "auto" on a GPU.
+    """Raise an error for an unknown precision, and for "auto" on a GPU.
 
     Raises:
-        UserError: for a name that is none.
+        UserError: naming the known ones.
     """
     if name != AUTO:
         if name not in get_args(Precision):
@@ -83,7 +83,7 @@ def choose_precision(
 
     Args:
         folder: the results folder.
-        conditions: what must be equal for a stored choice to hold: processor, threads, backbone, ...
+        conditions: a stored choice is valid if these are equal: processor, threads, backbone, ...
         new_model: makes the classifier to train; called if bf16 products are fast enough.
         texts, tokens: the batch to measure with.
     """

@@ -31,11 +31,11 @@ def load(
 
     Args:
         out: the folder given to `reproduce` or `run` as --out.
-        defense, task, seed: search criteria; all may be left out as long as one training matches.
+        defense, task, seed: search criteria; exactly one stored training must match.
         key: the training's key or its beginning, for trainings that differ only in settings.
     Raises:
         UserError: if no training matches, or several do; the message lists the stored ones.
-        MachineError: if the weights are not the trained ones.
+        MachineError: if the weights were changed after training.
     """
     store = open_store(out)
     return load_stored(store, find_training(store, defense, task, seed, key=key))
@@ -95,7 +95,7 @@ def load_stored(store: Store, training: TrainingRecord) -> tuple[nn.Module, PreT
     """The model and tokenizer of a training; the store is not changed.
 
     Raises:
-        MachineError: if the weights are missing, or not the trained ones.
+        MachineError: if the weights are missing, or were changed after training.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:
@@ -110,7 +110,7 @@ def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
     """The model of a training, in eval mode, for work in the store.
 
     Raises:
-        MachineError: if the weights are not the trained ones; the training is moved away, to be repeated.
+        MachineError: if the weights were changed after training; the training is then moved away, to be repeated.
     """
     complaint = store.model_complaint(training)
     if complaint is not None:
