@@ -92,7 +92,7 @@ DEMO = Preset(
     attacked=60,
     batch_size=8,
     max_length=32,
-    schedule=Schedule(epochs=2.5, learning_rate=5e-4),
+    schedule=Schedule(epochs=3, learning_rate=5e-4),
     defense_settings={
         "pgd": {"steps": 3, "step_size": 0.01},
         "freelb": {"steps": 3, "step_size": 0.01},

@@ -62,4 +62,4 @@ def test_the_nearest_stored_training_is_compared_field_by_field(options) -> None
     other = study_of(replace(options, batch_size=4), "fine_tune", epochs="1")
     (line,) = look_up(other.store, other.jobs).stored_otherwise(other.store)
     assert line.startswith("demo Fine-tune is stored with other settings: ")
-    assert "batch_size was 8, is 4" in line and "settings.epochs was 2.5, is 1.0" in line
+    assert "batch_size was 8, is 4" in line and "settings.epochs was 3.0, is 1.0" in line
