@@ -75,4 +75,4 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     names = sorted(known)
     close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
     hint = f" did you mean {close[0]!r}?" if close else ""
-    return UserError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} known: {', '.join(names)}")
+    return UserError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} known: {', '.join(names) or 'none'}")

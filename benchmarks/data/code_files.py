@@ -39,7 +39,10 @@ def run_code(path: Path, what: str, prefix: str) -> ModuleType:
         try:
             # Not the cached bytecode: it may be of an earlier version of the file, with another hash.
             exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            del sys.modules[name]
+            raise
+        except BaseException as error:
             del sys.modules[name]
             raise UserError(f"the {what} {str(path)!r} fails to import: {_described(error)}") from error
     return sys.modules[name]

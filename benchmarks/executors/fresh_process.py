@@ -155,7 +155,9 @@ def answered(function: Callable[..., Any], *arguments: Any) -> Message:
         return ("result", function(*arguments))
     except EXPECTED as refusal:
         return ("refusal", refusal)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         found = error_of_user_code(error)
         return ("bug", traceback.format_exc()) if found is None else ("refusal", found)
 

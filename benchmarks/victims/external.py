@@ -102,7 +102,9 @@ class CallableVictim:
                 time.sleep(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
             try:
                 found = self.function(list(plain))
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 failure = error
                 log.info("the callable %s fails: %r", self.name, error)
             else:

@@ -47,7 +47,7 @@ def returned(verb: Callable[[], int]) -> int:
         raise of_user or RuntimeError("a part ended the process as if all were done") from end
 
 
-def answer_to(error: Exception) -> int:
+def answer_to(error: BaseException) -> int:
     """Write one sentence on an exception to standard error, and return the exit code."""
     known = _known(error)
     if known is not None:
@@ -63,7 +63,7 @@ def say_error(sentence: str) -> None:
         print(f"earlyrobust: {printable(' '.join(sentence.split()))}", file=sys.stderr, flush=True)
 
 
-def _known(error: Exception) -> UserError | MachineError | UserCodeError | None:
+def _known(error: BaseException) -> UserError | MachineError | UserCodeError | None:
     if isinstance(error, EXPECTED):
         return error
     if (of_user := error_of_user_code(error)) is not None:
@@ -79,7 +79,7 @@ def _known(error: Exception) -> UserError | MachineError | UserCodeError | None:
     return None
 
 
-def _ran_out_of_memory(error: Exception) -> bool:
+def _ran_out_of_memory(error: BaseException) -> bool:
     if "torch" not in sys.modules:
         return isinstance(error, MemoryError)
     from baselines.memory import ran_out_of_memory
@@ -87,7 +87,7 @@ def _ran_out_of_memory(error: Exception) -> bool:
     return ran_out_of_memory(error)
 
 
-def _keep_traceback(error: Exception) -> str:
+def _keep_traceback(error: BaseException) -> str:
     """Write the traceback of a bug to a file, or show it if no file can be written, and say what to do with it."""
     lines = "".join(traceback.format_exception(error))
     try:

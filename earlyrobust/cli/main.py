@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("earlyrobust: interrupted; the same command continues where it stopped", file=sys.stderr)
         code = INTERRUPTED
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a user's file may raise a class of its own
         code = answer_to(error)
     _drop_what_cannot_be_written()
     sys.exit(code)
@@ -67,7 +69,8 @@ def _drop_what_cannot_be_written() -> None:
     """Flush the streams; what a closed pipe or a full device does not take must not change the exit code at the end."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if not stream.closed:
+                stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

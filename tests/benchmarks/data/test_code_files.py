@@ -28,6 +28,10 @@ def test_a_file_is_run_once_until_it_changes(tmp_path: Path) -> None:
         "raise SystemExit",
         "import os\nos._exit(0)",
         "import sys\nsys.exit(0)",
+        "from os import _exit\n_exit(0)",
+        "quit()",
+        "raise GeneratorExit",
+        "class Mine(BaseException): pass\nraise Mine",
     ],
 )
 def test_a_file_that_fails_is_named_and_forgotten(tmp_path: Path, code: str) -> None:

@@ -55,6 +55,14 @@ def fails(texts: list[str]) -> None:
     raise KeyError("film")
 
 
+class OwnError(BaseException):
+    """No exception of the usual kind."""
+
+
+def fails_otherwise(texts: list[str]) -> None:
+    raise OwnError("film")
+
+
 @pytest.mark.parametrize(
     ("function", "sentence"),
     [
@@ -82,6 +90,7 @@ def fails(texts: list[str]) -> None:
         (lambda texts: np.full((len(texts), 2), 0.5 + 1j), "a row per text, got ndarray"),
         (lambda texts: pandas.Series([[0.5, 0.5]] * len(texts)), "a row per text, got Series"),
         (lambda texts: [object()] * len(texts), "probabilities, a row per text, got list"),
+        (fails_otherwise, "fails on a list of 2 texts: OwnError: film"),
         (lambda texts: sys.exit(0), "fails on a list of 2 texts: SystemExit: 0"),
     ],
 )

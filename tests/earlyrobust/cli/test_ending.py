@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[3]
         (OSError(errno.ENOSPC, "No space left on device", "/full"), 1, "earlyrobust: /full: No space left on device"),
         (NotPlain("/there is a link"), 2, "earlyrobust: /there is a link"),
         (MemoryError("too much"), 1, "the memory is too small"),
+        (GeneratorExit("of a class of its own"), 1, "this is a bug: GeneratorExit: of a class of its own; report it"),
         (SystemExit(0), 1, "this is a bug: RuntimeError: a part ended the process as if all were done"),
     ],
 )
@@ -60,7 +61,10 @@ def test_a_traceback_that_cannot_be_kept_is_shown(capsys, monkeypatch: pytest.Mo
     assert "Traceback" in errors and "with the lines above" in errors
 
 
-@pytest.mark.parametrize("line", ["sys.exit(0)", "raise SystemExit", "raise KeyboardInterrupt"])
+@pytest.mark.parametrize(
+    "line",
+    ["sys.exit(0)", "raise SystemExit", "raise KeyboardInterrupt", "raise GeneratorExit"],
+)
 def test_a_users_file_cannot_end_the_command_as_a_success(line: str, tmp_path: Path, capsys) -> None:
     mine = tmp_path / "mine.py"
     mine.write_text(f"import sys\n{line}\n")
@@ -69,9 +73,10 @@ def test_a_users_file_cannot_end_the_command_as_a_success(line: str, tmp_path: P
     assert errors.startswith("earlyrobust: ") and len(errors.splitlines()) == 1
 
 
-def test_a_users_file_cannot_end_the_process_as_a_success(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["os._exit(0)", "sys.stdout.close()"])
+def test_a_users_file_cannot_end_the_process_as_a_success(line: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
-    mine.write_text("import os\nos._exit(0)\n")
+    mine.write_text(f"import os, sys\n{line}\n")
     ended = subprocess.run(
         [sys.executable, "-m", "earlyrobust", "check", str(mine)], cwd=ROOT, capture_output=True, text=True
     )
