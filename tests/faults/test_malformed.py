@@ -57,6 +57,7 @@ from benchmarks.victims.external import CallableVictim, load_callable
 from benchmarks.victims.saved import load_classifier
 from earlyrobust.cli.experiments import reproduce
 from earlyrobust.cli.parser import bind
+from earlyrobust.cli.victims import attack as attack_verb
 from reports.documents import write_into
 from reports.published import published
 from reports.verified import verified
@@ -231,6 +232,12 @@ def flags(folder: Path) -> None:
         bind(reproduce, ["table1", *written], "earlyrobust reproduce")
 
 
+def attack_flags(folder: Path) -> None:
+    written = (folder / "f.txt").read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    with suppress(SystemExit), redirect_stdout(io.StringIO()):
+        bind(attack_verb, written, "earlyrobust attack")
+
+
 def answers(folder: Path) -> None:
     function, _ = load_callable(f"{folder / 'mine.py'}:predict")
     CallableVictim(function, "mine", 2)([("a",), ("b",)])
@@ -322,6 +329,21 @@ READERS = {
     "own task's test": Reader("mine/test.csv", OWN, own, (("mine/train.csv", OWN),)),
     "setting": Reader("s.txt", b"ascent.steps=3", setting),
     "flags": Reader("f.txt", b"--runs\n3\n--preset\ndemo\n--json\na.json", flags),
+    "flags of attack": Reader(
+        "f.txt", b"--model\nm\n--data\nd.csv\n--max-words\n9\n--temperature\n2\n--no-wait", attack_flags
+    ),
+    "vocabulary": Reader(
+        "vocab.txt",
+        b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n",
+        lambda folder: Backbone("m", str(folder)).load_tokenizer()("a b"),
+        (("config.json", CONFIG), ("model.safetensors", NO_TENSORS)),
+    ),
+    "special tokens": Reader(
+        "special_tokens_map.json",
+        as_bytes({"unk_token": "[UNK]", "pad_token": {"content": "[PAD]", "lstrip": False}}),
+        lambda folder: Backbone("m", str(folder)).load_tokenizer()("a b"),
+        (("config.json", CONFIG), ("model.safetensors", NO_TENSORS), ("tokenizer.json", TINY_TOKENIZER)),
+    ),
     "callable's file": Reader("mine.py", b"def predict(texts):\n    return [[0.5, 0.5]] * len(texts)\n", answers),
     "defense's file": Reader("mine.py", DEFENSE, lambda folder: find_defense(str(folder / "mine.py"))),
     "block of a document": Reader(
