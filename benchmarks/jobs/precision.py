@@ -25,7 +25,7 @@ AUTO = "auto"
 LEAST_GAIN = 1.5
 FILE = "precision.json"
 ROWS = 512
-REPEATS = 3
+REPEATS = 5
 
 
 @dataclass(frozen=True)
