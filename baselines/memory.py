@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
@@ -14,6 +15,7 @@ Answer = TypeVar("Answer")
 
 # The parameters of glibc's mallopt
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
 KEPT_BYTES = (1 << 30, 1 << 25)  # older versions of glibc allow 32 MiB at most
 
 

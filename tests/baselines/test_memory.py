@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from baselines.memory import in_halves, keep_freed_memory, ran_out_of_memory
+from baselines.memory import HEAP_SETTINGS, in_halves, keep_freed_memory, ran_out_of_memory
 
 
 def test_the_errors_of_the_host_and_of_a_gpu_are_known_and_others_are_not() -> None:
@@ -76,12 +77,14 @@ PAGES = (1 << 26) // resource.getpagesize()  # of one block
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep freed memory")
 def test_a_freed_block_is_not_mapped_again() -> None:
-    def pages(kept: bool) -> int:
+    def pages(kept: bool, **heap: str) -> int:
         command = [sys.executable, "-c", MAPPED_PAGES.format(kept=kept)]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        plain = {name: value for name, value in os.environ.items() if name not in HEAP_SETTINGS}
+        return int(subprocess.run(command, capture_output=True, text=True, check=True, env=plain | heap).stdout)
 
     # The first blocks are not counted: alignment leaves holes, and glibc maps some blocks before it takes one again.
     assert pages(kept=True) < 5 * PAGES < 20 * PAGES <= pages(kept=False)
+    assert pages(kept=True, MALLOC_MMAP_THRESHOLD_=str(1 << 17)) >= 20 * PAGES, "what the user sets, stays"
 
 
 def test_without_glibc_memory_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def wide(options: Options, tmp_path: Path) -> Options:
     """Batches of 256 texts, for a backbone whose activations are large and whose weights are small."""
     torch.manual_seed(0)
     tokenizer = find_backbone("minilm").load_tokenizer()
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 1024}
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 1536}
     folder = tmp_path / "wide"
     save_classifier(BertForSequenceClassification(BertConfig(**sizes)), folder, tokenizer)
     return replace(options, backbone=str(folder), train_texts=256, batch_size=256, recipes=None)
