@@ -25,8 +25,10 @@ def keep_freed_memory() -> None:
 
     By default, glibc returns every block of more than 32 MiB to the system when it is freed. The gradient of a word
     embedding and the activations of a large batch are such blocks. The system then clears and maps the same memory
-    again in each update and in each batch. Results do not change.
+    again in each update and in each batch. Results do not change. A heap that the environment sets up stays as it is.
     """
+    if HEAP_SETTINGS & os.environ.keys():
+        return
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):
