@@ -37,9 +37,8 @@ def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) ->
     """Train one model, measure its Clean% on the whole test split, and store model and record.
 
     A diverged run is a record too, and so is one that ran out of memory, or failed because its adversarial texts could
-    not be made. If another process stored the training in the
-    meantime, that record is returned. A killed training continues from its last checkpoint; its time is then the sum of
-    its parts, and a flag in the record says so.
+    not be made. If another process stored the training in the meantime, that record is returned. A killed training
+    continues from its last checkpoint; its time is then the sum of its parts, and a flag in the record says so.
 
     Raises:
         UserError: if another process is running the same training.

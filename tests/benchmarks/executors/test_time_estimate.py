@@ -63,7 +63,7 @@ def test_the_estimate_is_a_line() -> None:
 def test_a_machine_is_timed(options) -> None:
     speed = task_speed(context_of(options).spec, "demo")
     assert min(speed.update_seconds, speed.text_seconds, speed.start_seconds, speed.model_bytes) > 0
-    assert (speed.updates_per_epoch, speed.test_texts, speed.watts) == (3, 20, None)
+    assert (speed.updates_per_epoch, speed.test_texts, speed.watts) == (5, 20, None)
 
 
 def test_an_attack_grows_with_the_words() -> None:

@@ -18,7 +18,7 @@ def test_a_training_then_an_attack_tell_how_they_get_on(options) -> None:
     training = job_of(context)
     attack = attack_job(context, training, TEXTBUGGER)
     run(context, training, lambda amount=1, *, queries=0: told.append((amount, queries)))
-    assert told == [(1, 0)] * 12
+    assert told == [(1, 0)] * 15
     told.clear()
     run(context, attack, lambda amount=1, *, queries=0: told.append((amount, queries)))
     assert told.count((1, 0)) == 8

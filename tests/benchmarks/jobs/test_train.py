@@ -43,7 +43,7 @@ def test_a_record_tells_what_was_done(options) -> None:
     assert record.key == job.key
     assert Store(options.out).training(record.key) == record
     (stage,) = record.stages
-    assert stage["updates"] == 12 and stage["passes"] == {"forward": 24, "backward_full": 12, "backward_input": 12}
+    assert stage["updates"] == 15 and stage["passes"] == {"forward": 30, "backward_full": 15, "backward_input": 15}
     assert record.clock == "host" and record.seconds["gpu"] > 0
     assert len(record.clean_correct) == 20
     assert record.parameters_kept == record.parameters_before

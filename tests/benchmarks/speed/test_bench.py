@@ -37,7 +37,7 @@ def test_loops_are_timed_on_the_tasks_own_texts(options, monkeypatch) -> None:
     asked = {}
     monkeypatch.setattr(bench, "time_loops", lambda model, batches, **given: asked.update(given, batches=batches) or [])
     found, caption = bench_loops(dataclasses.replace(options, batch_size=4), updates=2)
-    assert found == {"Demo": []} and asked["longest"] == 64
+    assert found == {"Demo": []} and asked["longest"] == 32
     assert len(asked["batches"]) == 3 and {len(each) for each in asked["batches"]} == {4}
     assert any("batches of 4 texts" in line for line in caption)
     with pytest.raises(ValueError, match="--train-texts must be more than one batch"):
