@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,12 @@ def prepared(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def workplace(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy to work in; what a block does to it no other sees."""
+    """A copy to work in; what a block does to it no other sees.
+
+    A command puts the folder of a user's file on the path of its process. Here all run in one.
+    """
     place = tmp_path / "workplace"
     shutil.copytree(prepared, place)
     monkeypatch.chdir(place)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
     return place
