@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baselines.defense import Defense
 from baselines.validation import UserError, require
-from benchmarks.clock.cost import FINE_TUNING_UPDATE, EncoderShape, epoch_units, layer_flops
+from benchmarks.clock.cost import BERT_BASE, FINE_TUNING_UPDATE, MINILM, EncoderShape, epoch_units, layer_flops
 from benchmarks.data.files import text_of
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
@@ -21,7 +21,7 @@ from benchmarks.results.store import write_atomically
 from reports.comparability import TEST_TEXTS, TRAINING_TEXTS
 from reports.tables import Column, Number, Table
 
-SHAPES = {"minilm": EncoderShape(layers=6, hidden=384, heads=12, neurons=1536), "bert-base-uncased": EncoderShape()}
+SHAPES = {"minilm": MINILM, "bert-base-uncased": BERT_BASE}
 EXPERIMENTS_SHOWN = ("table1", "all")
 BEGIN, END = "<!-- scale: begin -->", "<!-- scale: end -->"
 

@@ -24,6 +24,10 @@ class EncoderShape:
     neurons: int = 3072
 
 
+BERT_BASE = EncoderShape()
+MINILM = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
+
+
 def layer_flops(shape: EncoderShape, tokens: int, heads: float, neurons: float) -> float:
     """Forward FLOPs of one layer with this many heads and neurons, on one text of `tokens` tokens."""
     width = heads * shape.hidden / shape.heads

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.cost import BERT_BASE, MINILM, EncoderShape
 from benchmarks.device.bundle import TASK, Bundle, open_bundle
 from benchmarks.experiments.options import Options
-from benchmarks.speed.step_speed import BERT_BASE
 
 RESULTS = "results"
 RECIPES = "textfooler,bertattack_official"
-MINILM = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
 THIN = EncoderShape(layers=2, hidden=32, heads=4, neurons=64)
 
 

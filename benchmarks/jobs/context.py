@@ -26,7 +26,7 @@ from benchmarks.data.tasks import Task
 from benchmarks.experiments.experiment import USUAL, AttackProtocol, Experiment
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset, find_preset
-from benchmarks.jobs.precision import AUTO, check_asked_precision, choose_precision
+from benchmarks.jobs.precision import AUTO, check_precision, choose_precision
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.backbones import Backbone, find_backbone
 from benchmarks.victims.inspection import check_inputs, positions_of
@@ -173,7 +173,7 @@ class RunSpec:
         for name in ("runs", "train_texts", "test_texts", "attacked", "max_length", "batch_size", "threads", "workers"):
             value = getattr(options, name)
             require(value is None or value >= 1, f"--{name.replace('_', '-')}", "1 or more", value)
-        check_asked_precision(options.precision, device)
+        check_precision(options.precision, device)
         _check_executor(options, device)
         check_capture(options.capture, device)
         if options.capture and options.allow_accumulation:

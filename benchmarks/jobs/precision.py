@@ -19,6 +19,7 @@ from baselines.fine_tune import FineTune
 from baselines.memory import keep_freed_memory
 from baselines.training import Precision
 from baselines.validation import UserError, unknown
+from benchmarks.clock.shortest import shortest_seconds
 from benchmarks.data.plain_files import read_text, write_atomically
 
 AUTO = "auto"
@@ -51,26 +52,18 @@ class PrecisionChoice:
         )
 
 
-def check_precision(name: str) -> None:
-    """Raise an error for an unknown precision, and for "auto" if nothing is measured.
-
-    Raises:
-        UserError: naming the known ones.
-    """
-    if name not in get_args(Precision):
-        raise unknown("precision", name, get_args(Precision))
-
-
-def check_asked_precision(name: str, device: str) -> None:
+def check_precision(name: str, device: str | None = None) -> None:
     """Raise an error for an unknown precision, and for "auto" on a GPU.
 
+    Args:
+        device: the device, if "auto" may be asked for; None if nothing is measured.
     Raises:
         UserError: naming the known ones.
     """
-    if name != AUTO:
-        if name not in get_args(Precision):
-            raise unknown("precision", name, (*get_args(Precision), AUTO))
-    elif device != "cpu":
+    known = get_args(Precision) if device is None else (*get_args(Precision), AUTO)
+    if name not in known:
+        raise unknown("precision", name, known)
+    if name == AUTO and device != "cpu":
         raise UserError(f"--precision auto chooses for a CPU, and this run uses {device}; give fp32, tf32 or bf16")
 
 
@@ -125,12 +118,6 @@ def update_gain(model: nn.Module, texts: int, tokens: int) -> float:
 
 
 def _gain(usual: Callable[[], Any], other: Callable[[], Any]) -> float:
-    """Seconds of `usual` divided by those of `other`: the best of a few calls in turn, after one of each."""
-    taken: dict[Callable[[], Any], list[float]] = {usual: [], other: []}
-    for _ in range(REPEATS + 1):
-        for work, seconds in taken.items():
-            start = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - start)
-    fastest = [min(seconds[1:]) for seconds in taken.values()]
+    """Seconds of `usual` divided by those of `other`."""
+    fastest = shortest_seconds(usual, other, repeats=REPEATS, clock=time.perf_counter)
     return fastest[0] / fastest[1]

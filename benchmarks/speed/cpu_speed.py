@@ -18,21 +18,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from baselines.training import fit
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
-from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.cost import BERT_BASE, MINILM, EncoderShape
 from benchmarks.clock.flops import CountedSteps
+from benchmarks.clock.shortest import shortest_seconds
 from benchmarks.data.examples import Example
 from benchmarks.speed.attack_speed import WARM_UP_TEXTS, engine_run
 from benchmarks.speed.step_profile import profile_updates
-from benchmarks.speed.step_speed import BERT_BASE, RandomBatches, measured_methods, random_batch, random_bert
+from benchmarks.speed.step_speed import RandomBatches, measured_methods, random_batch, random_bert
 from benchmarks.victims.kernels import Kernel, has_onednn, product
 from benchmarks.victims.packed import packed_logits, packed_means
 from benchmarks.victims.pieces import Row
 from benchmarks.victims.victim import Victim
 
-SHAPES = {
-    "MiniLM": EncoderShape(layers=6, hidden=384, heads=12, neurons=1536),
-    "BERT-base": BERT_BASE,
-}
+SHAPES = {"MiniLM": MINILM, "BERT-base": BERT_BASE}
 ROWS = (16, 512, 2048)
 REPEATS = 5
 KERNEL_TITLES: dict[Kernel, str] = {"torch": "torch", "onednn": "oneDNN"}
@@ -108,13 +106,8 @@ def _calls(layers: Sequence[nn.Linear], inputs: Sequence[Any], kernel: Any = "to
 
 def best_seconds(work: Callable[[], Any], repeats: int = REPEATS) -> float:
     """The shortest CPU time of a call on this thread, after one that is not timed."""
-    work()
-    taken = []
-    for _ in range(repeats):
-        start = time.thread_time()
-        work()
-        taken.append(time.thread_time() - start)
-    return min(taken)
+    (seconds,) = shortest_seconds(work, repeats=repeats, clock=time.thread_time)
+    return seconds
 
 
 def time_updates(

@@ -20,11 +20,10 @@ from baselines.info_bert import InfoBert
 from baselines.pgd import PGD
 from baselines.primitives.pruning import Pruning, prune_, random_coefficients
 from baselines.training import Passes, fit
-from benchmarks.clock.cost import EncoderShape, share_left, update_units
+from benchmarks.clock.cost import BERT_BASE, EncoderShape, share_left, update_units
 from benchmarks.clock.flops import CountedSteps
 from benchmarks.clock.timing import timer_for
 
-BERT_BASE = EncoderShape()
 WARM_UP_UPDATES = 1
 HEAD_SPARSITY, NEURON_SPARSITY = 1 / 6, 0.3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from baselines.threads import cpu_threads
+from benchmarks.clock.shortest import shortest_seconds
 
 Kernel = Literal["torch", "onednn"]
 KERNELS: tuple[Kernel, ...] = ("torch", "onednn")
@@ -69,14 +70,10 @@ def _fastest_for(shapes: tuple[tuple[int, int], ...]) -> Kernel:
 
 
 def _gain(layer: nn.Linear, inputs: Tensor) -> float:
-    """Seconds of torch's kernel divided by those of oneDNN's: the best of a few calls in turn, after one of each."""
-    taken: dict[Kernel, list[float]] = {kernel: [] for kernel in KERNELS}
-    for _ in range(REPEATS + 1):
-        for kernel, seconds in taken.items():
-            compute, start = product(layer, kernel), time.thread_time()
-            compute(inputs)
-            seconds.append(time.thread_time() - start)
-    return min(taken["torch"][1:]) / max(min(taken["onednn"][1:]), 1e-9)
+    """Seconds of torch's kernel divided by those of oneDNN's."""
+    calls = [partial(product(layer, kernel), inputs) for kernel in KERNELS]
+    usual, packed = shortest_seconds(*calls, repeats=REPEATS, clock=time.thread_time)
+    return usual / max(packed, 1e-9)
 
 
 @torch.inference_mode()
