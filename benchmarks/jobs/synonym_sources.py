@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.synonyms import Synonyms
 from benchmarks.data.plain_files import write_atomically
-from benchmarks.experiments.experiment import FIRST_SEED, methods
 from benchmarks.jobs.attack import attack
 from benchmarks.jobs.context import Context
-from benchmarks.jobs.resolve import attack_job, train_job
-from benchmarks.jobs.train import train
+from benchmarks.jobs.fine_tuned import first_fine_tuned
+from benchmarks.jobs.resolve import attack_job
 from benchmarks.results.records import Outcome
 from benchmarks.results.store import Store
 
@@ -49,12 +48,8 @@ def attack_with_sources(
         tagger: the name of the source of parts of speech, under which the attacks are listed; see `stored_attacks`.
     """
     recipe = find_recipe("textfooler")
-    (fine_tune,) = methods(["fine_tune"])
     for task, chosen in context.tasks.items():
-        job = train_job(context, task, fine_tune.defense_for(context.preset, task, FIRST_SEED), FIRST_SEED)
-        if job.record(context.store) is None:
-            say(f"{task}: training the victim")
-            train(context, job)
+        job = first_fine_tuned(context, task, say)
         for name, synonyms in sources.items():
             say(f"{task}: attack with {name}")
             with_source = _with_synonyms(context, task, synonyms)

@@ -13,11 +13,11 @@ from baselines.threads import cpu_threads
 from baselines.validation import UserError, require
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
-from benchmarks.clock.cost import EncoderShape
+from benchmarks.clock.cost import BERT_BASE, EncoderShape
 from benchmarks.clock.machine import machine_description
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.examples import Example
-from benchmarks.experiments.experiment import FIRST_SEED, methods
+from benchmarks.experiments.experiment import FIRST_SEED
 from benchmarks.experiments.options import Options
 from benchmarks.jobs.batches import task_batches
 from benchmarks.jobs.context import (
@@ -28,9 +28,8 @@ from benchmarks.jobs.context import (
     check_threads,
     choose_device,
 )
+from benchmarks.jobs.fine_tuned import first_fine_tuned
 from benchmarks.jobs.precision import check_precision
-from benchmarks.jobs.resolve import train_job
-from benchmarks.jobs.train import train
 from benchmarks.results.store import Store
 from benchmarks.speed.attack_speed import WAYS, Timing, compare
 from benchmarks.speed.cpu_speed import (
@@ -45,7 +44,7 @@ from benchmarks.speed.cpu_speed import (
     time_updates,
 )
 from benchmarks.speed.loop_speed import LoopTiming, time_loops
-from benchmarks.speed.step_speed import BERT_BASE, WARM_UP_UPDATES, StepTiming, random_bert, time_steps
+from benchmarks.speed.step_speed import WARM_UP_UPDATES, StepTiming, random_bert, time_steps
 from benchmarks.victims.kernels import KERNELS, Kernel, has_onednn
 from benchmarks.victims.saved import load_classifier
 from benchmarks.victims.victim import Victim
@@ -108,11 +107,7 @@ def bench_attacks(
 
 def _fine_tuned_victim(context: Context, task: str, say: Callable[[str], None]) -> Victim:
     """The preset's first fine-tuned model on a task; it is trained if the store has none."""
-    (fine_tune,) = methods(["fine_tune"])
-    job = train_job(context, task, fine_tune.defense_for(context.preset, task, FIRST_SEED), FIRST_SEED)
-    if job.record(context.store) is None:
-        say(f"{task}: training the victim")
-        train(context, job)
+    job = first_fine_tuned(context, task, say)
     return context.victim(task, load_classifier(context.store.model_folder(job.key)))
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from benchmarks.jobs import fine_tuned
 from benchmarks.speed import bench
 from benchmarks.speed.bench import bench_attacks, bench_loops, bench_steps
 
@@ -20,7 +21,7 @@ def test_a_range_without_texts_is_refused(options) -> None:
 def test_the_victim_is_trained_once(options, monkeypatch) -> None:
     options = dataclasses.replace(options, recipes="bertattack_official")
     first = bench_attacks(options, ways=("engine",))
-    monkeypatch.setattr(bench, "train", lambda *given: pytest.fail("was trained again"))
+    monkeypatch.setattr(fine_tuned, "train", lambda *given: pytest.fail("was trained again"))
     again = bench_attacks(options, ways=("engine",))
     assert [each.queries for each in first[0].timings] == [each.queries for each in again[0].timings]
 
