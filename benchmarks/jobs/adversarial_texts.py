@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,26 +47,36 @@ def drawn_texts(examples: Sequence[Example], wanted: AdversarialTexts, seed: int
     return [long[index] for index in sorted(drawn)]
 
 
-def stored_examples(store: Store, job: TrainJob) -> tuple[list[Example], dict[str, Any]]:
-    """The adversarial texts of a training, and what its record says of them; none if its defense needs none."""
+@dataclass(frozen=True)
+class AddedTexts:
+    """The adversarial texts of a training; the defaults are those of a training without any.
+
+    Attributes:
+        examples: the texts to add.
+        about: what the training's record says of them.
+        complaint: why the training cannot use them: too many attacks broke; None if it can.
+    """
+
+    examples: Sequence[Example] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    complaint: str | None = None
+
+
+def added_texts(store: Store, job: TrainJob) -> AddedTexts:
+    """The adversarial texts of a training, from the stored attack that made them."""
     texts = job.texts
     if texts is None or texts.added is None:
-        return [], {}
+        return AddedTexts()
     home = texts.home(store)
     assert home.attack(texts.key) is not None, "a training comes after the attack that makes its texts"
     outcomes = home.outcomes(texts.key)
-    added = adversarial_examples(joining(outcomes, texts.added))
-    return added, {"adversarial_texts": tally(outcomes, texts.added)}
-
-
-def broken_complaint(store: Store, job: TrainJob) -> str | None:
-    """Why a training cannot take up its adversarial texts: too many attacks broke; None if it can or needs none."""
-    if job.texts is None:
-        return None
-    outcomes = job.texts.home(store).outcomes(job.texts.key)
-    if not too_many_broke(outcomes):
-        return None
-    return f"too few adversarial texts: {broken_among(outcomes)}; the same command attacks them again, and trains then"
+    broken = broken_among(outcomes)
+    complaint = f"too few adversarial texts: {broken}; the same command attacks them again, and trains then"
+    return AddedTexts(
+        adversarial_examples(joining(outcomes, texts.added)),
+        {"adversarial_texts": tally(outcomes, texts.added)},
+        complaint if too_many_broke(outcomes) else None,
+    )
 
 
 def adversarial_examples(outcomes: Sequence[Outcome]) -> list[Example]:

@@ -17,7 +17,7 @@ from benchmarks.clock.machine import peak_memory_bytes
 from benchmarks.clock.nvml import cuda_device, flags_before, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.data.batches import BucketedBatches
-from benchmarks.jobs.adversarial_texts import broken_complaint, stored_examples
+from benchmarks.jobs.adversarial_texts import added_texts
 from benchmarks.jobs.batches import task_batches
 from benchmarks.jobs.context import Context
 from benchmarks.jobs.interruption import deferred
@@ -45,8 +45,8 @@ def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) ->
         KeyboardInterrupt: after a checkpoint, if SIGTERM or SIGINT came.
     """
     store = context.store
-    added, made_from = stored_examples(store, job)
-    batches = task_batches(context, job.task, job.seed, job.defense.needs, added)
+    added = added_texts(store, job)
+    batches = task_batches(context, job.task, job.seed, job.defense.needs, added.examples)
     with store.locked("trainings", job.key), deferred() as is_interrupted:
         conditions = {"machine": context.machine, "versions": context.versions}
         checkpoints = Checkpoints(store.checkpoints_folder(job.key), conditions, stop=is_interrupted)
@@ -62,11 +62,11 @@ def train(context: Context, job: TrainJob, on_update: OnUpdate | None = None) ->
 
         record = store.training(job.key)
         if record is None:
-            if (complaint := broken_complaint(store, job)) is not None:
-                measured = _failed(context, complaint)
+            if added.complaint is not None:
+                measured = _failed(context, added.complaint)
             else:
                 measured = _train_within_memory(context, job, batches, after_update, checkpoints)
-            stages = [each | {"trace": each["trace"] | made_from} for each in measured["stages"]]
+            stages = [each | {"trace": each["trace"] | added.about} for each in measured["stages"]]
             record = TrainingRecord(
                 key=job.key,
                 identity=job.identity,
