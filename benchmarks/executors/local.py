@@ -128,6 +128,8 @@ class LocalExecutor(Executor):
     def _start(self) -> None:
         """Start queued jobs in their order while there is room; a job that another command is running waits for it."""
         for job in list(self._queue):
+            if len(self._busy) == len(self._places):
+                return
             if self._elsewhere.is_at(job):
                 continue
             if (place := self._room_for(job)) is None:
