@@ -159,7 +159,7 @@ def attack(
     Raises:
         UserError: for a victim, texts or labels of another kind, an unknown recipe, or answers that are no
             probabilities.
-        MachineError: for a function that still raises at the first texts after all retries.
+        UserCodeError: for a function that still raises at the first texts after all retries.
     """
     from benchmarks.attacks.resources import offline_resources
     from benchmarks.jobs.attack_texts import chosen_recipe, fitted_temperature, prepare_attack, texts_of

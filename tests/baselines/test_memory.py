@@ -1,4 +1,4 @@
-"""Freed memory is kept; memory that is too small is known by its errors, and gone on from by halves."""
+"""Freed memory is kept. Out-of-memory errors are recognised, and the work is then done by halves."""
 
 from __future__ import annotations
 

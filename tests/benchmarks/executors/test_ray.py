@@ -97,10 +97,10 @@ class Told:
     """A queue that remembers."""
 
     def __init__(self):
-        self.heard = []
+        self.reports = []
 
     def put_nowait(self, job) -> None:
-        self.heard.append(job)
+        self.reports.append(job)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_what_travels_to_a_node_and_back_is_what_one_store_would_hold(options, a
     spec, store = study.context.spec, study.store
     (kind, _), made = work_there(spec, "scratch", job, told, {})
     assert (kind, list(made)) == ("result", [f"trainings/{job.key}"])
-    assert told.heard[0] == (job.key, 0, 0), "the start is told at once, the rest once a second"
+    assert told.reports[0] == (job.key, 0, 0), "the start is reported at once, the rest once a second"
     assert not store.keys("trainings"), "the node writes its own folder alone"
     for folder, files in made.items():
         store.unpack(folder, files)
