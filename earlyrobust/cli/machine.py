@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,14 +229,10 @@ def evidence(
         megabytes: for --bundle: largest size of the bundle; 60 when left out.
     """
     if bundle is not None:
-        for name, value, default in (
-            ("out", out, Path("evidence")),
-            ("minutes", minutes, 9.0),
-            ("from", from_, None),
-            ("only", only, None),
-            ("device", device, "auto"),
-        ):
-            require(value == default, f"--{name}", "left out beside --bundle, which only packs", value)
+        measuring = {"out": out, "minutes": minutes, "from_": from_, "only": only, "device": device}
+        for name, value in measuring.items():
+            usual = signature(evidence).parameters[name].default
+            require(value == usual, f"--{name.rstrip('_')}", "left out beside --bundle, which only packs", value)
         return _pack(bundle, data, synonyms, nltk_data, megabytes)
     packed = {"data": data, "synonyms": synonyms, "nltk-data": nltk_data, "megabytes": megabytes}
     for name, value in packed.items():
