@@ -201,6 +201,7 @@ def evaluate(
     function: str | None = None,
     name: str | None = None,
     calibrate: bool = True,
+    set: str | Path | None = None,
     retries: int | None = None,
     out: str | Path = "results",
     quiet: bool = False,
@@ -208,7 +209,7 @@ def evaluate(
 ) -> Report:
     """Evaluate a finished classifier on the suite's own tasks, on the same texts as the methods of a table.
 
-    It is stored in `out`; tables that are made in that folder show it as a row.
+    It is stored in `out`; tables that are made in that folder show it as a row. With `set` nothing is attacked.
 
     Args:
         model: folder or hub id of a classifier.
@@ -216,32 +217,50 @@ def evaluate(
             text. The file is run.
         name: its name in tables; None for the name of the folder or function.
         calibrate: attack it a second time, with its confidence fitted to test texts that are not attacked.
+        set: instead of attacks, texts that are not made by attacking this victim: typos (the test texts with typing
+            errors), advglue (`data`/advglue), or a folder in AdvGLUE's layout.
         retries: how often the function is asked again after an exception, after 1, 2, 4, ... seconds; None for 3.
         out: folder of results.
         quiet: print nothing.
         options: options of `earlyrobust evaluate` by name, such as tasks, preset, data, recipes, attacked.
     Returns:
-        The table of all external victims in `out`: Clean % on all test texts, Aua % and #Query of each attack.
+        The table of all external victims in `out`: Clean % on all test texts, Aua % and #Query of each attack. With
+        `set`, accuracy on the set, and its difference from that on the unchanged texts.
     Raises:
         UserError: for a victim that cannot be read or does not fit the task, or an unknown option.
     """
-    from benchmarks.experiments.options import CHOICES, SPREAD, refuse_unread
+    from benchmarks.experiments.experiment import Experiment
+    from benchmarks.experiments.options import CHOICES, READ_BY_ATTACKS, SPREAD, refuse_unread
     from benchmarks.jobs.context import RunSpec
     from benchmarks.jobs.evaluate import find_external
     from benchmarks.jobs.provenance import provenance_of
-    from earlyrobust.running import evaluate_on_tasks, keep_table, options_of, reporter
+    from earlyrobust.running import evaluate_on_set, evaluate_on_tasks, keep_table, options_of, reporter
     from reports.table1 import table_of_externals
 
     asked = options_of({**options, "out": out})
     how_to_train = ("batch_size", "schedule", "precision", "capture", "allow_accumulation", "track")
     refuse_unread(asked, "evaluate", (*CHOICES, *how_to_train, *SPREAD))
-    context = RunSpec(asked).load()
+    kept_as, unattacked = "externals", None
+    if set is not None:
+        from baselines.validation import require
+        from benchmarks.data.attack_free import name_of_set
+
+        kept_as = f"set_{name_of_set(str(set))}"
+        require(calibrate, "--no-calibrate", "left out beside --set: a temperature changes no class", "both")
+        refuse_unread(asked, "evaluate --set", READ_BY_ATTACKS)
+        unattacked = Experiment("evaluate", "", "", "methods", attacked=False)
+    context = RunSpec(asked, unattacked).load()
     given = None if model is None else str(model)
     how: dict[str, Any] = {"device": context.device, "offline": context.options.offline, "retries": retries}
     external = find_external(given, function, name, **how)
+    if set is not None:
+        from reports.attack_free import table_of_sets
+
+        records = evaluate_on_set(context, external, str(set), reporter(quiet))
+        return keep_table(table_of_sets(context.store, records), asked, kept_as)
     evaluate_on_tasks(context, external, calibrate, reporter(quiet))
     table = table_of_externals(context.store, provenance_of(context))
-    return keep_table(table, asked, "externals")
+    return keep_table(table, asked, kept_as)
 
 
 def reproduce(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.jobs.job import TrainJob
     from benchmarks.jobs.plan import Plan
     from benchmarks.jobs.resolve import Study
-    from benchmarks.results.records import TrainingRecord
+    from benchmarks.results.records import EvaluationRecord, TrainingRecord
     from earlyrobust.returned import Report
     from reports.tables import Table
 
@@ -126,6 +126,20 @@ def evaluate_on_tasks(context: Context, external: External, calibrate: bool, sho
             for recipe in context.recipes:
                 with shown.work(f"{task} {record.title}: {recipe.title}, texts", len(chosen.attacked)) as bar:
                     attack_external(context, external, record, recipe, bar.advance)
+
+
+def evaluate_on_set(context: Context, external: External, chosen: str, shown: Reporter) -> list[EvaluationRecord]:
+    """Evaluate an external victim on the sets of texts that `--set` names, for every task."""
+    from benchmarks.data.attack_free import attack_free_sets
+    from benchmarks.jobs.evaluate_set import evaluate_set
+
+    for line in (context.chosen, *context.store.quarantine()):
+        shown.say(line)
+    sets = {
+        name: attack_free_sets(chosen, task.task, task.dataset, context.options.data)
+        for name, task in context.tasks.items()
+    }
+    return [evaluate_set(context, external, name, each) for name, found in sets.items() for each in found]
 
 
 def reproduce_one(experiment: Experiment, options: Options, shown: Reporter) -> Report:

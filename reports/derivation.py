@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
+from reports import attack_free
 from reports.attack_report import attack_report, report_renderings
 from reports.card import card_table, parts_table
 from reports.claims import judge
@@ -65,6 +66,7 @@ def _paper_numbers(store: Store, content: Mapping[str, Any]) -> Table:
 MAKERS: dict[str, Callable[[Store, Mapping[str, Any]], Table]] = {
     **{name: kind.rebuild for name, kind in KINDS.items()},
     "externals": _external_victims,
+    "sets": attack_free.rebuild,
     "claims": lambda store, content: card_table(judge(_tasks(store, content))),
     "claims_parts": lambda store, content: parts_table(judge(_tasks(store, content))),
     "paper_numbers": _paper_numbers,

@@ -155,26 +155,28 @@ def evaluate(context: Context, external: External, task: str, *, calibrate: bool
 
     texts = [example.texts for example in chosen.dataset.test]
     labels = np.array([example.label for example in chosen.dataset.test])
-    victim, notes = _opened(external, chosen, 1.0)
+    victim, notes = opened(external, chosen, 1.0)
     if isinstance(victim, CallableVictim):
         victim.require_repeatable(texts[:PROBED])
     with cpu_threads(1):  # on more, the last bits of the answers, and so of the temperature, depend on their number
         probabilities = victim(texts)
     clean = right_answers(probabilities, labels)
-    about_victim = external.victim | ({"notes": notes} if notes else {})
-    records = [stored[0] or _put(context, external, about_victim, plain, clean, None)]
+    about_victim = described(external, notes)
+    records = [stored[0] or stored_evaluation(context, external, about_victim, plain, clean, None)]
     if calibrate:
         logits = np.log(np.maximum(probabilities[held_out], np.finfo(np.float32).tiny))
         temperature = fit_temperature(logits, labels[held_out])
         before, after = (negative_log_likelihood(logits, labels[held_out], each) for each in (1.0, temperature))
         about = {"texts": len(held_out), "nats_before": before, "nats_after": after}
         records.append(
-            _put(context, external, about_victim, plain | fitted_to | {"temperature": temperature}, clean, about)
+            stored_evaluation(
+                context, external, about_victim, plain | fitted_to | {"temperature": temperature}, clean, about
+            )
         )
     return records
 
 
-def _opened(external: External, task: LoadedTask, temperature: float) -> tuple[Victim | CallableVictim, list[str]]:
+def opened(external: External, task: LoadedTask, temperature: float) -> tuple[Victim | CallableVictim, list[str]]:
     """Open the victim for a task's texts, check a model on some, and return sentences for captions.
 
     Raises:
@@ -192,11 +194,16 @@ def _opened(external: External, task: LoadedTask, temperature: float) -> tuple[V
     return victim, notes
 
 
+def described(external: External, notes: list[str]) -> dict[str, Any]:
+    """The victim for a record, with sentences for captions."""
+    return external.victim | ({"notes": notes} if notes else {})
+
+
 def _warmth(record: EvaluationRecord) -> dict[str, float]:
     return {"temperature": record.temperature}
 
 
-def _put(
+def stored_evaluation(
     context: Context,
     external: External,
     victim: dict[str, Any],
@@ -204,6 +211,7 @@ def _put(
     clean: str,
     calibration: dict[str, Any] | None,
 ) -> EvaluationRecord:
+    """Store which texts a victim reads correctly, unless that is stored already, and return the record."""
     record = EvaluationRecord(
         key=content_key(identity),
         identity=identity,
@@ -258,5 +266,5 @@ def attack_external(
         stored = context.store.attack(job.key)
         if stored is not None:
             return stored
-        victim, _ = _opened(external, task, record.temperature)
+        victim, _ = opened(external, task, record.temperature)
         return attack_victim(context, victim, job, on_progress)

@@ -10,7 +10,7 @@ from baselines.validation import UserError
 from benchmarks.results.metrics import broken_among
 from benchmarks.results.records import AttackRecord, EvaluationRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import broken_seals
-from benchmarks.results.store import Damaged, Store, content_key, unlike_plan
+from benchmarks.results.store import KINDS, Damaged, Store, content_key, unlike_plan
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def verify(store: Store) -> list[Finding]:
         UserError: if the folder is no store.
     """
     folder = store.root
-    if not (folder / "trainings").is_dir() and not (folder / "attacks").is_dir():
+    if not any((folder / kind).is_dir() for kind in KINDS):
         raise UserError(f"the folder {folder} holds no results; name one that 'reproduce', 'run' or 'attack' wrote")
     found = []
     for kind, complaints in (

@@ -43,12 +43,13 @@ def evaluate(
     callable: str | None = None,
     name: str | None = None,
     calibrate: bool = True,
+    set_: str | None = None,
     retries: int | None = None,
 ) -> int:
     """Evaluate a finished classifier on the suite's tasks; nothing is trained.
 
     Prints Clean % and the attacks, also with calibrated confidence. Tables of methods that are made in the same folder
-    on the same texts show the victim as a row.
+    on the same texts show the victim as a row. With --set nothing is attacked.
 
     Args:
         options: the tasks, the attacks and the folder; as for `reproduce table1`, so that the texts are the same.
@@ -57,10 +58,14 @@ def evaluate(
             is code and is run.
         name: its name in tables; the name of the folder or function when left out.
         calibrate: attack it a second time, with its confidence fitted to test texts that are not attacked.
+        set_: instead of attacks, texts that are not made by attacking this victim: typos (the test texts with typing
+            errors in 5, 10 and 20 % of the words), advglue (the folder advglue in --data), or a folder in AdvGLUE's
+            layout, with dev.json.
         retries: how often the callable is asked again after an exception, after 1, 2, 4, ... seconds; 3 times when
             left out.
     """
-    how: dict[str, Any] = {"function": callable, "name": name, "calibrate": calibrate, "retries": retries}
+    how: dict[str, Any] = {"function": callable, "name": name, "calibrate": calibrate, "set": set_}
+    how["retries"] = retries
     return show_report(er.evaluate(model, **how, **vars(options)))
 
 

@@ -36,6 +36,7 @@ SIZES = {
     "bench executors": f"{RUN_SIZES} --recipes textfooler --batch-size 2",
     "attack": "--limit 1",
     "evaluate": f"{ATTACKED} --recipes textfooler",
+    "evaluate --set": TEXTS,
 }
 
 NOT_RUN = {

@@ -29,3 +29,26 @@ def test_a_victim_from_outside_is_a_row(tiny_backbone, tmp_path, capsys) -> None
 def test_nothing_is_exported_where_nothing_is_trained(tmp_path, capsys) -> None:
     code, _, errors = command("export", str(tmp_path), "--to", str(tmp_path / "new"), capsys=capsys)
     assert code == 2 and "holds no finished training" in errors and not (tmp_path / "new").exists()
+
+
+def test_a_victim_is_evaluated_on_texts_that_no_attack_made(tiny_backbone, tmp_path, capsys) -> None:
+    (tmp_path / "mine.py").write_text("def predict(texts):\n    return [[0.2, 0.8] for text in texts]\n")
+    arguments = [
+        *small_texts(tiny_backbone, tmp_path / "out"),
+        "--callable",
+        f"{tmp_path / 'mine.py'}:predict",
+        "--set",
+        "typos",
+    ]
+    code, out, errors = command("evaluate", *arguments, capsys=capsys)
+    assert code == 2 and "--attacked changes nothing in 'evaluate --set'" in errors, (out, errors)
+    place = arguments.index("--attacked")
+    del arguments[place : place + 2]
+    code, out, errors = command("evaluate", *arguments, capsys=capsys)
+    assert code == 0, errors
+    rows = json.loads((tmp_path / "out" / "set_typos.json").read_text())["rows"]
+    assert [row["set"] for row in rows] == [f"typos in {rate} % of words" for rate in (5, 10, 20)]
+    assert {row["difference_percent"] for row in rows} == {0.0}, "it reads every text as positive"
+    assert command("verify", str(tmp_path / "out"), capsys=capsys)[0] == 0
+    code, _, errors = command("evaluate", *arguments, "--no-calibrate", capsys=capsys)
+    assert code == 2 and "--no-calibrate must be left out beside --set" in errors
