@@ -34,6 +34,7 @@ class AttackGroup:
         columns: names of the text columns.
         texts: the attacked texts with their ids; attacks are compared only on the same ones.
         runs: outcomes in the order drawn, by seed, ascending.
+        query_budget: most queries that the attack may make for one text; None for no bound.
     """
 
     task: str
@@ -43,6 +44,7 @@ class AttackGroup:
     columns: tuple[str, ...]
     texts: frozenset[tuple[str, tuple[str, ...]]]
     runs: Mapping[int, Sequence[Outcome]]
+    query_budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,12 @@ def _group(
         columns=task.columns if task else tuple(first.identity.get("columns", ("text",))),
         texts=frozenset((outcome.example_id, outcome.original) for outcome in runs[first.seed]),
         runs=runs,
+        query_budget=_query_budget(first.identity.get("recipe")),
     )
+
+
+def _query_budget(recipe: Any) -> int | None:
+    return recipe.get("query_budget") if isinstance(recipe, Mapping) else None
 
 
 def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The report on stored attacks: rates, curves over the query budget, agreement, and the changed words."""
+"""The report on stored attacks: rates, query budgets, strictness, agreement, and the changed words."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from benchmarks.results.metrics import (
     agreement_percent,
     asr_percent,
     aua_percent,
+    aua_percent_over_log_budget,
     budget_aua_percents,
     class_aua_percents,
     clean_percent,
@@ -35,11 +36,13 @@ from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult, broken_note, keys_of
 from reports.statistics import summarise
+from reports.strictness import strictness_table
 from reports.tables import Column, FileColumn, Number, Table
 from reports.word_differences import STYLES, terminal_words, word_differences
 
 TITLE = "Attacks: what was withstood, at what cost, and what was changed"
 CURVE_POINTS = 400
+BUDGETS = (10, 30, 100, 300, 1000, 3000)
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,26 @@ class AttackReport:
         curves: one per row.
         agreement: per task, one matrix over attacks and one over methods, if there are two.
         groups: the attacks of the report.
+        by_budget: Aua% at some query budgets, and the area under its curve.
+        strictness: Aua% if only strict successes count.
     """
 
     table: Table
     curves: tuple[Curve, ...]
     agreement: tuple[Table, ...]
     groups: tuple[AttackGroup, ...]
+    by_budget: Table
+    strictness: Table
+
+    @property
+    def bounds(self) -> tuple[Table, ...]:
+        """The tables on bounds of queries and of changes."""
+        return (self.by_budget, self.strictness)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All its tables, in the order of its files."""
+        return (self.table, *self.bounds, *self.agreement)
 
 
 def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[AttackResult]) -> AttackReport:
@@ -89,7 +106,14 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     groups = attack_groups(trainings, results)
     sources = {"kind": "attacks"} | {kind: sorted(keys) for kind, keys in keys_of(trainings.values(), results).items()}
     table = replace(attack_table(groups, results), sources=sources)
-    return AttackReport(table, tuple(curves(groups)), tuple(agreement(groups)), tuple(groups))
+    return AttackReport(
+        table,
+        tuple(curves(groups)),
+        tuple(agreement(groups)),
+        tuple(groups),
+        budget_table(groups),
+        strictness_table(groups),
+    )
 
 
 def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult]) -> Table:
@@ -189,6 +213,29 @@ def curves(groups: Sequence[AttackGroup]) -> list[Curve]:
     return found
 
 
+def budget_table(groups: Sequence[AttackGroup]) -> Table:
+    """Aua% at each of `BUDGETS`, and its mean over their logarithm; blank beyond an attack's own budget."""
+    columns = (
+        Column("Task", "task", False),
+        Column("Method", "method", False),
+        Column("Attack", "attack", False),
+        *(Column(f"{budget:,}", f"aua_percent_at_{budget}_queries") for budget in BUDGETS),
+        Column("Area", "aua_percent_over_log_queries"),
+    )
+    return Table(
+        "Aua % by queries allowed per text", columns, tuple(_budget_row(group) for group in groups), (AREA_NOTE,)
+    )
+
+
+def _budget_row(group: AttackGroup) -> tuple[Number | str, ...]:
+    runs = list(group.runs.values())
+    known = [budget for budget in BUDGETS if group.query_budget is None or budget <= group.query_budget]
+    shares = list(zip(*(budget_aua_percents(outcomes, known) for outcomes in runs), strict=True))
+    cells = [_number(each) for each in shares] + [Number(math.nan)] * (len(BUDGETS) - len(known))
+    area = [aua_percent_over_log_budget(outcomes, BUDGETS[0], BUDGETS[-1]) for outcomes in runs]
+    return group.task, group.method, group.attack, *cells, _number(area if len(known) == len(BUDGETS) else [])
+
+
 def _budgets(top: int) -> list[int]:
     """Whole budgets from 0 to `top`, both included, as many as a drawing can show."""
     return sorted({*range(0, top + 1, math.ceil((top + 1) / CURVE_POINTS)), top})
@@ -258,21 +305,23 @@ def write_report(report: AttackReport, folder: Path) -> list[Path]:
 def report_renderings(report: AttackReport) -> dict[str, str]:
     """The contents of its files, by suffix; the CSV has only the table."""
     return {
-        "md": "\n".join(table.to_markdown() for table in (report.table, *report.agreement)),
+        "md": "\n".join(table.to_markdown() for table in report.tables),
         "csv": report.table.to_csv(),
-        "tex": "\n".join(table.to_latex() for table in (report.table, *report.agreement)),
+        "tex": "\n".join(table.to_latex() for table in report.tables),
         "json": to_json(report),
     }
 
 
 def to_json(report: AttackReport) -> str:
-    """The table's rows, the curves and the agreement, with units in the key names."""
+    """The table's rows, the curves, the bounds and the agreement, with units in the key names."""
     content: dict[str, Any] = json.loads(report.table.to_json())
     content["budget_curves"] = [
         {"task": each.task, "method": each.method, "attack": each.attack}
         | {"queries": each.queries, "aua_percent": each.aua_percent}
         for each in report.curves
     ]
+    for name, table in (("by_budget", report.by_budget), ("strictness", report.strictness)):
+        content[name] = json.loads(table.to_json())
     content["agreement"] = [json.loads(table.to_json()) for table in report.agreement]
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -284,8 +333,10 @@ def _columns(outcome: Outcome, group: AttackGroup) -> list[tuple[str, str, str]]
 
 
 def print_report(report: AttackReport, console: Console, examples: int) -> None:
-    """Show the table and, if requested, one text per task and attack with its changed words coloured."""
+    """Show the rates, Aua% by query budget and, if requested, one text per task and attack with its changed words."""
     report.table.print(console)
+    console.print()
+    report.by_budget.print(console)
     if not examples:
         return
     firsts: dict[tuple[str, str], AttackGroup] = {}
@@ -323,6 +374,11 @@ BUDGET_NOTE = (
     "The share of drawn texts still read rightly when the attacker may ask no more than so many times per text: those "
     "on which the attack failed, or succeeded with more queries. Mean over runs. The searches did not know of a "
     "budget; one that does may spend its queries otherwise."
+)
+AREA_NOTE = (
+    "The share of drawn texts still read rightly if the attacker may ask no more than so many times per text; mean "
+    "over runs. The area is the mean of Aua % over the logarithm of the budget from 10 to 3,000 queries. Blank beyond "
+    "the attack's own budget."
 )
 AGREEMENT_NOTE = (
     "The share of texts on which both come to the same verdict, withstood or lost, in the same run; the mean over "

@@ -48,6 +48,8 @@ LATEX_SPECIAL = {
     "±": r"$\pm$",
     "×": r"$\times$",
     "−": "$-$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
     "γ": r"$\gamma$",
     "–": r"\textendash{}",
     "…": r"\ldots{}",

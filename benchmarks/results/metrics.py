@@ -7,6 +7,7 @@ read correctly before the attack nor under it, so an error never makes a defense
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -101,6 +102,37 @@ def budget_aua_percents(outcomes: Sequence[Outcome], budgets: Iterable[int]) -> 
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     spent = sorted(outcome.queries for outcome in outcomes if outcome.status == "successful")
     return [100 * (failed + len(spent) - bisect_right(spent, budget)) / len(outcomes) for budget in budgets]
+
+
+def aua_percent_over_log_budget(outcomes: Sequence[Outcome], least: int, most: int) -> float:
+    """Mean Aua% over the logarithm of the query budget from `least` to `most`: the area under the curve, as a share.
+
+    A text counts for the part of the range in which it withstands the budget, as in `budget_aua_percents`.
+    """
+    whole = math.log(most / least)
+    withstood = sum(outcome.status == "failed" for outcome in outcomes) * whole
+    spent = [outcome.queries for outcome in outcomes if outcome.status == "successful"]
+    withstood += sum(math.log(min(max(queries, least), most) / least) for queries in spent)
+    return 100 * withstood / whole / len(outcomes) if outcomes else float("nan")
+
+
+def strict_aua_percent(
+    outcomes: Sequence[Outcome], *, least_similarity: float | None = None, most_changed: float | None = None
+) -> float:
+    """Aua% if a success counts only with at least a similarity, and at most a share of its words changed.
+
+    It overstates the robustness against a strict attack, which would search on where this one stopped. NaN for a bound
+    on the similarity if the recipe measured none.
+    """
+    won = [outcome for outcome in outcomes if outcome.status == "successful"]
+    void = set()
+    if least_similarity is not None:
+        if any(outcome.similarity is None for outcome in won):
+            return float("nan")
+        void |= {each.example_id for each in won if each.similarity is not None and each.similarity < least_similarity}
+    if most_changed is not None:
+        void |= {outcome.example_id for outcome in won if outcome.words_changed > most_changed * outcome.words}
+    return aua_percent(outcomes) + 100 * len(void) / len(outcomes) if outcomes else float("nan")
 
 
 def agreement_percent(first: Sequence[Outcome], second: Sequence[Outcome]) -> float:

@@ -16,6 +16,8 @@ from reports.measured import Measured
 from reports.overview import Overview
 from reports.page.results import Row
 from reports.statistics import summarise
+from reports.strictness import NOTE as STRICTNESS_NOTE
+from reports.strictness import strictness_panels
 from reports.tables import Number, Table
 from reports.task_results import OURS, TaskResults
 from reports.variant_runs import search_trace
@@ -91,6 +93,7 @@ def drawings(found: Overview, rows: Sequence[Row], table: Table) -> list[Drawing
     drawn = (
         _pareto(rows, table),
         _budgets(found),
+        _strictness(found),
         _costs(rows, table),
         _curves(found.tasks),
         _maps(found.tasks),
@@ -156,6 +159,12 @@ def _budgets(found: Overview) -> Drawing:
         series = [Series(curve.method, curve.queries, curve.aua_percent) for curve in own]
         panels.append((task, Panel(attack, "Queries allowed per text", "Aua, %", series)))
     return Drawing("budgets", "Accuracy under attack by query budget", BUDGET_NOTE, panels)
+
+
+def _strictness(found: Overview) -> Drawing:
+    """Aua% by the strictness of what counts as a success, two panels per task and attack."""
+    panels = strictness_panels(found.attacks.groups) if found.attacks else []
+    return Drawing("strictness", "Accuracy under attack if only strict successes count", STRICTNESS_NOTE, panels)
 
 
 def _curves(tasks: Sequence[TaskResults]) -> Drawing:

@@ -106,6 +106,7 @@ def to_html(found: Overview, examples: int = EXAMPLES) -> str:
         "blank": BLANK,
         "departures": {title: list(words) for title, words in found.card.departures.items()},
         "gaps": _table(found.gaps),
+        "bounds": [_table(each) for each in found.attacks.bounds] if found.attacks else [],
         "agreement": [_table(each) for each in found.attacks.agreement] if found.attacks else [],
         "agreement_note": AGREEMENT_NOTE,
         "grounds": _grounds(found),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks.results.metrics import aua_percent, clean_percent, worst_aua_per
 from benchmarks.results.store import Store
 from reports.attack_groups import stored_results
 from reports.attack_report import (
+    BUDGETS,
     CURVE_POINTS,
     AttackReport,
     attack_report,
@@ -100,6 +102,18 @@ def test_curves_fall_from_clean_to_aua(report: AttackReport) -> None:
     assert curve.aua_percent[19:21] == [75, 50]
 
 
+def test_budgets_by_hand_and_blank_beyond_the_attack_s_own(report: AttackReport) -> None:
+    first = report.by_budget.records()[0]
+    assert [first[f"aua_percent_at_{budget}_queries"] for budget in BUDGETS] == [75, 50, 50, 50, 50, 50]
+    # one of four texts falls at 20 queries
+    assert first["aua_percent_over_log_queries"] == pytest.approx(50 + 25 * math.log(2) / math.log(300))
+    trainings, found = results((42,))
+    bounded = replace(found[0].record, identity=found[0].record.identity | {"recipe": {"query_budget": 100}})
+    cells = attack_report(trainings, [AttackResult(bounded, found[0].outcomes)]).by_budget.records()[0]
+    assert [cells[f"aua_percent_at_{budget}_queries"] for budget in BUDGETS] == [75, 50, 50, None, None, None]
+    assert cells["aua_percent_over_log_queries"] is None
+
+
 def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
     trainings, found = results((42,))
     long = [replace(each, queries=1000 * each.queries) for each in found[0].outcomes]
@@ -147,7 +161,9 @@ def test_two_columns_go_by_their_names() -> None:
 
 def test_json_holds_rows_curves_and_agreement_and_csv_the_rows(report: AttackReport) -> None:
     content = json.loads(to_json(report))
-    assert set(content) == {"title", "caption", "rows", "sources", "budget_curves", "agreement"}
+    names = {"title", "caption", "rows", "sources", "budget_curves", "by_budget", "strictness", "agreement"}
+    assert set(content) == names
+    assert len(content["by_budget"]["rows"]) == len(content["strictness"]["rows"]) == 4
     assert len(content["budget_curves"]) == len(content["rows"]) == 4
     assert (
         content["agreement"][0]["rows"][0] | {"Textbugger agreement_percent": 75.0}

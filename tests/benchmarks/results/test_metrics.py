@@ -13,12 +13,14 @@ from benchmarks.results.metrics import (
     agreement_percent,
     asr_percent,
     aua_percent,
+    aua_percent_over_log_budget,
     budget_aua_percents,
     class_aua_percents,
     clean_percent,
     mean_queries,
     mean_similarity,
     modification_percent,
+    strict_aua_percent,
     tally,
     too_many_broke,
     worst_aua_percent,
@@ -128,6 +130,34 @@ def test_the_curve_falls_from_clean_to_aua(drawn) -> None:
     curve = budget_aua_percents(made, range(51))
     assert curve[0] == clean_percent(made) and curve[-1] == aua_percent(made)
     assert curve == sorted(curve, reverse=True)
+
+
+def test_the_area_is_the_mean_of_the_curve_over_the_logarithm() -> None:
+    drawn = outcomes(["failed", "successful", "skipped", "error"])
+    for spent, share in ((5, 0), (10, 0), (100, 0.5), (1000, 1), (5000, 1)):
+        made = [drawn[0], replace(drawn[1], queries=spent), *drawn[2:]]
+        assert aua_percent_over_log_budget(made, 10, 1000) == pytest.approx(25 + 25 * share)
+    steps = [10 ** (1 + 2 * step / 20_000) for step in range(20_000)]
+    made = outcomes(["failed", *["successful"] * 60], queries=9)
+    expected = sum(budget_aua_percents(made, steps)) / len(steps)
+    assert aua_percent_over_log_budget(made, 10, 1000) == pytest.approx(expected, abs=0.01)
+    assert math.isnan(aua_percent_over_log_budget([], 10, 1000))
+
+
+def test_a_success_that_is_not_strict_counts_as_withstood() -> None:
+    one, two, three, four = outcomes(["successful", "successful", "failed", "skipped"])
+    drawn = [
+        replace(one, similarity=0.9, words=10, words_changed=1),
+        replace(two, similarity=0.8, words=10, words_changed=3),
+        replace(three, similarity=0.1, words=10, words_changed=9),
+        four,
+    ]
+    assert strict_aua_percent(drawn) == aua_percent(drawn) == 25
+    assert [strict_aua_percent(drawn, least_similarity=least) for least in (0.8, 0.85, 0.9, 0.95)] == [25, 50, 50, 75]
+    assert [strict_aua_percent(drawn, most_changed=most) for most in (0.3, 0.2, 0.1, 0.05)] == [25, 50, 50, 75]
+    assert strict_aua_percent(drawn, least_similarity=0.85, most_changed=0.05) == 75
+    assert math.isnan(strict_aua_percent([replace(one, similarity=None)], least_similarity=0.5))
+    assert math.isnan(strict_aua_percent([]))
 
 
 def test_agreement_is_on_verdicts() -> None:

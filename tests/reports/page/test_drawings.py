@@ -25,7 +25,7 @@ def drawn(found: Overview) -> dict[str, Drawing]:
 
 
 def test_only_what_was_measured_is_drawn(drawn: dict[str, Drawing]) -> None:
-    assert list(drawn) == ["pareto", "budgets", "costs", "maps", "layers"]
+    assert list(drawn) == ["pareto", "budgets", "strictness", "costs", "maps", "layers"]
 
 
 def test_points_stand_at_the_table_s_numbers_and_know_their_rows(drawn: dict[str, Drawing]) -> None:
