@@ -148,9 +148,9 @@ class Table:
         writer = csv.writer(output, lineterminator="\n")
         records = self.records()
         keys = self._keys()
-        writer.writerow([_formula_safe(key) for key in keys])
+        writer.writerow([formula_safe(key) for key in keys])
         for record in records:
-            writer.writerow([_formula_safe(record[key]) for key in keys])
+            writer.writerow([formula_safe(record[key]) for key in keys])
         return output.getvalue()
 
     def to_latex(self) -> str:
@@ -364,7 +364,7 @@ def _latex(text: str) -> str:
     return escaped.replace("--", "-{}-")  # two hyphens of an option, not a dash
 
 
-def _formula_safe(value: Any) -> Any:
+def formula_safe(value: Any) -> Any:
     """Put a quote before text that a spreadsheet would run as a formula."""
     if isinstance(value, str):
         value = printable(value)

@@ -16,6 +16,7 @@ from earlyrobust.cli.answers import FAILED, INTERRUPTED
 from earlyrobust.cli.defenses import check, new_defense, regress
 from earlyrobust.cli.ending import answer_to, returned
 from earlyrobust.cli.experiments import plan, reproduce, run
+from earlyrobust.cli.judge import judge
 from earlyrobust.cli.listings import diff_recipes, ls, paper_index, show
 from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
 from earlyrobust.cli.parser import bind
@@ -28,7 +29,7 @@ Verb = Callable[..., int]
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "run": (reproduce, run, attack, evaluate),
-    "look": (plan, ls, show, diff_recipes, report, compare, verify, export),
+    "look": (plan, ls, show, diff_recipes, report, compare, verify, export, judge),
     "extend": (new_defense, check, regress, paper_index, build_synonyms, synonym_quality),
     "machine": (doctor, prepare, bench, scale, evidence),
 }
