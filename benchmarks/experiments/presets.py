@@ -96,6 +96,8 @@ DEMO = Preset(
     defense_settings={
         "pgd": {"steps": 3, "step_size": 0.01},
         "freelb": {"steps": 3, "step_size": 0.01},
+        "random_noise": {"steps": 3, "step_size": 0.01},
+        "lora_freelb": {"steps": 3, "step_size": 0.01},
         "info_bert": {"steps": 3},
         "freelb_plus_plus": {"steps": 6, "step_size": 0.01},
         "free_at": {"step_size": 0.01},
@@ -127,6 +129,8 @@ SMALL = Preset(
         "early_bert": {"search_learning_rate": 1e-4},
         "pgd": {"steps": 3},
         "freelb": {"steps": 3, "step_size": 0.1},
+        "random_noise": {"steps": 3, "step_size": 0.1},
+        "lora_freelb": {"steps": 3, "step_size": 0.1},
         "smart": NEIGHBOURHOOD,
         "robust_ticket": {"first_epochs": 1, "search.epochs": 1, "search.steps": 3},
         "early_robust": {"search.learning_rate": 1e-4, "search.steps": 3},

@@ -22,9 +22,11 @@ from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
+from baselines.lora_freelb import LoraFreeLB
 from baselines.pgd import PGD
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
+from baselines.sam import SAM
 from baselines.smart import SMART
 from baselines.training import CountPasses, Precision, fit
 from baselines.yopo import YOPO
@@ -41,6 +43,8 @@ CAPTURED = (
     InfoBert().changed(epochs=1, steps=2),
     SMART(epochs=1),
     YOPO().changed(epochs=1, steps=1, inner_steps=2),
+    SAM(epochs=1),
+    LoraFreeLB().changed(epochs=1, steps=2),
     EarlyRobust(epochs=1, max_search_epochs=0.5, search=FreeLB().changed(epochs=1, steps=2)),
 )
 

@@ -13,10 +13,14 @@ from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
+from baselines.label_smoothing import LabelSmoothing
+from baselines.lora_freelb import LoraFreeLB
 from baselines.pgd import PGD
 from baselines.primitives.pruning import Pruning
+from baselines.random_noise import RandomNoise
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
+from baselines.sam import SAM
 from baselines.smart import SMART
 from baselines.yopo import YOPO
 from benchmarks.clock.cost import (
@@ -70,6 +74,10 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (SMART(steps=1, proximal=0), 8 / 3),
         (SMART(steps=1), 3.0),
         (SMART(steps=2, proximal=0), 10 / 3),
+        (SAM(), 2.0),
+        (LabelSmoothing(), 1.0),
+        (RandomNoise().changed(steps=5), 5.0),
+        (LoraFreeLB().changed(steps=5), 10 / 3),
     ],
     ids=repr,
 )
