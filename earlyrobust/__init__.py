@@ -109,6 +109,9 @@ def attack(
     max_length: int | None = None,
     max_words: int = 5000,
     query_budget: int | None = None,
+    score: str | None = None,
+    width: int | None = None,
+    restarts: int | None = None,
     temperature: float = 1.0,
     calibrate: str | Path | tuple[Sequence[Any], Sequence[int | str]] | None = None,
     seed: int = 42,
@@ -140,6 +143,9 @@ def attack(
         max_length: longest input in tokens; None for the most that the model can read, at most 512.
         max_words: most words of a text; a longer one is refused, since the work grows with the square of the words.
         query_budget: most queries for one text.
+        score: probability, or margin (of logits, which do not saturate); None for the recipe's own.
+        width: texts that the search keeps after each word; None for the recipe's own, 1.
+        restarts: random word orders to try after the ranked one failed; None for the recipe's own, 0.
         temperature: divides the victim's logits. An overconfident victim gives attacks that search by score no hint.
         calibrate: labelled texts that are not attacked, `(texts, labels)` or a file like `texts`; the temperature is
             fitted to them.
@@ -168,7 +174,7 @@ def attack(
     from earlyrobust.returned import Outcomes
     from earlyrobust.running import path_or_none, reporter, run_attack
 
-    chosen, runner = chosen_recipe(recipe, query_budget, engine)
+    chosen, runner = chosen_recipe(recipe, query_budget, engine, score=score, width=width, restarts=restarts)
     drawn = resources or offline_resources(
         synonyms=path_or_none(synonyms),
         nltk_data=path_or_none(nltk_data),

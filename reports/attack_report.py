@@ -34,7 +34,7 @@ from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
 from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
-from reports.frame import AttackResult, broken_note, keys_of
+from reports.frame import AttackResult, broken_note, keys_of, starved_notes
 from reports.statistics import summarise
 from reports.strictness import strictness_table
 from reports.tables import Column, FileColumn, Number, Table
@@ -145,6 +145,7 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
         caption.append(f"Left out, since more than {BROKEN_PERCENT:g} % of the texts broke: {_names(failed)}.")
     if broken:
         caption.append(broken)
+    caption += starved_notes(results)
     return Table(TITLE, columns, rows, tuple(caption), incomplete=bool(partial or broken))
 
 

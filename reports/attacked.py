@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.jobs.attack_texts import Attacked
-from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, reason
+from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, reason, starved_among
 from reports.tables import Column, Number, Table
 
 COLUMNS = (
@@ -54,6 +54,8 @@ def attack_table(attacks: Sequence[Attacked]) -> Table:
             )
         )
         caption += [f"{outcome.example_id}: {reason(outcome)}" for outcome in broken[:5]]
+        if (starved := starved_among(found)) is not None:
+            caption.append(f"{starved[0].upper()}{starved[1:]}.")
     if is_tempered:
         caption.append("Temperature: what the victim's logits were divided by; its classes stay the same.")
     return Table("Accuracy under attack", COLUMNS, tuple(rows), tuple(caption), incomplete=incomplete)

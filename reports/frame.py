@@ -16,6 +16,7 @@ from benchmarks.results.metrics import (
     broken_among,
     clean_percent,
     mean_queries,
+    starved_among,
     too_many_broke,
 )
 from benchmarks.results.records import AttackRecord, Outcome, TrainingRecord
@@ -50,6 +51,16 @@ def broken_note(results: Iterable[AttackResult]) -> str | None:
     if broken is None:
         return None
     return f"{broken}. They count as neither withstood nor queried; the same command attacks them again."
+
+
+def starved_notes(results: Iterable[AttackResult]) -> list[str]:
+    """A sentence for each method and attack, if on more than 10 % of the texts the search was starved."""
+    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    for result in results:
+        record = result.record
+        groups.setdefault((record.recipe_title, record.defense, record.task), []).extend(result.outcomes)
+    notes = {group: starved_among(outcomes) for group, outcomes in groups.items()}
+    return [f"{title} on {defense} ({task}): {note}." for (title, defense, task), note in notes.items() if note]
 
 
 def keys_of(trainings: Iterable[TrainingRecord], results: Iterable[AttackResult]) -> dict[str, list[str]]:

@@ -29,6 +29,7 @@ from reports.frame import (
     counted_seconds,
     keys_of,
     schedule_of,
+    starved_notes,
     training_frame,
 )
 from reports.statistics import require_comparable, summarise, time_ratio
@@ -345,7 +346,7 @@ def troubles(
             lines.append(f"Failed and blank: {called[record.key]} seed {record.seed} {record.error}.")
     lines += _by_reason("Time not counted", [(called[record.key], record.invalid) for record in runs])
     lines += _by_reason("Flagged", [(called[record.key], record.flags) for record in runs])
-    lines += filter(None, [broken_note(attacks)])
+    lines += [*filter(None, [broken_note(attacks)]), *starved_notes(attacks)]
     blank = sum(too_many_broke(result.outcomes) for result in attacks)
     if blank:
         lines.append(f"{blank} attacks are left blank: more than {BROKEN_PERCENT:g} % of their texts broke.")

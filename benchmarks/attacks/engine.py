@@ -174,7 +174,8 @@ class _Oracles:
         return iter(found)
 
     def _ask_victim(self, requests: Sequence[AskVictim]) -> list[np.ndarray]:
-        rows = self.victim([text for request in requests for text in request.texts])
+        ask = self.victim.logits if self.recipe.score == "margin" else self.victim
+        rows = ask([text for request in requests for text in request.texts])
         return _split(rows, [len(request.texts) for request in requests])
 
     def _ask_encoder(self, requests: Sequence[AskEncoder]) -> list[np.ndarray]:

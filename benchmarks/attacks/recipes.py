@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from baselines.validation import require, unknown
+from baselines.validation import UserError, require, unknown
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,14 @@ class ColumnRule:
     kept: tuple[str, ...]
 
 
+MARK = "+"
+_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts")
+
+# How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
+# that of the gold label.
+Score = Literal["probability", "margin"]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """An attack. Every recipe changes no word twice and no stop word, and searches greedily along a word ranking.
@@ -107,6 +116,10 @@ class Recipe:
         query_budget: maximum number of queries for one text; None for no bound.
         exclude_antonyms: whether WordNet's antonyms of the original word are refused, whatever proposes them.
             TextAttack's recipes refuse none.
+        score: what the search raises. A confident victim's probabilities are 1 after rounding, and then no candidate
+            raises the score; the margin does not saturate.
+        width: number of texts that are kept after each word; 1 is the greedy search of the papers.
+        restarts: number of random word orders that are tried after the ranked one has failed.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
             not used.
     """
@@ -125,19 +138,62 @@ class Recipe:
     column_rules: tuple[ColumnRule, ...] = ()
     query_budget: int | None = None
     exclude_antonyms: bool = False
+    score: Score = "probability"
+    width: int = 1
+    restarts: int = 0
     library: str | None = None
 
     def __post_init__(self) -> None:
         require(self.query_budget is None or self.query_budget >= 1, "query budget", "1 or more", self.query_budget)
+        if self.score not in get_args(Score):
+            raise unknown("score", self.score, get_args(Score))
+        require(self.width >= 1, "width", "1 or more", self.width)
+        require(self.restarts >= 0, "restarts", "0 or more", self.restarts)
 
     def identity(self) -> dict[str, Any]:
         """All parts that decide outcomes, as plain values, without texts for people."""
         values = asdict(self)
         values["transformations"] = [{"kind": type(part).__name__, **asdict(part)} for part in self.transformations]
         unspoken = {"title", "source", "note"}
-        if not self.exclude_antonyms:
-            unspoken.add("exclude_antonyms")  # added later: attacks stored before keep their identity
+        # Added later: at their defaults they are left out, so that attacks stored before keep their identity.
+        defaults = {field.name: field.default for field in fields(self)}
+        unspoken |= {name for name in _ADDED_LATER if values[name] == defaults[name]}
         return {name: value for name, value in values.items() if name not in unspoken}
+
+    @property
+    def base_key(self) -> str:
+        """The key without the marks of `searching`; together with the seed and the example's id it decides draws."""
+        return self.key.partition(MARK)[0]
+
+    def searching(self, score: Score | None = None, width: int | None = None, restarts: int | None = None) -> Recipe:
+        """The same recipe with another search, which its key and its title name; None leaves a part as it is.
+
+        `find_recipe("textfooler+margin+width4")` is `TEXTFOOLER.searching("margin", 4)`.
+
+        Raises:
+            UserError: for values out of range, or for one of TextAttack's own recipes.
+        """
+        found = replace(
+            self,
+            score=self.score if score is None else score,
+            width=self.width if width is None else width,
+            restarts=self.restarts if restarts is None else restarts,
+        )
+        parts = {
+            "margin": found.score == "margin",
+            f"width {found.width}": found.width != 1,
+            f"restarts {found.restarts}": found.restarts != 0,
+        }
+        named = [part for part, is_set in parts.items() if is_set]
+        if named and self.library is not None:
+            raise UserError(f"the recipe {self.key!r} runs in TextAttack's own loop, which has no {named[0]}")
+        key = MARK.join([self.base_key, *(part.replace(" ", "") for part in named)])
+        return replace(found, key=key, title=", ".join([self._base_title, *named]))
+
+    @property
+    def _base_title(self) -> str:
+        marks = self.key.count(MARK)
+        return self.title.rsplit(", ", marks)[0] if marks else self.title
 
     @property
     def needs_masked_model(self) -> bool:
@@ -213,14 +269,23 @@ LIBRARY = "textattack:"
 def find_recipe(key: str) -> Recipe:
     """The recipe called `key`; `textattack:<Recipe>` is one of TextAttack's own recipes, run by its own attacker.
 
+    Marks after the name choose another search: `textfooler+margin`, `+width4`, `+restarts3`, or several of them.
+
     Raises:
-        UserError: for an unknown name.
+        UserError: for an unknown name or mark.
     """
     if key.startswith(LIBRARY):
         return _library_recipe(key)
-    if key not in RECIPES:
-        raise unknown("recipe", key, [*RECIPES, f"{LIBRARY}<Recipe>"])
-    return RECIPES[key]
+    name, *marks = key.split(MARK)
+    if name not in RECIPES:
+        raise unknown("recipe", name, [*RECIPES, f"{LIBRARY}<Recipe>"])
+    found = RECIPES[name]
+    for mark in marks:
+        number = re.fullmatch(r"(width|restarts)(\d{1,4})", mark)
+        if mark != "margin" and number is None:
+            raise unknown("mark of a recipe", mark, ("margin", "width4", "restarts3"))
+        found = found.searching("margin") if number is None else found.searching(**{number[1]: int(number[2])})
+    return found
 
 
 def _library_recipe(key: str) -> Recipe:

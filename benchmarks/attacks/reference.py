@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.validation import UserError
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.seeding import example_seed
@@ -40,9 +41,10 @@ def attack_all(
         seed: together with the recipe and the example's id it decides all random draws.
         columns: names of the text columns, for the recipes' column rules.
     Raises:
-        UserError: if the resources lack something the recipe needs.
+        UserError: if the resources lack something the recipe needs, or TextAttack has no such search.
         MachineError: if TextAttack cannot be imported.
     """
+    require_known_search(recipe)
     resources.check(recipe)
     import_textattack()
     from benchmarks.attacks.textattack_parts import build_attack
@@ -52,10 +54,23 @@ def attack_all(
         yield attack_one(attack, example, seed=seed, recipe=recipe, columns=columns)
 
 
+def require_known_search(recipe: Recipe) -> None:
+    """Raise an error for a search that TextAttack's own loop does not have.
+
+    Raises:
+        UserError: naming the recipe.
+    """
+    if (recipe.score, recipe.width, recipe.restarts) != ("probability", 1, 0):
+        raise UserError(
+            f"TextAttack's own loop searches greedily by probability, without restarts, got {recipe.key!r}; leave out "
+            f"the engine, or score, width and restarts"
+        )
+
+
 def attack_one(attack: Any, example: Example, *, seed: int, recipe: Recipe, columns: Sequence[str]) -> Outcome:
     """The outcome of TextAttack's `attack` on one example."""
     try:
-        with _generators_seeded(example_seed(seed, recipe.key, example.id)), processor_limit(TEXT_SECONDS):
+        with _generators_seeded(example_seed(seed, recipe.base_key, example.id)), processor_limit(TEXT_SECONDS):
             texts = OrderedDict(zip(columns, example.texts, strict=True))
             return _outcome(example, attack.attack(texts, example.label))
     except Exception:

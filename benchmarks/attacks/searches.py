@@ -1,4 +1,4 @@
-"""One attack on one text: a greedy search that yields questions and is resumed with their answers.
+"""One attack on one text: a search along ranked words that yields questions and is resumed with their answers.
 
 Source: TextAttack 0.3.11, `GreedyWordSwapWIR`, `UntargetedClassification` and `SentenceEncoder`.
 """
@@ -29,7 +29,7 @@ WORDS_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class AskVictim:
-    """Ask for the probabilities (N, C) float32 of N texts."""
+    """Ask for the probabilities (N, C) float32 of N texts; for a recipe that scores by margin, for their logits."""
 
     texts: Sequence[tuple[str, ...]]
 
@@ -59,19 +59,43 @@ class _State:
     """A text with the victim's answer.
 
     Attributes:
-        score: 1 minus the probability of the gold label, float32.
+        score: 1 minus the probability of the gold label, float32; or the margin, float64.
         misread: whether another label is more likely.
         similarity: to the original, where the recipe computed one.
     """
 
     text: Text
-    score: np.float32
+    score: np.floating
     misread: bool
     similarity: float | None = None
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A text with one word replaced.
+
+    Attributes:
+        columns: the new text.
+        before: the text that it is made from.
+        index, new: the word's place, and its replacement.
+        similarity: of the sentences, where the recipe computed one.
+    """
+
+    columns: tuple[str, ...]
+    before: Text
+    index: int
+    new: str
+    similarity: float | None
+
+    def judged(self, score: np.floating, misread: np.bool_) -> _State:
+        """The text with the victim's answer."""
+        return _State(self.before.after(self.index, self.new), score, bool(misread), self.similarity)
+
+
 class GreedySearch:
     """A recipe that is ready to attack: rank words by importance, then replace them one by one while it helps.
+
+    After each word the `width` best texts are kept. If the ranked order fails, random orders follow.
 
     Args:
         columns: names of the text columns, for the recipe's column rules.
@@ -113,7 +137,7 @@ class GreedySearch:
         """The allowed replacements of a word, each with its similarity if one is computed.
 
         Args:
-            proposals: filled here with the masked model's answer about the latest text.
+            proposals: filled here with the masked model's answers about texts.
         """
         if not self._constraints.may_modify(text, index):
             return []
@@ -142,7 +166,6 @@ class GreedySearch:
         if last == first:
             return []
         if text not in proposals or len(proposals[text]) < last:
-            proposals.clear()  # the search never returns to an earlier text
             proposals[text] = yield AskMaskedModel(Masked(model.ids(text.joined), last), part.candidates)
         return masked_candidates(model, text.words[index], index == 0, proposals[text][first:last], part.candidates)
 
@@ -173,6 +196,10 @@ def _first(places: set[int]) -> int:
     return next(iter(places))
 
 
+def _is_among(text: Text, states: Sequence[_State]) -> bool:
+    return any(state.text is text for state in states)
+
+
 class _Attempt:
     """The state of one search."""
 
@@ -181,27 +208,43 @@ class _Attempt:
         self._recipe = search._recipe
         self._example = example
         self._queries = 0
-        self._draws = Draws(example_seed(search._seed, self._recipe.key, example.id))
+        self._draws = Draws(example_seed(search._seed, self._recipe.base_key, example.id))
         self._proposals: dict[Text, np.ndarray] = {}
+        self._equal_ranking_share: float | None = None
+        self._last_read: int | None = None
+        self._steps = self._idle_steps = 0
         words = sum(len(text.split()) for text in example.texts)
         self._texts_at_once = max(1, WORDS_AT_ONCE // max(1, words))
 
     def run(self) -> Search:
-        """Ask about the text, rank the words, then replace them in that order."""
+        """Ask about the text, rank the words, then replace them in that order; after a failure in random orders."""
         original = Text(self._example.texts)
         scores, misread = yield from self._ask([original.columns])
-        state = _State(original, scores[0], bool(misread[0]))
-        if state.misread:
-            return self._outcome("skipped", state, original)
-        for index in (yield from self._ranking(original)):
+        first = _State(original, scores[0], bool(misread[0]))
+        if first.misread:
+            return self._outcome("skipped", first, original)
+        ranked = yield from self._ranking(first)
+        best = first
+        for attempt in range(1 + self._recipe.restarts):
+            order = ranked if attempt == 0 else ranked[self._draws.order(len(ranked))]
+            found = yield from self._along(order, first)
+            if found.misread:
+                yield from self._confirm(found)
+                return self._outcome("successful", found, original)
+            best = found if found.score > best.score else best
+        return self._outcome("failed", best, original)
+
+    def _along(self, order: np.ndarray, first: _State) -> Generator[Request, Any, _State]:
+        """Replace words in an order; the first misread text, or the one with the highest score."""
+        states = [first]
+        for index in order:
             if self._is_over():
                 break
-            better = yield from self._step(state, original, int(index))
-            state = better or state
-            if state.misread:
-                yield from self._confirm(state)
-                return self._outcome("successful", state, original)
-        return self._outcome("failed", state, original)
+            states = yield from self._step(states, first.text, int(index))
+            if states[0].misread:
+                break
+            self._proposals = {text: top for text, top in self._proposals.items() if _is_among(text, states)}
+        return states[0]
 
     def _ask(self, texts: Iterable[tuple[str, ...]]) -> Generator[Request, Any, tuple[np.ndarray, np.ndarray]]:
         """Scores and whether misread, for as many of the texts as the budget allows; each text is a query.
@@ -218,46 +261,76 @@ class _Attempt:
             return np.zeros(0, np.float32), np.zeros(0, bool)
         return np.concatenate([scores for scores, _ in judged]), np.concatenate([misread for _, misread in judged])
 
-    def _judge(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if not np.isfinite(probabilities).all():
+    def _judge(self, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and whether misread, from probabilities or logits (N, C)."""
+        if not np.isfinite(answers).all():
             raise UserError("the victim answered with NaN or infinity; its weights or its head are damaged")
         label = self._example.label
-        return np.float32(1) - probabilities[:, label], probabilities.argmax(axis=1) != label
+        misread = answers.argmax(axis=1) != label
+        if self._recipe.score == "margin":
+            return np.delete(answers, label, axis=1).max(axis=1) - answers[:, label], misread
+        return np.float32(1) - answers[:, label], misread
 
     def _is_over(self) -> bool:
         return self._queries == self._recipe.query_budget
 
-    def _ranking(self, text: Text) -> Generator[Request, Any, np.ndarray]:
+    def _ranking(self, first: _State) -> Generator[Request, Any, np.ndarray]:
         """Places of words, the most important first, by the score of the text without the word."""
-        places = self._search.words_to_rank(text)
+        places = self._search.words_to_rank(first.text)
         without = "" if self._recipe.ranking == "delete" else UNKNOWN
-        scores, _ = yield from self._ask(text.replaced(place, without) for place in places)
+        scores, _ = yield from self._ask(first.text.replaced(place, without) for place in places)
+        self._measure_plateau(np.array(places[: len(scores)]), scores != first.score)
         return np.array(places, dtype=np.int64)[(-scores).argsort()]  # NumPy's default sort decides ties
 
-    def _step(self, state: _State, original: Text, index: int) -> Generator[Request, Any, _State | None]:
-        """The best replacement of one word, or None if none raises the score."""
-        text = state.text
-        found = yield from self._search.replacements(text, original, index, self._draws, self._proposals)
-        if not found:
-            return None
-        candidates = [(text.replaced(index, new), new, similarity) for new, similarity in found]
-        candidates.sort(key=lambda candidate: "\n".join(candidate[0]))
-        scores, misread = yield from self._ask(candidate[0] for candidate in candidates)
+    def _measure_plateau(self, places: np.ndarray, changed: np.ndarray) -> None:
+        """Record the share of words that make no difference to the score.
+
+        Words after the last one that makes a difference are left out, here and in the steps: the victim may not read
+        them, since it cuts long texts.
+        """
+        if changed.any():
+            self._last_read = int(places[changed].max())
+            changed = changed[places <= self._last_read]
+        if len(changed):
+            self._equal_ranking_share = float(1 - changed.mean())
+
+    def _step(self, states: Sequence[_State], original: Text, index: int) -> Generator[Request, Any, Sequence[_State]]:
+        """The best texts after one word, the best first: among those before and their replacements of the word.
+
+        Once a replacement succeeds, the result is that text alone: among the replacements that succeed without a gap
+        in the order of scores, the most similar one.
+        """
+        candidates: list[_Candidate] = []
+        for state in states:
+            text = state.text
+            found = yield from self._search.replacements(text, original, index, self._draws, self._proposals)
+            candidates += [_Candidate(text.replaced(index, new), text, index, new, near) for new, near in found]
+        if not candidates:
+            return states
+        candidates.sort(key=lambda candidate: "\n".join(candidate.columns))
+        scores, misread = yield from self._ask(candidate.columns for candidate in candidates)
         order = sorted(range(len(scores)), key=lambda place: -scores[place])
-        if not scores[order[0]] > state.score:
-            return None
-        best = order[0]
-        if misread[best]:
-            best = self._most_similar(candidates, order, misread)
-        _, new, similarity = candidates[best]
-        return _State(text.after(index, new), scores[best], bool(misread[best]), similarity)
+        if self._last_read is None or index <= self._last_read:
+            self._steps += 1
+            self._idle_steps += not scores[order[0]] > states[0].score
+        width = self._recipe.width
+        is_full = len(states) == width
+        better = [place for place in order[:width] if not is_full or scores[place] > states[-1].score]
+        new = {place: candidates[place].judged(scores[place], misread[place]) for place in better}
+        # Among equals a text from before comes first, then the candidate that is first in the alphabet.
+        kept = sorted([*states, *new.values()], key=lambda state: -state.score)[:width]
+        for rank, place in enumerate(better):
+            if new[place].misread and new[place] in kept:
+                place = self._most_similar(candidates, order[rank:], misread)
+                return [candidates[place].judged(scores[place], misread[place])]
+        return kept
 
     @staticmethod
-    def _most_similar(candidates: Sequence[tuple[Any, str, float | None]], order: list[int], misread: Any) -> int:
+    def _most_similar(candidates: Sequence[_Candidate], order: list[int], misread: np.ndarray) -> int:
         """Among the best candidates, as far as they succeed without a gap, the most similar one."""
         chosen, most = order[0], -float("inf")
         for place in order:
-            similarity = candidates[place][2]
+            similarity = candidates[place].similarity
             if not misread[place] or similarity is None:
                 break
             if similarity > most:
@@ -281,4 +354,6 @@ class _Attempt:
             words=len(original.words),
             words_changed=changed_words(original.words, state.text.words),
             similarity=state.similarity,
+            equal_ranking_share=self._equal_ranking_share,
+            idle_step_share=self._idle_steps / self._steps if self._steps else None,
         )

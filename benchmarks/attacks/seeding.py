@@ -29,3 +29,7 @@ class Draws:
     def between(self, low: int, high: int) -> int:
         """A whole number in [low, high)."""
         return int(self._generator.randint(low, high))
+
+    def order(self, count: int) -> np.ndarray:
+        """The numbers 0 to `count` - 1 in a random order."""
+        return self._generator.permutation(count)

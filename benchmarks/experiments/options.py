@@ -124,6 +124,10 @@ class AttackOptions:
         limit: attack the first texts only.
         max_length: longest input in tokens; the most that the model can read when left out.
         query_budget: most queries for one text.
+        score: probability, or margin: the search raises the margin between two classes' logits, which does not saturate
+            on an overconfident victim; the recipe's own when left out.
+        width: texts that the search keeps after each word; the recipe's own, 1, when left out.
+        restarts: random word orders to try after the ranked one has failed; the recipe's own, 0, when left out.
         max_words: most words in a text; an error for a longer one, since the work grows with the square of the words.
         temperature: divides the victim's logits; an overconfident victim gives attacks that search by score no hint.
         calibrate: labelled file, not the attacked one; the attack is made twice, on the victim as it is and with the
@@ -151,6 +155,9 @@ class AttackOptions:
     limit: int | None = None
     max_length: int | None = None
     query_budget: int | None = None
+    score: str | None = None
+    width: int | None = None
+    restarts: int | None = None
     max_words: int = MAX_WORDS
     temperature: float = 1.0
     calibrate: Path | None = None

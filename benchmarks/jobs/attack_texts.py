@@ -28,6 +28,7 @@ from benchmarks.jobs.context import SCHEMA, check_threads
 from benchmarks.results.records import AttackRecord, Outcome
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.calibration import fit_temperature
+from benchmarks.victims.external import FLOOR, CallableVictim
 from benchmarks.victims.given import Given
 from benchmarks.victims.victim import products_of
 
@@ -231,17 +232,32 @@ class TextAttack:
         )
 
 
-def chosen_recipe(recipe: str | Recipe, query_budget: int | None, engine_name: str) -> tuple[Recipe, str]:
-    """The recipe with a query budget, and its engine: TextAttack's for its own recipes.
+def chosen_recipe(
+    recipe: str | Recipe,
+    query_budget: int | None,
+    engine_name: str,
+    *,
+    score: str | None = None,
+    width: int | None = None,
+    restarts: int | None = None,
+) -> tuple[Recipe, str]:
+    """The recipe with a query budget and a search, and its engine: TextAttack's for its own recipes.
 
+    Args:
+        score, width, restarts: of the search; None for the recipe's own.
     Raises:
-        UserError: for an unknown recipe or engine.
+        UserError: for an unknown recipe or engine, or a search that the engine does not have.
     """
     require(query_budget is None or query_budget >= 1, "query_budget", "1 or more", query_budget)
     found = replace(find_recipe(recipe) if isinstance(recipe, str) else recipe, query_budget=query_budget)
+    if (score, width, restarts) != (None, None, None):
+        found = found.searching(score, width, restarts)
     if engine_name not in ENGINES:
         raise unknown("engine", engine_name, ENGINES)
-    return found, reference.ENGINE if found.library is not None else engine_name
+    runner = reference.ENGINE if found.library is not None else engine_name
+    if runner == reference.ENGINE:
+        reference.require_known_search(found)
+    return found, runner
 
 
 def prepare_attack(
@@ -292,6 +308,11 @@ def prepare_attack(
         identity["threads"] = threads
     store = None if out is None else Store(out, waits=wait)
     notes = (*([] if note is None else [note]), *given.notes)
+    if recipe.score == "margin" and isinstance(given.victim, CallableVictim):
+        notes = (
+            *notes,
+            f"Margins are of log-probabilities, since a function gives no logits; {FLOOR:.1e} is the least.",
+        )
     return TextAttack(given, texts, tuple(examples), recipe, resources, engine, seed, threads, store, identity, notes)
 
 

@@ -19,6 +19,7 @@ from baselines.needs import Added
 from benchmarks.results.records import Outcome
 
 BROKEN_PERCENT = 1.0
+STARVED_PERCENT = 10.0
 
 
 def too_many_broke(outcomes: Sequence[Outcome]) -> bool:
@@ -40,6 +41,23 @@ def reason(outcome: Outcome) -> str:
     """Why an attack ended with an error: the last line of its traceback, without the exception's module."""
     last = ((outcome.error or "").strip().splitlines() or ["no reason was kept"])[-1]
     return re.sub(r"^[\w.]*\.(?=\w+(:|$))", "", last)[:300]
+
+
+def starved_among(outcomes: Sequence[Outcome]) -> str | None:
+    """What is to be said of starved searches, in a sentence; None if at most 10 % of the attacked texts had one."""
+    percent = starved_percent(outcomes)
+    if not percent > STARVED_PERCENT:
+        return None
+    return (
+        f"starved: on {percent:.0f} % of the attacked texts most words made no difference to the score, so that the "
+        f"search had no direction; the margin score (+margin) does not saturate"
+    )
+
+
+def starved_percent(outcomes: Sequence[Outcome]) -> float:
+    """Percentage of the attacked texts whose search was starved; NaN if no attack measured it."""
+    measured = [each for each in outcomes if each.equal_ranking_share is not None]
+    return 100 * sum(each.is_starved for each in measured) / len(measured) if measured else float("nan")
 
 
 def _share(outcomes: Sequence[Outcome], statuses: tuple[str, ...], among: int) -> float:

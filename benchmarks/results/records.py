@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from baselines.defense import Passes
+
+PLATEAU = 0.5
 
 Status = Literal["skipped", "failed", "successful", "error"]
 Typed = TypeVar("Typed")
@@ -146,6 +148,11 @@ class Outcome:
         words_changed: words that differ at the end.
         similarity: the recipe's own sentence similarity of the final text to the original, if it computed one.
         error: the traceback of an attack that raised.
+        equal_ranking_share: share of the ranking's queries with the same score as the text itself; None if there were
+            none, or for an engine that does not measure it.
+        idle_step_share: share of the words with candidates in which no candidate raised the score; None likewise. Both
+            shares leave out the words after the last one that makes a difference, which the victim may have cut off.
+            They describe the search, and do not count in comparisons of outcomes.
     """
 
     example_id: str
@@ -158,6 +165,17 @@ class Outcome:
     words_changed: int
     similarity: float | None = None
     error: str | None = None
+    equal_ranking_share: float | None = field(default=None, compare=False)
+    idle_step_share: float | None = field(default=None, compare=False)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether more than half of the ranking and of the steps gave the search no direction.
+
+        A saturated probability does this: all scores are equal after rounding.
+        """
+        shares = (self.equal_ranking_share, self.idle_step_share)
+        return all(share is not None and share > PLATEAU for share in shares)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, one JSON line."""

@@ -24,6 +24,7 @@ BATCH_TOLERANCE = 1e-2  # effect of padding to a longer text in half precision
 LONGEST_PAUSE = 60.0
 RETRIES, MOST_RETRIES = 3, 20
 PATIENCE = 8
+FLOOR = float(np.finfo(np.float32).tiny)
 PROBED = 8  # texts that a function is asked for again, in other orders and by themselves
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,16 @@ class CallableVictim:
         if not texts:
             return np.zeros((0, self.classes), dtype=np.float32)
         return self._answers.of(texts, self._computed).astype(np.float32)
+
+    def logits(self, texts: Texts) -> np.ndarray:
+        """Logarithms of the probabilities (N, C) float64 of N texts: a function does not give logits.
+
+        A probability below `FLOOR` counts as `FLOOR`: single precision has no smaller normal number.
+        """
+        self.queries += len(texts)
+        if not texts:
+            return np.zeros((0, self.classes))
+        return np.log(np.maximum(self._answers.of(texts, self._computed), FLOOR))
 
     def _computed(self, texts: Texts) -> np.ndarray:
         """Probabilities (N, C) of N different texts, asked for some at a time."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -71,6 +72,7 @@ class Victim:
         self.kernel: Kernel = kernel or (fastest_kernel(model) if device == "cpu" else "torch")
         self._pieces = Pieces(tokenizer, max_length)
         self._answers: CachedAnswers[Row] = CachedAnswers(REMEMBERED)
+        self._known_logits: CachedAnswers[Row] = CachedAnswers(REMEMBERED)
 
     @property
     def classes(self) -> int:
@@ -126,11 +128,23 @@ class Victim:
             return np.zeros((0, self.classes), dtype=np.float32)
         return self._answers.of(self._pieces.rows(texts), self._forward)
 
+    def logits(self, texts: Sequence[tuple[str, ...]]) -> np.ndarray:
+        """Logits (N, C) float64 of N texts, as the model gives them: no temperature divides them."""
+        self.queries += len(texts)
+        if not texts:
+            return np.zeros((0, self.classes))
+        found = self._known_logits.of(self._pieces.rows(texts), partial(self._answered, self._batch_logits))
+        return found.astype(np.float64)
+
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""
+        return self._answered(self._batch_forward, rows)
+
+    def _answered(self, forward: Callable[[Sequence[Row]], np.ndarray], rows: Sequence[Row]) -> np.ndarray:
+        """The answers (N, C) of `forward` to N inputs."""
         return answers_of(
             self.model,
-            self._batch_forward,
+            forward,
             rows,
             width=self.classes,
             most_tokens=self.batch_tokens,
@@ -140,15 +154,19 @@ class Victim:
     def _batch_forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (B, C) of the B inputs of one batch."""
         # The softmax in double precision sums to 1 within TextAttack's tolerance, which else takes another softmax.
-        logits = self._logits(rows)
-        logits = logits if self.order is None else logits[:, self.order]
-        return (logits.double() / self.temperature).softmax(dim=-1).float().cpu().numpy()
+        return (self._logits(rows).double() / self.temperature).softmax(dim=-1).float().cpu().numpy()
+
+    def _batch_logits(self, rows: Sequence[Row]) -> np.ndarray:
+        """Logits (B, C) of the B inputs of one batch."""
+        return self._logits(rows).float().cpu().numpy()
 
     def _logits(self, rows: Sequence[Row]) -> torch.Tensor:
-        """Logits (B, C) of B inputs, in the model's own order of classes."""
+        """Logits (B, C) of B inputs, in the order of the answers."""
         if self.device != "cpu":
-            return self.model(**self._padded(rows), return_dict=True).logits
-        return packed_logits(self.model, rows) if self._packed else whole_logits(self.model, rows)
+            logits = self.model(**self._padded(rows), return_dict=True).logits
+        else:
+            logits = packed_logits(self.model, rows) if self._packed else whole_logits(self.model, rows)
+        return logits if self.order is None else logits[:, self.order]
 
     def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         """The model's inputs, each (B, L) int64."""

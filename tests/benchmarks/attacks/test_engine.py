@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.packed_synonyms import packaged_synonyms
@@ -14,7 +16,7 @@ from benchmarks.attacks.recipes import TEXTFOOLER, ColumnRule, find_recipe
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.words import words_of
 from benchmarks.data.examples import Example
-from benchmarks.results.metrics import aua_percent
+from benchmarks.results.metrics import aua_percent, starved_percent
 from benchmarks.victims.victim import Victim
 
 OFFLINE = ["textfooler", "textbugger", "bertattack_official"]
@@ -291,3 +293,56 @@ def test_no_search_at_all_is_refused(victim, right, resources) -> None:
 def test_bertattack_without_a_masked_model_is_refused_before_the_start(victim, right, resources) -> None:
     with pytest.raises(ValueError, match="earlyrobust prepare"):
         run(engine, victim, right, "bertattack", dataclasses.replace(resources, masked_model=None))
+
+
+def times(victim, factor: float) -> Victim:
+    """The same victim with larger logits."""
+    model = copy.deepcopy(victim.model)
+    with torch.no_grad():
+        model.classifier.weight *= factor
+        model.classifier.bias *= factor
+    return Victim(model, victim.tokenizer, max_length=32)
+
+
+@pytest.mark.parametrize("key", ["textfooler", "bertattack_official"])
+def test_the_margin_finds_what_an_unsaturated_probability_finds_at_any_scale(victim, right, resources, key) -> None:
+    expected = run(engine, victim, right, key, resources)
+    assert starved_percent(list(expected.values())) == 0
+    for factor in (1, 1000):
+        assert run(engine, times(victim, factor), right, f"{key}+margin", resources) == expected
+    masked = run(engine, times(victim, 1000), right, key, resources)
+    assert masked != expected and starved_percent(list(masked.values())) > 50
+
+
+@pytest.mark.parametrize("key", OFFLINE)
+def test_a_wider_search_breaks_no_fewer_texts(victim, right, resources, key: str) -> None:
+    narrow = run(engine, victim, right, key, resources)
+    assert run(engine, victim, right, f"{key}+width1", resources) == narrow
+    wide = run(engine, victim, right, f"{key}+width3", resources)
+    assert aua_percent(list(wide.values())) <= aua_percent(list(narrow.values()))
+    queries, most = (sum(outcome.queries for outcome in found.values()) for found in (wide, narrow))
+    assert queries <= 3 * most
+    assert run(engine, victim, right, f"{key}+width3", resources, in_flight=1) == wide
+
+
+def test_restarts_start_where_the_ranked_order_failed(victim, right, resources) -> None:
+    once = run(engine, victim, right, "textfooler", resources)
+    again = run(engine, victim, right, "textfooler+restarts2", resources)
+    assert run(engine, victim, right[::-1], "textfooler+restarts2", resources) == again
+    for name, outcome in once.items():
+        if outcome.status != "failed":
+            assert again[name] == outcome
+        else:
+            assert again[name].queries >= outcome.queries
+
+
+def test_a_budget_bounds_every_search(victim, right, resources) -> None:
+    for mark in ("width3", "restarts5", "margin"):
+        recipe = dataclasses.replace(find_recipe(f"textbugger+{mark}"), query_budget=9)
+        found = run(engine, victim, right, recipe, resources)
+        assert max(outcome.queries for outcome in found.values()) == 9
+
+
+def test_textattacks_loop_refuses_a_search_that_it_does_not_have(victim, right, resources) -> None:
+    with pytest.raises(ValueError, match="searches greedily by probability"):
+        run(reference, victim, right, "textfooler+margin", resources)

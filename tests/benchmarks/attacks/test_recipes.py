@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -61,3 +62,36 @@ def test_the_kinds_of_empty_transformations_are_in_the_identity() -> None:
 def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"unknown recipe 'textfoler'; did you mean 'textfooler'\?"):
         find_recipe("textfoler")
+
+
+def test_marks_choose_a_search_and_are_in_key_title_and_identity() -> None:
+    recipe = find_recipe("textfooler+margin+width4")
+    assert recipe == TEXTFOOLER.searching("margin", 4) == find_recipe("textfooler+width4+margin")
+    assert (recipe.key, recipe.title) == ("textfooler+margin+width4", "TextFooler, margin, width 4")
+    assert recipe.base_key == "textfooler" and recipe.searching("probability", 1) == TEXTFOOLER
+    assert recipe.identity().keys() - TEXTFOOLER.identity().keys() == {"score", "width"}
+
+
+def test_a_search_at_its_defaults_leaves_the_identity_as_it_was() -> None:
+    assert find_recipe("textfooler+width1+restarts0") == TEXTFOOLER
+    assert not {"score", "width", "restarts", "exclude_antonyms"} & TEXTFOOLER.identity().keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("textfooler+margins", "unknown mark of a recipe 'margins'; did you mean 'margin'"),
+        ("textfooler+width0", "width must be 1 or more, got 0"),
+        ("textfoler+margin", "did you mean 'textfooler'"),
+    ],
+)
+def test_other_marks_are_refused(key: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        find_recipe(key)
+
+
+def test_textattacks_own_recipes_have_no_other_search() -> None:
+    with pytest.raises(ValueError, match="which has no margin"):
+        find_recipe("textattack:PWWSRen2019").searching("margin")
+    with pytest.raises(ValueError, match="unknown score 'margins'"):
+        TEXTFOOLER.searching("margins")

@@ -75,3 +75,60 @@ def test_an_answer_of_nan_is_refused(resources) -> None:
     next(steps)
     with pytest.raises(ValueError, match="NaN or infinity"):
         steps.send(answer(float("nan")))
+
+
+def logits(*margins: float) -> np.ndarray:
+    """Logits of two classes with these margins of the other label over the gold label 0."""
+    return np.array([[0.0, each] for each in margins])
+
+
+def test_a_search_by_margin_asks_the_same_and_is_blind_to_no_scale(resources) -> None:
+    for scale in (1.0, 1000.0):
+        steps = search(resources, TEXTFOOLER.searching("margin"))
+        next(steps)
+        assert steps.send(scale * logits(-3.0)).texts == [("film",), ("good ",)]
+        assert steps.send(scale * logits(-2.0, -2.5)).texts == [("fine film",), ("great film",)]
+        assert steps.send(scale * logits(-1.0, -0.5)).texts == [("great movie",)]
+        steps.send(scale * logits(0.5))
+        with pytest.raises(StopIteration) as end:
+            steps.send(scale * logits(0.5))
+        assert end.value.value.perturbed == ("great movie",) and end.value.value.queries == 6
+
+
+def test_a_wider_search_keeps_the_second_best_text(resources) -> None:
+    """From "fine film", the worse text after the first word, the second word succeeds; the greedy search fails."""
+    steps = search(resources, TEXTFOOLER.searching(width=2))
+    next(steps)
+    steps.send(answer(0.9))
+    assert steps.send(answer(0.5, 0.8)).texts == [("fine film",), ("great film",)]
+    assert steps.send(answer(0.8, 0.7)).texts == [("fine movie",), ("great movie",)]
+    steps.send(answer(0.4, 0.75))
+    with pytest.raises(StopIteration) as end:
+        steps.send(answer(0.4))
+    assert end.value.value.perturbed == ("fine movie",) and end.value.value.queries == 7
+
+
+def test_restarts_try_other_orders_from_the_original_and_report_the_best_failure(resources) -> None:
+    steps = search(resources, TEXTFOOLER.searching(restarts=2))
+    next(steps)
+    request, orders = steps.send(answer(0.9)), []
+    right = {"good movie": 0.8, "great film": 0.7, "fine film": 0.95, "great movie": 0.6, "fine movie": 0.85}
+    right |= {"good ": 0.6, "film": 0.5}
+    with pytest.raises(StopIteration) as end:
+        while True:
+            orders.append(request.texts)
+            request = steps.send(answer(*(right[text] for (text,) in request.texts)))
+    assert len(orders) == 1 + 3 * 2 and end.value.value.queries == 3 + sum(map(len, orders[1:]))
+    assert end.value.value.status == "failed" and end.value.value.perturbed == ("great movie",)
+
+
+def test_the_shares_of_a_plateau_are_recorded(resources) -> None:
+    steps = search(resources)
+    next(steps)
+    steps.send(answer(1.0))
+    steps.send(answer(1.0, 1.0))
+    steps.send(answer(1.0, 1.0))
+    with pytest.raises(StopIteration) as end:
+        steps.send(answer(1.0))
+    outcome = end.value.value
+    assert (outcome.equal_ranking_share, outcome.idle_step_share, outcome.is_starved) == (1, 1, True)
