@@ -12,6 +12,7 @@ import numpy as np
 
 from baselines.memory import in_halves
 from baselines.validation import UserError, require
+from benchmarks.attacks.charmer import CharmerSearch
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
@@ -66,13 +67,14 @@ def attack_all(
     resources.check(recipe)
     if recipe.library is not None:
         raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
-    search = GreedySearch(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
+    kind = GreedySearch if recipe.character_edits is None else CharmerSearch
+    search = kind(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
     oracles = _Oracles(victim, recipe, resources)
     waiting = deque(examples)
     running: list[_Running] = []
     while waiting or running:
         with processor_limit(STEP_SECONDS) as restart:
-            while waiting and len(running) < in_flight and _has_room(running, waiting[0]):
+            while waiting and len(running) < in_flight and _has_room(running, waiting[0], search):
                 restart()
                 running.append(_Running(waiting.popleft(), search))
         asking = [each for each in running if each.request is not None]
@@ -106,21 +108,21 @@ def _length(example: Example) -> int:
     return sum(len(text.split()) for text in example.texts)
 
 
-def _has_room(running: Sequence[_Running], example: Example) -> bool:
+def _has_room(running: Sequence[_Running], example: Example, search: GreedySearch) -> bool:
     """Whether one more search keeps the words asked about at once within their bound; the first always may start."""
-    return not running or sum(each.words for each in running) + _words(example) <= WORDS_IN_FLIGHT
+    return not running or sum(each.words for each in running) + _words(example, search) <= WORDS_IN_FLIGHT
 
 
-def _words(example: Example) -> int:
-    """About how many words a search asks about at once: N times a text of N words without one of them."""
-    return min(_length(example) ** 2, WORDS_AT_ONCE)
+def _words(example: Example, search: GreedySearch) -> int:
+    """About how many words a search asks about at once."""
+    return min(_length(example) * search.texts_at_once(example), WORDS_AT_ONCE)
 
 
 class _Running:
     """A search in progress: its open question, or its outcome."""
 
     def __init__(self, example: Example, search: GreedySearch) -> None:
-        self.example, self.words = example, _words(example)
+        self.example, self.words = example, _words(example, search)
         self.request: Request | None = None
         self.outcome: Outcome | None = None
         self._steps: Search | None = None

@@ -89,8 +89,24 @@ class ColumnRule:
     kept: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class CharacterEdits:
+    """Edit single characters where the victim reacts most, in a search of its own: Charmer.
+
+    Attributes:
+        places: n, places at which characters are tried in each step: those at which a space raises the score most.
+        steps: k, most edits of a text.
+        within_words: whether only inner letters of words of four letters or more are edited, each word once, and only
+            by small letters; otherwise by all characters of the task's texts, anywhere.
+    """
+
+    places: int
+    steps: int
+    within_words: bool = False
+
+
 MARK = "+"
-_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts")
+_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts", "character_edits")
 
 # How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
 # that of the gold label.
@@ -99,7 +115,8 @@ Score = Literal["probability", "margin"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """An attack. Every recipe changes no word twice and no stop word, and searches greedily along a word ranking.
+    """An attack. Every recipe changes no word twice and no stop word, and searches greedily along a word ranking; one
+    with character edits searches in its own way and uses only these, the score and the budget.
 
     Attributes:
         key, title: its name in commands and in tables.
@@ -120,6 +137,7 @@ class Recipe:
             raises the score; the margin does not saturate.
         width: number of texts that are kept after each word; 1 is the greedy search of the papers.
         restarts: number of random word orders that are tried after the ranked one has failed.
+        character_edits: the edits of a search over characters; None for a search over words.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
             not used.
     """
@@ -141,6 +159,7 @@ class Recipe:
     score: Score = "probability"
     width: int = 1
     restarts: int = 0
+    character_edits: CharacterEdits | None = None
     library: str | None = None
 
     def __post_init__(self) -> None:
@@ -185,6 +204,8 @@ class Recipe:
             f"restarts {found.restarts}": found.restarts != 0,
         }
         named = [part for part, is_set in parts.items() if is_set]
+        if self.character_edits is not None:
+            raise UserError(f"the recipe {self.key!r} has a search of its own; leave out score, width and restarts")
         if named and self.library is not None:
             raise UserError(f"the recipe {self.key!r} runs in TextAttack's own loop, which has no {named[0]}")
         key = MARK.join([self.base_key, *(part.replace(" ", "") for part in named)])
@@ -194,6 +215,11 @@ class Recipe:
     def _base_title(self) -> str:
         marks = self.key.count(MARK)
         return self.title.rsplit(", ", marks)[0] if marks else self.title
+
+    @property
+    def needs_alphabet(self) -> bool:
+        """Whether it tries all characters of the task's texts."""
+        return self.character_edits is not None and not self.character_edits.within_words
 
     @property
     def needs_masked_model(self) -> bool:
@@ -260,7 +286,38 @@ BERT_ATTACK_OFFICIAL = Recipe(
     ),
 )
 
-RECIPES = {recipe.key: recipe for recipe in (TEXTFOOLER, TEXTBUGGER, BERT_ATTACK_OFFICIAL, BERT_ATTACK, BERT_ATTACK_8)}
+
+def _charmer(key: str, title: str, edits: CharacterEdits) -> Recipe:
+    return Recipe(
+        key=key,
+        title=title,
+        source="Abad Rocamora et al. 2024, its released scripts (margin loss, no projected gradients)",
+        note="the scripts take k = 10 steps, and 20 for AG News; the alphabet is that of the task's test texts, "
+        "sorted; a step that changes nothing ends the search",
+        ranking="delete",
+        transformations=(),
+        score="margin",
+        character_edits=edits,
+    )
+
+
+CHARMER = _charmer("charmer", "Charmer", CharacterEdits(places=20, steps=10))
+CHARMER_FAST = _charmer("charmer_fast", "Charmer, one place", CharacterEdits(places=1, steps=10))
+CHARMER_PJC = _charmer("charmer@pjc", "Charmer, inside words", CharacterEdits(places=20, steps=10, within_words=True))
+
+RECIPES = {
+    recipe.key: recipe
+    for recipe in (
+        TEXTFOOLER,
+        TEXTBUGGER,
+        BERT_ATTACK_OFFICIAL,
+        BERT_ATTACK,
+        BERT_ATTACK_8,
+        CHARMER,
+        CHARMER_FAST,
+        CHARMER_PJC,
+    )
+}
 
 
 LIBRARY = "textattack:"

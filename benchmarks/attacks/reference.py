@@ -60,7 +60,7 @@ def require_known_search(recipe: Recipe) -> None:
     Raises:
         UserError: naming the recipe.
     """
-    if (recipe.score, recipe.width, recipe.restarts) != ("probability", 1, 0):
+    if (recipe.score, recipe.width, recipe.restarts, recipe.character_edits) != ("probability", 1, 0, None):
         raise UserError(
             f"TextAttack's own loop searches greedily by probability, without restarts, got {recipe.key!r}; leave out "
             f"the engine, or score, width and restarts"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from baselines.validation import UserError
+from benchmarks.attacks.character_edits import alphabet_of
 from benchmarks.attacks.counter_fitted import CounterFitted
 from benchmarks.attacks.downloads import (
     COUNTER_FITTED,
@@ -42,6 +44,7 @@ class Resources:
         part_of_speech: the tagger.
         textfooler_stop_words, nltk_stop_words: the two lists that recipes name.
         masked_model: proposes substitutes for BERT-Attack.
+        alphabet: all characters of the task's texts, sorted, for recipes that edit characters; "" if not known.
     """
 
     profile: Literal["offline", "full"]
@@ -51,6 +54,7 @@ class Resources:
     textfooler_stop_words: StopWords
     nltk_stop_words: StopWords
     masked_model: MaskedModel | None = None
+    alphabet: str = ""
 
     def stop_words_for(self, recipe: Recipe) -> frozenset[str]:
         """The words that `recipe` never changes."""
@@ -60,8 +64,10 @@ class Resources:
         """Raise an error for a recipe that needs something this profile lacks.
 
         Raises:
-            UserError: for a recipe with a masked language model, if there is none.
+            UserError: for a recipe with a masked language model, or with an alphabet, if there is none.
         """
+        if recipe.needs_alphabet and not self.alphabet:
+            raise UserError(f"the recipe {recipe.key!r} needs resources with the alphabet of the texts; got none")
         if recipe.needs_masked_model and self.masked_model is None:
             raise UserError(
                 f"the recipe {recipe.key!r} needs a masked language model, which the {self.profile} profile lacks; "
@@ -90,7 +96,13 @@ class Resources:
             identity = identity | {"masked_model": None}
         if recipe is not None and recipe.exclude_antonyms:
             identity = identity | {"antonyms": packaged_synonyms().identity()}
+        if recipe is not None and recipe.needs_alphabet:
+            identity = identity | {"alphabet": hashlib.sha256(self.alphabet.encode()).hexdigest()}
         return identity
+
+    def with_alphabet(self, texts: Iterable[Sequence[str]]) -> Resources:
+        """The same resources with the characters of some texts, unless an alphabet is there already."""
+        return self if self.alphabet else replace(self, alphabet=alphabet_of(texts))
 
     @cached_property
     def _identity(self) -> dict[str, Any]:

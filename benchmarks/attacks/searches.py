@@ -55,7 +55,7 @@ Search = Generator[Request, Any, Outcome]
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
     """A text with the victim's answer.
 
     Attributes:
@@ -87,9 +87,9 @@ class _Candidate:
     new: str
     similarity: float | None
 
-    def judged(self, score: np.floating, misread: np.bool_) -> _State:
+    def judged(self, score: np.floating, misread: np.bool_) -> State:
         """The text with the victim's answer."""
-        return _State(self.before.after(self.index, self.new), score, bool(misread), self.similarity)
+        return State(self.before.after(self.index, self.new), score, bool(misread), self.similarity)
 
 
 class GreedySearch:
@@ -125,7 +125,14 @@ class GreedySearch:
                 f"the label {example.label} of {example.id} is outside the victim's {self._classes} classes; "
                 f"give labels 0 to {self._classes - 1}"
             )
-        return _Attempt(self, example).run()
+        return self._attempt(example).run()
+
+    def _attempt(self, example: Example) -> Attempt:
+        return Attempt(self, example)
+
+    def texts_at_once(self, example: Example) -> int:
+        """About how many texts the search for an example asks about in one round: one for each word."""
+        return sum(len(text.split()) for text in example.texts)
 
     def words_to_rank(self, text: Text) -> list[int]:
         """Places of the words that the recipe may change."""
@@ -196,11 +203,11 @@ def _first(places: set[int]) -> int:
     return next(iter(places))
 
 
-def _is_among(text: Text, states: Sequence[_State]) -> bool:
+def _is_among(text: Text, states: Sequence[State]) -> bool:
     return any(state.text is text for state in states)
 
 
-class _Attempt:
+class Attempt:
     """The state of one search."""
 
     def __init__(self, search: GreedySearch, example: Example) -> None:
@@ -220,7 +227,7 @@ class _Attempt:
         """Ask about the text, rank the words, then replace them in that order; after a failure in random orders."""
         original = Text(self._example.texts)
         scores, misread = yield from self._ask([original.columns])
-        first = _State(original, scores[0], bool(misread[0]))
+        first = State(original, scores[0], bool(misread[0]))
         if first.misread:
             return self._outcome("skipped", first, original)
         ranked = yield from self._ranking(first)
@@ -234,7 +241,7 @@ class _Attempt:
             best = found if found.score > best.score else best
         return self._outcome("failed", best, original)
 
-    def _along(self, order: np.ndarray, first: _State) -> Generator[Request, Any, _State]:
+    def _along(self, order: np.ndarray, first: State) -> Generator[Request, Any, State]:
         """Replace words in an order; the first misread text, or the one with the highest score."""
         states = [first]
         for index in order:
@@ -274,7 +281,7 @@ class _Attempt:
     def _is_over(self) -> bool:
         return self._queries == self._recipe.query_budget
 
-    def _ranking(self, first: _State) -> Generator[Request, Any, np.ndarray]:
+    def _ranking(self, first: State) -> Generator[Request, Any, np.ndarray]:
         """Places of words, the most important first, by the score of the text without the word."""
         places = self._search.words_to_rank(first.text)
         without = "" if self._recipe.ranking == "delete" else UNKNOWN
@@ -294,7 +301,7 @@ class _Attempt:
         if len(changed):
             self._equal_ranking_share = float(1 - changed.mean())
 
-    def _step(self, states: Sequence[_State], original: Text, index: int) -> Generator[Request, Any, Sequence[_State]]:
+    def _step(self, states: Sequence[State], original: Text, index: int) -> Generator[Request, Any, Sequence[State]]:
         """The best texts after one word, the best first: among those before and their replacements of the word.
 
         Once a replacement succeeds, the result is that text alone: among the replacements that succeed without a gap
@@ -337,13 +344,13 @@ class _Attempt:
                 chosen, most = place, similarity
         return chosen
 
-    def _confirm(self, state: _State) -> Generator[Request, Any, None]:
+    def _confirm(self, state: State) -> Generator[Request, Any, None]:
         """Ask the victim again about a success; this does not count as a query."""
         _, misread = self._judge((yield AskVictim([state.text.columns])))
         if not misread[0]:
             raise RuntimeError(f"the success on {self._example.id} is not confirmed by asking again")
 
-    def _outcome(self, status: Any, state: _State, original: Text) -> Outcome:
+    def _outcome(self, status: Any, state: State, original: Text) -> Outcome:
         return Outcome(
             example_id=self._example.id,
             status=status,

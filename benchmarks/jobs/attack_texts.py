@@ -284,6 +284,7 @@ def prepare_attack(
     """
     require(threads >= 1, "threads", "1 or more", threads)
     check_threads(threads)
+    resources = resources.with_alphabet(texts.texts)
     resources.check(recipe)
     if out is not None and given.identity is None:
         raise UserError(

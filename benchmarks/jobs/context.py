@@ -372,7 +372,7 @@ def _load_task(task: Task, options: Options, preset: Preset, full: Resources | N
         batch_size=options.batch_size or preset.batch_size or task.batch_size,
         max_length=options.max_length or min(_usual_length(task, preset), most_tokens),
         attacked=random_subset(dataset.test, count),
-        resources=resources,
+        resources=resources.with_alphabet(example.texts for example in dataset.test),
     )
 
 

@@ -28,7 +28,7 @@ from baselines.primitives.pruning import kept_of
 from baselines.training import StageLog, fit
 from baselines.validation import MachineError
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import RECIPES, Recipe
+from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, offline_resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.synonyms import NeighbourList
@@ -39,7 +39,7 @@ from benchmarks.data.examples import Dataset, Example
 from benchmarks.data.loading import load
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.experiment import FIRST_SEED, Variant
-from benchmarks.experiments.presets import DEMO
+from benchmarks.experiments.presets import ALL_RECIPES, DEMO
 from benchmarks.jobs.adversarial_texts import adversarial_examples, base_defense, drawn_texts, training_recipe
 from benchmarks.jobs.batches import text_batches
 from benchmarks.jobs.context import ATTACK_SEED
@@ -50,7 +50,7 @@ from benchmarks.victims.victim import Victim
 
 TRAIN_TEXTS, TEST_TEXTS, ATTACKED, BATCH_SIZE, MAX_LENGTH = 600, 100, 12, 16, 64
 SETTINGS = {"epochs": 4, "learning_rate": 1e-3}  # for all defenses, on top of the demo preset: weights are untrained
-OFFLINE_RECIPES = tuple(recipe for recipe in RECIPES.values() if not recipe.needs_masked_model)
+OFFLINE_RECIPES = tuple(map(find_recipe, ALL_RECIPES))
 
 # Each weight is multiplied by 1 + NUDGE or 1 - NUDGE. Another processor or number of threads changes a fine-tuned
 # model's logits by about 1e-15; this changes them by 1e-5.

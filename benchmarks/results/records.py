@@ -148,6 +148,7 @@ class Outcome:
         words_changed: words that differ at the end.
         similarity: the recipe's own sentence similarity of the final text to the original, if it computed one.
         error: the traceback of an attack that raised.
+        characters_changed: least number of characters to insert, delete or replace; None for attacks on words.
         equal_ranking_share: share of the ranking's queries with the same score as the text itself; None if there were
             none, or for an engine that does not measure it.
         idle_step_share: share of the words with candidates in which no candidate raised the score; None likewise. Both
@@ -165,6 +166,7 @@ class Outcome:
     words_changed: int
     similarity: float | None = None
     error: str | None = None
+    characters_changed: int | None = None
     equal_ranking_share: float | None = field(default=None, compare=False)
     idle_step_share: float | None = field(default=None, compare=False)
 

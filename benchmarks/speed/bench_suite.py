@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import RECIPES, find_recipe
+from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.resources import offline_resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.clock.cost import EncoderShape
@@ -25,6 +25,7 @@ from benchmarks.data.demo_corpus import generate
 from benchmarks.data.generated_needs import with_needs
 from benchmarks.data.tasks import find_task
 from benchmarks.experiments.defenses import known_defenses
+from benchmarks.experiments.presets import ALL_RECIPES
 from benchmarks.jobs.attack import ATTACK_SEED
 from benchmarks.speed.stages import exact_counters, open_stage, stage_names, step_and_clear
 from benchmarks.speed.step_speed import pruned_, random_batch, random_bert
@@ -93,7 +94,7 @@ def test_forward_and_backward(benchmark: Any, size: Size, kind: str) -> None:
     benchmark.pedantic(passes, warmup_rounds=1, rounds=size.rounds)
 
 
-@pytest.mark.parametrize("key", [key for key, recipe in RECIPES.items() if not recipe.needs_masked_model])
+@pytest.mark.parametrize("key", ALL_RECIPES)
 def test_attack(benchmark: Any, size: Size, key: str, tmp_path: Path) -> None:
     """Eight generated texts attacked together; victim and sentence encoder are random and cache nothing."""
     minilm, task = find_backbone("minilm"), find_task("demo")
