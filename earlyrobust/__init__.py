@@ -108,7 +108,7 @@ def attack(
     limit: int | None = None,
     max_length: int | None = None,
     max_words: int = 5000,
-    query_budget: int | None = None,
+    query_budget: int | str | None = None,
     score: str | None = None,
     width: int | None = None,
     restarts: int | None = None,
@@ -142,7 +142,7 @@ def attack(
         limit: attack only this many texts, the first ones.
         max_length: longest input in tokens; None for the most that the model can read, at most 512.
         max_words: most words of a text; a longer one is refused, since the work grows with the square of the words.
-        query_budget: most queries for one text.
+        query_budget: most queries for one text; "50/word" is 50 for each of its words.
         score: probability, or margin (of logits, which do not saturate); None for the recipe's own.
         width: texts that the search keeps after each word; None for the recipe's own, 1.
         restarts: random word orders to try after the ranked one failed; None for the recipe's own, 0.

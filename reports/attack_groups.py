@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ class AttackGroup:
         columns: names of the text columns.
         texts: the attacked texts with their ids; attacks are compared only on the same ones.
         runs: outcomes in the order drawn, by seed, ascending.
-        query_budget: most queries that the attack may make for one text; None for no bound.
+        query_budget: budgets up to which the attack says what it would have done; infinite if no search ran out of
+            queries.
     """
 
     task: str
@@ -44,7 +46,7 @@ class AttackGroup:
     columns: tuple[str, ...]
     texts: frozenset[tuple[str, tuple[str, ...]]]
     runs: Mapping[int, Sequence[Outcome]]
-    query_budget: int | None = None
+    query_budget: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,16 @@ def _group(
         columns=task.columns if task else tuple(first.identity.get("columns", ("text",))),
         texts=frozenset((outcome.example_id, outcome.original) for outcome in runs[first.seed]),
         runs=runs,
-        query_budget=_query_budget(first.identity.get("recipe")),
+        query_budget=_query_budget(first.identity.get("recipe"), [each for run in runs.values() for each in run]),
     )
 
 
-def _query_budget(recipe: Any) -> int | None:
-    return recipe.get("query_budget") if isinstance(recipe, Mapping) else None
+def _query_budget(recipe: Any, outcomes: Iterable[Outcome]) -> float:
+    """The least budget of a text on which the attack failed; infinite without one."""
+    if not isinstance(recipe, Mapping):
+        return math.inf
+    bound, each = recipe.get("query_budget") or math.inf, recipe.get("queries_per_word") or math.inf
+    return min((min(bound, each * max(1, one.words)) for one in outcomes if one.status == "failed"), default=math.inf)
 
 
 def _victim(result: AttackResult, trainings: Mapping[str, TrainingRecord]) -> tuple[str, dict[str, Any]]:

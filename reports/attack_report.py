@@ -230,7 +230,7 @@ def budget_table(groups: Sequence[AttackGroup]) -> Table:
 
 def _budget_row(group: AttackGroup) -> tuple[Number | str, ...]:
     runs = list(group.runs.values())
-    known = [budget for budget in BUDGETS if group.query_budget is None or budget <= group.query_budget]
+    known = [budget for budget in BUDGETS if budget <= group.query_budget]
     shares = list(zip(*(budget_aua_percents(outcomes, known) for outcomes in runs), strict=True))
     cells = [_number(each) for each in shares] + [Number(math.nan)] * (len(BUDGETS) - len(known))
     area = [aua_percent_over_log_budget(outcomes, BUDGETS[0], BUDGETS[-1]) for outcomes in runs]

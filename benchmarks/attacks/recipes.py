@@ -106,7 +106,7 @@ class CharacterEdits:
 
 
 MARK = "+"
-_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts", "character_edits")
+_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts", "character_edits", "queries_per_word")
 
 # How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
 # that of the gold label.
@@ -131,6 +131,7 @@ class Recipe:
         max_words_changed: maximum share of words changed, in [0, 1].
         column_rules: columns that are not changed in pair tasks.
         query_budget: maximum number of queries for one text; None for no bound.
+        queries_per_word: maximum number of queries for each word of a text; None for no bound. TextDefender's bound.
         exclude_antonyms: whether WordNet's antonyms of the original word are refused, whatever proposes them.
             TextAttack's recipes refuse none.
         score: what the search raises. A confident victim's probabilities are 1 after rounding, and then no candidate
@@ -160,14 +161,36 @@ class Recipe:
     width: int = 1
     restarts: int = 0
     character_edits: CharacterEdits | None = None
+    queries_per_word: int | None = None
     library: str | None = None
 
     def __post_init__(self) -> None:
         require(self.query_budget is None or self.query_budget >= 1, "query budget", "1 or more", self.query_budget)
+        each = self.queries_per_word
+        require(each is None or each >= 1, "queries per word", "1 or more", each)
         if self.score not in get_args(Score):
             raise unknown("score", self.score, get_args(Score))
         require(self.width >= 1, "width", "1 or more", self.width)
         require(self.restarts >= 0, "restarts", "0 or more", self.restarts)
+
+    def budget_for(self, words: int) -> int | None:
+        """Most queries for a text of so many words; the text itself is always asked about."""
+        bounds = [self.query_budget, None if self.queries_per_word is None else max(1, self.queries_per_word * words)]
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def budgeted(self, budget: int | str | None) -> Recipe:
+        """The same recipe with a query budget: a number, or "50/word"; None leaves it as it is.
+
+        Raises:
+            UserError: for anything else.
+        """
+        if budget is None:
+            return self
+        found = re.fullmatch(r"([1-9][0-9]{0,8})(/word)?", str(budget).strip())
+        if found is None:
+            raise UserError(f"the query budget must be 1 or more, or a number per word like 50/word, got {budget!r}")
+        name = "query_budget" if found[2] is None else "queries_per_word"
+        return replace(self, **{name: int(found[1])})
 
     def identity(self) -> dict[str, Any]:
         """All parts that decide outcomes, as plain values, without texts for people."""

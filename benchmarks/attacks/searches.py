@@ -215,6 +215,9 @@ class Attempt:
         self._recipe = search._recipe
         self._example = example
         self._queries = 0
+        self._budget = self._recipe.query_budget
+        if self._recipe.queries_per_word is not None:
+            self._budget = self._recipe.budget_for(len(Text(example.texts).words))
         self._draws = Draws(example_seed(search._seed, self._recipe.base_key, example.id))
         self._proposals: dict[Text, np.ndarray] = {}
         self._equal_ranking_share: float | None = None
@@ -259,7 +262,7 @@ class Attempt:
         Each has about as many words as the original. They are made and asked about in groups of `WORDS_AT_ONCE` words,
         so that a long text takes no more memory than others.
         """
-        left = None if self._recipe.query_budget is None else self._recipe.query_budget - self._queries
+        left = None if self._budget is None else self._budget - self._queries
         waiting, judged = islice(texts, left), []
         while asked := list(islice(waiting, self._texts_at_once)):
             self._queries += len(asked)
@@ -279,7 +282,7 @@ class Attempt:
         return np.float32(1) - answers[:, label], misread
 
     def _is_over(self) -> bool:
-        return self._queries == self._recipe.query_budget
+        return self._queries == self._budget
 
     def _ranking(self, first: State) -> Generator[Request, Any, np.ndarray]:
         """Places of words, the most important first, by the score of the text without the word."""

@@ -123,7 +123,7 @@ class AttackOptions:
         out: folder for outcomes; the same command with the same folder continues there.
         limit: attack the first texts only.
         max_length: longest input in tokens; the most that the model can read when left out.
-        query_budget: most queries for one text.
+        query_budget: most queries for one text; 50/word is 50 for each of its words.
         score: probability, or margin: the search raises the margin between two classes' logits, which does not saturate
             on an overconfident victim; the recipe's own when left out.
         width: texts that the search keeps after each word; the recipe's own, 1, when left out.
@@ -154,7 +154,7 @@ class AttackOptions:
     out: Path = Path("attack-results")
     limit: int | None = None
     max_length: int | None = None
-    query_budget: int | None = None
+    query_budget: str | None = None
     score: str | None = None
     width: int | None = None
     restarts: int | None = None

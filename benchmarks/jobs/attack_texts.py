@@ -234,7 +234,7 @@ class TextAttack:
 
 def chosen_recipe(
     recipe: str | Recipe,
-    query_budget: int | None,
+    query_budget: int | str | None,
     engine_name: str,
     *,
     score: str | None = None,
@@ -244,12 +244,12 @@ def chosen_recipe(
     """The recipe with a query budget and a search, and its engine: TextAttack's for its own recipes.
 
     Args:
+        query_budget: most queries for one text, or for each of its words, "50/word"; None for the recipe's own.
         score, width, restarts: of the search; None for the recipe's own.
     Raises:
         UserError: for an unknown recipe or engine, or a search that the engine does not have.
     """
-    require(query_budget is None or query_budget >= 1, "query_budget", "1 or more", query_budget)
-    found = replace(find_recipe(recipe) if isinstance(recipe, str) else recipe, query_budget=query_budget)
+    found = (find_recipe(recipe) if isinstance(recipe, str) else recipe).budgeted(query_budget)
     if (score, width, restarts) != (None, None, None):
         found = found.searching(score, width, restarts)
     if engine_name not in ENGINES:

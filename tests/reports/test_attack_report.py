@@ -112,6 +112,9 @@ def test_budgets_by_hand_and_blank_beyond_the_attack_s_own(report: AttackReport)
     cells = attack_report(trainings, [AttackResult(bounded, found[0].outcomes)]).by_budget.records()[0]
     assert [cells[f"aua_percent_at_{budget}_queries"] for budget in BUDGETS] == [75, 50, 50, None, None, None]
     assert cells["aua_percent_over_log_queries"] is None
+    by_word = replace(bounded, identity=bounded.identity | {"recipe": {"queries_per_word": 30}})
+    cells = attack_report(trainings, [AttackResult(by_word, found[0].outcomes)]).by_budget.records()[0]
+    assert cells["aua_percent_at_300_queries"] == 50 and cells["aua_percent_at_1000_queries"] is None
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:

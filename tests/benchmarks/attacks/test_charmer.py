@@ -119,6 +119,11 @@ def test_a_budget_is_kept(resources, budget: int) -> None:
     assert outcome.queries == budget and outcome.status == "failed"
 
 
+def test_a_budget_per_word_grows_with_the_text(resources) -> None:
+    recipe = CHARMER.budgeted("3/word")
+    assert [attacked(Letters(), recipe, resources, text).queries for text in ("", "a band", TEXT)] == [1, 6, 21]
+
+
 def test_of_a_pair_the_second_text_changes(resources) -> None:
     outcome = attacked(Letters(), with_steps(CHARMER, 2), resources, TEXT, "a banana")
     assert outcome.perturbed[0] == TEXT and outcome.characters_changed == 2

@@ -95,3 +95,15 @@ def test_textattacks_own_recipes_have_no_other_search() -> None:
         find_recipe("textattack:PWWSRen2019").searching("margin")
     with pytest.raises(ValueError, match="unknown score 'margins'"):
         TEXTFOOLER.searching("margins")
+
+
+def test_a_budget_is_for_a_text_or_for_each_of_its_words() -> None:
+    assert TEXTFOOLER.budgeted(None) == TEXTFOOLER and TEXTFOOLER.budget_for(9) is None
+    assert TEXTFOOLER.budgeted("30").budget_for(9) == TEXTFOOLER.budgeted(30).budget_for(9) == 30
+    by_word = TEXTFOOLER.budgeted("50/word")
+    assert [by_word.budget_for(words) for words in (0, 1, 7)] == [1, 50, 350]
+    assert by_word.budgeted(100).budget_for(7) == 100
+    assert by_word.identity() == TEXTFOOLER.identity() | {"queries_per_word": 50}
+    for budget in (0, -1, "50/words", "1.5", "", 2.5):
+        with pytest.raises(ValueError, match="number per word like 50/word"):
+            TEXTFOOLER.budgeted(budget)
