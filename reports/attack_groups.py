@@ -35,6 +35,7 @@ class AttackGroup:
         columns: names of the text columns.
         texts: the attacked texts with their ids; attacks are compared only on the same ones.
         runs: outcomes in the order drawn, by seed, ascending.
+        recipe: the recipe's key.
         query_budget: budgets up to which the attack says what it would have done; infinite if no search ran out of
             queries.
     """
@@ -46,6 +47,7 @@ class AttackGroup:
     columns: tuple[str, ...]
     texts: frozenset[tuple[str, tuple[str, ...]]]
     runs: Mapping[int, Sequence[Outcome]]
+    recipe: str = ""
     query_budget: float = math.inf
 
 
@@ -112,6 +114,7 @@ def _group(
         columns=task.columns if task else tuple(first.identity.get("columns", ("text",))),
         texts=frozenset((outcome.example_id, outcome.original) for outcome in runs[first.seed]),
         runs=runs,
+        recipe=first.recipe,
         query_budget=_query_budget(first.identity.get("recipe"), [each for run in runs.values() for each in run]),
     )
 

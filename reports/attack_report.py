@@ -24,6 +24,7 @@ from benchmarks.results.metrics import (
     budget_aua_percents,
     class_aua_percents,
     clean_percent,
+    mean_gradient_passes,
     mean_queries,
     mean_similarity,
     modification_percent,
@@ -38,6 +39,7 @@ from reports.frame import AttackResult, broken_note, keys_of, starved_notes
 from reports.statistics import summarise
 from reports.strictness import strictness_table
 from reports.tables import Column, FileColumn, Number, Table
+from reports.white_box import white_box_notes
 from reports.word_differences import STYLES, terminal_words, word_differences
 
 TITLE = "Attacks: what was withstood, at what cost, and what was changed"
@@ -130,6 +132,7 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
         Column("#Query", "queries"),
         Column("Words changed %", "modification_percent"),
         FileColumn("Similarity", "similarity"),
+        *([FileColumn("Gradient passes", "gradient_passes")] if _has_gradients(groups) else []),
         *(FileColumn(f"Aua % {name}", f"aua_percent_{re.sub(r'[^a-z0-9]+', '_', name.lower())}") for name in classes),
         FileColumn("Texts", "texts"),
         FileColumn("Runs", "runs"),
@@ -145,12 +148,17 @@ def attack_table(groups: Sequence[AttackGroup], results: Sequence[AttackResult])
         caption.append(f"Left out, since more than {BROKEN_PERCENT:g} % of the texts broke: {_names(failed)}.")
     if broken:
         caption.append(broken)
-    caption += starved_notes(results)
+    caption += [*starved_notes(results), *white_box_notes(groups)]
     return Table(TITLE, columns, rows, tuple(caption), incomplete=bool(partial or broken))
 
 
 def _names(records: Sequence[AttackRecord]) -> str:
     return ", ".join(f"{each.recipe_title} on {each.defense} ({each.task}, seed {each.seed})" for each in records)
+
+
+def _has_gradients(groups: Sequence[AttackGroup]) -> bool:
+    """Whether an attack followed gradients."""
+    return any(each.gradient_passes is not None for group in groups for run in group.runs.values() for each in run)
 
 
 def _class_names(group: AttackGroup) -> dict[int, str]:
@@ -176,6 +184,7 @@ def _row(group: AttackGroup, groups: Sequence[AttackGroup], classes: Sequence[st
         _number(map(mean_queries, runs)),
         _number(map(modification_percent, runs)),
         _number(map(mean_similarity, runs), digits=3),
+        *([_number(map(mean_gradient_passes, runs))] if _has_gradients(groups) else []),
         *(_number(shares.get(name, math.nan) for shares in by_class) for name in classes),
         Number(len(group.texts), digits=0),
         Number(len(runs), digits=0),

@@ -13,12 +13,15 @@ import numpy as np
 from baselines.memory import in_halves
 from baselines.validation import UserError, require
 from benchmarks.attacks.charmer import CharmerSearch
+from benchmarks.attacks.gbda import GradientSearch
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
     WORDS_AT_ONCE,
     AskEncoder,
     AskMaskedModel,
+    AskMixture,
+    AskRows,
     AskVictim,
     GreedySearch,
     Request,
@@ -28,6 +31,8 @@ from benchmarks.attacks.sentence_encoder import similarities
 from benchmarks.attacks.time_limit import STEP_SECONDS, processor_limit
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
+from benchmarks.victims.mixtures import Margins, WhiteBox
+from benchmarks.victims.pieces import Row
 from benchmarks.victims.victim import Victim
 
 ENGINE = "lockstep"
@@ -67,8 +72,9 @@ def attack_all(
     resources.check(recipe)
     if recipe.library is not None:
         raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
-    kind = GreedySearch if recipe.character_edits is None else CharmerSearch
-    search = kind(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
+    if recipe.gradients is not None and not isinstance(victim, WhiteBox):
+        raise UserError(f"the recipe {recipe.key!r} needs a model, whose gradients it follows; a function gives none")
+    search = _kind_of_search(recipe)(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
     oracles = _Oracles(victim, recipe, resources)
     waiting = deque(examples)
     running: list[_Running] = []
@@ -87,6 +93,12 @@ def attack_all(
                 each.resume(answer)
         yield from [each.outcome for each in running if each.outcome is not None]
         running = [each for each in running if each.outcome is None]
+
+
+def _kind_of_search(recipe: Recipe) -> type[GreedySearch]:
+    if recipe.gradients is not None:
+        return GradientSearch
+    return GreedySearch if recipe.character_edits is None else CharmerSearch
 
 
 def require_words(examples: Sequence[Example], most: int) -> None:
@@ -169,7 +181,13 @@ class _Oracles:
         for place, request in enumerate(requests):
             kinds.setdefault(type(request), []).append(place)
         for kind, places in kinds.items():
-            answer = {AskVictim: self._ask_victim, AskEncoder: self._ask_encoder, AskMaskedModel: self._ask_masked}
+            answer = {
+                AskVictim: self._ask_victim,
+                AskEncoder: self._ask_encoder,
+                AskMaskedModel: self._ask_masked,
+                AskRows: self._ask_rows,
+                AskMixture: self._ask_mixtures,
+            }
             chosen = [requests[place] for place in places]
             for place, given in zip(places, in_halves(answer[kind], chosen, lambda error: error), strict=True):
                 found[place] = given
@@ -179,6 +197,12 @@ class _Oracles:
         ask = self.victim.logits if self.recipe.score == "margin" else self.victim
         rows = ask([text for request in requests for text in request.texts])
         return _split(rows, [len(request.texts) for request in requests])
+
+    def _ask_rows(self, requests: Sequence[AskRows]) -> list[list[Row]]:
+        return [self.victim.rows(request.texts) for request in requests]
+
+    def _ask_mixtures(self, requests: Sequence[AskMixture]) -> list[Margins]:
+        return [self.victim.margins(request.mixture) for request in requests]
 
     def _ask_encoder(self, requests: Sequence[AskEncoder]) -> list[np.ndarray]:
         bound = self.recipe.sentence

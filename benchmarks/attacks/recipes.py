@@ -105,8 +105,31 @@ class CharacterEdits:
     within_words: bool = False
 
 
+@dataclass(frozen=True)
+class Gradients:
+    """Choose among the recipe's substitutes by the gradient of the victim's margin, in a search of its own: GBDA.
+
+    Attributes:
+        iterations: most updates of the words' distributions.
+        samples: G, Gumbel-softmax draws in each, at temperature 1.
+        learning_rate: Adam's.
+        margin: kappa; a sample whose margin exceeds it is left alone.
+        change_cost: mu, weight of the expected share of changed words.
+        draws: hard draws that are tried at the end.
+        straight_through: whether samples are hard and only their gradients soft.
+    """
+
+    iterations: int = 100
+    samples: int = 10
+    learning_rate: float = 0.3
+    margin: float = 5.0
+    change_cost: float = 1.0
+    draws: int = 100
+    straight_through: bool = False
+
+
 MARK = "+"
-_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts", "character_edits", "queries_per_word")
+_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts", "character_edits", "gradients", "queries_per_word")
 
 # How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
 # that of the gold label.
@@ -139,6 +162,7 @@ class Recipe:
         width: number of texts that are kept after each word; 1 is the greedy search of the papers.
         restarts: number of random word orders that are tried after the ranked one has failed.
         character_edits: the edits of a search over characters; None for a search over words.
+        gradients: the settings of a white-box search over the substitutes; None for a search that only asks.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
             not used.
     """
@@ -161,6 +185,7 @@ class Recipe:
     width: int = 1
     restarts: int = 0
     character_edits: CharacterEdits | None = None
+    gradients: Gradients | None = None
     queries_per_word: int | None = None
     library: str | None = None
 
@@ -227,7 +252,7 @@ class Recipe:
             f"restarts {found.restarts}": found.restarts != 0,
         }
         named = [part for part, is_set in parts.items() if is_set]
-        if self.character_edits is not None:
+        if self.character_edits is not None or self.gradients is not None:
             raise UserError(f"the recipe {self.key!r} has a search of its own; leave out score, width and restarts")
         if named and self.library is not None:
             raise UserError(f"the recipe {self.key!r} runs in TextAttack's own loop, which has no {named[0]}")
@@ -328,6 +353,17 @@ CHARMER = _charmer("charmer", "Charmer", CharacterEdits(places=20, steps=10))
 CHARMER_FAST = _charmer("charmer_fast", "Charmer, one place", CharacterEdits(places=1, steps=10))
 CHARMER_PJC = _charmer("charmer@pjc", "Charmer, inside words", CharacterEdits(places=20, steps=10, within_words=True))
 
+GBDA_WORDS = replace(
+    TEXTFOOLER,
+    key="gbda_words",
+    title="GBDA on TextFooler's words",
+    source="Guo et al. 2021 (GBDA), on the candidates and bounds of TextFooler; needs the victim's gradients",
+    note="GBDA itself chooses among the whole vocabulary and needs a language model with the victim's tokenizer; here "
+    "a word's choices are the recipe's substitutes with as many tokens",
+    score="margin",
+    gradients=Gradients(),
+)
+
 RECIPES = {
     recipe.key: recipe
     for recipe in (
@@ -339,6 +375,7 @@ RECIPES = {
         CHARMER,
         CHARMER_FAST,
         CHARMER_PJC,
+        GBDA_WORDS,
     )
 }
 

@@ -60,8 +60,8 @@ def require_known_search(recipe: Recipe) -> None:
     Raises:
         UserError: naming the recipe.
     """
-    own = (recipe.score, recipe.width, recipe.restarts, recipe.character_edits, recipe.queries_per_word)
-    if own != ("probability", 1, 0, None, None):
+    parts = (recipe.character_edits, recipe.gradients, recipe.queries_per_word)
+    if (recipe.score, recipe.width, recipe.restarts, *parts) != ("probability", 1, 0, None, None, None):
         raise UserError(
             f"TextAttack's own loop searches greedily by probability, without restarts and with one query budget for "
             f"all texts, got {recipe.key!r}; leave out the engine, or score, width, restarts and a budget per word"

@@ -22,6 +22,7 @@ from benchmarks.attacks.seeding import Draws, example_seed
 from benchmarks.attacks.words import Text, changed_words
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
+from benchmarks.victims.mixtures import Mixture
 
 UNKNOWN = "[UNK]"
 WORDS_AT_ONCE = 1 << 20
@@ -50,7 +51,21 @@ class AskMaskedModel:
     count: int
 
 
-Request = AskVictim | AskEncoder | AskMaskedModel
+@dataclass(frozen=True)
+class AskRows:
+    """Ask for the tokens of N texts as the victim reads them: a `Row` for each."""
+
+    texts: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class AskMixture:
+    """Ask for the victim's `Margins` on a mixture."""
+
+    mixture: Mixture
+
+
+Request = AskVictim | AskEncoder | AskMaskedModel | AskRows | AskMixture
 Search = Generator[Request, Any, Outcome]
 
 
@@ -152,6 +167,12 @@ class GreedySearch:
             found = yield from self._masked(text, index, proposals)
         else:
             found = self._candidates.of(text.words[index], draws)
+        return (yield from self.allowed(text, original, index, found))
+
+    def allowed(
+        self, text: Text, original: Text, index: int, found: Sequence[str]
+    ) -> Generator[Request, Any, list[tuple[str, float | None]]]:
+        """The replacements that keep to the recipe's bounds, each with its similarity if one is computed."""
         passed = self._constraints.passing(text, original, index, found)
         if self._recipe.sentence is None or not passed:
             return [(new, None) for new in passed]

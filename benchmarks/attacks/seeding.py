@@ -30,6 +30,10 @@ class Draws:
         """A whole number in [low, high)."""
         return int(self._generator.randint(low, high))
 
+    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Numbers in (0, 1)."""
+        return np.maximum(self._generator.random_sample(shape), np.finfo(float).tiny)
+
     def order(self, count: int) -> np.ndarray:
         """The numbers 0 to `count` - 1 in a random order."""
         return self._generator.permutation(count)

@@ -86,6 +86,12 @@ def mean_queries(outcomes: Sequence[Outcome]) -> float:
     return _mean([outcome.queries for outcome in outcomes if outcome.status in ("failed", "successful")])
 
 
+def mean_gradient_passes(outcomes: Sequence[Outcome]) -> float:
+    """Mean texts passed forward and backward for gradients, over the attacked texts; NaN for attacks that only ask."""
+    attacked = [outcome.gradient_passes for outcome in outcomes if outcome.status in ("failed", "successful")]
+    return _mean([passes for passes in attacked if passes is not None])
+
+
 def _mean(values: Sequence[float]) -> float:
     """Mean; NaN of an empty list."""
     return sum(values) / len(values) if values else float("nan")

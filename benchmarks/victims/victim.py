@@ -16,6 +16,7 @@ from baselines.validation import UserError, require
 from benchmarks.victims.batch_invariant import answers_of
 from benchmarks.victims.cached_answers import CachedAnswers
 from benchmarks.victims.kernels import Kernel, fastest_kernel
+from benchmarks.victims.mixtures import Margins, Mixture, margins_of
 from benchmarks.victims.packed import packed_logits, whole_logits
 from benchmarks.victims.pieces import Pieces, Row
 
@@ -135,6 +136,14 @@ class Victim:
             return np.zeros((0, self.classes))
         found = self._known_logits.of(self._pieces.rows(texts), partial(self._answered, self._batch_logits))
         return found.astype(np.float64)
+
+    def rows(self, texts: Sequence[tuple[str, ...]]) -> list[Row]:
+        """The tokens of N texts, as the model reads them."""
+        return self._pieces.rows(texts)
+
+    def margins(self, mixture: Mixture) -> Margins:
+        """Margins of the logits on a mixture of words, with their gradients; this is no query."""
+        return margins_of(self.model, mixture, self.order, self.device)
 
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""

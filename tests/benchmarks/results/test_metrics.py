@@ -17,6 +17,7 @@ from benchmarks.results.metrics import (
     budget_aua_percents,
     class_aua_percents,
     clean_percent,
+    mean_gradient_passes,
     mean_queries,
     mean_similarity,
     modification_percent,
@@ -158,6 +159,14 @@ def test_a_success_that_is_not_strict_counts_as_withstood() -> None:
     assert strict_aua_percent(drawn, least_similarity=0.85, most_changed=0.05) == 75
     assert math.isnan(strict_aua_percent([replace(one, similarity=None)], least_similarity=0.5))
     assert math.isnan(strict_aua_percent([]))
+
+
+def test_gradient_passes_are_over_attacked_texts() -> None:
+    drawn = [
+        replace(each, gradient_passes=30 * n) for n, each in enumerate(outcomes(["skipped", "failed", "successful"]))
+    ]
+    assert mean_gradient_passes(drawn) == 45
+    assert math.isnan(mean_gradient_passes(outcomes(["failed"])))
 
 
 def test_agreement_is_on_verdicts() -> None:
