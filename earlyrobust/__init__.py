@@ -1,4 +1,4 @@
-"""The public API: train, attack, evaluate, reproduce, load, results.
+"""The public API: train, attack, suspect, evaluate, reproduce, load, results.
 
     import earlyrobust as er
 
@@ -36,6 +36,7 @@ __all__ = [
     "load",
     "reproduce",
     "results",
+    "suspect",
     "train",
 ]
 
@@ -199,6 +200,56 @@ def attack(
         how: dict[str, Any] = {"engine": runner, "seed": seed, "threads": threads, "max_words": max_words, "wait": wait}
         prepared = prepare_attack(given, asked, chosen, drawn, out=where, **how)
         return Outcomes(run_attack(prepared, reporter(quiet)))
+
+
+def suspect(
+    victim: Any,
+    texts: Sequence[Any] | str | Path,
+    labels: Sequence[int | str] | str = "label",
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    columns: Sequence[str] | None = None,
+    limit: int = 64,
+    query_budget: int | str | None = None,
+    source: Any = None,
+    max_length: int | None = None,
+    seed: int = 42,
+    synonyms: str | Path | None = None,
+    nltk_data: str | Path | None = None,
+    device: str = "auto",
+    retries: int | None = None,
+    offline: bool = False,
+    quiet: bool = False,
+) -> Report:
+    """Look for signs that a classifier seems robust because attacks fail on it, by small runs under TextFooler.
+
+    Args:
+        victim, texts, labels, tokenizer, columns, max_length, synonyms, nltk_data, device, retries, offline: as for
+            `attack`.
+        limit: number of texts that are attacked, the first ones; to the others the temperature is fitted.
+        query_budget: most queries for one text; "50/word" is 50 for each of its words.
+        source: another classifier, usually the fine-tuned one; its adversarial texts are shown to the victim.
+        seed: seed of random draws.
+        quiet: print nothing.
+    Returns:
+        A table with a row for each flag: whether it is raised, and what was measured.
+    Raises:
+        UserError: as for `attack`.
+    """
+    from benchmarks.attacks.resources import offline_resources
+    from benchmarks.jobs.attack_texts import texts_of
+    from benchmarks.jobs.context import choose_device
+    from benchmarks.victims.given import mode_kept
+    from earlyrobust.returned import Report
+    from earlyrobust.running import look_for_signs, path_or_none, reporter
+
+    drawn = offline_resources(synonyms=path_or_none(synonyms), nltk_data=path_or_none(nltk_data))
+    opening: dict[str, Any] = {"max_length": max_length, "device": choose_device(device), "offline": offline}
+    asked = texts_of(texts, labels, columns)
+    with mode_kept(victim), mode_kept(source):
+        how: dict[str, Any] = {"tokenizer": tokenizer, "retries": retries, "source": source, "opening": opening}
+        how |= {"limit": limit, "query_budget": query_budget, "seed": seed}
+        return Report(look_for_signs(victim, asked, drawn, reporter(quiet), **how))
 
 
 def evaluate(

@@ -14,8 +14,11 @@ from benchmarks.experiments.options import Options
 from reports.output_files import require_output
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from benchmarks.attacks.resources import Resources
     from benchmarks.experiments.experiment import Experiment
-    from benchmarks.jobs.attack_texts import Attacked, TextAttack
+    from benchmarks.jobs.attack_texts import Attacked, TextAttack, Texts
     from benchmarks.jobs.context import Context
     from benchmarks.jobs.evaluate import External
     from benchmarks.jobs.job import TrainJob
@@ -113,6 +116,49 @@ def run_attack(attack: TextAttack, shown: Reporter) -> Attacked:
     with shown.work(f"{attack.recipe.title}, texts", count) as bar:
         bar.advance(stored)
         return attack.run(bar.advance, lambda queries: bar.advance(0, queries=queries))
+
+
+def look_for_signs(
+    victim: Any,
+    texts: Texts,
+    resources: Resources,
+    shown: Reporter,
+    *,
+    limit: int,
+    query_budget: int | str | None,
+    source: Any,
+    seed: int,
+    tokenizer: PreTrainedTokenizerBase | None,
+    retries: int | None,
+    opening: dict[str, Any],
+) -> Table:
+    """Measure the signs of a failed attack on a victim, and make their table.
+
+    Raises:
+        UserError: for a victim, texts or labels of another kind.
+    """
+    from baselines.threads import cpu_threads
+    from benchmarks.attacks.engine import require_words
+    from benchmarks.attacks.recipes import TEXTFOOLER
+    from benchmarks.experiments.options import MAX_WORDS
+    from benchmarks.jobs.suspect import measure
+    from benchmarks.victims.given import open_victim
+    from reports.suspicions import suspicion_table
+
+    some = texts.first(limit)
+    given = open_victim(victim, some.texts, tokenizer=tokenizer, retries=retries, repeatable=False, **opening)
+    other = None if source is None else open_victim(source, some.texts, **opening)
+    examples, note = texts.examples(given.classes)
+    require_words(examples[:limit], MAX_WORDS)
+    recipe = TEXTFOOLER.budgeted(query_budget)
+    how: dict[str, Any] = {"columns": texts.columns, "seed": seed, "held_out": examples[limit:]}
+    with cpu_threads(1), shown.work("Signs of a failed attack", None):
+        found = measure(
+            given.victim, examples[:limit], recipe, resources, source=None if other is None else other.victim, **how
+        )
+    table = suspicion_table(given.name, found)
+    notes = (*([] if note is None else [note]), *given.notes, f"Attacks: {resources.describe()}.")
+    return replace(table, caption=(*table.caption, *notes))
 
 
 def evaluate_on_tasks(context: Context, external: External, calibrate: bool, shown: Reporter) -> None:

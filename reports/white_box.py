@@ -11,7 +11,7 @@ from reports.attack_groups import AttackGroup
 from reports.statistics import Estimate, two_level
 
 # Recipes that choose among the same substitutes within the same bounds: by gradients, and by asking.
-SAME_CANDIDATES = {"gbda_words": "textfooler"}
+SAME_CANDIDATES = {"gbda_words": "textfooler_same_tokens"}
 
 
 def difference(white: Sequence[Sequence[Outcome]], black: Sequence[Sequence[Outcome]]) -> Estimate:

@@ -50,6 +50,7 @@ def attack_all(
     columns: Sequence[str],
     in_flight: int = IN_FLIGHT,
     on_queries: Callable[[int], None] = lambda queries: None,
+    search: GreedySearch | None = None,
 ) -> Iterator[Outcome]:
     """Attack each example and yield its outcome as soon as it is known; a failed attack is an outcome too.
 
@@ -65,6 +66,7 @@ def attack_all(
             `WORDS_IN_FLIGHT` words at once.
         on_queries: called with the number of texts the victim read, after each round of questions; also within a long
             text.
+        search: the recipe in another search; None for its own.
     Raises:
         UserError: if the resources lack something the recipe needs.
     """
@@ -72,9 +74,11 @@ def attack_all(
     resources.check(recipe)
     if recipe.library is not None:
         raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
-    if recipe.gradients is not None and not isinstance(victim, WhiteBox):
-        raise UserError(f"the recipe {recipe.key!r} needs a model, whose gradients it follows; a function gives none")
-    search = _kind_of_search(recipe)(recipe, resources, columns=columns, classes=victim.classes, seed=seed)
+    needs_model = recipe.same_tokens or recipe.gradients is not None
+    if needs_model and not isinstance(victim, WhiteBox):
+        raise UserError(f"the recipe {recipe.key!r} needs a model, for its tokens and gradients; a function has none")
+    how: dict[str, Any] = {"columns": columns, "classes": victim.classes, "seed": seed}
+    search = search or _kind_of_search(recipe)(recipe, resources, **how)
     oracles = _Oracles(victim, recipe, resources)
     waiting = deque(examples)
     running: list[_Running] = []

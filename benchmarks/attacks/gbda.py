@@ -16,8 +16,7 @@ import numpy as np
 
 from benchmarks.attacks.recipes import Gradients
 from benchmarks.attacks.searches import AskMixture, AskRows, Attempt, GreedySearch, Request, Search, State
-from benchmarks.attacks.seeding import Draws
-from benchmarks.attacks.words import Text, words_in
+from benchmarks.attacks.words import Text
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 from benchmarks.victims.mixtures import Margins, Mixture
@@ -40,11 +39,6 @@ class GradientSearch(GreedySearch):
         """The recipe's settings of the search."""
         assert self._recipe.gradients is not None
         return self._recipe.gradients
-
-    def neighbours(self, text: Text, index: int, draws: Draws) -> list[str]:
-        """The single words that the recipe's rules on words allow in place of a word of the original text."""
-        found = self._candidates.of(text.words[index], draws)
-        return [new for new in self._constraints.passing(text, text, index, found) if len(words_in(new)) == 1]
 
     def similarity(self, word: str, new: str) -> float:
         """Cosine of two words; 1 if it is not known."""
@@ -107,14 +101,7 @@ class _GradientAttempt(Attempt):
         taken: set[int] = set()
         for index in self._search.words_to_rank(original):
             new = self._search.neighbours(original, index, self._draws)
-            if not new:
-                continue
-            rows = yield AskRows([original.replaced(index, each) for each in new])
-            alike = [
-                (each, found.ids)
-                for each, found in zip(new, rows, strict=True)
-                if len(found.ids) == len(row.ids) and found.ids != row.ids
-            ]
+            alike = yield from self._search.with_same_tokens(original, index, new)
             places = sorted({place for _, ids in alike for place in range(len(ids)) if ids[place] != row.ids[place]})
             if places and not taken & set(places):
                 taken |= set(places)

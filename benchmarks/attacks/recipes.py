@@ -129,7 +129,16 @@ class Gradients:
 
 
 MARK = "+"
-_ADDED_LATER = ("exclude_antonyms", "score", "width", "restarts", "character_edits", "gradients", "queries_per_word")
+_ADDED_LATER = (
+    "exclude_antonyms",
+    "score",
+    "width",
+    "restarts",
+    "character_edits",
+    "same_tokens",
+    "gradients",
+    "queries_per_word",
+)
 
 # How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
 # that of the gold label.
@@ -162,6 +171,7 @@ class Recipe:
         width: number of texts that are kept after each word; 1 is the greedy search of the papers.
         restarts: number of random word orders that are tried after the ranked one has failed.
         character_edits: the edits of a search over characters; None for a search over words.
+        same_tokens: whether only single words with as many tokens as the original, for the victim, are tried.
         gradients: the settings of a white-box search over the substitutes; None for a search that only asks.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
             not used.
@@ -185,6 +195,7 @@ class Recipe:
     width: int = 1
     restarts: int = 0
     character_edits: CharacterEdits | None = None
+    same_tokens: bool = False
     gradients: Gradients | None = None
     queries_per_word: int | None = None
     library: str | None = None
@@ -353,14 +364,22 @@ CHARMER = _charmer("charmer", "Charmer", CharacterEdits(places=20, steps=10))
 CHARMER_FAST = _charmer("charmer_fast", "Charmer, one place", CharacterEdits(places=1, steps=10))
 CHARMER_PJC = _charmer("charmer@pjc", "Charmer, inside words", CharacterEdits(places=20, steps=10, within_words=True))
 
-GBDA_WORDS = replace(
+TEXTFOOLER_TOKENS = replace(
     TEXTFOOLER,
+    key="textfooler_same_tokens",
+    title="TextFooler, same tokens",
+    note="TextFooler by margin, with the substitutes of gbda_words alone: those with as many tokens as the word",
+    score="margin",
+    same_tokens=True,
+)
+
+GBDA_WORDS = replace(
+    TEXTFOOLER_TOKENS,
     key="gbda_words",
     title="GBDA on TextFooler's words",
     source="Guo et al. 2021 (GBDA), on the candidates and bounds of TextFooler; needs the victim's gradients",
     note="GBDA itself chooses among the whole vocabulary and needs a language model with the victim's tokenizer; here "
     "a word's choices are the recipe's substitutes with as many tokens",
-    score="margin",
     gradients=Gradients(),
 )
 
@@ -375,6 +394,7 @@ RECIPES = {
         CHARMER,
         CHARMER_FAST,
         CHARMER_PJC,
+        TEXTFOOLER_TOKENS,
         GBDA_WORDS,
     )
 }

@@ -60,7 +60,7 @@ def require_known_search(recipe: Recipe) -> None:
     Raises:
         UserError: naming the recipe.
     """
-    parts = (recipe.character_edits, recipe.gradients, recipe.queries_per_word)
+    parts = (recipe.character_edits, recipe.gradients or recipe.same_tokens or None, recipe.queries_per_word)
     if (recipe.score, recipe.width, recipe.restarts, *parts) != ("probability", 1, 0, None, None, None):
         raise UserError(
             f"TextAttack's own loop searches greedily by probability, without restarts and with one query budget for "

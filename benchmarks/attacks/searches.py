@@ -19,7 +19,7 @@ from benchmarks.attacks.masked_model import MAX_TOKENS, Masked
 from benchmarks.attacks.recipes import MaskedSubstitute, Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.seeding import Draws, example_seed
-from benchmarks.attacks.words import Text, changed_words
+from benchmarks.attacks.words import Text, changed_words, words_in
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 from benchmarks.victims.mixtures import Mixture
@@ -167,7 +167,29 @@ class GreedySearch:
             found = yield from self._masked(text, index, proposals)
         else:
             found = self._candidates.of(text.words[index], draws)
+        if self._recipe.same_tokens:
+            found = [new for new, _ in (yield from self.with_same_tokens(original, index, found))]
         return (yield from self.allowed(text, original, index, found))
+
+    def with_same_tokens(
+        self, original: Text, index: int, found: Sequence[str]
+    ) -> Generator[Request, Any, list[tuple[str, tuple[int, ...]]]]:
+        """The single words with as many tokens as the original one, each with the token ids of the whole text.
+
+        Words after the place at which the victim cuts the text have none.
+        """
+        single = [new for new in found if len(words_in(new)) == 1]
+        if not single:
+            return []
+        texts = [original.columns, *(original.replaced(index, new) for new in single)]
+        own, *rows = yield AskRows(texts)
+        ids = [(new, row.ids) for new, row in zip(single, rows, strict=True)]
+        return [(new, each) for new, each in ids if len(each) == len(own.ids) and each != own.ids]
+
+    def neighbours(self, original: Text, index: int, draws: Draws) -> list[str]:
+        """The single words that the recipe's rules on words allow in place of a word of the original text."""
+        found = self._candidates.of(original.words[index], draws)
+        return [new for new in self._constraints.passing(original, original, index, found) if len(words_in(new)) == 1]
 
     def allowed(
         self, text: Text, original: Text, index: int, found: Sequence[str]

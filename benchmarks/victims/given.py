@@ -67,6 +67,7 @@ def open_victim(
     temperature: float = 1.0,
     offline: bool = False,
     retries: int | None = None,
+    repeatable: bool = True,
 ) -> Given:
     """Make a victim from what a user gave.
 
@@ -79,6 +80,7 @@ def open_victim(
         device: device for a model that is loaded here.
         temperature: divisor of the logits.
         retries: how often a function is called again after an exception; None for 3.
+        repeatable: whether a function is refused if its answers depend on chance or on other texts.
     Raises:
         UserError: for any other object, an unknown architecture, a model that cannot read the texts, and a function
             that does not return probabilities.
@@ -104,7 +106,8 @@ def open_victim(
     count = count_classes(given, name, texts[:1], again)
     classes = Classes.of_configuration({"num_labels": count})
     victim = CallableVictim(given, name, count, temperature, again)
-    victim.require_repeatable(texts[:PROBED])
+    if repeatable:
+        victim.require_repeatable(texts[:PROBED])
     return Given(name, victim, classes, None)
 
 

@@ -22,13 +22,13 @@ from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
 from earlyrobust.cli.parser import bind
 from earlyrobust.cli.results import compare, report, verify
 from earlyrobust.cli.synonyms import build_synonyms, synonym_quality
-from earlyrobust.cli.victims import attack, evaluate, export
+from earlyrobust.cli.victims import attack, evaluate, export, suspect
 from reports.output_files import require_output
 
 Verb = Callable[..., int]
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
-    "run": (reproduce, run, attack, evaluate),
+    "run": (reproduce, run, attack, evaluate, suspect),
     "look": (plan, ls, show, diff_recipes, report, compare, verify, export, judge),
     "extend": (new_defense, check, regress, paper_index, build_synonyms, synonym_quality),
     "machine": (doctor, prepare, bench, scale, evidence),
@@ -38,8 +38,8 @@ VERBS: dict[str, Verb] = {verb.__name__.replace("_", "-"): verb for verbs in GRO
 ENDING = """\
 'earlyrobust VERB --help' lists a verb's options.
 
-Exit codes: 0 done, 1 failed (of compare: a difference), 2 usage, 3 incomplete (a run diverged or failed, an attack
-broke, or your code raised an exception), 75 interrupted; the same command continues."""
+Exit codes: 0 done, 1 failed (of compare: a difference; of suspect: a flag), 2 usage, 3 incomplete (a run diverged or
+failed, an attack broke, or your code raised an exception), 75 interrupted; the same command continues."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import earlyrobust as er
 from baselines.validation import require
 from benchmarks.experiments.options import DEFAULTS, AttackOptions, Options, split_names
-from earlyrobust.cli.answers import INCOMPLETE, print_table, say, show_report
+from earlyrobust.cli.answers import FAILED, INCOMPLETE, print_table, say, show_report
 
 
 def attack(options: AttackOptions) -> int:
@@ -33,6 +33,58 @@ def attack(options: AttackOptions) -> int:
     table = attack_table([each.attacked for each in found])
     print_table(table, options.json)
     say(*(str(Store(options.out, writable=False).outcomes_path(each.record.key)) for each in found))
+    return INCOMPLETE if table.incomplete else 0
+
+
+def suspect(
+    model: str,
+    *,
+    data: Path,
+    columns: str = "text",
+    label: str = "label",
+    limit: int = 64,
+    query_budget: str | None = None,
+    source: str | None = None,
+    max_length: int | None = None,
+    seed: int = 42,
+    synonyms: Path | None = None,
+    nltk_data: Path | None = None,
+    device: str = "auto",
+    offline: bool = False,
+    json: Path | None = None,
+) -> int:
+    """Look for signs that a classifier seems robust because attacks fail on it.
+
+    Eleven flags are measured by small runs under TextFooler. The exit code is 1 if one is raised.
+
+    Args:
+        model: folder or hub id of a classifier, or FILE.py:FUNCTION from texts to probabilities; that file is run.
+        data: file of labelled texts: CSV or TSV with a header, JSON lines, or Parquet.
+        columns: its text column, or two separated by a comma.
+        label: its label column: numbers, or the model's class names.
+        limit: number of texts that are attacked, the first ones; to the others the temperature is fitted.
+        query_budget: most queries for one text; 50/word is 50 for each of its words.
+        source: another classifier, usually the fine-tuned one; its adversarial texts are shown to the model.
+        max_length: longest input in tokens; the most that the model can read when left out.
+        seed: seed of random draws.
+        synonyms: file with the neighbours of words; the packaged list when left out.
+        nltk_data: folder with NLTK's tagger and stop words.
+        device: cpu, cuda, or auto.
+        offline: fetch nothing; an error names what is missing.
+        json: file for the printed table as JSON.
+    """
+    require(limit >= 1, "--limit", "1 or more", limit)
+    victim: Any = model
+    if ".py:" in model:
+        from benchmarks.victims.external import load_callable
+
+        victim, _ = load_callable(model)
+    how: dict[str, Any] = {"columns": split_names(columns, ("text",)), "limit": limit, "query_budget": query_budget}
+    how |= {"source": source, "max_length": max_length, "seed": seed, "synonyms": synonyms, "nltk_data": nltk_data}
+    table = er.suspect(victim, data, label, device=device, offline=offline, **how).table
+    print_table(table, json)
+    if any(row["raised"] == "yes" for row in table.records()):
+        return FAILED
     return INCOMPLETE if table.incomplete else 0
 
 

@@ -35,6 +35,7 @@ SIZES = {
     "bench cpu": f"{ATTACKED} --updates 1 --batch-size 2",
     "bench executors": f"{RUN_SIZES} --recipes textfooler --batch-size 2",
     "attack": "--limit 1",
+    "suspect": "--limit 1",
     "evaluate": f"{ATTACKED} --recipes textfooler",
     "evaluate --set": TEXTS,
 }
@@ -71,7 +72,7 @@ SLOW = {
 }
 
 # Where another code than 0 is right: a comparison that finds a difference, a folder of results with work to do.
-CODES = {"compare": {0, 1}, "doctor": {0, 1}}
+CODES = {"compare": {0, 1}, "doctor": {0, 1}, "suspect": {0, 1}}
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 COMMANDS = [(block, command) for block in BLOCKS for command in block.commands()]

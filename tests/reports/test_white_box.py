@@ -34,16 +34,17 @@ def group(recipe: str, outcomes, method: str = "FreeLB") -> AttackGroup:
     ],
 )
 def test_the_search_that_failed_is_named(white, black, said: str) -> None:
-    (note,) = white_box_notes([group("gbda_words", white), group("textfooler", black)])
-    assert note.startswith("FreeLB (SST-2): Aua % under Gbda_Words minus that under Textfooler") and note.endswith(said)
+    (note,) = white_box_notes([group("gbda_words", white), group("textfooler_same_tokens", black)])
+    start = "FreeLB (SST-2): Aua % under Gbda_Words minus that under Textfooler_Same_Tokens"
+    assert note.startswith(start) and note.endswith(said)
 
 
 def test_other_victims_texts_and_recipes_are_not_compared() -> None:
     white = group("gbda_words", STOOD)
     others = [
-        group("textfooler", FALLEN, "PGD"),
-        group("textfooler", FALLEN[:9]),
-        group("textbugger", FALLEN),
+        group("textfooler_same_tokens", FALLEN, "PGD"),
+        group("textfooler_same_tokens", FALLEN[:9]),
+        group("textfooler", FALLEN),
     ]
     assert white_box_notes([white, *others]) == []
 

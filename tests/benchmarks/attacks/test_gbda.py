@@ -10,7 +10,7 @@ import pytest
 
 from baselines.validation import UserError
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import GBDA_WORDS, SentenceBound
+from benchmarks.attacks.recipes import GBDA_WORDS, TEXTFOOLER_TOKENS, SentenceBound
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.words import words_of
 from benchmarks.data.examples import Example
@@ -127,6 +127,14 @@ def test_results_keep_to_the_recipe_s_bounds(resources) -> None:
     assert attacked(Linear(3.4), resources, few).status == "failed"
 
 
+def test_the_black_box_on_the_same_candidates_tries_no_word_of_other_tokens(resources) -> None:
+    black = dataclasses.replace(TEXTFOOLER_TOKENS, sentence=None, part_of_speech=False)
+    outcome = attacked(Linear(3.4), resources, black)
+    assert outcome.perturbed == ("A nice film, a tall tale",) and outcome.gradient_passes is None
+    all_words = dataclasses.replace(black, same_tokens=False)
+    assert attacked(Linear(3.4), resources, all_words).perturbed == ("A so-so film, a long plot",)
+
+
 def test_a_budget_is_kept(resources) -> None:
     for budget in (1, 2, 11, 25):
         outcome = attacked(Linear(3.6), resources, dataclasses.replace(OPEN, query_budget=budget))
@@ -137,7 +145,7 @@ def test_a_function_gives_no_gradients(resources) -> None:
     class Function:
         classes, queries = 2, 0
 
-    with pytest.raises(UserError, match="needs a model, whose gradients"):
+    with pytest.raises(UserError, match="needs a model, for its tokens and gradients"):
         attacked(Function(), resources)
 
 

@@ -52,3 +52,23 @@ def test_a_victim_is_evaluated_on_texts_that_no_attack_made(tiny_backbone, tmp_p
     assert command("verify", str(tmp_path / "out"), capsys=capsys)[0] == 0
     code, _, errors = command("evaluate", *arguments, "--no-calibrate", capsys=capsys)
     assert code == 2 and "--no-calibrate must be left out beside --set" in errors
+
+
+def test_signs_of_a_failed_attack_end_with_1(tmp_path, capsys) -> None:
+    """A function that counts a word is honest; one that is sure of everything is saturated."""
+    (tmp_path / "mine.py").write_text(
+        "def honest(texts):\n    return [[0.8, 0.2] if 'good' in text else [0.3, 0.7] for text in texts]\n"
+        "def sure(texts):\n    return [[1.0, 0.0] if 'good' in text else [0.0, 1.0] for text in texts]\n"
+    )
+    rows = [f"a {('good', 'bad')[n % 2]} film of the year {n},{n % 2}" for n in range(16)]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows]))
+    given = ["--data", str(tmp_path / "texts.csv"), "--limit", "12"]
+    raised = {}
+    for name in ("honest", "sure"):
+        code, out, errors = command("suspect", f"{tmp_path / 'mine.py'}:{name}", *given, capsys=capsys)
+        (line,) = [line for line in out.splitlines() if line.endswith("on 12 texts under TextFooler.")]
+        raised[name] = "saturated" in line
+        assert code == int("no flag" not in line), errors
+    assert raised == {"honest": False, "sure": True}
+    code, _, errors = command("suspect", f"{tmp_path / 'mine.py'}:sure", *given[:2], "--limit", "0", capsys=capsys)
+    assert code == 2 and "--limit must be 1 or more" in errors
