@@ -121,6 +121,7 @@ def attack(
     synonyms: str | Path | None = None,
     nltk_data: str | Path | None = None,
     assets: str | Path | None = None,
+    proposals: str | Path | None = None,
     device: str = "auto",
     threads: int = 1,
     retries: int | None = None,
@@ -156,6 +157,7 @@ def attack(
         synonyms: file with a word's neighbours (JSON, or what build-synonyms wrote); None for the packaged list.
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
+        proposals: file with rewrites of the texts, for the recipe `proposals`.
         device: cpu, cuda or auto, for a model from a folder or hub id.
         threads: CPU threads.
         retries: how often a function is asked again after an exception, after 1, 2, 4, ... seconds; None for 3.
@@ -168,7 +170,7 @@ def attack(
             probabilities.
         UserCodeError: for a function that still raises at the first texts after all retries.
     """
-    from benchmarks.attacks.resources import offline_resources
+    from benchmarks.attacks.resources import offline_resources, with_proposals
     from benchmarks.jobs.attack_texts import chosen_recipe, fitted_temperature, prepare_attack, texts_of
     from benchmarks.jobs.context import choose_device
     from benchmarks.victims.given import mode_kept, open_victim
@@ -181,6 +183,7 @@ def attack(
         nltk_data=path_or_none(nltk_data),
         assets=path_or_none(assets),
     )
+    drawn = with_proposals(drawn, chosen, path_or_none(proposals))
     asked = texts_of(texts, labels, columns).first(limit)
     with mode_kept(victim):
         given = open_victim(

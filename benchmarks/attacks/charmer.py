@@ -17,7 +17,7 @@ from rapidfuzz.distance import Levenshtein
 from benchmarks.attacks.character_edits import LETTERS, NOTHING, all_places, edits, inner_places, probe, word_at
 from benchmarks.attacks.recipes import CharacterEdits
 from benchmarks.attacks.searches import Attempt, GreedySearch, Request, Search, State
-from benchmarks.attacks.words import Text
+from benchmarks.attacks.words import Text, aligned_changes
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
 
@@ -97,9 +97,8 @@ class _CharmerAttempt(Attempt):
 
     def _outcome(self, status: Any, state: State, original: Text) -> Outcome:
         """The outcome; a blank may split or join words, so changed ones are counted in the best alignment."""
-        changed = Levenshtein.distance(original.words, state.text.words)
         return replace(
             super()._outcome(status, state, original),
-            words_changed=min(changed, len(original.words)),
+            words_changed=aligned_changes(original.words, state.text.words),
             characters_changed=Levenshtein.distance(original.joined, state.text.joined),
         )

@@ -68,6 +68,9 @@ class Constraints:
             IndexError: if an inserted word has moved the place beyond the original text, as in TextAttack.
         """
         passed = list(replacements)
+        most = self._recipe.most_words_changed
+        if most is not None and len(text.modified) >= most:
+            return []
         if self._recipe.max_words_changed is not None:
             passed = self._few_enough(text, original, index, passed)
         if self._recipe.min_word_similarity is not None:

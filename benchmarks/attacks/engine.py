@@ -14,6 +14,7 @@ from baselines.memory import in_halves
 from baselines.validation import UserError, require
 from benchmarks.attacks.charmer import CharmerSearch
 from benchmarks.attacks.gbda import GradientSearch
+from benchmarks.attacks.proposal_search import ProposalSearch
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
@@ -102,6 +103,8 @@ def attack_all(
 def _kind_of_search(recipe: Recipe) -> type[GreedySearch]:
     if recipe.gradients is not None:
         return GradientSearch
+    if recipe.proposals:
+        return ProposalSearch
     return GreedySearch if recipe.character_edits is None else CharmerSearch
 
 

@@ -135,6 +135,8 @@ _ADDED_LATER = (
     "width",
     "restarts",
     "character_edits",
+    "most_words_changed",
+    "proposals",
     "same_tokens",
     "gradients",
     "queries_per_word",
@@ -161,6 +163,7 @@ class Recipe:
         sentence: the bound on sentence similarity.
         stop_words: which list of unchanged words is used.
         max_words_changed: maximum share of words changed, in [0, 1].
+        most_words_changed: most words changed; None for no bound.
         column_rules: columns that are not changed in pair tasks.
         query_budget: maximum number of queries for one text; None for no bound.
         queries_per_word: maximum number of queries for each word of a text; None for no bound. TextDefender's bound.
@@ -171,6 +174,7 @@ class Recipe:
         width: number of texts that are kept after each word; 1 is the greedy search of the papers.
         restarts: number of random word orders that are tried after the ranked one has failed.
         character_edits: the edits of a search over characters; None for a search over words.
+        proposals: whether rewrites from a file are tried in their order, and nothing is searched.
         same_tokens: whether only single words with as many tokens as the original, for the victim, are tried.
         gradients: the settings of a white-box search over the substitutes; None for a search that only asks.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
@@ -195,6 +199,8 @@ class Recipe:
     width: int = 1
     restarts: int = 0
     character_edits: CharacterEdits | None = None
+    most_words_changed: int | None = None
+    proposals: bool = False
     same_tokens: bool = False
     gradients: Gradients | None = None
     queries_per_word: int | None = None
@@ -263,7 +269,7 @@ class Recipe:
             f"restarts {found.restarts}": found.restarts != 0,
         }
         named = [part for part, is_set in parts.items() if is_set]
-        if self.character_edits is not None or self.gradients is not None:
+        if self.character_edits is not None or self.gradients is not None or self.proposals:
             raise UserError(f"the recipe {self.key!r} has a search of its own; leave out score, width and restarts")
         if named and self.library is not None:
             raise UserError(f"the recipe {self.key!r} runs in TextAttack's own loop, which has no {named[0]}")
@@ -364,6 +370,28 @@ CHARMER = _charmer("charmer", "Charmer", CharacterEdits(places=20, steps=10))
 CHARMER_FAST = _charmer("charmer_fast", "Charmer, one place", CharacterEdits(places=1, steps=10))
 CHARMER_PJC = _charmer("charmer@pjc", "Charmer, inside words", CharacterEdits(places=20, steps=10, within_words=True))
 
+BAD_CHARACTERS = Recipe(
+    key="bad_characters",
+    title="Bad characters",
+    source="Boucher et al. 2022 (Bad Characters), its homoglyphs, in a greedy search",
+    note="the paper searches by differential evolution, and also inserts invisible characters, deletions and "
+    "reorderings, which tokenizers like BERT's drop before they look words up",
+    ranking="delete",
+    transformations=(Homoglyph(),),
+    most_words_changed=5,
+)
+
+PROPOSALS = Recipe(
+    key="proposals",
+    title="Rewrites from a file",
+    source="rewrites made elsewhere, as those of PromptAttack (Xu et al. 2024); sentence bound of TextBugger",
+    note="the file names the model and the prompts; the first rewrite that is misread and similar enough is taken",
+    ranking="delete",
+    transformations=(),
+    sentence=SentenceBound("angular", 0.8),
+    proposals=True,
+)
+
 TEXTFOOLER_TOKENS = replace(
     TEXTFOOLER,
     key="textfooler_same_tokens",
@@ -396,6 +424,8 @@ RECIPES = {
         CHARMER_PJC,
         TEXTFOOLER_TOKENS,
         GBDA_WORDS,
+        BAD_CHARACTERS,
+        PROPOSALS,
     )
 }
 

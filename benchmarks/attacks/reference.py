@@ -60,11 +60,13 @@ def require_known_search(recipe: Recipe) -> None:
     Raises:
         UserError: naming the recipe.
     """
-    parts = (recipe.character_edits, recipe.gradients or recipe.same_tokens or None, recipe.queries_per_word)
-    if (recipe.score, recipe.width, recipe.restarts, *parts) != ("probability", 1, 0, None, None, None):
+    parts = (recipe.character_edits, recipe.gradients, recipe.queries_per_word, recipe.most_words_changed)
+    flags = (recipe.same_tokens, recipe.proposals)
+    search = (recipe.score, recipe.width, recipe.restarts)
+    if search != ("probability", 1, 0) or parts != (None,) * len(parts) or any(flags):
         raise UserError(
             f"TextAttack's own loop searches greedily by probability, without restarts and with one query budget for "
-            f"all texts, got {recipe.key!r}; leave out the engine, or score, width, restarts and a budget per word"
+            f"all texts, and has not all parts of {recipe.key!r}; leave out the engine, or take another search"
         )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from baselines.validation import UserError
+from baselines.validation import UserError, require
 from benchmarks.attacks.character_edits import alphabet_of
 from benchmarks.attacks.counter_fitted import CounterFitted
 from benchmarks.attacks.downloads import (
@@ -24,6 +24,7 @@ from benchmarks.attacks.downloads import (
 from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.packed_synonyms import MAGIC, packaged_synonyms, read_packed
 from benchmarks.attacks.part_of_speech import DictionaryTagger, PerceptronTagger, Tagger
+from benchmarks.attacks.proposals import Proposals, read_proposals
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncoder
 from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
@@ -44,6 +45,7 @@ class Resources:
         part_of_speech: the tagger.
         textfooler_stop_words, nltk_stop_words: the two lists that recipes name.
         masked_model: proposes substitutes for BERT-Attack.
+        proposals: rewrites of texts, for the recipe of that name.
         alphabet: all characters of the task's texts, sorted, for recipes that edit characters; "" if not known.
     """
 
@@ -54,6 +56,7 @@ class Resources:
     textfooler_stop_words: StopWords
     nltk_stop_words: StopWords
     masked_model: MaskedModel | None = None
+    proposals: Proposals | None = None
     alphabet: str = ""
 
     def stop_words_for(self, recipe: Recipe) -> frozenset[str]:
@@ -64,8 +67,10 @@ class Resources:
         """Raise an error for a recipe that needs something this profile lacks.
 
         Raises:
-            UserError: for a recipe with a masked language model, or with an alphabet, if there is none.
+            UserError: for a recipe with a masked language model, proposals or an alphabet, if there are none.
         """
+        if recipe.proposals and self.proposals is None:
+            raise UserError(f"the recipe {recipe.key!r} needs a file of rewrites; give --proposals FILE to 'attack'")
         if recipe.needs_alphabet and not self.alphabet:
             raise UserError(f"the recipe {recipe.key!r} needs resources with the alphabet of the texts; got none")
         if recipe.needs_masked_model and self.masked_model is None:
@@ -82,6 +87,8 @@ class Resources:
         parts.append("stop words from " + " and ".join(origins))
         if self.masked_model is not None:
             parts.append(self.masked_model.describe())
+        if self.proposals is not None:
+            parts.append(self.proposals.describe())
         return f"{self.profile} profile: {'; '.join(parts)}"
 
     def identity(self, recipe: Recipe | None = None) -> dict[str, Any]:
@@ -98,6 +105,8 @@ class Resources:
             identity = identity | {"antonyms": packaged_synonyms().identity()}
         if recipe is not None and recipe.needs_alphabet:
             identity = identity | {"alphabet": hashlib.sha256(self.alphabet.encode()).hexdigest()}
+        if recipe is not None and recipe.proposals and self.proposals is not None:
+            identity = identity | {"proposals": self.proposals.sha256}
         return identity
 
     def with_alphabet(self, texts: Iterable[Sequence[str]]) -> Resources:
@@ -201,3 +210,15 @@ def read_neighbours(path: Path) -> Synonyms:
     """
     is_packed = read_file(path)[: len(MAGIC)] == MAGIC
     return read_packed(path) if is_packed else NeighbourList.from_file(path)
+
+
+def with_proposals(resources: Resources, recipe: Recipe, path: Path | None) -> Resources:
+    """The resources with the rewrites in a file; without a file, as they are.
+
+    Raises:
+        UserError: for a malformed file, or a recipe that does not read it.
+    """
+    if path is None:
+        return resources
+    require(recipe.proposals, "--proposals", "left out, or beside --recipe proposals", f"{path} beside {recipe.key}")
+    return replace(resources, proposals=read_proposals(path))

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
+from rapidfuzz.distance import Levenshtein
+
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 
 # Characters that may occur inside a word, but are cut from its ends.
@@ -186,3 +188,8 @@ def window_bounds(count: int, index: int, size: int | None) -> tuple[int, int]:
 def changed_words(words: Sequence[str], others: Sequence[str]) -> int:
     """Number of places with different words, up to the shorter text's end; an inserted word shifts all after it."""
     return sum(word != other for word, other in zip(words, others))  # noqa: B905  # the longer's rest is not counted
+
+
+def aligned_changes(words: Sequence[str], others: Sequence[str]) -> int:
+    """Number of words inserted, deleted or replaced in the best alignment; at most the first text's number of words."""
+    return min(Levenshtein.distance(words, others), len(words))

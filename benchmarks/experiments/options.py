@@ -137,6 +137,7 @@ class AttackOptions:
             gzipped; or a file of build-synonyms. The packaged list when left out.
         nltk_data: folder with NLTK's tagger and stop words.
         assets: folder that `earlyrobust prepare` filled, for the masked language model of bertattack.
+        proposals: file with rewrites of the texts that were made elsewhere, for the recipe proposals.
         device: cpu, cuda, or auto.
         threads: CPU threads; with more than one, the choice between candidates that tie within rounding may depend on
             where an attack was stopped and continued.
@@ -165,6 +166,7 @@ class AttackOptions:
     synonyms: Path | None = None
     nltk_data: Path | None = None
     assets: Path | None = None
+    proposals: Path | None = None
     device: str = "auto"
     threads: int = 1
     wait: bool = True

@@ -293,6 +293,8 @@ def prepare_attack(
         )
     examples, note = texts.examples(given.classes)
     require_words(examples, max_words)
+    if recipe.proposals and resources.proposals is not None:
+        resources.proposals.require_all(examples)
     identity = {
         "schema": SCHEMA,
         "model": given.name if given.identity is None else content_key(given.identity),

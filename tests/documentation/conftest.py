@@ -105,6 +105,8 @@ def prepared(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     (home / "held_out.csv").write_text("text,label\none good thing,1\nthe worst of all,0\n")
     (home / "pairs.tsv").write_text("question\tsentence\tlabel\nwho is it\ta good man\t1\n")
     (home / "mine.py").write_text(MINE)
+    rewrites = [{"text": f"a {word} film", "rewrites": [f"this film is {word}"]} for word in ("good", "bad")]
+    (home / "rewrites.json").write_text(json.dumps({"model": "someone", "prompts": [], "rewrites": rewrites}))
     neighbours = json.dumps({"good": ["fine", "great"], "bad": ["poor", "awful"]})
     (home / "counterfitted_neighbors.json.gz").write_bytes(gzip.compress(neighbours.encode()))
     return home

@@ -346,3 +346,12 @@ def test_a_budget_bounds_every_search(victim, right, resources) -> None:
 def test_textattacks_loop_refuses_a_search_that_it_does_not_have(victim, right, resources) -> None:
     with pytest.raises(ValueError, match="searches greedily by probability"):
         run(reference, victim, right, "textfooler+margin", resources)
+
+
+def test_bad_characters_change_one_letter_in_at_most_five_words(victim, right, resources) -> None:
+    found = run(engine, victim, right, "bad_characters", resources).values()
+    assert {outcome.status for outcome in found} <= {"successful", "failed", "skipped"}
+    assert 0 < max(outcome.words_changed for outcome in found) <= 5
+    for outcome in found:
+        before, after = outcome.original[0], outcome.perturbed[0]
+        assert len(before) == len(after) and sum(a != b for a, b in zip(before, after, strict=True)) <= 5
