@@ -222,6 +222,7 @@ def suspect(
     device: str = "auto",
     retries: int | None = None,
     offline: bool = False,
+    out: str | Path | None = None,
     quiet: bool = False,
 ) -> Report:
     """Look for signs that a classifier seems robust because attacks fail on it, by small runs under TextFooler.
@@ -233,6 +234,7 @@ def suspect(
         query_budget: most queries for one text; "50/word" is 50 for each of its words.
         source: another classifier, usually the fine-tuned one; its adversarial texts are shown to the victim.
         seed: seed of random draws.
+        out: folder of results in which the table is kept; captions of tables made there name the flags of a row.
         quiet: print nothing.
     Returns:
         A table with a row for each flag: whether it is raised, and what was measured.
@@ -243,7 +245,6 @@ def suspect(
     from benchmarks.jobs.attack_texts import texts_of
     from benchmarks.jobs.context import choose_device
     from benchmarks.victims.given import mode_kept
-    from earlyrobust.returned import Report
     from earlyrobust.running import look_for_signs, path_or_none, reporter
 
     drawn = offline_resources(synonyms=path_or_none(synonyms), nltk_data=path_or_none(nltk_data))
@@ -251,8 +252,8 @@ def suspect(
     asked = texts_of(texts, labels, columns)
     with mode_kept(victim), mode_kept(source):
         how: dict[str, Any] = {"tokenizer": tokenizer, "retries": retries, "source": source, "opening": opening}
-        how |= {"limit": limit, "query_budget": query_budget, "seed": seed}
-        return Report(look_for_signs(victim, asked, drawn, reporter(quiet), **how))
+        how |= {"limit": limit, "query_budget": query_budget, "seed": seed, "out": path_or_none(out)}
+        return look_for_signs(victim, asked, drawn, reporter(quiet), **how)
 
 
 def evaluate(

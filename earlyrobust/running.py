@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from baselines.validation import unknown
+from baselines.validation import require, unknown
 from benchmarks.executors.progress import Reporter
 from benchmarks.experiments.options import Options
 from reports.output_files import require_output
@@ -131,11 +131,12 @@ def look_for_signs(
     tokenizer: PreTrainedTokenizerBase | None,
     retries: int | None,
     opening: dict[str, Any],
-) -> Table:
-    """Measure the signs of a failed attack on a victim, and make their table.
+    out: Path | None,
+) -> Report:
+    """Measure the signs of a failed attack on a victim, make their table, and keep it in `out` if that is given.
 
     Raises:
-        UserError: for a victim, texts or labels of another kind.
+        UserError: for a victim, texts or labels of another kind, or a function of which nothing can be kept.
     """
     from baselines.threads import cpu_threads
     from benchmarks.attacks.engine import require_words
@@ -143,10 +144,13 @@ def look_for_signs(
     from benchmarks.experiments.options import MAX_WORDS
     from benchmarks.jobs.suspect import measure
     from benchmarks.victims.given import open_victim
-    from reports.suspicions import suspicion_table
+    from earlyrobust.returned import Report
+    from reports.suspicions import file_of, suspicion_table
+    from reports.tables import write_table
 
     some = texts.first(limit)
     given = open_victim(victim, some.texts, tokenizer=tokenizer, retries=retries, repeatable=False, **opening)
+    require(out is None or given.identity is not None, "--out", "left out for a function, which may change", out)
     other = None if source is None else open_victim(source, some.texts, **opening)
     examples, note = texts.examples(given.classes)
     require_words(examples[:limit], MAX_WORDS)
@@ -158,7 +162,8 @@ def look_for_signs(
         )
     table = suspicion_table(given.name, found)
     notes = (*([] if note is None else [note]), *given.notes, f"Attacks: {resources.describe()}.")
-    return replace(table, caption=(*table.caption, *notes))
+    table = replace(table, caption=(*table.caption, *notes))
+    return Report(table, () if out is None else tuple(write_table(table, out, file_of(given.identity or {}))))
 
 
 def evaluate_on_tasks(context: Context, external: External, calibrate: bool, shown: Reporter) -> None:

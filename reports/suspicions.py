@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from benchmarks.data.tasks import title_of
 from benchmarks.jobs.suspect import SAME, Measurements
 from benchmarks.results.metrics import STARVED_PERCENT, aua_percent, broken_among, starved_percent
-from benchmarks.results.records import Outcome
+from benchmarks.results.records import EvaluationRecord, Outcome, TrainingRecord
+from benchmarks.results.store import Store, content_key
 from reports.statistics import Estimate, two_level
 from reports.tables import Column, Table
 
@@ -163,3 +167,32 @@ def suspicion_table(name: str, found: Measurements) -> Table:
         *dict.fromkeys(f"{each[0].upper()}{each[1:]}." for each in broken),
     )
     return Table("Signs of a failed attack", COLUMNS, rows, caption, incomplete=bool(broken))
+
+
+def file_of(identity: Mapping[str, Any]) -> str:
+    """The name, without a suffix, of the files with a model's flags in a folder of results.
+
+    Args:
+        identity: of the model: the hash of its weights, or what is known of a model of the hub.
+    """
+    return f"suspect_{str(identity.get('weights_sha256') or content_key(dict(identity)))[:16]}"
+
+
+def suspicion_notes(
+    store: Store, trained: Iterable[TrainingRecord], evaluations: Iterable[EvaluationRecord]
+) -> list[str]:
+    """A sentence for each row of a table whose model has flags in the folder."""
+    known = [
+        (f"{each.title} seed {each.seed}", each.task, {"weights_sha256": each.weights_sha256})
+        for each in trained
+        if each.weights_sha256 is not None
+    ]
+    known += [(each.title, each.task, each.victim["model"]) for each in evaluations if "model" in each.victim]
+    notes = []
+    for title, task, identity in known:
+        path = store.root / f"{file_of(identity)}.json"
+        if path.is_file():
+            rows = json.loads(path.read_text("utf-8"))["rows"]
+            named = [row["flag"] for row in rows if row["raised"] == "yes"]
+            notes.append(f"Signs of a failed attack on {title} ({title_of(task)}): {', '.join(named) or 'none'}.")
+    return notes

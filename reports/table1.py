@@ -33,6 +33,7 @@ from reports.frame import (
     training_frame,
 )
 from reports.statistics import require_comparable, summarise, time_ratio
+from reports.suspicions import suspicion_notes
 from reports.tables import Column, FileColumn, Number, Table
 
 COMPARED = ("fine_tune", "pgd", "freelb", "info_bert", "robust_ticket")
@@ -46,7 +47,8 @@ def table_of_externals(store: Store, origin: Provenance) -> Table:
     """The table of all external victims in a store."""
     externals = external_results(store, origin)
     table = external_table(externals, origin.recipes)
-    return replace(table, caption=(*provenance(origin, []), *external_caption(externals)))
+    signs = suspicion_notes(store, (), [each.record for each in externals])
+    return replace(table, caption=(*provenance(origin, []), *external_caption(externals), *signs))
 
 
 def external_table(externals: Sequence[ExternalResult], recipes: dict[str, str]) -> Table:

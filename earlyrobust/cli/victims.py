@@ -51,6 +51,7 @@ def suspect(
     nltk_data: Path | None = None,
     device: str = "auto",
     offline: bool = False,
+    out: Path | None = None,
     json: Path | None = None,
 ) -> int:
     """Look for signs that a classifier seems robust because attacks fail on it.
@@ -71,6 +72,7 @@ def suspect(
         nltk_data: folder with NLTK's tagger and stop words.
         device: cpu, cuda, or auto.
         offline: fetch nothing; an error names what is missing.
+        out: folder of results in which the table is kept; captions of tables made there name the flags of a row.
         json: file for the printed table as JSON.
     """
     require(limit >= 1, "--limit", "1 or more", limit)
@@ -81,11 +83,12 @@ def suspect(
         victim, _ = load_callable(model)
     how: dict[str, Any] = {"columns": split_names(columns, ("text",)), "limit": limit, "query_budget": query_budget}
     how |= {"source": source, "max_length": max_length, "seed": seed, "synonyms": synonyms, "nltk_data": nltk_data}
-    table = er.suspect(victim, data, label, device=device, offline=offline, **how).table
-    print_table(table, json)
-    if any(row["raised"] == "yes" for row in table.records()):
+    found = er.suspect(victim, data, label, device=device, offline=offline, out=out, **how)
+    print_table(found.table, json)
+    say(*map(str, found.files))
+    if any(row["raised"] == "yes" for row in found.table.records()):
         return FAILED
-    return INCOMPLETE if table.incomplete else 0
+    return 0 if found.complete else INCOMPLETE
 
 
 def evaluate(

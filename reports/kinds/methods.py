@@ -16,6 +16,7 @@ from reports.frame import AttackResult
 from reports.kinds.kind import Kind
 from reports.kinds.of_variants import replaced_tasks
 from reports.sources import results_of, there, trainings_of
+from reports.suspicions import suspicion_notes
 from reports.table1 import caption, table1
 from reports.tables import Table
 from reports.variant_runs import gather
@@ -54,7 +55,8 @@ class Methods(Kind[Study, MethodsData]):
         externals = external_results(source.store, origin)
         trained = [record for each in runs for record in each.trained]
         attacks = [result for each in runs for result in each.attacks]
-        about = [*external_caption(externals), *replaced_tasks(origin, self.experiment)]
+        signs = suspicion_notes(source.store, trained, [each.record for each in externals])
+        about = [*external_caption(externals), *signs, *replaced_tasks(origin, self.experiment)]
         lines = [*caption(origin, trained, attacks), *about]
         missing = any(each.missing for each in runs)
         return MethodsData(trained, attacks, externals, origin.recipes, lines, missing)

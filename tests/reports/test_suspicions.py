@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from made_up import outcome
+from made_up import outcome, training
 
 from benchmarks.attacks.recipes import TEXTFOOLER
 from benchmarks.jobs.suspect import Measurements
-from reports.suspicions import flags, suspicion_table
+from benchmarks.results.store import Store
+from reports.suspicions import file_of, flags, suspicion_notes, suspicion_table
+from reports.tables import write_table
 
 N = 20
 STOOD = tuple(outcome(n, "failed", 50, words=5) for n in range(N))
@@ -53,6 +55,17 @@ def test_each_sign_raises_one_flag() -> None:
     assert raised(company=1e-3) == ["company matters"] and raised(repeated=1e-3, company=1) == ["random answers"]
     few = (*FALLEN[:1], *HALF[1:])
     assert raised(margin=few) == [], "one text of twenty may be chance"
+
+
+def test_a_row_s_flags_are_found_by_its_model(tmp_path) -> None:
+    store = Store(tmp_path)
+    record, other = training(seed=42, weights_sha256="a" * 64), training(seed=43, weights_sha256="b" * 64)
+    assert suspicion_notes(store, [record, other], []) == []
+    identity = {"weights_sha256": record.weights_sha256, "files": {}}
+    write_table(suspicion_table("mine", replace(HONEST, margin=FALLEN)), tmp_path, file_of(identity))
+    (note,) = suspicion_notes(store, [record, other], [])
+    assert note == "Signs of a failed attack on Fine Tune seed 42 (SST-2): margin matters."
+    assert file_of({"hub": "a/b"}) != file_of({"hub": "a/c"})
 
 
 def test_the_table_names_what_is_raised_and_what_broke() -> None:
