@@ -149,8 +149,8 @@ Score = Literal["probability", "margin"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """An attack. Every recipe changes no word twice and no stop word, and searches greedily along a word ranking; one
-    with character edits searches in its own way and uses only these, the score and the budget.
+    """An attack. Recipes change no word twice and no stop word, and search greedily along a word ranking; those with
+    character edits, gradients or proposals search in their own way.
 
     Attributes:
         key, title: its name in commands and in tables.
@@ -307,6 +307,16 @@ TEXTFOOLER = Recipe(
     column_rules=(ColumnRule(("premise", "hypothesis"), ("premise",)),),
 )
 
+TEXTFOOLER_STRICT = replace(
+    TEXTFOOLER,
+    key="textfooler@strict",
+    title="TextFooler, strict",
+    source="Morris et al. 2020 (Reevaluating Adversarial Examples in NLP), TFAdjusted",
+    note="TextFooler with the bounds at which people found the meaning kept; their grammar checker is left out",
+    min_word_similarity=0.9,
+    sentence=SentenceBound("angular", 0.98, window=15, against="current", skip_short=True),
+)
+
 TEXTBUGGER = Recipe(
     key="textbugger",
     title="TextBugger",
@@ -419,6 +429,7 @@ RECIPES = {
         BERT_ATTACK_OFFICIAL,
         BERT_ATTACK,
         BERT_ATTACK_8,
+        TEXTFOOLER_STRICT,
         CHARMER,
         CHARMER_FAST,
         CHARMER_PJC,

@@ -131,3 +131,13 @@ def test_a_damaged_masked_model_is_refused_offline_too(tiny_assets) -> None:
     (tiny_assets.folder / "bert-base-uncased" / "vocab.txt").write_text("other")
     with pytest.raises(ValueError, match=r"bert-base-uncased/vocab.txt \(damaged\)"):
         offline_resources(assets=tiny_assets.folder)
+
+
+def test_the_alphabet_is_part_of_the_identity_where_it_is_read(resources) -> None:
+    one, other = (resources.with_alphabet([(text,)]) for text in ("aba", "abc"))
+    assert one.alphabet == "ab" and one.with_alphabet([("xyz",)]) is one
+    assert one.identity(find_recipe("charmer")) != other.identity(find_recipe("charmer"))
+    for key in ("charmer@pjc", "textfooler"):
+        assert (
+            one.identity(find_recipe(key)) == other.identity(find_recipe(key)) == resources.identity(find_recipe(key))
+        )
