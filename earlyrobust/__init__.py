@@ -138,7 +138,7 @@ def attack(
             N texts (or pairs) to probabilities (N, C), rows in the texts' order.
         texts: N texts, or N pairs of texts; or a CSV or TSV file with a header.
         labels: N class numbers from 0, or class names; for a file, the name of its label column.
-        recipe: textfooler, textbugger, bertattack, bertattack_official, `textattack:<Recipe>`, or a recipe of your own.
+        recipe: a name from `earlyrobust ls recipes`, `textattack:<Recipe>`, or a recipe of your own.
         tokenizer: the model's tokenizer; None for the one stored with its weights.
         columns: names of the texts' columns; recipes treat some, such as premise and hypothesis, in their own way.
         limit: attack only this many texts, the first ones.
