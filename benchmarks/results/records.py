@@ -153,9 +153,9 @@ class Outcome:
             only ask.
         equal_ranking_share: share of the ranking's queries with the same score as the text itself; None if there were
             none, or for an engine that does not measure it.
-        idle_step_share: share of the words with candidates in which no candidate raised the score; None likewise. Both
-            shares leave out the words after the last one that makes a difference, which the victim may have cut off.
-            They describe the search, and do not count in comparisons of outcomes.
+        idle_step_share: share of the words with candidates in which no candidate raised the score; None if no word had
+            one, or for such an engine. Both shares leave out the words after the last one that makes a difference,
+            which the victim may have cut off. They describe the search, and do not count in comparisons of outcomes.
     """
 
     example_id: str
