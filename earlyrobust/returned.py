@@ -131,7 +131,8 @@ class Outcomes:
 
     def to_pandas(self) -> pd.DataFrame:
         """A row for each text: example_id, status, queries, label, original, perturbed, words, words_changed,
-        similarity, error. Both columns of a pair stand in one cell, as a tuple.
+        similarity, error; and where the attack records them characters_changed, gradient_passes, equal_ranking_share,
+        idle_step_share. Both columns of a pair stand in one cell, as a tuple.
         """
         import pandas as pd
 
