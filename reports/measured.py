@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.data.tasks import TASKS
 from benchmarks.experiments.defenses import TABLE_ORDER
-from benchmarks.results.metrics import too_many_broke
+from benchmarks.results.metrics import mean_queries, too_many_broke
 from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import content_key
 from reports.attack_groups import MODEL_FIELDS, place
@@ -18,7 +19,9 @@ from reports.frame import AttackResult
 from reports.listings import dotted
 
 OF_THE_DEFENSE = ("defense", "defense_source", "settings", "seed", "revision")
+OF_ITS_NEEDS = ("substitutes", "adversarial_texts")
 SEEDED = ("ticket_seed",)
+SEEDED_TEXTS = ("base", "seed")  # of the attack that made a training's adversarial texts
 AS_THE_RUN = "as the run"
 
 
@@ -31,6 +34,8 @@ class AttackRuns:
         identity: the attack's identity without the victim.
         example_ids: the attacked texts, in the order drawn.
         runs: an outcome per text, in that order, by seed.
+        keys: the key of each run's record, by seed.
+        profile: its resources, in words.
     """
 
     recipe: str
@@ -38,11 +43,28 @@ class AttackRuns:
     identity: Mapping[str, Any]
     example_ids: tuple[str, ...]
     runs: Mapping[int, Sequence[Outcome]]
+    keys: Mapping[int, str]
+    profile: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of the attack's identity: equal keys are the same attack on the same texts."""
         return content_key({"identity": self.identity, "texts": self.example_ids})
+
+    @cached_property
+    def texts(self) -> str:
+        """SHA-256 of the attacked texts' ids and wording: another data set may have the same ids."""
+        first = next(iter(self.runs.values()))
+        return content_key({"texts": [[outcome.example_id, outcome.original] for outcome in first]})
+
+    @property
+    def count(self) -> int:
+        """The number of attacked texts."""
+        return len(self.example_ids)
+
+    def queries(self, seed: int) -> float:
+        """#Query of a run."""
+        return mean_queries(self.runs[seed])
 
     def withstood(self, seed: int) -> np.ndarray:
         """Whether each text is still read correctly, (N,), bool; False for a text with an attack error."""
@@ -99,8 +121,20 @@ def _order(record: TrainingRecord) -> tuple[Any, ...]:
 
 def _without_seed(record: TrainingRecord) -> dict[str, Any]:
     """Task, identity and settings without the seed: equal for all runs of the same settings."""
+    return {"task": record.task, "identity": _shared_identity(record), "settings": _settings(record)}
+
+
+def _shared_identity(record: TrainingRecord) -> dict[str, Any]:
+    """A training's identity without settings and seed; also without the seed of the attack on its training texts."""
     shared = {name: value for name, value in record.identity.items() if name not in ("seed", "settings")}
-    return {"task": record.task, "identity": shared, "settings": _settings(record)}
+    if texts := shared.get("adversarial_texts"):
+        shared["adversarial_texts"] = {name: value for name, value in texts.items() if name not in SEEDED_TEXTS}
+    return shared
+
+
+def shared_conditions(surroundings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the victims of one table share: the surroundings without what single defenses need."""
+    return {name: value for name, value in surroundings.items() if name not in OF_ITS_NEEDS}
 
 
 def _settings(record: TrainingRecord) -> dict[str, Any]:
@@ -117,7 +151,7 @@ def _of_trainings(group: Sequence[TrainingRecord], attacked: Mapping[str, Sequen
         title=first.title,
         settings=_settings(first),
         source=first.identity.get("defense_source"),
-        surroundings={name: value for name, value in first.identity.items() if name not in OF_THE_DEFENSE},
+        surroundings={name: each for name, each in _shared_identity(first).items() if name not in OF_THE_DEFENSE},
         trainings={record.seed: record for record in group},
         attacks=_attack_runs([result for record in group for result in attacked.get(record.key, ())], ("training",)),
     )
@@ -154,12 +188,36 @@ def _attack_runs(results: Sequence[AttackResult], of_the_victim: Sequence[str]) 
             identity=identities[key],
             example_ids=tuple(group[0].record.example_ids),
             runs={result.record.seed: result.in_order() for result in group},
+            keys={result.record.seed: result.record.key for result in group},
+            profile=group[0].record.profile,
         )
         for key, group in groups.items()
     )
 
 
-def aua_matrices(cells: Sequence[Measured]) -> list[np.ndarray] | None:
+class Attack(Protocol):
+    """What comparisons take from an attack: of `Measured`, or of a row of a board."""
+
+    key: str
+    texts: str
+    count: int
+    runs: Mapping[int, Any]
+
+    def withstood(self, seed: int) -> np.ndarray:
+        """Whether each text is still read correctly, (N,), bool."""
+
+
+class Cell(Protocol):
+    """What comparisons take from a victim's runs: a `Measured`, or a row of a board."""
+
+    trainings: Mapping[int, Any]
+    attacks: Sequence[Attack]
+
+    def read_rightly(self, seed: int) -> np.ndarray:
+        """Whether each test text is read correctly, (N,), bool."""
+
+
+def aua_matrices(cells: Sequence[Cell]) -> list[np.ndarray] | None:
     """Aua% of each of several victims as matrices (R, N) of the same runs and texts, averaged over attacks.
 
     The attacks are those that all victims have with equal settings; if these differ in their texts, those on the most
@@ -168,8 +226,8 @@ def aua_matrices(cells: Sequence[Measured]) -> list[np.ndarray] | None:
     shared = [attack for attack in cells[0].attacks if all(_same(attack, cell) for cell in cells)]
     if not shared:
         return None
-    texts = max((attack.example_ids for attack in shared), key=len)
-    keys = [attack.key for attack in shared if attack.example_ids == texts]
+    texts = max(shared, key=lambda attack: attack.count).texts
+    keys = [attack.key for attack in shared if attack.texts == texts]
     chosen = [[attack for key in keys for attack in cell.attacks if attack.key == key] for cell in cells]
     seeds = _common([attack.runs for attacks in chosen for attack in attacks])
     if not seeds:
@@ -180,11 +238,11 @@ def aua_matrices(cells: Sequence[Measured]) -> list[np.ndarray] | None:
     ]
 
 
-def _same(attack: AttackRuns, cell: Measured) -> bool:
+def _same(attack: Attack, cell: Cell) -> bool:
     return any(other.key == attack.key for other in cell.attacks)
 
 
-def clean_matrices(cells: Sequence[Measured]) -> list[np.ndarray] | None:
+def clean_matrices(cells: Sequence[Cell]) -> list[np.ndarray] | None:
     """Clean% of each of several victims as matrices (R, N) of the same runs and test texts; None without a common run.
 
     The victims were trained under the same conditions, so they share the test split.

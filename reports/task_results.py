@@ -12,7 +12,7 @@ from benchmarks.data.tasks import title_of
 from benchmarks.experiments.defenses import find_defense
 from benchmarks.results.store import canonical
 from reports.listings import dotted
-from reports.measured import Measured, aua_matrices, clean_matrices
+from reports.measured import Cell, Measured, aua_matrices, clean_matrices, shared_conditions
 from reports.statistics import Estimate, two_level
 
 Quantity = Literal["Aua %", "Clean %"]
@@ -48,7 +48,7 @@ class TaskResults:
         """EarlyRobust's cells that differ from the main one only in some of these settings."""
         main = self.main(OURS)
         others = [cell for cell in self.cells if cell.defense == OURS and cell is not main]
-        return [cell for cell in others if main and _different(main, cell) <= set(fields)]
+        return [cell for cell in others if main and different(main, cell) <= set(fields)]
 
     def variant(self, settings: Mapping[str, Any], *others: str) -> Measured | None:
         """The variant with these settings, which may also differ from the main cell in `others`."""
@@ -79,7 +79,8 @@ def setting(cell: Measured, name: str) -> Any:
     return cell.settings.get(name, _defaults(cell).get(name))
 
 
-def _different(first: Measured, second: Measured) -> set[str]:
+def different(first: Measured, second: Measured) -> set[str]:
+    """The names of the settings in which two cells of one defense differ."""
     names = {*first.settings, *second.settings}
     return {name for name in names if setting(first, name) != setting(second, name)}
 
@@ -94,7 +95,9 @@ def task_results(cells: Sequence[Measured]) -> list[TaskResults]:
     groups: dict[str, dict[str, list[Measured]]] = {}
     for cell in cells:
         if cell.trainings:
-            groups.setdefault(cell.task, {}).setdefault(canonical(cell.surroundings), []).append(cell)
+            groups.setdefault(cell.task, {}).setdefault(canonical(shared_conditions(cell.surroundings)), []).append(
+                cell
+            )
     found = []
     for task, surroundings in groups.items():
         largest = max(surroundings.values(), key=lambda group: sum(len(cell.trainings) for cell in group))
@@ -103,7 +106,7 @@ def task_results(cells: Sequence[Measured]) -> list[TaskResults]:
     return found
 
 
-def contrast(quantity: Quantity, plus: Sequence[Measured], minus: Sequence[Measured]) -> Estimate | None:
+def contrast(quantity: Quantity, plus: Sequence[Cell], minus: Sequence[Cell]) -> Estimate | None:
     """Mean of a quantity over some victims minus its mean over others, paired by run and text; None if they share no
     run, or no attack."""
     matrices = (aua_matrices if quantity == "Aua %" else clean_matrices)([*plus, *minus])

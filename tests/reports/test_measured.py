@@ -7,7 +7,7 @@ from made_up import attack, outcome, training
 from made_up_victims import Made
 
 from reports.frame import AttackResult
-from reports.measured import AS_THE_RUN, aua_matrices, clean_matrices, measure
+from reports.measured import AS_THE_RUN, aua_matrices, clean_matrices, measure, shared_conditions
 
 
 def test_seeds_are_one_victim_and_settings_and_surroundings_are_others() -> None:
@@ -33,6 +33,18 @@ def test_a_ticket_drawn_with_the_run_s_seed_is_one_victim() -> None:
     assert sorted(cell.trainings) == [42, 43] and cell.settings["ticket_seed"] == AS_THE_RUN
     fixed = Made().add("early_robust", settings={"ticket": "random", "ticket_seed": 7})
     assert measure(fixed.trainings, fixed.results)[0].settings["ticket_seed"] == 7
+
+
+def test_runs_on_adversarial_texts_of_their_own_are_one_victim_under_the_conditions_of_the_others() -> None:
+    made = Made().add("fine_tune")
+    for seed in (42, 43):
+        texts = {"base": f"of seed {seed}", "seed": seed, "share": 0.1}
+        made.add("augmentation", seeds=(seed,), surroundings={"adversarial_texts": texts})
+    plain, augmented = measure(made.trainings, made.results)
+    assert sorted(augmented.trainings) == [42, 43] and augmented.surroundings["adversarial_texts"] == {"share": 0.1}
+    assert shared_conditions(augmented.surroundings) == plain.surroundings
+    other = Made().add("augmentation").add("augmentation", surroundings={"adversarial_texts": {"share": 0.5}})
+    assert len(measure(other.trainings, other.results)) == 2, "other texts are another victim"
 
 
 def test_diverged_runs_and_partial_attacks_are_left_out() -> None:

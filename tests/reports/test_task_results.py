@@ -61,3 +61,9 @@ def test_of_two_places_the_one_with_more_runs_counts() -> None:
     made = Made().add("fine_tune", surroundings={"data": "small"}).add("fine_tune").add("pgd")
     task = results_of(made)
     assert (task.title, len(task.cells), task.left_out) == ("SST-2", 2, 1)
+
+
+def test_what_single_defenses_need_is_no_other_condition() -> None:
+    made = Made().add("fine_tune").add("ascc", surroundings={"substitutes": {"sha256": "s"}})
+    (found,) = task_results(measure(made.trainings, made.results))
+    assert [cell.defense for cell in found.cells] == ["fine_tune", "ascc"] and not found.left_out
