@@ -1,4 +1,5 @@
-"""Compare two folders of results cell by cell: differences with intervals, and texts on which victims disagree."""
+"""Compare two folders of results, or boards, cell by cell: differences with intervals, and texts on which victims
+disagree."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ import numpy as np
 
 from baselines.validation import UserError
 from benchmarks.data.tasks import title_of
-from benchmarks.results.metrics import mean_queries
 from benchmarks.results.store import canonical
 from reports.attack_groups import stored_results
-from reports.frame import conditions, counted_seconds
-from reports.measured import AttackRuns, Measured, measure
+from reports.board_files import is_board, read_rows
+from reports.measured import measure
+from reports.row import Row, RowAttack, row_of
 from reports.statistics import (
     Disagreement,
     Estimate,
@@ -79,10 +80,12 @@ class _Row:
 def compare(first: Path, second: Path) -> Comparison:
     """The difference B minus A of every cell in both folders: task, defense, settings and recipe.
 
+    Args:
+        first, second: folders of results, or boards.
     Raises:
         UserError: if a folder holds no results, or the two share no cell.
     """
-    sides = [measure(*stored_results(folder)) for folder in (first, second)]
+    sides = [_rows_in(folder) for folder in (first, second)]
     pairs, alone = _pairs(*sides)
     if not pairs:
         raise UserError(
@@ -101,6 +104,12 @@ def compare(first: Path, second: Path) -> Comparison:
     return Comparison(Table("Two folders of results", COLUMNS, tuple(rows), caption), differing)
 
 
+def _rows_in(folder: Path) -> list[Row]:
+    if is_board(folder):
+        return read_rows(folder)
+    return [row_of(cell) for cell in measure(*stored_results(folder))]
+
+
 NOTES = (
     "Intervals are 95 % ones: by a bootstrap over runs and texts, paired by both where texts and seeds are the same; t "
     "intervals over runs for queries and times. One run of each: over texts alone. Outside: the interval excludes no "
@@ -110,12 +119,10 @@ NOTES = (
 )
 
 
-def _pairs(
-    first: Sequence[Measured], second: Sequence[Measured]
-) -> tuple[list[tuple[Measured, Measured]], tuple[list[Measured], list[Measured]]]:
+def _pairs(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row, Row]], tuple[list[Row], list[Row]]]:
     """Pairs of cells of the same defense with the same settings: first those under the same conditions, then the
     remaining ones if each side has one; also the unpaired cells of each side."""
-    pairs: list[tuple[Measured, Measured]] = []
+    pairs: list[tuple[Row, Row]] = []
     left, right = list(first), list(second)
     for key in (_in_conditions, _of_settings):
         for a in list(left):
@@ -129,15 +136,15 @@ def _pairs(
     return pairs, (left, right)
 
 
-def _of_settings(cell: Measured) -> str:
+def _of_settings(cell: Row) -> str:
     return canonical([cell.task, cell.defense, cell.source, cell.settings])
 
 
-def _in_conditions(cell: Measured) -> str:
+def _in_conditions(cell: Row) -> str:
     return canonical([_of_settings(cell), cell.surroundings])
 
 
-def _rows(first: Measured, second: Measured) -> tuple[list[_Row], list[str]]:
+def _rows(first: Row, second: Row) -> tuple[list[_Row], list[str]]:
     """The quantities of a pair of cells; also the reason if times are not comparable."""
     rows, notes = [], []
     name = f"{_task(first)}, {first.title}"
@@ -150,7 +157,7 @@ def _rows(first: Measured, second: Measured) -> tuple[list[_Row], list[str]]:
             _shares("Clean %", first.read_rightly, second.read_rightly, first.trainings, second.trainings, same_texts)
         )
     for a, b in _attacks(first, second):
-        same_texts = _texts(a) == _texts(b)
+        same_texts = a.texts == b.texts
         rows.append(_shares(f"{a.title} Aua %", a.withstood, b.withstood, a.runs, b.runs, same_texts))
         rows.append(_queries(a, b))
         if a.key != b.key:
@@ -164,7 +171,7 @@ def _rows(first: Measured, second: Measured) -> tuple[list[_Row], list[str]]:
     return rows, notes
 
 
-def _attacks(first: Measured, second: Measured) -> list[tuple[AttackRuns, AttackRuns]]:
+def _attacks(first: Row, second: Row) -> list[tuple[RowAttack, RowAttack]]:
     """Pairs of attacks on both cells: those with equal settings, then a recipe's only attack on each side."""
     pairs = []
     left, right = list(first.attacks), list(second.attacks)
@@ -176,11 +183,6 @@ def _attacks(first: Measured, second: Measured) -> list[tuple[AttackRuns, Attack
                 left.remove(a)
                 right.remove(theirs[0])
     return pairs
-
-
-def _texts(attack: AttackRuns) -> list[tuple[str, tuple[str, ...]]]:
-    """Ids and wording: another data set may have the same ids."""
-    return [(outcome.example_id, outcome.original) for outcome in next(iter(attack.runs.values()))]
 
 
 def _shares(
@@ -207,16 +209,16 @@ def _shares(
     return _Row(quantity, 100 * a.mean(), 100 * b.mean(), two_level_difference(100.0 * b, 100.0 * a))
 
 
-def _queries(first: AttackRuns, second: AttackRuns) -> _Row:
+def _queries(first: RowAttack, second: RowAttack) -> _Row:
     """#Query, with its difference paired by run."""
     seeds = sorted(set(first.runs) & set(second.runs))
-    a, b = ([mean_queries(attack.runs[seed]) for seed in seeds] for attack in (first, second))
+    a, b = ([attack.queries(seed) for seed in seeds] for attack in (first, second))
     found = summarise([y - x for x, y in zip(a, b, strict=True)])
     difference = Estimate(found.mean, found.low, found.high, found.count)
     return _Row(f"{first.title} #Query", summarise(a).mean, summarise(b).mean, difference)
 
 
-def _times(first: Measured, second: Measured) -> list[_Row]:
+def _times(first: Row, second: Row) -> list[_Row]:
     """Training seconds and their ratio B over A, paired by run; empty if no run's time counts on both sides.
 
     Raises:
@@ -224,8 +226,8 @@ def _times(first: Measured, second: Measured) -> list[_Row]:
     """
     for one in first.trainings.values():
         for other in second.trainings.values():
-            require_comparable(conditions(one), conditions(other))
-    a, b = (counted_seconds(cell.trainings.values()) for cell in (first, second))
+            require_comparable(one.conditions, other.conditions)
+    a, b = first.seconds(), second.seconds()
     found = time_ratio(b, a)
     if not found.count:
         return []
@@ -250,11 +252,11 @@ def _cells(row: _Row) -> tuple[Number | str, ...]:
     )
 
 
-def _task(cell: Measured) -> str:
+def _task(cell: Row) -> str:
     return title_of(cell.task)
 
 
-def _name(cell: Measured, cells: Sequence[Measured]) -> str:
+def _name(cell: Row, cells: Sequence[Row]) -> str:
     """The method's title; if others of the task share it, with the settings that differ."""
     same = [other for other in cells if (other.task, other.title) == (cell.task, cell.title)]
     names = dict.fromkeys(name for other in same for name in other.settings)

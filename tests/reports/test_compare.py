@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from made_up_victims import Made
 
+from reports.board_files import write_row
 from reports.compare import Comparison, compare
+from reports.measured import measure
+from reports.row import row_of
 
 
 def folders(tmp_path: Path, first: Made, second: Made) -> Comparison:
@@ -114,3 +117,12 @@ def test_a_run_whose_attack_met_no_text_has_no_queries(tmp_path: Path) -> None:
     found = folders(tmp_path, first, second)
     assert {each["quantity"] for each in found.table.records()} == {"Clean %", "Training s"}
     assert not any(math.isnan(each["difference"]) for each in found.table.records())
+
+
+def test_a_board_is_compared_as_the_results_it_was_made_of(tmp_path: Path) -> None:
+    first, second = Made().add("freelb", aua=100), Made().add("freelb", aua=120)
+    write_row(tmp_path / "board", row_of(measure(first.trainings, first.results)[0]))
+    expected = folders(tmp_path, first, second)
+    found = compare(tmp_path / "board", tmp_path / "b")
+    assert found.table.rows == expected.table.rows and found.differing == 1
+    assert compare(tmp_path / "board", tmp_path / "board").differing == 0
