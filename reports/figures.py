@@ -129,7 +129,7 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
     axes.set_axisbelow(True)
     for series in panel.series:
         index = names.index(series.name)
-        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[_shifted(index) % len(MARKERS)]
         x, y = np.asarray(series.x, float), np.asarray(series.y, float)
         line = "-" if series.joined else "none"
         if series.steps:
@@ -157,9 +157,14 @@ def _draw(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
 
 
 def _dashes(index: int) -> str | tuple[int, tuple[float, ...]]:
-    """The line style with that number: after each round of colours the dashes change."""
-    strokes = DASHES[(index + index // len(COLOURS)) % len(DASHES)]
+    """The line style with that number."""
+    strokes = DASHES[_shifted(index) % len(DASHES)]
     return (0, strokes) if strokes else "-"
+
+
+def _shifted(index: int) -> int:
+    """A number that pairs each colour with another dash or marker after each round of colours."""
+    return index + index // len(COLOURS)
 
 
 def _plain_numbers(axis) -> None:

@@ -43,6 +43,11 @@ def test_points_and_bands_are_the_series() -> None:
     assert len({line.get_marker() for line in axes.get_lines()}) == 2, "told apart in grey"
 
 
+def test_no_two_of_fifteen_methods_look_the_same() -> None:
+    (axes,) = draw_panels("t", [[panel(*(Series(f"method {n}", [n], [n]) for n in range(15)))]]).axes
+    assert len({(line.get_color(), line.get_marker()) for line in axes.get_lines()}) == 15
+
+
 def test_a_name_looks_the_same_in_every_panel_and_stands_in_the_legend_once() -> None:
     figure = draw_panels("t", [[panel(CURVE), panel(OTHER), panel(OTHER, CURVE)]])
     looks = [{line.get_label(): line.get_color() for line in axes.get_lines()} for axes in figure.axes]
