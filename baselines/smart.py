@@ -15,6 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.primitives.divergence import divergence
 from baselines.primitives.perturbation import Ascent, DropoutMode, DropoutReplay, embed, forward
 from baselines.settings import added_later
 from baselines.validation import require
@@ -147,12 +148,6 @@ class SMART(Defense, key="smart"):
 
     def _smoothness(self, perturbed: Tensor, clean: Tensor) -> Tensor:
         return divergence_to_fixed(perturbed, clean) if self.fixed_targets else divergence(perturbed, clean)
-
-
-def divergence(first: Tensor, second: Tensor) -> Tensor:
-    """KL(P||Q) + KL(Q||P) of two predictions, (B,) and 0 or more, from their logits (B, C)."""
-    log_p, log_q = (log_softmax(logits.float(), dim=-1) for logits in (first, second))
-    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1)
 
 
 def divergence_to_fixed(first: Tensor, second: Tensor) -> Tensor:

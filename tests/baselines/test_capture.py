@@ -15,15 +15,18 @@ from torch import nn
 
 from baselines.ascc import Ascc
 from baselines.capture import WARM_UPS, CapturedStep, CudaGraphs, Graphs, on_the_host
+from baselines.creat import CreAT
 from baselines.defense import Defense
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
+from baselines.flooding_x import FloodingX
 from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
 from baselines.info_bert import InfoBert
 from baselines.lora_freelb import LoraFreeLB
 from baselines.pgd import PGD
+from baselines.r3f import R3F
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from baselines.sam import SAM
@@ -44,6 +47,9 @@ CAPTURED = (
     SMART(epochs=1),
     YOPO().changed(epochs=1, steps=1, inner_steps=2),
     SAM(epochs=1),
+    FloodingX(epochs=1, level=0.5),
+    R3F(epochs=1),
+    CreAT(epochs=1),
     LoraFreeLB().changed(epochs=1, steps=2),
     EarlyRobust(epochs=1, max_search_epochs=0.5, search=FreeLB().changed(epochs=1, steps=2)),
 )
@@ -84,6 +90,7 @@ def test_capture_changes_no_bit(bert, texts, defense: Defense) -> None:
     [
         (FreeAT(epochs=1), "FreeAT, stage 'train' cannot be captured: its perturbation is kept from one replay"),
         (RobustTicket(epochs=1, first_epochs=1), "RobusT, stage 'search' cannot be captured: its penalty's weight"),
+        (FloodingX(epochs=1), "Flooding-X, stage 'search' cannot be captured: its search keeps the first batches"),
         (Rift(epochs=1), "RIFT, stage 'train' cannot be captured: its adversary's optimiser"),
         (Ascc(epochs=1), "ASCC, stage 'train' cannot be captured: its adversary's optimiser"),
     ],

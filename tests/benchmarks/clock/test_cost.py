@@ -7,8 +7,10 @@ import pytest
 from baselines.adv_hotflip import AdvHotflip
 from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
+from baselines.creat import CreAT
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
+from baselines.flooding_x import FloodingX
 from baselines.free_at import FreeAT
 from baselines.freelb import FreeLB
 from baselines.freelb_plus_plus import FreeLBPlusPlus
@@ -17,6 +19,7 @@ from baselines.label_smoothing import LabelSmoothing
 from baselines.lora_freelb import LoraFreeLB
 from baselines.pgd import PGD
 from baselines.primitives.pruning import Pruning
+from baselines.r3f import R3F
 from baselines.random_noise import RandomNoise
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
@@ -74,6 +77,10 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (SMART(steps=1, proximal=0), 8 / 3),
         (SMART(steps=1), 3.0),
         (SMART(steps=2, proximal=0), 10 / 3),
+        (FloodingX.released(), 1.0),
+        (R3F(), 2.0),
+        (CreAT(), 8 / 3),
+        (CreAT().changed(steps=1), 2.0),
         (SAM(), 2.0),
         (LabelSmoothing(), 1.0),
         (RandomNoise().changed(steps=5), 5.0),
