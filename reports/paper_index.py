@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from baselines.defense import Defense
 from baselines.settings import default_of, is_inlined, plain
+from benchmarks.clock.cost import epoch_units
 from benchmarks.experiments.defenses import TABLE_ORDER, tree_defenses
 
 HEAD = """# Paper index
@@ -40,7 +41,7 @@ def _section(title: str, paper: str, defense: type[Defense], known: Mapping[str,
         for name, value, text in _settings(defense)
         if name not in known or value != known[name]
     ]
-    parts = [f"## {title}", f"{paper}{source(defense)}".strip(), _by_task(defense), _published(defense)]
+    parts = [f"## {title}", f"{paper}{source(defense)}".strip(), _by_task(defense), _published(defense), _cost(defense)]
     if rows:
         parts.append(tabulate(rows, ("Setting", "Default", "What it is"), tablefmt="pipe", disable_numparse=True))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -73,6 +74,16 @@ def _published(defense: type[Defense]) -> str:
     """How the authors' schedule differs from the shared one, as a sentence."""
     settings = ", ".join(f"`{name}={_short(value)}`" for name, value in defense.published.items())
     return f"Published schedule (`--schedule published`): {settings}." if settings else ""
+
+
+def _cost(defense: type[Defense]) -> str:
+    """What a training by default costs, and one with the release's settings, as a sentence."""
+    if defense is Defense:
+        return ""
+    costs = [f"{epoch_units(defense()):.1f} epochs of fine-tuning"]
+    if hasattr(defense, "released"):
+        costs.append(f"{epoch_units(defense.released()):.1f} with the settings of its release")
+    return f"Predicted cost: {', '.join(costs)}."
 
 
 def source(defense: type) -> str:

@@ -27,6 +27,12 @@ def test_every_setting_is_described_and_every_method_has_a_source(defense) -> No
     assert source(defense).startswith("Source: ") and defense.paper in paper_index()
 
 
+def test_each_method_states_its_cost_and_that_of_its_release() -> None:
+    page = paper_index()
+    assert page.count("Predicted cost: ") == len(tree_defenses())
+    assert "Predicted cost: 20.0 epochs of fine-tuning, 10.0 with the settings of its release." in page, "Flooding-X"
+
+
 def test_the_settings_of_an_inlined_value_stand_under_their_own_names() -> None:
     settings = {name: (value, text) for name, value, text in _settings(FreeLB)}
     assert list(settings)[-6:] == ["step_size", "init_magnitude", "max_norm", "norm", "unit", "dropout"]
