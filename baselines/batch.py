@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ class Batch:
             replace each other.
         is_full: whether no text is padded. Determined on the CPU when the batch is made; None means unknown, since
             reading it from a GPU's memory would wait for the GPU.
+        places: (B, L) int64, for defenses that need `Identity`: the place of each token among all tokens of the
+            training set, whatever the order of the texts; `training_tokens` on padding.
+        training_tokens: number of tokens of the training set, if there are `places`.
+        held_out: texts that are never trained on, for defenses that need `HeldOut`.
     """
 
     input_ids: Tensor
@@ -35,6 +40,9 @@ class Batch:
     substitutes: Tensor | None = None
     replaceable: Tensor | None = None
     is_full: bool | None = None
+    places: Tensor | None = None
+    training_tokens: int | None = None
+    held_out: Batch | None = None
 
     def __post_init__(self) -> None:
         if self.is_full is None and self.attention_mask.device.type == "cpu":
@@ -64,8 +72,14 @@ class Batch:
             name: value for name, value in vars(self).items() if isinstance(value, Tensor) and name != "replaceable"
         }
         full = self.is_full or None  # a part of a padded batch may be full
+        held_out = [None] if self.held_out is None else self.held_out.parts(count)
         return [
-            replace(self, is_full=full, **{name: value[first::count] for name, value in of_texts.items()})
+            replace(
+                self,
+                is_full=full,
+                held_out=held_out[first % len(held_out)],
+                **{name: value[first::count] for name, value in of_texts.items()},
+            )
             for first in range(min(count, len(self)))
         ]
 
@@ -82,7 +96,13 @@ class Batch:
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 value.copy_(getattr(other, name), non_blocking=True)
+            elif isinstance(value, Batch):
+                value.copy_(getattr(other, name))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        values = vars(self).items()
-        return Batch(**{name: change(value) if isinstance(value, Tensor) else value for name, value in values})
+        def changed(value: Any) -> Any:
+            if isinstance(value, Batch):
+                return value._each(change)
+            return change(value) if isinstance(value, Tensor) else value
+
+        return Batch(**{name: changed(value) for name, value in vars(self).items()})

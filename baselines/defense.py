@@ -1,6 +1,6 @@
 """The interface of a defense: a frozen set of hyperparameters that yields stages of training.
 
-The loop that runs the stages is `baselines.training.fit`; a defense never sees an optimiser or a clock.
+The loop that runs the stages is `baselines.training.fit`; a defense changes no optimiser and sees no clock.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
 
 from baselines.batch import Batch
 from baselines.needs import Need
@@ -140,6 +141,7 @@ class Stage:
         trace: what the method writes into the log (numbers, strings and lists of them), filled while the stage runs.
         state: the objects and generators, besides parameters and trace, that `step` and `after_update` change; () for
             none. None means not declared: a killed training then repeats this stage from its start.
+        optimizer_reader: called once with the stage's optimiser, the moments of which `step` may read, never change.
         not_capturable_reason: why `step` may not be recorded once and replayed ("its penalty grows from update to
             update"); None if only the batch and random numbers decide what it does; see `baselines.capture`.
     """
@@ -160,6 +162,7 @@ class Stage:
     after_update: Callable[[Progress], bool | None] | None = None
     trace: dict[str, Any] = field(default_factory=dict)
     state: Sequence[Stateful | Generator] | None = None
+    optimizer_reader: Callable[[Optimizer], None] | None = None
     not_capturable_reason: str | None = None
 
     def decays(self) -> tuple[nn.Parameter, ...]:

@@ -24,6 +24,22 @@ class BalancedBatches:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Batches carry the place of each token in the training set, which stays the same in every epoch."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Some training texts are not trained on; each batch carries twice as many of them as it has texts.
+
+    Attributes:
+        share: part of the training texts that is held out, in (0, 1).
+    """
+
+    share: float
+
+
+@dataclass(frozen=True)
 class AdversarialTexts:
     """The training texts include attacked versions of some of them, made against a fine-tuned model.
 
@@ -41,4 +57,4 @@ class AdversarialTexts:
     added: Added = "successful"
 
 
-Need = Substitutes | ReplaceableTokens | BalancedBatches | AdversarialTexts
+Need = Substitutes | ReplaceableTokens | BalancedBatches | Identity | HeldOut | AdversarialTexts

@@ -249,6 +249,8 @@ class _Run:
             self.total = min(self.total, most_updates)
         horizon = planned_updates(stage, stage.schedule_epochs or stage.epochs, batches)
         self.optimizer = torch.optim.AdamW(_decay_groups(stage), lr=stage.learning_rate, eps=1e-8, fused=True)
+        if stage.optimizer_reader is not None:
+            stage.optimizer_reader(self.optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda done: warmup_then_linear(done, horizon, stage.warmup_ratio)
         )

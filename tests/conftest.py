@@ -81,13 +81,25 @@ def batch():
 
 @pytest.fixture
 def rich_batch(batch):
-    """`make_batch` as a factory, with substitutes for odd tokens, and tokens from 20 on that may replace each other."""
+    """`make_batch` as a factory, with all that a defense may need.
+
+    Odd tokens have substitutes, tokens from 20 on may replace each other, and the texts are the whole training set.
+    """
 
     def make(**options) -> Batch:
         plain = batch(**options)
         ids = plain.input_ids.unsqueeze(-1)
         more = torch.where(ids % 2 == 1, torch.tensor([0, 1, 3, 0]), 0)
-        return replace(plain, substitutes=(ids + more) % 100, replaceable=torch.arange(100) >= 20)
+        tokens = plain.input_ids.numel()
+        places = torch.arange(tokens).view_as(plain.input_ids).masked_fill(plain.attention_mask == 0, tokens)
+        return replace(
+            plain,
+            substitutes=(ids + more) % 100,
+            replaceable=torch.arange(100) >= 20,
+            places=places,
+            training_tokens=tokens,
+            held_out=plain,
+        )
 
     return make
 

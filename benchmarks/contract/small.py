@@ -57,8 +57,10 @@ class SmallSet:
                 vocabulary=VOCABULARY,
                 first_word=FIRST_WORD,
                 substitutes=SUBSTITUTES,
+                number=number,
+                batches=self.updates_per_epoch,
             )
-            for _ in range(self.updates_per_epoch)
+            for number in range(self.updates_per_epoch)
         ]
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:

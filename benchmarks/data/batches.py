@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from benchmarks.data.encoding import Encoded
 from benchmarks.data.substitutes import Substitutes
 
 POOL_BATCHES = 50
+CHOOSING, DRAWING = 1, 2  # streams of random numbers beside that of the batches
 
 
 class BucketedBatches:
@@ -24,6 +25,9 @@ class BucketedBatches:
     Args:
         substitutes: tokens that may replace the batches' tokens, for defenses that need them.
         replaceable: (V,) bool, the tokens that may replace each other, for defenses that need them.
+        identified: give every token its place in the training set.
+        held_out: share of the texts that is not trained on, chosen by the seed. Each batch carries twice its size of
+            them, in an order of their own.
         balanced: give every shuffled batch equal shares of the classes, one class after another. An epoch then
             repeats texts of a small class and leaves out texts of a large class; a batch is smaller if its size is not
             a multiple of the number of classes.
@@ -38,40 +42,60 @@ class BucketedBatches:
         *,
         substitutes: Substitutes | None = None,
         replaceable: np.ndarray | None = None,
+        identified: bool = False,
+        held_out: float | None = None,
         balanced: bool = False,
         pinned: bool = False,
     ):
         assert batch_size >= 1, "a batch has room for a text"
         self.encoded, self.batch_size, self.seed = encoded, batch_size, seed
-        self.substitutes = substitutes
+        self.substitutes, self.identified = substitutes, identified
         self.pinned = pinned
         self.replaceable = None if replaceable is None else self._tensor(replaceable)
+        self.members, self.held_out = np.arange(len(encoded)), None
+        if held_out is not None:
+            order = np.random.default_rng((seed, 0, CHOOSING)).permutation(len(encoded))
+            count = min(max(1, round(held_out * len(encoded))), len(encoded) - 1)  # a text is left to train on
+            self.held_out, self.members = np.sort(order[:count]), np.sort(order[count:])
         self.classes: list[np.ndarray] = []
         if balanced:
-            self.classes = [np.flatnonzero(encoded.labels == label) for label in np.unique(encoded.labels)]
+            labels = encoded.labels[self.members]
+            self.classes = [self.members[labels == label] for label in np.unique(labels)]
             assert batch_size >= len(self.classes), "a batch has room for a text of every class"
             self.batch_size -= batch_size % len(self.classes)
-        self.updates_per_epoch = -(-len(encoded) // self.batch_size)
+        self.updates_per_epoch = -(-len(self.members) // self.batch_size)
 
     def epoch(self, number: int, shuffle: bool = True) -> Iterator[Batch]:
         """The batches of epoch `number`; unshuffled, the texts in stored order."""
-        order = np.arange(len(self.encoded))
+        order = self.members
         if not shuffle:
             chunks = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         else:
             draw = np.random.default_rng((self.seed, number))
             chunks = self._balanced(draw) if self.classes else self._shuffled(draw)
+        others = np.random.default_rng((self.seed, number, DRAWING))
         for chunk in chunks:
-            yield self._batch(chunk)
+            yield self._batch(chunk, self._drawn(others))
 
     def of_longest(self, size: int) -> LongestBatch:
         """One batch of the `size` longest texts, to measure its memory; balanced like the others."""
-        groups = self.classes or [np.arange(len(self.encoded))]
-        longest = [group[np.argsort(-self.encoded.lengths[group], kind="stable")] for group in groups]
-        return LongestBatch(self._batch(np.concatenate([group[: size // len(groups)] for group in longest])))
+        groups = [self._by_length(group) for group in self.classes or [self.members]]
+        longest = np.concatenate([group[: size // len(groups)] for group in groups])
+        others = None if self.held_out is None else self._by_length(self.held_out)[: 2 * size]
+        return LongestBatch(self._batch(longest, others))
+
+    def _by_length(self, members: np.ndarray) -> np.ndarray:
+        """The longest first."""
+        return members[np.argsort(-self.encoded.lengths[members], kind="stable")]
+
+    def _drawn(self, draw: np.random.Generator) -> np.ndarray | None:
+        """The held-out texts of a batch: twice its size, or all if there are fewer."""
+        if self.held_out is None:
+            return None
+        return draw.permutation(self.held_out)[: 2 * self.batch_size]
 
     def _shuffled(self, draw: np.random.Generator) -> list[np.ndarray]:
-        chunks = self._bucketed(draw.permutation(len(self.encoded)), self.batch_size)
+        chunks = self._bucketed(draw.permutation(self.members), self.batch_size)
         return [chunks[index] for index in draw.permutation(len(chunks))]
 
     def _balanced(self, draw: np.random.Generator) -> list[np.ndarray]:
@@ -94,8 +118,8 @@ class BucketedBatches:
             chunks += [members[first : first + size] for first in range(0, len(members), size)]
         return chunks
 
-    def _batch(self, members: np.ndarray) -> Batch:
-        """Texts padded on the right to the longest of them."""
+    def _batch(self, members: np.ndarray, held_out: np.ndarray | None = None) -> Batch:
+        """Texts padded on the right to the longest of them, with held-out texts if there are some."""
         lengths = self.encoded.lengths[members]
         mask = np.arange(lengths.max())[None] < lengths[:, None]
         ids = np.full(mask.shape, self.encoded.pad_id, np.int64)
@@ -110,7 +134,15 @@ class BucketedBatches:
             others = np.repeat(ids[..., None], self.substitutes.table.shape[1], axis=-1)
             others[mask] = np.concatenate([self.substitutes.of(span, self.encoded.ids[span]) for span in spans])
         tensors = [ids, mask.astype(np.int64), self.encoded.labels[members], types, others]
-        return Batch(*(None if tensor is None else self._tensor(tensor) for tensor in tensors), self.replaceable)
+        batch = Batch(*(None if tensor is None else self._tensor(tensor) for tensor in tensors), self.replaceable)
+        if held_out is not None:
+            batch = replace(batch, held_out=self._batch(held_out))
+        if not self.identified:
+            return batch
+        tokens = int(self.encoded.offsets[-1])
+        places = np.full(mask.shape, tokens, np.int64)
+        places[mask] = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+        return replace(batch, places=self._tensor(places), training_tokens=tokens)
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)

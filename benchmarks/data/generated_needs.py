@@ -8,12 +8,19 @@ from dataclasses import replace
 import torch
 
 from baselines.batch import Batch
-from baselines.needs import BalancedBatches, Need, ReplaceableTokens, Substitutes
+from baselines.needs import BalancedBatches, HeldOut, Identity, Need, ReplaceableTokens, Substitutes
 from benchmarks.data.substitutes import SLOTS
 
 
 def with_needs(
-    batch: Batch, needs: Set[Need], *, vocabulary: int, first_word: int = 1, substitutes: int = SLOTS
+    batch: Batch,
+    needs: Set[Need],
+    *,
+    vocabulary: int,
+    first_word: int = 1,
+    substitutes: int = SLOTS,
+    number: int = 0,
+    batches: int = 1,
 ) -> Batch:
     """Add to the batch what a defense's `needs` ask for, and nothing else; adversarial texts need no addition.
 
@@ -21,6 +28,7 @@ def with_needs(
         vocabulary: V, the number of tokens.
         first_word: tokens from this one on are words, which may replace each other.
         substitutes: S, slots of a word: its own and those of the words near it by number.
+        number, batches: which batch this is, from 0, of how many of this shape.
     """
     words = torch.arange(vocabulary) >= first_word
     others = None
@@ -29,12 +37,25 @@ def with_needs(
         usable = (batch.input_ids.unsqueeze(-1) >= first_word) & (near >= first_word) & (near < vocabulary)
         others = torch.where(usable, near, batch.input_ids.unsqueeze(-1))
     rich = replace(batch, substitutes=others, replaceable=words if ReplaceableTokens() in needs else None)
+    if any(isinstance(need, HeldOut) for need in needs):
+        rich = replace(rich, held_out=_twice(batch))
+    if Identity() in needs:
+        tokens = batch.input_ids.numel()
+        places = torch.arange(tokens).view_as(batch.input_ids) + number * tokens
+        padded = places.masked_fill(batch.attention_mask == 0, batches * tokens)
+        rich = replace(rich, places=padded, training_tokens=batches * tokens)
     return _by_class(rich) if BalancedBatches() in needs else rich
+
+
+def _twice(batch: Batch) -> Batch:
+    """The batch's texts, in reverse order, each two times."""
+    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    return replace(batch, **{name: value.flip(0).repeat_interleave(2, 0) for name, value in tensors.items()})
 
 
 def _by_class(batch: Batch) -> Batch:
     """Sort the batch by class; each class gets as many texts as the batch had."""
     order = batch.labels.argsort(stable=True)
-    per_text = ("input_ids", "attention_mask", "labels", "token_type_ids", "substitutes")
+    per_text = ("input_ids", "attention_mask", "labels", "token_type_ids", "substitutes", "places")
     values = {name: getattr(batch, name) for name in per_text}
     return replace(batch, **{name: value[order] for name, value in values.items() if value is not None})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from baselines.needs import BalancedBatches, Need, ReplaceableTokens, Substitutes
+from baselines.needs import BalancedBatches, HeldOut, Identity, Need, ReplaceableTokens, Substitutes
 from benchmarks.attacks.resources import Resources
 from benchmarks.data import substitutes
 from benchmarks.data.array_cache import Arrays, cached_arrays, texts_key
@@ -73,12 +73,15 @@ def text_batches(
         arrays = make()
     else:
         arrays = cached_arrays(cache / f"{texts_key(tokenizer, examples, max_length, about)}.safetensors", make)
+    held_out = next((need.share for need in needs if isinstance(need, HeldOut)), None)
     return BucketedBatches(
         Encoded.of(arrays),
         batch_size,
         seed,
         substitutes=substitutes.Substitutes(arrays["rows"], arrays["table"]) if replaced else None,
         replaceable=substitutes.replaceable_tokens(tokenizer) if ReplaceableTokens() in needs else None,
+        identified=Identity() in needs,
+        held_out=held_out,
         balanced=BalancedBatches() in needs,
         pinned=pinned,
     )

@@ -53,3 +53,15 @@ def test_parts_share_out_the_texts_and_keep_the_rest(batch) -> None:
     assert first.replaceable is full.replaceable and first.token_type_ids.shape == first.input_ids.shape
     assert len(full.parts(9)) == 4, "a text is not cut"
     assert replace(full, substitutes=None, token_type_ids=None).parts(2)[1].substitutes is None
+
+
+def test_held_out_texts_are_moved_copied_and_shared_out_with_the_batch(batch) -> None:
+    full, other = (replace(batch(seed=seed), held_out=batch((5, 2, 4), seed=seed + 5)) for seed in range(2))
+    assert full.to("meta").held_out.labels.device.type == "meta" and "held_out" not in full.inputs()
+    copy = full.clone()
+    copy.copy_(other)
+    assert torch.equal(copy.held_out.input_ids, other.held_out.input_ids)
+    assert not torch.equal(full.held_out.input_ids, other.held_out.input_ids)
+    parts = full.parts(4)
+    assert [len(part.held_out) for part in parts] == [1, 1, 1, 1]
+    assert torch.equal(parts[1].held_out.input_ids, full.held_out.input_ids[1:2])

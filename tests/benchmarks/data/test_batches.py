@@ -116,3 +116,40 @@ def test_no_batch_is_larger_than_that_of_the_longest_texts() -> None:
             assert int(batch.attention_mask.sum()) <= int(largest.attention_mask.sum())
         (half,) = data.of_longest(4).epoch(0)
         assert len(half) == 4 and half.input_ids.shape[1] == largest.input_ids.shape[1]
+
+
+def test_a_token_keeps_its_place_in_every_epoch() -> None:
+    data = encoded()
+    plain, batches = BucketedBatches(data, 8, seed=1), BucketedBatches(data, 8, seed=1, identified=True)
+    for number in range(2):
+        seen = []
+        for one, other in zip(plain.epoch(number), batches.epoch(number), strict=True):
+            assert one.places is None and one.training_tokens is None
+            assert one.input_ids.equal(other.input_ids) and other.training_tokens == len(data.ids)
+            real = other.attention_mask == 1
+            assert (data.ids[other.places[real]] == other.input_ids[real].numpy()).all()
+            assert (other.places[~real] == len(data.ids)).all()
+            seen.append(other.places[real])
+        assert sorted(np.concatenate(seen)) == list(range(len(data.ids)))
+
+
+def test_held_out_texts_are_never_trained_on_and_come_in_an_order_of_their_own() -> None:
+    data = BucketedBatches(encoded(), 8, seed=1, held_out=0.2)
+    trained, drawn = set(), []
+    for number in range(2):
+        for batch in data.epoch(number):
+            trained |= set((batch.input_ids[:, 0] - 10).tolist())
+            drawn.append((batch.held_out.input_ids[:, 0] - 10).tolist())
+    assert data.updates_per_epoch == 11 and len(drawn) == 22 and len(trained) == 82
+    assert all(len(set(names)) == 16 for names in drawn) and len({tuple(names) for names in drawn}) == 22
+    assert not trained & {name for names in drawn for name in names}
+    again, other = (BucketedBatches(encoded(), 8, seed, held_out=0.2) for seed in (1, 2))
+    assert names(data.epoch(1)) == names(again.epoch(1)) and set(data.held_out) != set(other.held_out)
+    (largest,) = data.of_longest(8).epoch(0)
+    assert len(largest.held_out) == 16
+
+
+def test_few_held_out_texts_come_with_every_batch() -> None:
+    data = BucketedBatches(encoded(20), 8, seed=1, held_out=0.1, balanced=True)
+    for batch in data.epoch(0):
+        assert len(batch.held_out) == 2 and int(batch.labels.sum()) == 4

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from baselines.batch import Batch
-from baselines.needs import BalancedBatches, ReplaceableTokens, Substitutes
+from baselines.needs import BalancedBatches, HeldOut, Identity, ReplaceableTokens, Substitutes
 from benchmarks.data.generated_needs import with_needs
 from benchmarks.data.substitutes import SLOTS
 
@@ -37,3 +37,15 @@ def test_balanced_batches_hold_one_class_after_another() -> None:
     found = with_needs(BATCH, {BalancedBatches(), Substitutes()}, vocabulary=100)
     assert found.labels.tolist() == [0, 1] and torch.equal(found.input_ids, IDS[[1, 0]])
     assert torch.equal(found.substitutes[..., 0], found.input_ids) and found.token_type_ids is None
+
+
+def test_places_of_all_batches_are_different_and_follow_their_texts() -> None:
+    needs = {Identity(), BalancedBatches()}
+    first, second = (with_needs(BATCH, needs, vocabulary=100, number=number, batches=2) for number in range(2))
+    assert first.places.tolist() == [[4, 5, 6, 7], [0, 1, 2, 16]] and first.training_tokens == 16
+    assert second.places.tolist() == [[12, 13, 14, 15], [8, 9, 10, 16]]
+
+
+def test_there_are_twice_as_many_held_out_texts() -> None:
+    found = with_needs(BATCH, {HeldOut(0.1)}, vocabulary=100).held_out
+    assert found.labels.tolist() == [0, 0, 1, 1] and torch.equal(found.input_ids, IDS[[1, 1, 0, 0]])
