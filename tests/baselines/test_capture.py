@@ -31,6 +31,7 @@ from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from baselines.sam import SAM
 from baselines.smart import SMART
+from baselines.tavat import TAVAT
 from baselines.training import CountPasses, Precision, fit
 from baselines.yopo import YOPO
 from method.early_robust import EarlyRobust
@@ -91,6 +92,7 @@ def test_capture_changes_no_bit(bert, texts, defense: Defense) -> None:
         (FreeAT(epochs=1), "FreeAT, stage 'train' cannot be captured: its perturbation is kept from one replay"),
         (RobustTicket(epochs=1, first_epochs=1), "RobusT, stage 'search' cannot be captured: its penalty's weight"),
         (FloodingX(epochs=1), "Flooding-X, stage 'search' cannot be captured: its search keeps the first batches"),
+        (TAVAT(epochs=1), "TAVAT, stage 'train' cannot be captured: its step changes a table"),
         (Rift(epochs=1), "RIFT, stage 'train' cannot be captured: its adversary's optimiser"),
         (Ascc(epochs=1), "ASCC, stage 'train' cannot be captured: its adversary's optimiser"),
     ],

@@ -25,6 +25,7 @@ from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
 from baselines.sam import SAM
 from baselines.smart import SMART
+from baselines.tavat import TAVAT
 from baselines.yopo import YOPO
 from benchmarks.clock.cost import (
     EncoderShape,
@@ -81,6 +82,7 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (R3F(), 2.0),
         (CreAT(), 8 / 3),
         (CreAT().changed(steps=1), 2.0),
+        (TAVAT(), 2.0),
         (SAM(), 2.0),
         (LabelSmoothing(), 1.0),
         (RandomNoise().changed(steps=5), 5.0),
