@@ -245,6 +245,8 @@ def caption(origin: Provenance, trained: Sequence[TrainingRecord], attacks: Sequ
     )
     if any(record.defense == "robust_ticket" for record in trained):
         lines.append("RobusT's pruned weights are zeros in dense matrices: they count as kept and save no time.")
+    if any(record.defense == "dsrm" for record in trained):
+        lines.append("DSRM holds a part of the training texts out, a tenth by default, and trains on the others.")
     return [*lines, *troubles(trained, attacks), *_tickets(trained)]
 
 

@@ -8,6 +8,7 @@ from baselines.adv_hotflip import AdvHotflip
 from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
 from baselines.creat import CreAT
+from baselines.dsrm import DSRM
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
 from baselines.flooding_x import FloodingX
@@ -83,6 +84,8 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (CreAT(), 8 / 3),
         (CreAT().changed(steps=1), 2.0),
         (TAVAT(), 2.0),
+        (DSRM(), 13 / 3),
+        (DSRM.released(), 5.0),
         (SAM(), 2.0),
         (LabelSmoothing(), 1.0),
         (RandomNoise().changed(steps=5), 5.0),

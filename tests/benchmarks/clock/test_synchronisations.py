@@ -44,6 +44,7 @@ def test_arithmetic_is_not() -> None:
 
 # Their adversaries' Adam keeps its count of updates on the host, which is read there and holds no device up.
 COUNTED_ON_THE_HOST = {"ascc": Ascc().attack_steps, "rift": Rift().attack_steps}
+READS_ITS_LOSS = {"dsrm": 1}  # which decides what its update is
 every_defense = pytest.mark.parametrize("key", known_defenses())
 
 
@@ -64,7 +65,7 @@ def test_no_step_reads_anything_back(bert, rich_batch, key: str) -> None:
     for stage in stages(key, model, texts):
         with SynchronisationWatch() as watch:
             stage.step(texts)
-        assert watch.counts.total() == COUNTED_ON_THE_HOST.get(key, 0), (stage.name, watch.counts)
+        assert watch.counts.total() == (COUNTED_ON_THE_HOST | READS_ITS_LOSS).get(key, 0), (stage.name, watch.counts)
 
 
 @pytest.mark.parametrize("lengths", [(9, 5, 7, 3), (6, 6, 6)], ids=["padded", "full"])
@@ -80,7 +81,7 @@ def test_no_encoder_asks_the_device_whether_a_text_is_padded(batch, kind: str, l
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-@every_defense
+@pytest.mark.parametrize("key", [key for key in known_defenses() if key not in READS_ITS_LOSS])
 def test_no_step_makes_the_host_wait_for_a_gpu(bert, rich_batch, key: str) -> None:
     model, texts = bert().cuda(), rich_batch().to("cuda")
     model.train()

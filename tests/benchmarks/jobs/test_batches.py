@@ -29,6 +29,7 @@ def test_a_defense_gets_the_batches_it_needs_and_others_those_of_ever(options) -
     assert 20_000 < flips < len(context.tokenizer)
     for batch in batches_of(context, "rift").epoch(0):
         assert batch.labels.tolist() == [0] * 4 + [1] * 4
+    assert [len(batch.held_out) for batch in batches_of(context, "dsrm").epoch(0)] == [4] * 5, "a tenth of 40 texts"
 
 
 def test_tokens_and_substitutes_are_computed_once(options, monkeypatch: pytest.MonkeyPatch) -> None:
