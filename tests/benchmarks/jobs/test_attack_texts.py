@@ -68,9 +68,10 @@ def test_both_engines_find_the_same(prepared) -> None:
     assert [outcome.example_id for outcome in ours.outcomes] == [f"texts-{row}" for row in range(5)]
 
 
-def test_a_killed_attack_goes_on_and_ends_with_the_same_outcomes(prepared) -> None:
-    expected = prepared(out=None).run().outcomes
-    attack = prepared()
+@pytest.mark.parametrize("recipe", ["textbugger", "charmer_fast", "gbda_words"])
+def test_a_killed_attack_goes_on_and_ends_with_the_same_outcomes(prepared, recipe: str) -> None:
+    expected = prepared(recipe, out=None).run().outcomes
+    attack = prepared(recipe)
     seen = []
 
     def killed() -> None:
@@ -81,7 +82,7 @@ def test_a_killed_attack_goes_on_and_ends_with_the_same_outcomes(prepared) -> No
     with pytest.raises(KeyboardInterrupt):
         attack.run(killed)
     assert len(attack.stored()) == 2
-    again = prepared()
+    again = prepared(recipe)
     counted = []
     first = again.run(lambda: counted.append(1))
     assert first.outcomes == expected and len(counted) == 3
