@@ -29,7 +29,7 @@ MOST_NEIGHBOURS = 50
 MAGIC = b"\xfd7zXZ"  # how an xz file starts
 
 PACKAGED = "synonyms.safetensors.xz"
-PACKAGED_SHA256 = "5ebf86ccffa168dccf14eae5a71784451053cb11a870022de2835dbdc0a3057b"
+PACKAGED_SHA256 = "78c568c4e88cee8440191ad85bcddc52356323b86619e46d504eeecd54cf4954"
 
 _PARTS = ("NOUN", "VERB", "ADJ", "ADV")
 _STEPS = 255

@@ -68,7 +68,7 @@ class Vocabulary:
     """The words of the list.
 
     Attributes:
-        forms: for each word, in alphabetical order, its tags of the Penn tag set; for each tag the lemmas that it is
+        forms: for each word, in alphabetical order, its tags of the Penn tag set (NNP and NNPS for names); for each tag the lemmas that it is
             this form of, with their part of speech.
         inflections: the forms of each lemma, by tag.
     """
@@ -121,22 +121,19 @@ def _parts_of(names: list[str], size: int) -> list[list[str]]:
 
 
 def vocabulary(wordnet: WordNet, pieces: Callable[[list[str]], list[int]], build: Build) -> Vocabulary:
-    """WordNet's single lower-case words that are in use, with their inflections.
+    """WordNet's single words that are in use, in small letters, with their inflections.
 
-    A word is in use if lemminflect's dictionary has it, or if it was counted in tagged texts.
+    A word is in use if lemminflect's dictionary has it, or if it was counted in tagged texts. A name, which WordNet
+    always writes with a capital, is in use if the encoder knows it as one piece.
 
     Args:
         pieces: gives the numbers of word pieces of some words.
     """
     import lemminflect
 
-    lemmas = sorted(
-        {
-            (word, part)
-            for word, part in wordnet.words()
-            if _SINGLE.fullmatch(word) and any(word in sense.synset.words for sense in wordnet.senses(word, part))
-        }
-    )
+    lemmas = sorted((word, part) for word, part in wordnet.words() if _SINGLE.fullmatch(word))
+    written = {lemma: {name for sense in wordnet.senses(*lemma) for name in sense.synset.words} for lemma in lemmas}
+    names = {lemma for lemma in lemmas if lemma[0] not in written[lemma]}
     singles = sorted({word for word, _ in lemmas})
     length = dict(zip(singles, pieces(singles), strict=True))
     compared = {
@@ -152,13 +149,19 @@ def vocabulary(wordnet: WordNet, pieces: Callable[[list[str]], list[int]], build
     for word, part in lemmas:
         if part in ("ADJ", "ADV") and word in compared:
             continue  # "slower" is a form of "slow", also where WordNet has it as an adverb
-        if not (
-            lemminflect.getAllInflections(word)
-            or any(sense.count for sense in wordnet.senses(word, part))
-            or (part != "NOUN" and length[word] <= build.most_pieces)
-        ):
+        if (word, part) in names:
+            in_use = length[word] == 1
+            found = _forms_of_name(lemminflect.getAllInflections(word, "PROPN"), word, part)
+        else:
+            in_use = bool(
+                lemminflect.getAllInflections(word)
+                or any(sense.count for sense in wordnet.senses(word, part))
+                or (part != "NOUN" and length[word] <= build.most_pieces)
+            )
+            found = _inflections(lemminflect.getAllInflections(word, part), word, part)
+        if not in_use:
             continue
-        inflections[word, part] = found = _inflections(lemminflect.getAllInflections(word, part), word, part)
+        inflections[word, part] = found
         for tag, those in found.items():
             for form in those:
                 forms[form][tag].add((word, part))
@@ -175,6 +178,14 @@ def _inflections(found: dict[str, tuple[str, ...]], word: str, part: str) -> dic
         if single and tag != _LEFT_OUT:
             forms[tag] = single
     return forms or {_BASE_TAG[part]: [word]}
+
+
+def _forms_of_name(found: dict[str, tuple[str, ...]], word: str, part: str) -> dict[str, list[str]]:
+    """A name with its plurals, apart from common nouns; an adjective, such as "american", is one of the others."""
+    if part != "NOUN":
+        return {_BASE_TAG[part]: [word]}
+    plurals = [form for form in dict.fromkeys(found.get("NNS", ())) if _SINGLE.fullmatch(form) and form != word]
+    return {"NNP": [word]} | ({"NNPS": plurals} if plurals else {})
 
 
 def fitted_table(

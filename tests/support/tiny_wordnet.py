@@ -32,10 +32,12 @@ TINY = (
     TinySynset("n", ("film", "movie", "moving_picture"), (8, 6)),
     TinySynset("n", ("performance", "execution"), (9, 1)),
     TinySynset("n", ("execution", "hanging"), (60, 0)),
-    TinySynset("n", ("Paris",), (5,)),
+    TinySynset("n", ("Paris", "City_of_Light"), (5,)),
     TinySynset("v", ("go", "travel"), (50, 9), ((0, 10, 0),)),
     TinySynset("v", ("come",), (40,), ((0, 9, 0),)),
     TinySynset("r", ("well", "good"), (9, 0)),
+    TinySynset("n", ("Monday", "Mon"), (3, 1)),
+    TinySynset("a", ("Parisian",), (1,)),
 )
 
 

@@ -41,8 +41,24 @@ def built(wordnet: WordNet) -> PackedSynonyms:
 def test_words_are_single_and_in_small_letters_with_their_inflections(built: PackedSynonyms) -> None:
     words = set(built.table.words)
     assert {"film", "films", "go", "went", "gone", "going", "goes", "better", "best"} <= words
-    assert not words & {"moving_picture", "paris", "Paris"}
+    assert not words & {"moving_picture", "Paris", "city_of_light"}
     assert list(built.table.words) == sorted(words)
+
+
+def test_names_are_neighbours_of_names_only(built: PackedSynonyms) -> None:
+    """The names that the encoder knows as one piece; adjectives written with a capital are adjectives like others."""
+    assert {"paris", "parisian", "monday", "mondays"} <= set(built.table.words)
+    assert built.neighbours("monday", 9) == ["mon"]
+    assert built.parts_of_speech["parisian"] == {"ADJ"}
+
+
+def test_a_name_of_several_pieces_is_left_out(wordnet: WordNet) -> None:
+    class Unknown(MadeUpVectors):
+        def count_pieces(self, texts: Sequence[str]) -> list[int]:
+            return [2 if text == "paris" else 1 for text in texts]
+
+    words = build_synonyms(wordnet, Unknown()).words
+    assert "paris" not in words and "monday" in words
 
 
 def test_words_of_one_sense_are_neighbours_inflection_by_inflection(built: PackedSynonyms) -> None:
