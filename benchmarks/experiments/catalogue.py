@@ -111,7 +111,7 @@ _REACHES = (
     Variant("fine_tune", "Fine-tune", "fine_tune", protocol=_DEVELOPMENT),
     *(
         Variant(f"{defense}={size}", f"{title}, step {size}", defense, {"step_size": size}, protocol=_DEVELOPMENT)
-        for size in (0.03, 0.1, 0.2)
+        for size in (0.03, 0.1, 0.12, 0.15, 0.2)
         for defense, title in (("pgd", "PGD"), ("freelb", "FreeLB"))
     ),
 )
