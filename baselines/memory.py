@@ -1,40 +1,14 @@
-"""Keep a CPU's memory for the next batch; detect out-of-memory errors and retry with smaller batches."""
+"""Detect out-of-memory errors and retry with smaller batches."""
 
 from __future__ import annotations
 
-import ctypes
-import os
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TypeVar
 
 import torch
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
-
-# The parameters of glibc's mallopt
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-HEAP_SETTINGS = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
-KEPT_BYTES = (1 << 30, 1 << 25)  # older versions of glibc allow 32 MiB at most
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Let this process keep memory that it frees, where the C library is glibc; elsewhere nothing changes.
-
-    By default, glibc returns every block of more than 32 MiB to the system when it is freed. The gradient of a word
-    embedding and the activations of a large batch are such blocks. The system then clears and maps the same memory
-    again in each update and in each batch. Results do not change. A heap that the environment sets up stays as it is.
-    """
-    if HEAP_SETTINGS & os.environ.keys():
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):
-        return
-    if any(mallopt(MMAP_THRESHOLD, size) for size in KEPT_BYTES):
-        mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

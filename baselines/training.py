@@ -18,7 +18,7 @@ from baselines.batch import Batch
 from baselines.capture import CapturedStep, Graphs
 from baselines.checkpointing import Keeper, State, random_state, restore_random_state
 from baselines.defense import Defense, Passes, Progress, Stage, Step
-from baselines.memory import keep_freed_memory, ran_out_of_memory
+from baselines.memory import ran_out_of_memory
 from baselines.validation import MachineError, UserError
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -148,7 +148,6 @@ def fit(
     """
     if graphs is not None and parts > 1:
         raise UserError(f"a captured step needs whole batches, got {parts} parts per batch; leave out --capture")
-    keep_freed_memory()
     timer = timer or NoTimer()
     with matmul_precision(precision):
         logs: list[StageLog] = []

@@ -24,8 +24,8 @@ Offline attacks take synonyms from a list that comes with the package. It is bui
 MiniLM. Each word is encoded alone. Words that share a sense are then pulled together and opposites pushed apart
 (counter-fitting, Mrksic et al. 2016). A word keeps its nearest neighbours: at most 50, of cosine 0.5 or more, of the
 same part of speech and the same inflection. MiniLM knows a word of several word pieces by its spelling, so such a word
-needs a neighbour that shares a sense, or a cosine of 0.7. WordNet's antonyms are left out. The constants are in
-`benchmarks/attacks/synonym_builder.py`.
+needs a neighbour that shares a sense, or a cosine of 0.7. Names that are one piece are in the list, too; the neighbours
+of a name are names. WordNet's antonyms are left out. The constants are in `benchmarks/attacks/synonym_builder.py`.
 
 ```
 earlyrobust show synonyms good slow performance

@@ -68,8 +68,8 @@ class Vocabulary:
     """The words of the list.
 
     Attributes:
-        forms: for each word, in alphabetical order, its tags of the Penn tag set (NNP and NNPS for names); for each tag the lemmas that it is
-            this form of, with their part of speech.
+        forms: for each word, in alphabetical order, its tags of the Penn tag set (NNP and NNPS for names); for each
+            tag the lemmas that it is this form of, with their part of speech.
         inflections: the forms of each lemma, by tag.
     """
 

@@ -16,7 +16,6 @@ from torch.nn.functional import linear
 
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
-from baselines.memory import keep_freed_memory
 from baselines.training import Precision
 from baselines.validation import UserError, unknown
 from benchmarks.clock.shortest import shortest_seconds
@@ -103,7 +102,6 @@ def product_gain() -> float:
 
 def update_gain(model: nn.Module, texts: int, tokens: int) -> float:
     """Seconds of fine-tuning's passes in fp32 divided by those in bf16, on a batch without padding."""
-    keep_freed_memory()
     model.train()
     ids = torch.ones((texts, tokens), dtype=torch.long)
     batch = Batch(ids, torch.ones_like(ids), torch.zeros(texts, dtype=torch.long))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from baselines.memory import keep_freed_memory, ran_out_of_memory
+from baselines.memory import ran_out_of_memory
 from baselines.validation import UserError, require
 from benchmarks.victims.batch_invariant import answers_of
 from benchmarks.victims.cached_answers import CachedAnswers
@@ -69,7 +69,6 @@ class Victim:
         self.order = None if order is None or list(order) == sorted(order) else list(order)
         self.queries = 0
         self._packed = device == "cpu"
-        keep_freed_memory()
         self.kernel: Kernel = kernel or (fastest_kernel(model) if device == "cpu" else "torch")
         self._pieces = Pieces(tokenizer, max_length)
         self._answers: CachedAnswers[Row] = CachedAnswers(REMEMBERED)

@@ -15,15 +15,12 @@ from benchmarks.jobs import train as training
 from benchmarks.results.store import Store
 from benchmarks.victims.victim import Victim
 
-PLAIN_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 17)}
-
 
 @pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
 def test_in_a_process_of_bounded_size() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", Path(__file__).with_name("memory_runs_out.py")],
-        env=os.environ | PLAIN_HEAP,
         capture_output=True,
         text=True,
     )
