@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import re
 import stat
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from baselines.validation import MachineError
+
+log = logging.getLogger(__name__)
 
 PART = re.compile(r"\..+-[0-9a-f]{8}\.part")
 MOST_BYTES = 1 << 28
@@ -193,6 +196,27 @@ def _remove_if_left(part: Path) -> None:
         part.unlink(missing_ok=True)
     except OSError:
         return
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path, waiting: str = "") -> Iterator[None]:
+    """Run the block for a folder in one process at a time; the system lets the next one in when a process ends.
+
+    Args:
+        waiting: a warning for the user if another process must be waited for; none if empty.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # some shared file systems lock no folder
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting:
+                    log.warning(waiting)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 

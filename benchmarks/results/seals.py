@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.data.digests import sha256_of
-from benchmarks.data.plain_files import MOST_BYTES, is_plain_file, read_bytes, write_atomically
+from benchmarks.data.plain_files import MOST_BYTES, alone_in, is_plain_file, read_bytes, write_atomically
 
 SEALS = "tables.sha256"
 
 
 def seal(folder: Path, paths: Sequence[Path]) -> None:
     """Store the hashes of files of a folder, replacing earlier ones."""
-    known = _read(folder) | {path.name: sha256_of(path) for path in paths}
-    write_atomically(folder / SEALS, "".join(f"{known[name]}  {name}\n" for name in sorted(known)))
+    with alone_in(folder):  # another command may be adding its own
+        known = _read(folder) | {path.name: sha256_of(path) for path in paths}
+        write_atomically(folder / SEALS, "".join(f"{known[name]}  {name}\n" for name in sorted(known)))
 
 
 def broken_seals(folder: Path) -> Iterator[tuple[str, str]]:

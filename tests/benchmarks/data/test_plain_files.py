@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks.data.plain_files import (
     NotPlain,
+    alone_in,
     is_plain_file,
     open_plain,
     part_of,
@@ -136,3 +138,31 @@ def test_the_temporary_file_of_a_killed_writer_goes_and_that_of_a_living_one_sta
     remove_left_parts(tmp_path)
     assert not list((tmp_path / "deep").iterdir())
     assert (tmp_path / ".hidden").read_text() == "of the user"
+
+
+def test_one_process_at_a_time_works_for_a_folder_and_a_killed_one_keeps_nobody_out(tmp_path, caplog) -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with alone_in(tmp_path):
+            os.write(writer, b".")
+            time.sleep(600)
+    os.read(reader, 1)
+    killer = threading.Timer(0.3, os.kill, [child, signal.SIGKILL])
+    killer.start()
+    with alone_in(tmp_path, "somebody is at it"):
+        assert killer.finished.is_set(), "it was waited for"
+    os.waitpid(child, 0)
+    assert caplog.messages == ["somebody is at it"]
+    with alone_in(tmp_path, "somebody is at it"):
+        assert not list(tmp_path.iterdir()), "nothing is left in the folder"
+    assert len(caplog.messages) == 1
+
+
+def test_where_a_folder_cannot_be_locked_nobody_is_kept_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("benchmarks.data.plain_files.fcntl.flock", unsupported)
+    with pytest.raises(KeyError), alone_in(tmp_path):
+        raise KeyError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -39,3 +40,19 @@ def test_foreign_lines_lead_nowhere(tmp_path) -> None:
     (tmp_path / SEALS).write_text("rubbish\n0000  ../outside\n\x00\n")
     assert list(broken_seals(tmp_path)) == []
     assert list(broken_seals(tmp_path / "empty")) == []
+
+
+def test_two_commands_that_write_tables_into_one_folder_lose_no_hash(tmp_path) -> None:
+    def write(letter: str) -> None:
+        for number in range(25):
+            path = tmp_path / f"{letter}{number}.csv"
+            path.write_text(letter)
+            seal(tmp_path, [path])
+
+    commands = [threading.Thread(target=write, args=(letter,)) for letter in "abc"]
+    for each in commands:
+        each.start()
+    for each in commands:
+        each.join()
+    assert len((tmp_path / SEALS).read_text().splitlines()) == 75
+    assert list(broken_seals(tmp_path)) == []
