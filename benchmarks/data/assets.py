@@ -25,6 +25,7 @@ from urllib.request import Request, urlopen
 
 from baselines.validation import MachineError, UserError
 from benchmarks.data.digests import sha256_of
+from benchmarks.data.plain_files import alone_in
 
 LOCK = "assets.lock.json"
 ATTEMPTS = 5
@@ -86,7 +87,8 @@ class Asset:
 def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> str:
     """Download a file unless it exists, then check and unpack it.
 
-    An interrupted download stays in a `.part` file; the next call continues it.
+    An interrupted download stays in a `.part` file; the next call continues it. Where another process is fetching into
+    the folder, it is waited for.
 
     Args:
         folder: the assets folder.
@@ -98,9 +100,15 @@ def fetch(asset: Asset, folder: Path, opener: Callable[..., Any] = urlopen) -> s
         MachineError: if it cannot be downloaded or written.
     """
     path = folder / asset.path
-    expected = _expected(asset, folder)
     with _written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder, f"another command is fetching into {folder}; waiting for its end"):
+        return _fetch(asset, folder, path, opener)
+
+
+def _fetch(asset: Asset, folder: Path, path: Path, opener: Callable[..., Any]) -> str:
+    expected = _expected(asset, folder)
+    with _written(path):
         found = sha256_of(path) if path.is_file() else None
     if found is None or expected not in (None, found):
         found = _fetched(asset, path, expected, opener)

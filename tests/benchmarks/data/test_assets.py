@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,3 +248,39 @@ def test_what_is_made_of_the_files_is_there_with_them_or_not_at_all(server, tmp_
     assert not (tmp_path / "out").exists()
     fetch(replace(asset, archive=Archive("out", convert=convert)), tmp_path)
     assert (tmp_path / "out" / "b").read_bytes() == b"A"
+
+
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_two_commands_that_fetch_into_one_folder_fetch_each_file_once(
+    server, asset, tmp_path: Path, is_pinned: bool, caplog
+) -> None:
+    wanted = asset if is_pinned else replace(asset, sha256=None)
+    server.tag = None
+    found: list[str] = []
+    second = threading.Thread(target=lambda: found.append(fetch(wanted, tmp_path)))
+
+    def slowly(*given, **how):
+        second.start()
+        second.join(0.3)
+        return assets.urlopen(*given, **how)
+
+    assert fetch(wanted, tmp_path, slowly) == SHA256
+    second.join(10)
+    assert found == [SHA256] and server.asked == [("/file", None)]
+    assert "another command is fetching into" in caplog.text
+    assert (tmp_path / asset.path).read_bytes() == CONTENT and state_of(wanted, tmp_path) == "checked"
+
+
+def test_two_commands_that_fetch_different_files_forget_none_of_their_hashes(server, asset, tmp_path: Path) -> None:
+    server.files |= {f"/{number}": bytes([number]) * 99 for number in range(20)}
+    several = [Asset(f"{n}", f"{server.address}/{n}", f"{n}.bin") for n in range(20)]
+    halves = [
+        threading.Thread(target=lambda half=half: [fetch(each, tmp_path) for each in half])
+        for half in (several[:10], several[10:])
+    ]
+    for each in halves:
+        each.start()
+    for each in halves:
+        each.join()
+    assert len(json.loads((tmp_path / LOCK).read_text())["fetched"]) == 20
+    assert {state_of(each, tmp_path) for each in several} == {"checked"}
