@@ -38,7 +38,7 @@ from benchmarks.jobs.context import Context, RunSpec
 from benchmarks.jobs.job import AttackJob, Job, TrainJob
 from benchmarks.jobs.resolve import require_unchanged
 from benchmarks.jobs.run import run
-from benchmarks.results.locks import UnderWay
+from benchmarks.results.locks import Held
 from benchmarks.results.store import Store, content_key, differences
 
 RETRIES = 3
@@ -322,7 +322,7 @@ class RayExecutor(Executor):
         with ExitStack() as lock:
             try:
                 lock.enter_context(home.locked(job.kind, job.key, at_once=True))
-            except UnderWay:
+            except Held:
                 if not store.waits:
                     raise
                 self._queue.append(job)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from demo_jobs import attack_on, context_of, job_of, study_of
@@ -13,9 +17,11 @@ from in_process import results
 pytest.importorskip("ray", reason="Ray is not installed; pip install 'earlyrobust[ray]'")
 
 
+from baselines.validation import MachineError
 from benchmarks.executors import ray as ray_executor
 from benchmarks.executors.ray import Node, RayExecutor, samples, work_there
 from benchmarks.jobs.train import train
+from benchmarks.results.locks import Held, UnderWay
 from benchmarks.results.store import Store
 from benchmarks.results.verify import verify
 
@@ -143,3 +149,90 @@ def test_a_refusal_on_a_node_comes_back_as_a_message(options, a_node: Path) -> N
     (kind, error), made = work_there(other, "scratch", job, Told(), {})
     assert (kind, made) == ("refusal", {})
     assert "the configuration changed after planning: data" in str(error)
+
+
+def test_a_job_that_another_command_is_running_is_queued_again_and_refused_where_it_may_not_wait(options) -> None:
+    study = study_of(options, "fine_tune")
+    (job,), node = study.trainings, Node("a", "a", 1)
+    executor = RayExecutor(study.context, study.trainings)
+    with study.store.locked("trainings", job.key):
+        executor._begin(job, node)
+        assert (executor._queue, executor._tasks, node.free) == ([job], {}, 1)
+        executor._context.store.waits = False
+        with pytest.raises(Held, match="is under way already: by process"):
+            executor._begin(job, node)
+
+
+def test_a_lock_that_another_machine_left_on_a_shared_disk_is_not_waited_for_without_end(options, monkeypatch) -> None:
+    mounts = [SimpleNamespace(mountpoint="/", fstype="nfs4")]
+    monkeypatch.setattr("benchmarks.results.locks.psutil.disk_partitions", lambda **_: mounts)
+    study = study_of(options, "fine_tune")
+    (job,) = study.trainings
+    lock = options.out / "locks" / f"trainings-{job.key}"
+    lock.parent.mkdir()
+    lock.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": time.time()}))
+    with pytest.raises(UnderWay, match=r"begun elsewhere: by process 7 on elsewhere .* remove "):
+        RayExecutor(study.context, study.trainings)._begin(job, Node("a", "a", 1))
+
+
+class Started:
+    """What Ray was asked for, in which environment, and what it says of its address; nothing is started."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, address: str):
+        self.how: dict = {}
+        self.clusters: list[object] = []
+        self.was_ended = False
+        monkeypatch.setattr(ray_executor.ray, "init", self.init)
+        monkeypatch.setattr(ray_executor.ray, "nodes", lambda: [{"NodeManagerAddress": address}])
+        monkeypatch.setattr(ray_executor.ray, "shutdown", lambda: setattr(self, "was_ended", True))
+
+    def init(self, **how) -> None:
+        self.how = how
+        self.clusters = [os.environ.get(CLUSTERS), ray_executor.ray_constants.ENABLE_RAY_CLUSTER]
+
+
+CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+
+
+@pytest.mark.parametrize("given", [None, "1", "true"])
+def test_a_ray_of_our_own_is_no_cluster_whatever_the_environment_asks_for(options, given, monkeypatch) -> None:
+    monkeypatch.delenv(CLUSTERS, raising=False)
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    if given is not None:
+        monkeypatch.setenv(CLUSTERS, given)
+    before = ray_executor.ray_constants.ENABLE_RAY_CLUSTER
+    started = Started(monkeypatch, "127.0.0.1")
+    RayExecutor(context_of(options), [])._connect()
+    assert started.clusters == ["0", False] and not started.was_ended
+    assert (started.how["address"], started.how["include_dashboard"]) == ("local", False)
+    assert os.environ.get(CLUSTERS) == given and before == ray_executor.ray_constants.ENABLE_RAY_CLUSTER
+
+
+@pytest.mark.parametrize("address", ["192.168.1.7", "10.0.0.5", "0.0.0.0", "fd00::5", ""])
+def test_a_ray_of_our_own_that_others_could_reach_is_ended_and_refused(options, address: str, monkeypatch) -> None:
+    started = Started(monkeypatch, address)
+    with pytest.raises(MachineError, match=r"listens on more than 127\.0\.0\.1, .* or take --executor local"):
+        RayExecutor(context_of(options), [])._connect()
+    assert started.was_ended
+
+
+def test_a_cluster_of_the_user_s_stays_as_it_is(options, monkeypatch) -> None:
+    monkeypatch.delenv(CLUSTERS, raising=False)
+    started = Started(monkeypatch, "10.0.0.5")
+    RayExecutor(context_of(replace(options, ray_address="10.0.0.5:6379")), [])._connect()
+    assert started.how["address"] == "10.0.0.5:6379" and "include_dashboard" not in started.how
+    assert started.clusters == [None, ray_executor.ray_constants.ENABLE_RAY_CLUSTER] and not started.was_ended
+
+
+@pytest.mark.parametrize("error", [OSError("no port"), ValueError("no room"), RuntimeError("no server")])
+def test_the_environment_is_as_it_was_where_ray_cannot_be_started(options, error: Exception, monkeypatch) -> None:
+    monkeypatch.delenv(CLUSTERS, raising=False)
+    before = ray_executor.ray_constants.ENABLE_RAY_CLUSTER
+
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(ray_executor.ray, "init", fail)
+    with pytest.raises(MachineError, match=f"Ray on this machine cannot be started or reached: {error}"):
+        RayExecutor(context_of(options), [])._connect()
+    assert CLUSTERS not in os.environ and before == ray_executor.ray_constants.ENABLE_RAY_CLUSTER
