@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from benchmarks.attacks.resources import Resources, offline_resources
 from benchmarks.clock.machine import usable_cores
 from benchmarks.data.classes import Classes
 from benchmarks.jobs.attack_texts import (
+    Attacked,
     TextAttack,
     chosen_recipe,
     fitted_temperature,
@@ -24,6 +27,7 @@ from benchmarks.jobs.attack_texts import (
     read_texts,
     texts_of,
 )
+from benchmarks.results.verify import verify
 from benchmarks.victims.given import open_victim
 from earlyrobust.cli.main import main
 
@@ -88,6 +92,58 @@ def test_a_killed_attack_goes_on_and_ends_with_the_same_outcomes(prepared, recip
     assert first.outcomes == expected and len(counted) == 3
     second = again.run(lambda: pytest.fail("was attacked again"))
     assert second.outcomes == expected and second.record.started_at == first.record.started_at
+
+
+@pytest.mark.parametrize("killed_after", [2, None])
+def test_of_two_identical_attacks_at_once_one_waits_and_does_what_the_other_leaves(
+    prepared, killed_after: int | None, caplog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first is at its first text; the first is killed after some texts, or not at all."""
+    monkeypatch.setattr("benchmarks.results.locks.LOOK_AGAIN_SECONDS", 0.05)
+    expected = prepared(out=None).run().outcomes
+    first, other = prepared(), prepared()
+    done, found, left = [], [], []
+    second = threading.Thread(target=lambda: found.extend(other.run(lambda: left.append(1)).outcomes))
+
+    def one_more() -> None:
+        done.append(1)
+        if len(done) == 1:
+            second.start()
+            second.join(0.3)
+        if len(done) == killed_after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) if killed_after else nullcontext():
+        first.run(one_more)
+    second.join(60)
+    assert tuple(found) == expected and len(left) == 5 - len(done)
+    assert "is running in another process; waiting for its end" in caplog.text
+    assert len(first.store.outcomes(first.key)) == 5 and verify(first.store) == []
+
+
+def test_different_recipes_on_one_folder_do_not_wait_for_each_other(prepared) -> None:
+    recipes = ("textbugger", "textfooler", "bertattack_official")
+    attacks = [prepared(recipe, wait=False) for recipe in recipes]
+    found: dict[str, Attacked] = {}
+
+    def within() -> None:
+        if attack := next((each for each in attacks[1:] if each.recipe.key not in found), None):
+            found[attack.recipe.key] = attack.run()
+
+    found["textbugger"] = attacks[0].run(within)
+    assert list(found) == ["textfooler", "bertattack_official", "textbugger"]
+    assert len(list(attacks[0].store.attacks())) == 3 and verify(attacks[0].store) == []
+
+
+def test_an_attack_that_may_not_wait_is_refused_while_another_is_at_it(prepared) -> None:
+    first, other = prepared(), prepared(wait=False)
+
+    def refused() -> None:
+        with pytest.raises(UserError, match=r"is under way already: by process \d+ on"):
+            other.run()
+
+    assert len(first.run(refused).outcomes) == 5
+    assert other.run(lambda: pytest.fail("was attacked again")).outcomes == first.run().outcomes
 
 
 def test_without_a_folder_nothing_is_written(prepared, tmp_path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from demo_jobs import context_of, job_of, study_of
@@ -79,6 +82,19 @@ def test_identities_tell_apart_what_decides_the_weights(options) -> None:
     other = job_of(context_of(replace(options, train_texts=39))).identity
     assert first != second
     assert {name for name in other if other[name] != first[name]} == {"data"}
+
+
+def test_another_tokenizer_or_configuration_of_the_same_weights_is_another_training(options, tmp_path) -> None:
+    backbone = Path(shutil.copytree(options.backbone, tmp_path / "other"))
+    mine = replace(options, backbone=str(backbone))
+    found = [job_of(context_of(options)).key, job_of(context_of(mine)).key]
+    for name, change in (
+        ("tokenizer_config.json", {"truncation_side": "left"}),
+        ("config.json", {"layer_norm_eps": 1e-3}),
+    ):
+        (backbone / name).write_text(json.dumps(json.loads((backbone / name).read_text()) | change))
+        found.append(job_of(context_of(mine)).key)
+    assert found[0] == found[1] and len(set(found)) == 3, "the folder's name decides nothing, and every file does"
 
 
 def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options) -> None:
