@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +64,18 @@ def write_into(document: Path, folder: Path) -> list[str]:
             f"{document} has no block to write into; put the lines <!-- earlyrobust table1 --> and "
             "<!-- end of table1 --> where the table is to stand"
         )
-    tables = {name: _markdown(folder, name) for name in names}
-    write_atomically(document, BLOCK.sub(lambda found: _block(found["name"], tables[found["name"]]), text))
+    write_atomically(document, filled(text, {name: _markdown(folder, name) for name in names}))
     return names
+
+
+def filled(document: str, contents: Mapping[str, str]) -> str:
+    """The document with these texts in the blocks of these names; other blocks are not changed."""
+
+    def written(found: re.Match[str]) -> str:
+        name = found["name"]
+        return _block(name, contents[name]) if name in contents else found[0]
+
+    return BLOCK.sub(written, document)
 
 
 def _block(name: str, table: str) -> str:

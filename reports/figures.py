@@ -244,17 +244,26 @@ def _grid(title: str, rows: int, columns: int, width: float = 1.0) -> tuple[Figu
 
 def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write the figure in each format, completely or not at all, note its hash, and return the paths."""
+    paths = []
+    for suffix in FORMATS:
+        paths.append(folder / f"{name}.{suffix}")
+        write_atomically(paths[-1], rendered(figure, suffix))
+    seal(folder, paths)
+    return paths
+
+
+def rendered(figure: Figure, suffix: str, **more: str) -> bytes:
+    """The figure as a file of a format.
+
+    Args:
+        more: entries of the file's metadata, such as Description.
+    """
     import matplotlib
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):  # a name may hold characters that XML forbids or that reverse the line
         text.set_text("\n".join(printable(line) for line in text.get_text().split("\n")))
-    paths = []
+    content = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        for suffix, metadata in FORMATS.items():
-            content = io.BytesIO()
-            figure.savefig(content, format=suffix, metadata=metadata, dpi=DOTS_PER_INCH)
-            paths.append(folder / f"{name}.{suffix}")
-            write_atomically(paths[-1], content.getvalue())
-    seal(folder, paths)
-    return paths
+        figure.savefig(content, format=suffix, metadata={**FORMATS[suffix], **more}, dpi=DOTS_PER_INCH)
+    return content.getvalue()

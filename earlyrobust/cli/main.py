@@ -20,7 +20,7 @@ from earlyrobust.cli.judge import judge
 from earlyrobust.cli.listings import diff_recipes, ls, paper_index, show
 from earlyrobust.cli.machine import bench, doctor, evidence, prepare, scale
 from earlyrobust.cli.parser import bind
-from earlyrobust.cli.results import compare, report, verify
+from earlyrobust.cli.results import compare, publish, report, verify
 from earlyrobust.cli.synonyms import build_synonyms, synonym_quality
 from earlyrobust.cli.victims import attack, evaluate, export, suspect
 from reports.output_files import require_output
@@ -29,7 +29,7 @@ Verb = Callable[..., int]
 
 GROUPS: dict[str, tuple[Verb, ...]] = {
     "run": (reproduce, run, attack, evaluate, suspect),
-    "look": (plan, ls, show, diff_recipes, report, compare, verify, export, judge),
+    "look": (plan, ls, show, diff_recipes, report, compare, verify, publish, export, judge),
     "extend": (new_defense, check, regress, paper_index, build_synonyms, synonym_quality),
     "machine": (doctor, prepare, bench, scale, evidence),
 }

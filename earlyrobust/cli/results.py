@@ -1,4 +1,4 @@
-"""Verbs that read folders of results: report, compare, verify."""
+"""Verbs that read folders of results: report, compare, verify, publish."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def report(
 
 
 def compare(first: Path, second: Path, *, json: Path | None = None) -> int:
-    """Compare two results folders cell by cell, with intervals.
+    """Compare two results folders, or boards, cell by cell, with intervals.
 
     Exit code 1 if a difference of Clean %, Aua % or #Query is outside its interval. Times are shown if they may be
     compared, and do not change the exit code.
 
     Args:
-        first: folder A, the --out of 'reproduce', 'run' or 'attack'.
+        first: folder A, the --out of 'reproduce', 'run' or 'attack', or a board that 'publish' wrote.
         second: folder B; a difference is B minus A.
         json: file for the printed table as JSON.
     """
@@ -104,3 +104,46 @@ def verify(out: Path = Path("results"), *, json: Path | None = None) -> int:
     else:
         say(*table.caption)
     return FAILED if table.incomplete else 0
+
+
+def publish(
+    results: Path,
+    *,
+    to: Path = Path("board"),
+    by: str | None = None,
+    link: str | None = None,
+    runs: int | None = None,
+    attack_again: int | None = None,
+    synonyms: Path | None = None,
+    nltk_data: Path | None = None,
+    assets: Path | None = None,
+) -> int:
+    """Publish finished results on a board: rows, verdicts, a manifest, and the pages that show them.
+
+    Checks the folder as 'verify' does first. A method is left out, and the exit code is 3, where a training or an
+    attack is unfinished. Results on generated texts are refused. Nothing is fetched or sent.
+
+    Args:
+        results: the folder of results.
+        to: the board's folder. README.md, docs/index.md and docs/results.md beside it are filled where they have a
+            block of its name.
+        by: who measured the results.
+        link: address of an archive of the folder of results, with the weights.
+        runs: runs that each method must have; all seeds that the folder has of the task when left out.
+        attack_again: attack so many random texts of each method again first, with the stored weights; a method is left
+            out where more than 2 % give another verdict.
+        synonyms: for --attack-again, the neighbour list of the run, if it had one of its own.
+        nltk_data: for --attack-again, the run's folder of NLTK data.
+        assets: for --attack-again, the run's folder of assets.
+    """
+    from reports.board import UNNAMED, Again
+    from reports.board import publish as publish_results
+    from reports.board_page import require_pictures, write_pages
+
+    require_pictures()
+    again = None if attack_again is None else Again(attack_again, synonyms, nltk_data, assets)
+    found = publish_results(results, to, UNNAMED if by is None else by, link, runs, again)
+    say(*found.changes, f"{found.unchanged} rows were there already")
+    say(*(f"left out: {reason}" for reason in found.left_out))
+    say(*map(str, write_pages(to)))
+    return INCOMPLETE if found.left_out else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from benchmarks.results.store import Store, content_key
 from reports.frame import AttackResult
 
 SEEDS = (42, 43, 44)
+WEIGHTS = b"weights"
+WITH_WEIGHTS = {"weights_sha256": hashlib.sha256(WEIGHTS).hexdigest()}
 
 
 def bits(right: int, texts: int, seed: int = 42) -> str:
@@ -81,9 +84,16 @@ class Made:
                 )
         return self
 
-    def store(self, folder: Path) -> Path:
-        """Write all of it to a folder."""
+    def store(self, folder: Path, weights: bool = False) -> Path:
+        """Write all of it to a folder.
+
+        Args:
+            weights: whether the weights are written too, so that trainings made `WITH_WEIGHTS` verify.
+        """
         store = Store(folder)
+        for record in self.trainings.values() if weights else ():
+            store.weights_path(record.key).parent.mkdir(parents=True)
+            store.weights_path(record.key).write_bytes(WEIGHTS)
         for record in self.trainings.values():
             store.put_training(record)
         for result in self.results:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from command import command, small
-from made_up_victims import Made
+from made_up_victims import WITH_WEIGHTS, Made
 
 from benchmarks.results.store import Store
 
@@ -79,3 +79,27 @@ def test_verify_tells_a_sound_folder_from_a_damaged_one(tiny_backbone, tmp_path,
 def test_verify_refuses_a_folder_without_results(tmp_path, capsys) -> None:
     code, _, errors = command("verify", str(tmp_path), capsys=capsys)
     assert code == 2 and "holds no results" in errors
+
+
+def test_results_are_published_and_shown_in_the_documents_beside_the_board(tmp_path, capsys) -> None:
+    made = Made().add("freelb", texts=40, clean=30, aua=20, **WITH_WEIGHTS)
+    made.add("pgd", texts=40, clean=30, aua=10, seeds=(42,), **WITH_WEIGHTS)
+    results, board = made.store(tmp_path / "results", weights=True), tmp_path / "board"
+    (tmp_path / "README.md").write_text("<!-- earlyrobust board -->\n<!-- end of board -->\n")
+    arguments = ["publish", str(results), "--to", str(board), "--by", "somebody"]
+    code, output, errors = command(*arguments, capsys=capsys)
+    assert code == 3, errors
+    assert "left out: SST-2, PGD, seeds 42: the training of seed 43, 44 is unfinished" in output
+    assert "SST-2, FreeLB: new (sst2/freelb-" in output and str(tmp_path / "README.md") in output
+    assert "FreeLB" in (tmp_path / "README.md").read_text("utf-8")
+    code, output, errors = command(*arguments, "--runs", "1", capsys=capsys)
+    assert code == 0 and "1 rows were there already" in output, errors
+    assert command("compare", str(board), str(results), capsys=capsys)[0] == 0
+    assert command("verify", str(results), capsys=capsys)[0] == 0, "publishing leaves the folder as it is"
+
+
+def test_publishing_nothing_ends_with_one_sentence_and_code_2(tmp_path, capsys) -> None:
+    for folder, sentence in ((tmp_path / "none", "holds no results"), (tmp_path, "holds no results")):
+        code, _, errors = command("publish", str(folder), "--to", str(tmp_path / "board"), capsys=capsys)
+        assert (code, errors.count("\n")) == (2, 1) and sentence in errors
+    assert not list(tmp_path.iterdir())
