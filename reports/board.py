@@ -39,6 +39,7 @@ from reports.card import card_table
 from reports.claims import judge
 from reports.frame import AttackResult
 from reports.measured import Measured, measure
+from reports.outside_formats import write_outside_formats
 from reports.row import Row, agree, attacked_texts, row_of, with_badge
 from reports.task_results import task_results
 from reports.verified import verified
@@ -81,13 +82,13 @@ class Published:
         changes: a sentence for each row that changed.
         unchanged: number of rows that were there already.
         left_out: a sentence for each method that is not published, with the reason.
-        rows: the published rows of this folder.
+        outside: the folder with the numbers in the forms that others read.
     """
 
     changes: tuple[str, ...]
     unchanged: int
     left_out: tuple[str, ...]
-    rows: tuple[Row, ...]
+    outside: tuple[Path, ...]
 
 
 def publish(
@@ -99,6 +100,8 @@ def publish(
     again: Again | None = None,
 ) -> Published:
     """Write the rows of a folder of results to a board, with the verdicts, the manifest and the log.
+
+    The folder of results gets the numbers in the forms that others read.
 
     Args:
         by: who measured it; a badge is given where another repeats a measurement.
@@ -141,9 +144,10 @@ def publish(
     if not complete:
         reason = left_out[-1] if left_out else "it holds no training with a finished attack"
         raise UserError(f"nothing in {results} can be published: {reason}; repeat the command that made it")
-    changes, unchanged = _write(board, [row for _, row in complete], again is not None)
+    rows = [row for _, row in complete]
+    changes, unchanged = _write(board, rows, again is not None)
     _write_claims(board, [*(cell for cell, _ in complete), *unattacked], by)
-    return Published(tuple(changes), unchanged, tuple(left_out), tuple(row for _, row in complete))
+    return Published(tuple(changes), unchanged, tuple(left_out), tuple(write_outside_formats(store, rows)))
 
 
 def _complaints(results: Path) -> dict[str, str]:
@@ -307,5 +311,7 @@ def _write_claims(board: Path, cells: Sequence[Measured], by: str) -> None:
         measured = sum(part.estimate is not None for part in judgement.parts)
         before = kept.get(judgement.claim.key)
         if before is None or measured >= max(before["measurements"], 1):
-            kept[judgement.claim.key] = record | {"measurements": measured, "departures": departures, "by": by}
+            deciding = judgement.deciding.verdict if judgement.deciding else None
+            about = {"deciding": deciding, "measurements": measured, "departures": departures, "by": by}
+            kept[judgement.claim.key] = record | about
     write_atomically(board / CLAIMS, dump(kept))

@@ -280,7 +280,7 @@ def _pairs(group: Group) -> list[str]:
     if not found:
         return []
     sentence = f"{len(beyond)} of {len(found)} pairs of methods differ in mean Aua beyond the 95 % interval, paired by "
-    sentence += "run and text; one in twenty does by chance."
+    sentence += "run and text; of pairs that do not differ, one in twenty would by chance."
     if not beyond:
         return [sentence]
     columns = (Column("More robust", "more", False), Column("than", "less", False), Column("Points", "points"))
@@ -316,12 +316,12 @@ def _conditions(group: Group) -> list[str]:
     facts = {
         "Data": [str(given.get("data"))],
         "Backbone": ["; ".join(f"{name} {value}" for name, value in dict(given.get("backbone") or {}).items())],
-        "Seeds": [str(seed) for seed in sorted({seed for row in group.rows for seed in row.trainings})],
+        "Seeds": [", ".join(map(str, sorted({seed for row in group.rows for seed in row.trainings})))],
         "Attacks": sorted({attack.profile for row in group.methods for attack in row.attacks}),
         "Machine": sorted({run.machine for run in runs}),
         "Commit": sorted({run.commit for run in runs}),
         "Measured by": sorted({row.by for row in group.rows}),
-        "Flagged": [f"{sum(bool(run.flags) for run in runs)} of {len(runs)} runs"],
+        "Flagged runs": [f"{sum(bool(run.flags) for run in runs)} of {len(runs)}"],
         "Results": sorted({row.link for row in group.rows if row.link}),
     }
     lines = [f"- {name}: {markdown_text('; '.join(values))}" for name, values in facts.items() if any(values)]
@@ -336,17 +336,16 @@ def _verdict_lines(claims: Mapping[str, Any]) -> list[str]:
         f"- {key} {SUPPORT.get(each['verdict'], each['verdict'])}: {markdown_text(each['meaning'])}{_measure(each)}"
         for key, each in _ordered(claims)
     ]
-    return ["What this says of the paper's claims:", "\n".join(lines), *_unlike_the_paper(claims)]
+    front = title_of(FRONT_TASK)
+    return ["What this says of the paper's claims:", "\n".join(lines), *_unlike_the_paper(claims, front)]
 
 
-def _unlike_the_paper(claims: Mapping[str, Any]) -> list[str]:
-    found = _departures(claims.values())
-    return [f"The setting is not the paper's. {' '.join(found)}"] if found else []
-
-
-def _departures(claims: Any) -> list[str]:
-    told = {task: tuple(words) for each in claims for task, words in each["departures"].items()}
-    return [f"{markdown_text(task)}: {markdown_text('; '.join(words))}." for task, words in told.items()]
+def _unlike_the_paper(claims: Mapping[str, Any], only: str | None = None) -> list[str]:
+    """How the setting of the judged runs differs from the paper's, by task; empty if it does not."""
+    told = {task: words for each in claims.values() for task, words in each["departures"].items()}
+    found = [f"{markdown_text(task)}: {markdown_text('; '.join(words))}." for task, words in told.items()]
+    shown = [words for task, words in zip(told, found, strict=True) if only in (None, task)]
+    return [f"The setting is not the paper's. {' '.join(shown)}"] if shown else []
 
 
 def _verdicts(claims: Mapping[str, Any]) -> list[str]:
@@ -363,20 +362,21 @@ def _verdicts(claims: Mapping[str, Any]) -> list[str]:
             lines.append("This contradicts the paper.")
         if each["note"]:
             lines.append(f"{_sentence(markdown_text(each['note']))}.")
-        lines.append(f"To be surer: {_surer(each)}.")
+        if each["value"] is not None:
+            lines.append(f"To be surer, it takes {_surer(each)}.")
         parts.append(" ".join(lines))
     return [*parts, *_unlike_the_paper(claims)]
 
 
 def _surer(claim: Mapping[str, Any]) -> str:
-    """What it would take to know more of a claim."""
-    if claim["verdict"] == "not measured":
-        return "measure it"
+    """What it would take to know more of a measured claim."""
     if claim["runs"] == 1:
         return "a second and a third run, since one run decides nothing"
-    if claim["verdict"] == "inconclusive":
+    if claim["verdict"] != "inconclusive":
+        return "the paper's own setting" if claim["departures"] else "another backbone or task"
+    if claim["deciding"] == "inconclusive":
         return "more runs and more attacked texts, since the interval holds both answers"
-    return "the paper's own setting" if claim["departures"] else "another backbone or task"
+    return "the parts that are not measured"
 
 
 def _measure(claim: Mapping[str, Any]) -> str:
@@ -428,9 +428,10 @@ def _picture(name: str, group: Group) -> str:
 
 
 def _points(group: Group) -> list[tuple[str, float, float, float]]:
-    """Method, training seconds, mean Aua % and half its interval, of each timed method."""
+    """Method, training seconds, mean Aua % and half its interval, of each timed method; empty for fewer than two."""
     found = [(row.title, row.training_seconds, mean) for row, mean in group.ranked if row.seconds()]
-    return [(title, time.value, mean.value, (mean.high - mean.low) / 2) for title, time, mean in found]
+    points = [(title, time.value, mean.value, (mean.high - mean.low) / 2) for title, time, mean in found]
+    return points if len(points) > 1 else []
 
 
 def drawn_from(group: Group) -> str:

@@ -17,6 +17,9 @@ from reports.attack_groups import place
 from reports.comparability import attack_departures, departures
 from reports.frame import AttackResult, counted_seconds
 from reports.listings import flat
+from reports.measured import measure
+from reports.outside_formats import model_index
+from reports.row import row_of
 from reports.tables import Column, Number, Table, markdown_text
 
 CARD = "README.md"
@@ -24,7 +27,7 @@ CARD = "README.md"
 HEAD = """---
 library_name: transformers
 pipeline_tag: text-classification
----
+{model_index}---
 
 # {title} on {task}, seed {seed}
 
@@ -102,7 +105,9 @@ def model_card(training: TrainingRecord, attacks: Sequence[AttackResult]) -> str
     watermark = f"**NOT COMPARABLE WITH THE PAPER**: {why}." if unlike else ""
     pruned = training.parameters_kept != training.parameters_before
     kept = 100 * training.parameters_kept / training.parameters_before
+    (cell,) = measure({training.key: training}, attacks)
     head = HEAD.format(
+        model_index=model_index(row_of(cell)),
         title=markdown_text(training.title),
         task=markdown_text(title_of(training.task)),
         seed=training.seed,

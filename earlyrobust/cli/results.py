@@ -121,7 +121,8 @@ def publish(
     """Publish finished results on a board: rows, verdicts, a manifest, and the pages that show them.
 
     Checks the folder as 'verify' does first. A method is left out, and the exit code is 3, where a training or an
-    attack is unfinished. Results on generated texts are refused. Nothing is fetched or sent.
+    attack is unfinished. Results on generated texts are refused. Nothing is fetched or sent. The folder published/ in
+    the folder of results gets each model's numbers as model cards, the Hugging Face Hub and Every Eval Ever have them.
 
     Args:
         results: the folder of results.
@@ -143,7 +144,7 @@ def publish(
     require_pictures()
     again = None if attack_again is None else Again(attack_again, synonyms, nltk_data, assets)
     found = publish_results(results, to, UNNAMED if by is None else by, link, runs, again)
-    say(*found.changes, f"{found.unchanged} rows were there already")
+    say(*found.changes, f"rows that were there already: {found.unchanged}")
     say(*(f"left out: {reason}" for reason in found.left_out))
-    say(*map(str, write_pages(to)))
+    say(*map(str, [*write_pages(to), *found.outside]))
     return INCOMPLETE if found.left_out else 0

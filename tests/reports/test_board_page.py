@@ -104,17 +104,20 @@ def test_verdicts_are_a_line_each_with_their_number(tmp_path: Path) -> None:
     rows, claims = read_rows(tmp_path / "board"), read_claims(tmp_path / "board")
     lines = [line for line in front_of(rows, claims).splitlines() if line.startswith("- C")]
     assert [line.split()[1] for line in lines] == [f"C{number}" for number in range(1, 15)]
-    assert re.match(r"- C5 supported: Little clean accuracy .*\(.* points, 3 runs\)$", lines[4]), lines[4]
-    assert lines[5].startswith("- C6 not measured: ") and "The setting is not the paper's. SST-2: " in front_of(
-        rows, claims
+    assert re.match(r"- C5 supported: Little clean accuracy .*\(0\.0 \[0\.0, 0\.0\] points, 3 runs\)$", lines[4]), (
+        lines[4]
     )
+    assert lines[5].startswith("- C6 not measured: ")
+    assert "The setting is not the paper's. SST-2: " in front_of(rows, claims)
     page = results_page("board", rows, claims)
-    assert "**C5, supported.**" in page and "To be surer: the paper's own setting." in page
-    assert "To be surer: measure it." in page
+    assert "**C5, supported.**" in page and "To be surer, it takes the paper's own setting." in page
+    assert "**C3, inconclusive.**" in page and "To be surer, it takes the parts that are not measured." in page
     claims["C5"] |= {"verdict": "not supported"}
     assert "This contradicts the paper." in results_page("board", rows, claims)
-    claims["C5"] |= {"verdict": "inconclusive"}
+    claims["C5"] |= {"verdict": "inconclusive", "deciding": "inconclusive"}
     assert "since the interval holds both answers" in results_page("board", rows, claims)
+    claims["C5"] |= {"runs": 1.0}
+    assert "since one run decides nothing" in results_page("board", rows, claims)
 
 
 def test_names_of_others_are_text(made: Made) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import made_up
 import pytest
 import torch
+import yaml
 from command import command
 from demo_jobs import attack_on, context_of, job_of
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -63,6 +64,8 @@ def test_the_numbers_are_those_of_the_outcomes() -> None:
     assert ["none", "4", "75.0", "", "", ""] in rows
     assert ["Textfooler", "3", "", "33.3", "50.0", "20.0"] in rows
     assert "Training time: 10.0 s (host clock). Parameters kept: 80.0 %." in card
+    (index,) = yaml.safe_load(card.split("---\n")[1])["model-index"]
+    assert [metric["value"] for result in index["results"] for metric in result["metrics"]] == [75.0, 33.3333]
 
 
 def test_a_time_that_does_not_count_is_not_told() -> None:

@@ -93,7 +93,7 @@ def test_results_are_published_and_shown_in_the_documents_beside_the_board(tmp_p
     assert "SST-2, FreeLB: new (sst2/freelb-" in output and str(tmp_path / "README.md") in output
     assert "FreeLB" in (tmp_path / "README.md").read_text("utf-8")
     code, output, errors = command(*arguments, "--runs", "1", capsys=capsys)
-    assert code == 0 and "1 rows were there already" in output, errors
+    assert code == 0 and "rows that were there already: 1" in output, errors
     assert command("compare", str(board), str(results), capsys=capsys)[0] == 0
     assert command("verify", str(results), capsys=capsys)[0] == 0, "publishing leaves the folder as it is"
 
