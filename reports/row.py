@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines.validation import require_file_name
 from benchmarks.results.records import TrainingRecord, typed
 from benchmarks.results.store import content_key
 from reports.frame import conditions, counted_seconds
@@ -136,7 +137,13 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Its place on a board: equal for two measurements of the same settings on the same data and backbone."""
+        """Its place on a board: equal for two measurements of the same settings on the same data and backbone.
+
+        Raises:
+            UserError: for a task or defense that is no file name.
+        """
+        for part in (self.task, self.defense):
+            require_file_name(part, "the name of a row's task or defense")
         asked = [self.task, self.defense, self.source, self.settings, self.surroundings]
         return f"{self.task}/{self.defense}-{content_key({'row': asked})[:NAME_LETTERS]}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ def test_its_name_is_that_of_settings_and_conditions() -> None:
     others = {made_row(**other).name for other in ({"settings": {"steps": 7}}, {"surroundings": {"data": "other"}})}
     assert len({*others, made_row().name}) == 3
     assert made_row().name.startswith("sst2/freelb-")
+
+
+@pytest.mark.parametrize("changes", [{"task": "../other"}, {"defense": "../../home"}])
+def test_a_name_cannot_lead_out_of_the_board(changes: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="the name of a row's task or defense"):
+        assert replace(made_row(), **changes).name
 
 
 def spoil(values: dict[str, Any], what: str) -> None:
