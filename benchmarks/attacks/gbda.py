@@ -95,13 +95,15 @@ class _GradientAttempt(Attempt):
         return self._outcome("successful", found, original)
 
     def _choices(self, original: Text) -> Generator[Request, Any, tuple[Row, list[_Word]]]:
-        """The text's tokens, and the words with a replacement of as many tokens that the victim reads."""
+        """The text's tokens, and the words with a replacement of as many tokens that the recipe allows."""
         (row,) = yield AskRows([original.columns])
         words: list[_Word] = []
         taken: set[int] = set()
         for index in self._search.words_to_rank(original):
             new = self._search.neighbours(original, index, self._draws)
-            alike = yield from self._search.with_same_tokens(original, index, new)
+            ids_of = dict((yield from self._search.with_same_tokens(original, index, new)))
+            allowed = yield from self._search.allowed(original, original, index, list(ids_of))
+            alike = [(each, ids_of[each]) for each, _ in allowed]
             places = sorted({place for _, ids in alike for place in range(len(ids)) if ids[place] != row.ids[place]})
             if places and not taken & set(places):
                 taken |= set(places)
@@ -112,7 +114,7 @@ class _GradientAttempt(Attempt):
     def _climbed(self, original: Text, row: Row, words: Sequence[_Word]) -> Generator[Request, Any, list[np.ndarray]]:
         """The logits (U,) of each word's choices after all iterations, or once half of the hard draws are misread."""
         settings, share = self._settings, self._settings.change_cost / len(original.words)
-        logits = [np.log([(len(word.ids) - 1) * KEPT / (1 - KEPT)] + [1.0] * len(word.new)) for word in words]
+        logits = [np.log([len(word.new) * KEPT / (1 - KEPT)] + [1.0] * len(word.new)) for word in words]
         adam = [_Adam(settings.learning_rate, len(each)) for each in logits]
         for iteration in range(1, settings.iterations + 1):
             if self._is_over():
@@ -152,7 +154,7 @@ class _GradientAttempt(Attempt):
         self, first: State, words: Sequence[_Word], logits: Sequence[np.ndarray]
     ) -> Generator[Request, Any, State]:
         """The likeliest choices, then fewer of them, then up to `draws` hard draws; the first that is misread."""
-        likeliest = [int(each.argmax()) for each in logits]
+        likeliest = [_likelier_than_the_word(each) for each in logits]
         best = first
         steps = yield from self._admitted(first.text, words, logits, likeliest)
         if steps:
@@ -163,7 +165,7 @@ class _GradientAttempt(Attempt):
                     return fewer
             if best.misread:
                 return best
-        seen = {tuple(likeliest)}
+        seen = {tuple(each[0] if each else 0 for each in likeliest)}
         for _ in range(self._settings.draws):
             if self._is_over():
                 break
@@ -171,7 +173,7 @@ class _GradientAttempt(Attempt):
             if tuple(chosen) in seen:
                 continue
             seen.add(tuple(chosen))
-            steps = yield from self._admitted(first.text, words, logits, chosen)
+            steps = yield from self._admitted(first.text, words, logits, [[each] if each else [] for each in chosen])
             if steps:
                 best = yield from self._asked(steps[-1], best)
                 if best.misread:
@@ -179,19 +181,22 @@ class _GradientAttempt(Attempt):
         return best
 
     def _admitted(
-        self, original: Text, words: Sequence[_Word], logits: Sequence[np.ndarray], chosen: Sequence[int]
+        self, original: Text, words: Sequence[_Word], logits: Sequence[np.ndarray], chosen: Sequence[Sequence[int]]
     ) -> Generator[Request, Any, list[tuple[Text, float | None]]]:
-        """The texts after each substitution that the recipe admits, the surest first, with their similarities."""
+        """The texts after each substitution that the recipe admits, the surest first, with their similarities.
+
+        Args:
+            chosen: for each word, the choices that are tried in turn until the recipe admits one; none leaves the word.
+        """
         sure = [1 - _softmax(each)[0] for each in logits]
         text, steps = original, []
         for place in sorted(range(len(words)), key=lambda place: -sure[place]):
-            if chosen[place] == 0:
-                continue
-            index, new = words[place].index, words[place].new[chosen[place] - 1]
-            allowed = yield from self._search.allowed(text, original, index, [new])
+            tried = [words[place].new[choice - 1] for choice in chosen[place]]
+            allowed = (yield from self._search.allowed(text, original, words[place].index, tried)) if tried else []
             if allowed:
-                text = text.after(index, new)
-                steps.append((text, allowed[0][1]))
+                new, similarity = allowed[0]
+                text = text.after(words[place].index, new)
+                steps.append((text, similarity))
         return steps
 
     def _asked(self, step: tuple[Text, float | None], best: State) -> Generator[Request, Any, State]:
@@ -233,6 +238,12 @@ class _GradientAttempt(Attempt):
 def _substitutions(words: Sequence[_Word], chosen: Sequence[int]) -> dict[int, str]:
     """The new words by their places; 0 stands for the word itself."""
     return {word.index: word.new[each - 1] for word, each in zip(words, chosen, strict=True) if each}
+
+
+def _likelier_than_the_word(logits: np.ndarray) -> list[int]:
+    """The choices with a larger logit than the word itself, the likeliest first."""
+    order = (-logits).argsort(kind="stable").tolist()
+    return order[: order.index(0)]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
