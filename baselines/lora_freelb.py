@@ -17,7 +17,7 @@ from baselines.primitives.perturbation import Ascent, DropoutMode
 from baselines.settings import inlined
 from baselines.validation import require
 
-ADAPTED = ("query", "value")
+ADAPTED = (0, 2)  # query and value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,28 +71,29 @@ class LoraFreeLB(Defense, key="lora_freelb"):
         encoder: nn.Module = model.base_model  # type: ignore[assignment]
         was_trainable = {parameter: parameter.requires_grad for parameter in model.parameters()}
         encoder.requires_grad_(False)
-        linears = [layer.linear(role) for layer in layers_of(model) for role in ADAPTED]
-        for linear in linears:
-            addition = _LowRank(linear.weight, self.rank, self.alpha / self.rank)
+        adapted = [layer.projection(number) for layer in layers_of(model) for number in ADAPTED]
+        for linear, rows in adapted:
+            addition = _LowRank(linear.weight, rows, self.rank, self.alpha / self.rank)
             parametrize.register_parametrization(linear, "weight", addition)
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         yield self.stage("train", lambda batch: self.freelb.step(model, batch), trained, state=())
-        for linear in linears:
+        for linear in dict.fromkeys(linear for linear, _ in adapted):
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)
         for parameter, flag in was_trainable.items():
             parameter.requires_grad_(flag)
 
 
 class _LowRank(nn.Module):
-    """A weight plus a scaled product of two thin matrices; the product starts at zero."""
+    """A weight with a scaled product of two thin matrices added to some rows; the product starts at zero."""
 
-    def __init__(self, weight: Tensor, rank: int, scale: float):
+    def __init__(self, weight: Tensor, rows: slice, rank: int, scale: float):
         super().__init__()
-        outputs, inputs = weight.shape
-        self.scale = scale
+        outputs, inputs = weight[rows].shape
+        self.rows, self.scale = rows, scale
         self.down = nn.Parameter(weight.new_empty(rank, inputs))  # A (r, inputs)
         self.up = nn.Parameter(weight.new_zeros(outputs, rank))  # B (outputs, r)
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, weight: Tensor) -> Tensor:
-        return torch.addmm(weight, self.up, self.down, alpha=self.scale)
+        changed = torch.addmm(weight[self.rows], self.up, self.down, alpha=self.scale)
+        return torch.slice_scatter(weight, changed, 0, self.rows.start, self.rows.stop)

@@ -196,7 +196,7 @@ def kept_of(model: nn.Module) -> Kept:
 
 
 def prune_(model: nn.Module, ticket: Ticket) -> None:
-    """Remove what the ticket does not keep, by slicing six linear layers in each encoder layer.
+    """Remove what the ticket does not keep, by slicing the linear layers of each encoder layer.
 
     The kept indices are stored in the model's configuration (`kept_heads`, `kept_neurons`), from which `reshape_`
     rebuilds the shapes. The scale of attention scores, 1 / sqrt(head width), does not change. A layer may lose all
@@ -220,14 +220,13 @@ def prune_(model: nn.Module, ticket: Ticket) -> None:
         raise UserError("the model is pruned already; draw a ticket from an unpruned one")
     kept = Kept(*([row.nonzero().flatten().tolist() for row in mask] for mask in (ticket.heads, ticket.neurons)))
     width = head_width(model)
-    for layer, head_indices, neuron_indices in zip(layers_of(model), kept.heads, kept.neurons, strict=True):
-        columns = torch.cat([torch.arange(head * width, (head + 1) * width) for head in head_indices])
-        for role in ("query", "key", "value"):
-            _keep_outputs(layer.linear(role), columns)
-        _keep_inputs(layer.linear("attention_output"), columns)
-        rows = torch.tensor(neuron_indices, dtype=torch.long)
-        _keep_outputs(layer.linear("intermediate"), rows)
-        _keep_inputs(layer.linear("output"), rows)
+    for layer, heads_kept, neurons_kept in zip(layers_of(model), ticket.heads, ticket.neurons, strict=True):
+        in_heads = heads_kept.repeat_interleave(width)
+        for linear in layer.projections().values():
+            _keep_outputs(linear, in_heads.repeat(layer.architecture.stacked))
+        _keep_inputs(layer.linear("attention_output"), in_heads)
+        _keep_outputs(layer.linear("intermediate"), neurons_kept.repeat(layer.architecture.gates))
+        _keep_inputs(layer.linear("output"), neurons_kept)
     _note(model, kept)
 
 
@@ -259,15 +258,18 @@ def _note(model: nn.Module, kept: Kept) -> None:
     model.config.kept_neurons = kept.neurons  # type: ignore[union-attr]
 
 
-def _keep_outputs(linear: nn.Linear, rows: Tensor) -> None:
-    rows = rows.to(linear.weight.device)
+def _keep_outputs(linear: nn.Linear, kept: Tensor) -> None:
+    """Keep the rows where `kept` (outputs,) is True."""
+    rows = kept.nonzero().flatten().to(linear.weight.device)
     linear.weight = _sliced(linear.weight, 0, rows)
-    linear.bias = _sliced(linear.bias, 0, rows)
+    if linear.bias is not None:
+        linear.bias = _sliced(linear.bias, 0, rows)
     linear.out_features = len(rows)
 
 
-def _keep_inputs(linear: nn.Linear, columns: Tensor) -> None:
-    columns = columns.to(linear.weight.device)
+def _keep_inputs(linear: nn.Linear, kept: Tensor) -> None:
+    """Keep the columns where `kept` (inputs,) is True."""
+    columns = kept.nonzero().flatten().to(linear.weight.device)
     linear.weight = _sliced(linear.weight, 1, columns)
     linear.in_features = len(columns)
 

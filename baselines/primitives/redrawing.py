@@ -9,12 +9,11 @@ from baselines.primitives.encoders import head_width, layers_of, masked_linears
 from baselines.primitives.pruning import Ticket
 
 REDRAWN_STD = 0.02
-PROJECTIONS = ("query", "key", "value")
 
 
 @torch.no_grad()
 def redraw_(model: nn.Module) -> None:
-    """Redraw the six linear layers of each encoder layer and the pooler: weights N(0, 0.02), biases 0.
+    """Redraw the linear layers of each encoder layer and the pooler: weights N(0, 0.02), biases 0.
 
     Embeddings, LayerNorms and the classifier do not change. The shapes are those of the model, pruned or not; the
     global random state is used.
@@ -22,7 +21,8 @@ def redraw_(model: nn.Module) -> None:
     """
     for _, linear in masked_linears(model):
         linear.weight.normal_(0, REDRAWN_STD)
-        linear.bias.zero_()
+        if linear.bias is not None:
+            linear.bias.zero_()
 
 
 @torch.no_grad()
@@ -36,10 +36,10 @@ def redraw_removed_(model: nn.Module, ticket: Ticket) -> None:
     width = head_width(model)
     for layer, heads, neurons in zip(layers_of(model), ticket.heads, ticket.neurons, strict=True):
         in_heads, in_neurons = ~heads.repeat_interleave(width), ~neurons
-        for role in PROJECTIONS:
-            _redraw_rows(layer.linear(role), in_heads)
+        for linear in layer.projections().values():
+            _redraw_rows(linear, in_heads.repeat(layer.architecture.stacked))
         _redraw_columns(layer.linear("attention_output"), in_heads)
-        _redraw_rows(layer.linear("intermediate"), in_neurons)
+        _redraw_rows(layer.linear("intermediate"), in_neurons.repeat(layer.architecture.gates))
         _redraw_columns(layer.linear("output"), in_neurons)
 
 
@@ -54,11 +54,11 @@ def zero_heads_crosswise_(model: nn.Module, ticket: Ticket) -> None:
     width = head_width(model)
     for layer, heads in zip(layers_of(model), ticket.heads, strict=True):
         pruned = ~heads.repeat_interleave(width)
-        for role in PROJECTIONS:
-            linear = layer.linear(role)
+        for linear in layer.projections().values():
             chosen = pruned.to(linear.weight.device)
             linear.weight[:, chosen] = 0
-            linear.bias[chosen] = 0
+            if linear.bias is not None:
+                linear.bias[chosen.repeat(layer.architecture.stacked)] = 0
         weight = layer.linear("attention_output").weight
         weight[pruned.to(weight.device)] = 0
 
@@ -67,7 +67,8 @@ def _redraw_rows(linear: nn.Linear, chosen: Tensor) -> None:
     """Redraw the weights of the chosen outputs and zero their biases; `chosen` is (outputs,) bool."""
     rows = chosen.to(linear.weight.device)
     linear.weight[rows] = torch.randn_like(linear.weight[rows]) * REDRAWN_STD
-    linear.bias[rows] = 0
+    if linear.bias is not None:
+        linear.bias[rows] = 0
 
 
 def _redraw_columns(linear: nn.Linear, chosen: Tensor) -> None:

@@ -20,7 +20,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from baselines.primitives.encoders import ARCHITECTURES
+from baselines.primitives.encoders import architecture_of, find_architecture
 from baselines.validation import MachineError, UserError, unknown
 from benchmarks.data.classes import Classes
 from benchmarks.victims.model_folder import (
@@ -133,12 +133,14 @@ class Backbone:
         limit = tokenizer.model_max_length
         if type(limit) not in (int, float) or not limit >= 1:
             raise UserError(f"model_max_length of the tokenizer of {self.name!r} must be 1 or more, got {limit!r}")
-        if self.written["model_type"] == "distilbert":
+        if not find_architecture(self.written).segments:
             tokenizer.model_input_names = [each for each in tokenizer.model_input_names if each != "token_type_ids"]
         return tokenizer
 
     def new_classifier(self, labels: int, seed: int) -> nn.Module:
-        """The pre-trained encoder with a new random head of `labels` classes; only `seed` decides the head.
+        """The pre-trained encoder with a new random head of `labels` classes; only `seed` decides what is new.
+
+        What a masked language model shares with the head is kept as it was pre-trained.
 
         Raises:
             UserError: if the weights lack a tensor of the encoder; BERT's pooler counts as part of the head.
@@ -147,9 +149,11 @@ class Backbone:
         config.id2label = {number: f"LABEL_{number}" for number in range(labels)}
         model, new = self.load_model(AutoModelForSequenceClassification, config)
         prefix = f"{model.base_model_prefix}."
-        head = [name for name in new if not name.startswith(prefix) or name.startswith(f"{prefix}pooler.")]
-        self._refuse_new([name for name in new if name not in head])
-        _draw_head(model, [name for name in head if name.startswith(prefix)], seed)
+        pooler = [name for name in new if name.startswith(f"{prefix}pooler.")]
+        self._refuse_new([name for name in new if name.startswith(prefix) and name not in pooler])
+        kept = architecture_of(model).pretrained_head
+        known = [] if kept is None else [name for name, _ in model.named_parameters() if name.startswith(kept)]
+        _draw_head(model, pooler, [name for name in known if name not in new], seed)
         return model
 
     def load_finished(self, kind: Any, config: Any = None) -> nn.Module:
@@ -179,7 +183,7 @@ class Backbone:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-        layers = ARCHITECTURES[config.model_type].layers
+        layers = architecture_of(model).layers
         path = f".{layers.partition('.')[2]}."  # below the encoder, which checkpoints of encoders alone leave out
         more = sorted(name for name in told["unexpected_keys"] if path in f".{name}")
         if more and self.layers is None:
@@ -210,6 +214,7 @@ class Backbone:
         written = self.written
         if self.layers is not None:
             options["num_hidden_layers"] = self.layers
+        options |= find_architecture(self.written).settings
         config = self.read("configuration", lambda **more: AutoConfig.from_pretrained(self.source, **more), **options)
         config.return_dict, config.torchscript = True, False  # tuples of outputs are of no use here
         if written.get("label2id") and not written.get("id2label"):
@@ -298,19 +303,26 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(name[:100] for name in names[:SHOWN]) + more
 
 
-def _draw_head(model: nn.Module, missing: Sequence[str], seed: int) -> None:
+def _draw_head(model: nn.Module, missing: Sequence[str], kept: Sequence[str], seed: int) -> None:
     """Draw new weights outside the encoder, then a pooler's missing parts: normal with std 0.02, biases zero.
+
+    New weights of a LayerNorm stay 1.
 
     Args:
         missing: names of parameters of the encoder that count as part of the head.
+        kept: names of parameters outside the encoder that are left as they are.
     """
     encoder = {id(parameter) for parameter in model.base_model.parameters()}  # type: ignore[union-attr]
-    head = [parameter for parameter in model.parameters() if id(parameter) not in encoder]
+    head = [name for name, parameter in model.named_parameters() if id(parameter) not in encoder and name not in kept]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in (*head, *(model.get_parameter(name) for name in missing)):
+        for name in (*head, *missing):
+            parameter = model.get_parameter(name)
             values = torch.randn(parameter.shape, generator=generator) * HEAD_STD
-            parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(values))
+            if parameter.ndim > 1:
+                parameter.copy_(values)
+            elif name.endswith("bias"):
+                parameter.zero_()
 
 
 def find_backbone(name: str, *, offline: bool = False) -> Backbone:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from baselines.primitives.encoders import KNOWN_ARCHITECTURES
+from baselines.primitives.encoders import KNOWN_ARCHITECTURES, architecture_of, unknown_architecture
 from baselines.validation import UserError, require
 from benchmarks.data.classes import Classes
 from benchmarks.victims.external import PROBED, CallableVictim, chosen_retries, count_classes
@@ -139,10 +139,13 @@ def _open_model(
 ) -> Given:
     config = getattr(model, "config", None)
     kind = str(getattr(config, "model_type", type(model).__name__))
-    is_known = kind in KNOWN_ARCHITECTURES and type(model).__name__.endswith("ForSequenceClassification")
+    is_classifier = type(model).__name__.endswith("ForSequenceClassification")
     known = f"a sequence classifier of transformers ({', '.join(KNOWN_ARCHITECTURES)}); wrap another in a function"
-    require(is_known, "the model", known, type(model).__name__)
+    require(config is not None and is_classifier, "the model", known, type(model).__name__)
     assert config is not None
+    if kind not in KNOWN_ARCHITECTURES:
+        raise UserError(f"{unknown_architecture(kind)}; wrap its classifier in a function from texts to probabilities")
+    architecture_of(model)
     require(config.problem_type not in OTHER_PROBLEMS, "problem_type", "left out or single_label", config.problem_type)
     classes = Classes.of_configuration(
         {"num_labels": config.num_labels, "id2label": config.id2label, "label2id": config.label2id}

@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from baselines.primitives.encoders import architecture_for
 from baselines.validation import UserError, require
 
 LONGEST_INPUT = 512
@@ -14,9 +15,9 @@ PROBED = 4
 
 
 def positions_of(config: Any) -> int:
-    """The maximum number of tokens of an input: RoBERTa's position numbers start after its padding token's id."""
+    """The maximum number of tokens of an input; some position numbers start after the padding token's id."""
     count = config.max_position_embeddings
-    return count - config.pad_token_id - 1 if config.model_type == "roberta" else count
+    return count - config.pad_token_id - 1 if architecture_for(config).offset_positions else count
 
 
 def longest_input(config: Any, tokenizer: PreTrainedTokenizerBase, most: int = LONGEST_INPUT) -> int:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, PretrainedConfig
 from transformers.activations import ACT2FN
 
-from baselines.primitives.encoders import KNOWN_ARCHITECTURES
+from baselines.primitives.encoders import KNOWN_ARCHITECTURES, find_architecture, unknown_architecture
 from baselines.validation import UserError, require, unknown
 from benchmarks.data.classes import MOST_CLASSES
 from benchmarks.data.digests import sha256_of
@@ -29,6 +29,9 @@ TOKENIZER = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
 )
 
 # Entries about the file's author and last use; no answer depends on them.
@@ -50,6 +53,8 @@ LFS_POINTER = b"version https://git-lfs"
 MOST_LAYERS = 256
 MOST_POSITIONS = 1 << 17
 LARGEST_SIZE = 1 << 24  # upper bound of other numbers in config.json
+SHARES = ("dropout", "dropout_prob")  # fractions, also where the default is 0
+ACTIVATIONS = ("hidden_act", "activation", "hidden_activation", "classifier_activation", "pooler_hidden_act")
 
 # Tensors that hold position numbers, not weights; checkpoints of transformers before 4.31 have them.
 COUNTERS = ("position_ids", "token_type_ids")
@@ -92,9 +97,10 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in KNOWN_ARCHITECTURES:
         raise UserError(
-            f"{unknown('architecture', str(kind), KNOWN_ARCHITECTURES)}; a classifier of another one is a victim for "
+            f"{unknown_architecture(str(kind))}; its classifier is a victim for "
             f"'earlyrobust evaluate --callable FILE.py:FUNCTION'"
         )
+    find_architecture(values)
     if values.get("quantization_config"):
         raise UserError(f"{where} has quantised weights, which cannot be used in fp32; give the unquantised model")
     kept = values.get("architectures") or []
@@ -111,7 +117,7 @@ def check_configuration(values: Mapping[str, Any], where: str) -> None:
     for name, value in values.items():
         if name in expected:
             _check_value(f"{name} in {where}", name, value, expected[name])
-        if name in ("hidden_act", "activation") and value not in ACT2FN:
+        if name in ACTIVATIONS and value not in ACT2FN:
             raise unknown(f"{name} in {where}", str(value), ACT2FN)
     count = values.get("num_labels")
     classes = count is None or (type(count) is int and 1 <= count <= MOST_CLASSES)
@@ -122,11 +128,11 @@ def _check_value(where: str, name: str, value: Any, default: Any) -> None:
     """Reject a value of another type than the default's, and numbers out of bounds."""
     if isinstance(default, bool):
         require(isinstance(value, bool), where, "true or false", _shown(value))
-    elif isinstance(default, int):
+    elif isinstance(default, int) and not name.endswith(SHARES):
         most = MOST_LAYERS if "layers" in name else MOST_POSITIONS if "position" in name else LARGEST_SIZE
-        fits = type(value) is int and 0 <= value <= most
+        fits = type(value) is int and (0 <= value <= most or value == default)  # some defaults are -1, for none
         require(fits, where, f"a whole number from 0 to {most}", _shown(value))
-    elif isinstance(default, float):
+    elif isinstance(default, int | float):
         fits = type(value) in (int, float) and math.isfinite(value)
         require(fits, where, "a number", _shown(value))
     elif isinstance(default, str):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from baselines.primitives.encoders import Layer, head_width, layers_of
+from baselines.primitives.encoders import Layer, architecture_of, first_states, head_width, passed_layers
 from benchmarks.victims.pieces import Row
 
 
@@ -22,11 +22,12 @@ def packed_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
     pack = _Pack(rows, next(model.parameters()).device)
     if not is_plain_encoder(model):
         return whole_logits(model, rows)
-    *layers, last = layers_of(model)
+    *layers, last = passed_layers(model)
     hidden = pack.embeddings(model)
     for layer in layers:
         hidden = pack.through(layer, hidden, head_width(model))
-    return pack.in_order(_classify(model, pack.through(last, hidden, head_width(model), first_only=True)))
+    first = pack.through(last, hidden, head_width(model), first_only=True)
+    return pack.in_order(architecture_of(model).classify(model, first))  # type: ignore[misc]
 
 
 def whole_logits(model: nn.Module, rows: Sequence[Row]) -> Tensor:
@@ -42,7 +43,7 @@ def packed_means(model: nn.Module, rows: Sequence[Row]) -> Tensor:
         states = [model.base_model(**inputs, return_dict=True).last_hidden_state for inputs in pack.inputs()]  # type: ignore[operator]
     else:
         hidden = pack.embeddings(model)
-        for layer in layers_of(model):
+        for layer in passed_layers(model):
             hidden = pack.through(layer, hidden, head_width(model))
         states = pack.split(hidden)
     return pack.in_order(torch.cat([each.mean(dim=1) for each in states]))
@@ -53,9 +54,11 @@ def is_plain_encoder(model: nn.Module) -> bool:
 
     A model with relative positions, or one that only looks back (a decoder), must compute its own forward pass.
     """
+    if architecture_of(model).rest is None:
+        return False
     config = model.config
     plain = getattr(config, "position_embedding_type", "absolute") == "absolute"
-    return plain and not config.is_decoder and not config.add_cross_attention  # type: ignore[union-attr]
+    return plain and not any(getattr(config, name, False) for name in ("is_decoder", "add_cross_attention"))
 
 
 class _Pack:
@@ -85,10 +88,7 @@ class _Pack:
 
     def embeddings(self, model: nn.Module) -> Tensor:
         """(T, H), what the first layer reads."""
-        encoder = model.base_model
-        embedded = torch.cat([encoder.embeddings(**inputs).flatten(0, 1) for inputs in self.inputs()])  # type: ignore[union-attr,operator]
-        # In ELECTRA, small models have embeddings narrower than their layers
-        return encoder.embeddings_project(embedded) if hasattr(encoder, "embeddings_project") else embedded  # type: ignore[operator]
+        return torch.cat([first_states(model, **inputs).flatten(0, 1) for inputs in self.inputs()])
 
     def through(self, layer: Layer, hidden: Tensor, width: int, *, first_only: bool = False) -> Tensor:
         """A layer's output (T, H) for hidden states (T, H), or (N, H) for the inputs' first tokens only.
@@ -97,10 +97,11 @@ class _Pack:
             width: of an attention head.
         """
         asking = hidden[self._first] if first_only else hidden
-        query = self.split(layer.linear("query")(asking), 1 if first_only else None)
-        key, value = (self.split(layer.linear(role)(hidden)) for role in ("key", "value"))
+        ask, *read = layer.projections().values()
+        query = self.split(ask(asking), 1 if first_only else None)
+        key, value = (self.split(each(hidden)) for each in read)
         attended = [_attend(*parts, width) for parts in zip(query, key, value, strict=True)]
-        return _after_attention(layer, torch.cat(attended), asking)
+        return layer.architecture.rest(layer.module, torch.cat(attended), asking)  # type: ignore[misc]
 
     def split(self, states: Tensor, tokens: int | None = None) -> list[Tensor]:
         """Split (T, D) into one (B, L, D) per length L; or into (B, tokens, D) if each input has `tokens` rows."""
@@ -119,23 +120,3 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, width: int) -> Tensor:
     """(B * Q, A) for queries (B, Q, A) over keys and values (B, L, A): A / width heads side by side."""
     heads = (each.unflatten(-1, (-1, width)).transpose(1, 2) for each in (query, key, value))
     return scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2).flatten(0, 1)
-
-
-def _after_attention(layer: Layer, attended: Tensor, hidden: Tensor) -> Tensor:
-    """The rest of a layer: (T, H) from the heads' output (T, A) and the layer's input (T, H)."""
-    module = layer.module
-    if hasattr(module, "sa_layer_norm"):  # DistilBERT's
-        hidden = module.sa_layer_norm(layer.linear("attention_output")(attended) + hidden)
-        active = module.ffn.activation(layer.linear("intermediate")(hidden))
-        return module.output_layer_norm(layer.linear("output")(active) + hidden)
-    hidden = module.attention.output(attended, hidden)
-    return module.output(module.intermediate(hidden), hidden)
-
-
-def _classify(model: nn.Module, first: Tensor) -> Tensor:
-    """Logits (N, C) from the last hidden states (N, H) of first tokens."""
-    kind = model.config.model_type
-    if kind == "distilbert":
-        return model.classifier(model.pre_classifier(first).relu())
-    states = first.unsqueeze(1)
-    return model.classifier(model.bert.pooler(states) if kind == "bert" else states)

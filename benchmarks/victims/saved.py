@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
+from baselines.primitives.encoders import find_architecture
 from baselines.primitives.pruning import Kept, reshape_
 from baselines.validation import MachineError, UserError
 from benchmarks.data.classes import Classes
@@ -84,7 +85,8 @@ def _load(found: Backbone) -> nn.Module:
 def _load_pruned(folder: Path, written: Mapping[str, Any]) -> nn.Module:
     """A classifier whose layers have lost heads and neurons, which transformers' own loader refuses."""
     kept = Kept(written.get("kept_heads") or [], written.get("kept_neurons") or [])
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    settings = find_architecture(written).settings
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **settings)
     config.kept_heads = config.kept_neurons = None
     model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False, dtype=torch.float32)
     reshape_(model, kept)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import encoders
 import pytest
 import torch
@@ -11,6 +13,7 @@ from small_set import SmallSet
 from baselines.defense import Passes
 from baselines.fine_tune import FineTune
 from baselines.lora_freelb import LoraFreeLB
+from baselines.primitives.encoders import layers_of
 from baselines.training import fit
 from benchmarks.clock.cost import update_passes
 
@@ -27,7 +30,19 @@ def test_it_trains_the_additions_and_the_head_alone(kind: str) -> None:
     model = encoders.make(kind)
     head = sum(each.numel() for name, each in model.named_parameters() if not name.startswith(model.base_model_prefix))
     stage = next(LoraFreeLB(rank=3).stages(model))
-    assert sum(each.numel() for each in stage.parameters) == head + 2 * 2 * 3 * (32 + 32)
+    assert sum(each.numel() for each in stage.parameters) == head + len(layers_of(model)) * 2 * 3 * (32 + 32)
+
+
+def test_of_a_layer_that_holds_query_key_and_value_the_keys_stay(batch) -> None:
+    model, before = encoders.make("modernbert"), encoders.make("modernbert").state_dict()
+    fit(
+        LoraFreeLB(rank=2, epochs=1, learning_rate=1e-2),
+        model,
+        SmallSet(lambda **options: replace(batch(**options), token_type_ids=None), 2),
+    )
+    for name in ("model.layers.0.attn.Wqkv.weight", "model.layers.1.attn.Wqkv.weight"):
+        query, key, value = (model.state_dict()[name] != before[name]).any(1).chunk(3)
+        assert query.all() and not key.any() and value.all()
 
 
 def test_the_merged_weights_differ_by_a_product_of_low_rank(bert, batch) -> None:

@@ -7,7 +7,7 @@ import torch
 from encoders import KINDS, logits, make
 
 from baselines.freelb import FreeLB
-from baselines.primitives.encoders import layers_of
+from baselines.primitives.encoders import layers_of, shape_of
 from baselines.primitives.importance import Importance
 from baselines.primitives.pruning import Ticket, prune_
 
@@ -47,9 +47,11 @@ def test_zeros_equal_physical_removal_with_the_others_as_learnt(kind: str, atten
     model, cut = make(kind, attention), make(kind, attention)
     cut.load_state_dict(model.state_dict())
     generator = torch.Generator().manual_seed(3)
-    heads, neurons = torch.rand(2, 4, generator=generator) > 0.4, torch.rand(2, 64, generator=generator) > 0.4
+    layers = shape_of(model)[0]
+    heads = torch.rand(layers, 4, generator=generator) > 0.4
+    neurons = torch.rand(layers, 64, generator=generator) > 0.4
     heads[:, 0] = True
-    neurons[1] = False  # a layer may lose all its neurons
+    neurons[1:] = False  # a layer may lose all its neurons
     importance, rest = Importance(model), None
     with torch.no_grad():
         importance.heads.uniform_(0.5, 1.5).mul_(heads)

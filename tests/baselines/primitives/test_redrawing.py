@@ -61,13 +61,14 @@ def test_every_removed_weight_is_redrawn_and_its_bias_zero(bert) -> None:
     ticket = ticket_for(model)
     with torch.no_grad():
         for layer in layers_of(model):
-            for role in ("query", "intermediate"):
-                layer.linear(role).bias.fill_(1)
+            for linear in layer.linears().values():
+                linear.bias.fill_(1)
     redraw_removed_(model, ticket)
     width = head_width(model)
     for layer, old in zip(layers_of(model), layers_of(before), strict=True):
-        assert (layer.linear("query").weight[:width] != old.linear("query").weight[:width]).all()
-        assert (layer.linear("query").bias[:width] == 0).all() and (layer.linear("query").bias[width:] == 1).all()
+        for path, linear in layer.projections().items():
+            assert (linear.weight[:width] != old.projections()[path].weight[:width]).all()
+            assert (linear.bias[:width] == 0).all() and (linear.bias[width:] == 1).all()
         columns = layer.linear("attention_output").weight[:, :width]
         assert (columns != old.linear("attention_output").weight[:, :width]).all()
         assert (layer.linear("intermediate").weight[::3] != old.linear("intermediate").weight[::3]).all()
@@ -85,11 +86,11 @@ def test_the_released_zeros_lie_across_the_heads(bert) -> None:
     zero_heads_crosswise_(model, ticket_for(model))
     width = head_width(model)
     for layer, old in zip(layers_of(model), layers_of(before), strict=True):
-        for role in ("query", "key", "value"):
-            assert (layer.linear(role).weight[:, :width] == 0).all()
-            assert torch.equal(layer.linear(role).weight[:, width:], old.linear(role).weight[:, width:])
-            assert (layer.linear(role).bias[:width] == 0).all()
-            assert torch.equal(layer.linear(role).bias[width:], old.linear(role).bias[width:])
+        for path, linear in layer.projections().items():
+            assert (linear.weight[:, :width] == 0).all()
+            assert torch.equal(linear.weight[:, width:], old.projections()[path].weight[:, width:])
+            assert (linear.bias[:width] == 0).all()
+            assert torch.equal(linear.bias[width:], old.projections()[path].bias[width:])
         rows = layer.linear("attention_output").weight
         assert (rows[:width] == 0).all() and torch.equal(rows[width:], old.linear("attention_output").weight[width:])
         assert torch.equal(layer.linear("attention_output").bias, old.linear("attention_output").bias)

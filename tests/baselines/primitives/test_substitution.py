@@ -9,6 +9,7 @@ import torch
 from encoders import KINDS, logits, make
 
 from baselines.batch import Batch
+from baselines.primitives.encoders import ARCHITECTURES
 from baselines.primitives.substitution import (
     available,
     divergence,
@@ -75,7 +76,7 @@ def test_the_start_is_scaled_by_the_tokens_of_each_text() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tokens_alone_mixed_are_the_clean_text(kind: str, rich) -> None:
     """Weights on slot 0 give bit-equal logits, by word embeddings as by the embedding layer's output."""
-    model, one = make(kind), without_segments(rich) if kind in ("roberta", "distilbert") else rich
+    model, one = make(kind), rich if ARCHITECTURES[kind].segments else without_segments(rich)
     alone = torch.zeros(one.substitutes.shape)
     alone[..., 0] = 1
     with torch.no_grad(), embedded_as(model, mix(alone, substitute_features(model, one))):
@@ -83,7 +84,9 @@ def test_the_tokens_alone_mixed_are_the_clean_text(kind: str, rich) -> None:
     torch.testing.assert_close(mixed, model(**one.inputs()).logits, rtol=0, atol=0)
     with torch.no_grad():
         words = model(inputs_embeds=mix(alone, substitute_words(model, one)), **one.context()).logits
-        if kind != "roberta":  # which counts positions from ids, and padding as a position where there are none
+        if not ARCHITECTURES[
+            kind
+        ].offset_positions:  # these count positions from ids, and padding as a position where there are none
             torch.testing.assert_close(words, model(**one.inputs()).logits, rtol=0, atol=0)
 
 

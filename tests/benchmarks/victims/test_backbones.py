@@ -7,7 +7,8 @@ import socket
 
 import pytest
 import torch
-from encoders import make
+from encoders import KINDS, configuration, make
+from transformers import AutoModel, AutoModelForMaskedLM
 
 from baselines.validation import UserError
 from benchmarks.victims.backbones import MINILM_SHA256, WEIGHTS, find_backbone, minilm_folder
@@ -77,10 +78,35 @@ def test_folders_that_are_not_models_are_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="is not JSON"):
         find_backbone(str(tmp_path))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    with pytest.raises(ValueError, match="unknown architecture 'gpt2'; known: bert, distilbert, electra, roberta"):
+    with pytest.raises(ValueError, match=r"unknown architecture 'gpt2'; known: albert, bert, .*; it is a decoder"):
         find_backbone(str(tmp_path))
     with pytest.raises(ValueError, match="is a file"):
         find_backbone(str(tmp_path / "config.json"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_masked_language_model_is_a_backbone(kind: str, tmp_path) -> None:
+    torch.manual_seed(0)
+    whole = AutoModelForMaskedLM.from_config(configuration(kind))
+    whole.save_pretrained(tmp_path)
+    backbone = find_backbone(str(tmp_path))
+    first, second = backbone.new_classifier(3, seed=1), backbone.new_classifier(3, seed=1)
+    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+    words = first.get_input_embeddings().weight
+    assert torch.equal(words, whole.get_input_embeddings().weight)
+
+
+def test_a_head_that_was_pretrained_is_kept_and_a_missing_one_is_drawn(tmp_path) -> None:
+    torch.manual_seed(0)
+    whole = AutoModelForMaskedLM.from_config(configuration("modernbert"))
+    whole.save_pretrained(tmp_path / "whole")
+    AutoModel.from_config(configuration("modernbert")).save_pretrained(tmp_path / "encoder")
+    kept = find_backbone(str(tmp_path / "whole")).new_classifier(2, seed=1)
+    assert torch.equal(kept.head.dense.weight, whole.head.dense.weight)
+    drawn, other = (find_backbone(str(tmp_path / "encoder")).new_classifier(2, seed) for seed in (1, 2))
+    assert not torch.equal(drawn.head.dense.weight, other.head.dense.weight)
+    assert (drawn.head.norm.weight == 1).all()
+    assert not getattr(drawn.config, "reference_compile", False)
 
 
 def test_unknown_names_get_the_nearest_one() -> None:

@@ -135,7 +135,7 @@ def refused() -> dict[str, tuple[Any, str]]:
     gpt2 = Gpt2(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50))
     return {
         "a number": (3, "the victim must be a folder or hub id, a transformers model with a tokenizer,"),
-        "an architecture": (gpt2, "the model must be a sequence classifier of transformers (bert, "),
+        "an architecture": (gpt2, "wrap its classifier in a function from texts to probabilities"),
         "a bare module": (torch.nn.Linear(2, 2), "wrap another in a function, got 'Linear'"),
         "half precision": (half, "the model's weights must be in fp32; call model.float(), got {torch.float16}"),
         "a regression": (one, "a classifier into two or more classes, got 1"),

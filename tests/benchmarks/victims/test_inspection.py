@@ -8,7 +8,8 @@ from encoders import make
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.inspection import check_inputs, longest_input, positions_of, probes
 
-POSITIONS = {"bert": 40, "distilbert": 40, "electra": 40, "roberta": 38}
+# DeBERTa-v3 and ModernBERT compute positions, and have no table of them that could end.
+POSITIONS = {"bert": 40, "distilbert": 40, "electra": 40, "roberta": 38, "xlm-roberta": 38, "albert": 40}
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,12 @@ def test_a_model_reads_as_many_tokens_as_it_has_positions(kind: str, tokenizer) 
     model(input_ids=torch_row(POSITIONS[kind]))
     with pytest.raises((IndexError, RuntimeError)):
         model(input_ids=torch_row(POSITIONS[kind] + 1))
+
+
+def test_a_tokenizer_without_a_limit_leaves_it_to_the_model(tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer, "model_max_length", int(1e30))
+    assert longest_input(make("modernbert").config, tokenizer) == 40
+    assert longest_input(make("modernbert", max_position_embeddings=8192).config, tokenizer) == 512
 
 
 def torch_row(length: int):

@@ -33,6 +33,14 @@ def test_onednns_kernel_differs_by_rounding_alone() -> None:
 
 
 @needs_onednn
+def test_a_layer_without_biases_is_computed_too() -> None:
+    torch.manual_seed(0)
+    layer, inputs = nn.Linear(96, 40, bias=False), torch.randn(30, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(product(layer, "onednn")(inputs), layer(inputs), rtol=0, atol=1e-5)
+
+
+@needs_onednn
 def test_changed_weights_are_packed_again() -> None:
     layer, inputs = layer_and_inputs()
     with torch.inference_mode():

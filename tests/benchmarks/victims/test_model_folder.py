@@ -101,8 +101,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'",
     ),
     "another architecture": (
-        written(CONFIG, model_type="xlm-roberta"),
-        "did you mean 'roberta'. known: bert, distilbert, electra, roberta; a cl",
+        written(CONFIG, model_type="xlm-roberto"),
+        "did you mean 'xlm-roberta'. known: albert, bert, .*; another encoder is added as a row of baselines/",
     ),
     "mistyped architecture": (written(CONFIG, model_type="Bert"), "unknown architecture 'Bert'; did you mean 'bert'"),
     "no architecture": (written(CONFIG, model_type=None), "unknown architecture 'None'"),

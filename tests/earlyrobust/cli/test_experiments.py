@@ -165,7 +165,7 @@ def test_an_unknown_architecture_is_refused_by_name(tmp_path, capsys) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     code, _, errors = command("reproduce", "table1", *small(tmp_path, tmp_path / "out"), capsys=capsys)
     assert code == 2
-    assert "unknown architecture 'gpt2'; known: bert, distilbert, electra, roberta" in errors
+    assert "unknown architecture 'gpt2'; known: albert, bert, deberta-v2, distilbert, electra" in errors
 
 
 def test_a_plan_of_what_trains_nothing_says_so(capsys) -> None:
