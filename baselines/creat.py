@@ -66,13 +66,14 @@ class CreAT(Defense, key="creat"):
         replay.rewind()
         clean = model(**batch.inputs(), output_hidden_states=True)
         context = first_state(clean).detach()
-        for _ in range(self.ascent.steps - 1):
+        ascent = self.ascent.scaled_to(model)
+        for _ in range(ascent.steps - 1):
             delta.requires_grad_()
             replay.rewind()
             moved = forward(model, fixed + delta, batch, output_hidden_states=True)
             cosine = cosine_similarity(first_state(moved), context, dim=-1)  # (B,)
             objective = cross_entropy(moved.logits, batch.labels) - self.weighted(cosine)
-            delta = self.ascent.climb(delta, torch.autograd.grad(objective, delta)[0], batch.attention_mask)
+            delta = ascent.climb(delta, torch.autograd.grad(objective, delta)[0], batch.attention_mask)
         replay.rewind()
         perturbed = forward(model, embed(model, batch) + delta, batch).logits
         loss = (cross_entropy(clean.logits, batch.labels) + cross_entropy(perturbed, batch.labels)) / 2

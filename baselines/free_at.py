@@ -51,7 +51,7 @@ class FreeAT(Defense, key="free_at"):
         def step(batch: Batch) -> Tensor:
             nonlocal replayed, delta
             if replayed % self.ascent.steps == 0:
-                delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+                delta = self.ascent.scaled_to(model).start(embed(model, batch).detach(), batch.attention_mask)
             replayed += 1
             loss, delta = self.replay(model, batch, delta)
             return loss
@@ -77,4 +77,5 @@ class FreeAT(Defense, key="free_at"):
         logits = forward(model, embed(model, batch) + delta, batch).logits
         loss = cross_entropy(logits, batch.labels) / (1 + self.ascent.steps)
         loss.backward()
-        return loss.detach(), self.ascent.climb(delta, delta.grad, batch.attention_mask)  # type: ignore[arg-type]
+        ascent = self.ascent.scaled_to(model)
+        return loss.detach(), ascent.climb(delta, delta.grad, batch.attention_mask)  # type: ignore[arg-type]

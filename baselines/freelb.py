@@ -41,7 +41,8 @@ class FreeLB(Defense, key="freelb"):
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K forward and K full backward passes: 3K cost units."""
-        delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+        ascent = self.ascent.scaled_to(model)
+        delta = ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         total = delta.new_zeros(())
         for number in range(self.ascent.steps):
@@ -52,5 +53,5 @@ class FreeLB(Defense, key="freelb"):
             loss.backward()
             total = total + loss.detach()
             if number < self.ascent.steps - 1:
-                delta = self.ascent.climb(delta, delta.grad, batch.attention_mask)
+                delta = ascent.climb(delta, delta.grad, batch.attention_mask)
         return total

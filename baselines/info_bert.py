@@ -94,7 +94,8 @@ class InfoBert(Defense, key="info_bert"):
 
     def objective(self, model: nn.Module, critic: Critic, batch: Batch, generator: torch.Generator) -> Tensor:
         """K forward, K input and K full backward passes: 4K cost units, 5K where not fused."""
-        delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+        ascent = self.ascent.scaled_to(model)
+        delta = ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         total = delta.new_zeros(())
         for number in range(self.ascent.steps):
@@ -119,7 +120,7 @@ class InfoBert(Defense, key="info_bert"):
                 loss.backward()
             total = total + loss.detach()
             if number < self.ascent.steps - 1:
-                delta = self.ascent.climb(delta, grad, batch.attention_mask)
+                delta = ascent.climb(delta, grad, batch.attention_mask)
         return total
 
     def _ranking_gradient(self, loss: Tensor, delta: Tensor) -> Tensor:

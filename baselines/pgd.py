@@ -44,13 +44,14 @@ class PGD(Defense, key="pgd"):
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K + 1 forward, K input and 1 full backward passes: 2K + 3 cost units."""
         fixed = embed(model, batch).detach()
-        delta = self.ascent.start(fixed, batch.attention_mask)
+        ascent = self.ascent.scaled_to(model)
+        delta = ascent.start(fixed, batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         for _ in range(self.ascent.steps):
             delta.requires_grad_()
             replay.rewind()
             loss = cross_entropy(forward(model, fixed + delta, batch).logits, batch.labels)
-            delta = self.ascent.climb(delta, self._gradient(model, loss, delta), batch.attention_mask)
+            delta = ascent.climb(delta, self._gradient(model, loss, delta), batch.attention_mask)
         replay.rewind()
         loss = cross_entropy(forward(model, embed(model, batch) + delta, batch).logits, batch.labels)
         loss.backward()

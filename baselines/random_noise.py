@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -47,12 +47,13 @@ class RandomNoise(Defense, key="random_noise"):
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """K forward and K full backward passes: 3K cost units."""
-        start = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+        scaled = replace(self, ascent=self.ascent.scaled_to(model))
+        start = scaled.ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, start.device)
         total = start.new_zeros(())
         for number in range(self.ascent.steps):
             replay.rewind()
-            logits = forward(model, embed(model, batch) + self.noise(start, number), batch).logits
+            logits = forward(model, embed(model, batch) + scaled.noise(start, number), batch).logits
             loss = cross_entropy(logits, batch.labels) / self.ascent.steps
             loss.backward()
             total = total + loss.detach()

@@ -71,10 +71,11 @@ class TAVAT(Defense, key="tavat"):
 
     def stages(self, model: nn.Module) -> Iterator[Stage]:
         """One stage; the table is then discarded."""
-        table = _Table(model, self.ascent.init_magnitude)
+        scaled = replace(self, ascent=self.ascent.scaled_to(model))
+        table = _Table(model, scaled.ascent.init_magnitude)
         yield self.stage(
             "train",
-            lambda batch: self.objective(model, batch, table),
+            lambda batch: scaled.objective(model, batch, table),
             list(model.parameters()),
             state=(table,),
             not_capturable_reason="its step changes a table of perturbations",

@@ -58,7 +58,8 @@ class YOPO(Defense, key="yopo"):
 
     def step(self, model: nn.Module, batch: Batch) -> Tensor:
         """m + 1 forward and full backward passes, m n forward and input backward passes of the first layer."""
-        delta = self.ascent.start(embed(model, batch).detach(), batch.attention_mask)
+        ascent = self.ascent.scaled_to(model)
+        delta = ascent.start(embed(model, batch).detach(), batch.attention_mask)
         replay = DropoutReplay(self.dropout, delta.device)
         total = delta.new_zeros(())
         for number in range(self.ascent.steps + 1):
@@ -70,11 +71,11 @@ class YOPO(Defense, key="yopo"):
             loss.backward()
             total = total + loss.detach()
             if number < self.ascent.steps:
-                delta = self._inner_ascent(model, batch, delta, first.grad, replay)
+                delta = self._inner_ascent(model, batch, ascent, delta, first.grad, replay)
         return total
 
     def _inner_ascent(
-        self, model: nn.Module, batch: Batch, delta: Tensor, gradient: Tensor, replay: DropoutReplay
+        self, model: nn.Module, batch: Batch, ascent: Ascent, delta: Tensor, gradient: Tensor, replay: DropoutReplay
     ) -> Tensor:
         """n steps that climb sum(h1 * p), with p (B, L, H) the loss's `gradient` at h1; delta (B, L, D)."""
         fixed = embed(model, batch).detach()
@@ -85,5 +86,5 @@ class YOPO(Defense, key="yopo"):
                 # Calls the encoder's function, not the encoder: a pass through one layer is not counted as a pass.
                 first = encoder.forward(inputs_embeds=fixed + delta, **batch.context())[0]
             hamiltonian = (first.float() * gradient.float()).sum()
-            delta = self.ascent.climb(delta, torch.autograd.grad(hamiltonian, delta)[0], batch.attention_mask)
+            delta = ascent.climb(delta, torch.autograd.grad(hamiltonian, delta)[0], batch.attention_mask)
         return delta

@@ -6,7 +6,8 @@ token, [CLS] and [SEP] included. Norms are per text over all its tokens and dime
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from baselines.batch import Batch
 from baselines.capture import on_the_host
+from baselines.primitives.encoders import embedding_width
 from baselines.settings import added_later
 from baselines.validation import require
 
@@ -52,6 +54,23 @@ class Ascent:
         require(self.init_magnitude >= 0, "Ascent.init_magnitude", "0 or more", self.init_magnitude)
         bound = self.max_norm
         require(bound is None or bound > 0, "Ascent.max_norm", "positive, or None for no bound", bound)
+
+    def scaled_to(self, model: nn.Module) -> Ascent:
+        """The same ascent for the word embeddings of this model.
+
+        Lengths under l2 are meant for embeddings as wide as the layers. Where embeddings are narrower, as in ALBERT,
+        lengths are multiplied by the square root of the ratio of the widths, so that entries move as far as elsewhere.
+        """
+        share = embedding_width(model.config) / model.config.hidden_size  # type: ignore[union-attr,operator]
+        if share == 1 or self.norm == "linf":
+            return self
+        factor = math.sqrt(share)
+        return replace(
+            self,
+            step_size=self.step_size * factor,
+            init_magnitude=self.init_magnitude * factor,
+            max_norm=None if self.max_norm is None else self.max_norm * factor,
+        )
 
     def start(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """The first perturbation, uniform noise on real tokens.

@@ -9,6 +9,7 @@ from typing import Any
 
 from baselines.defense import Defense
 from baselines.needs import AdversarialTexts, BalancedBatches, Substitutes
+from baselines.primitives.encoders import embedding_width
 from baselines.validation import MachineError, require
 from benchmarks.attacks.engine import require_words
 from benchmarks.attacks.recipes import Recipe
@@ -159,6 +160,7 @@ def train_job(context: Context, task: str, defense: Defense, seed: int) -> Train
         "device": context.device,
         **({"capture": True} if options.capture else {}),
         **_threads_identity(context),
+        **_embedding_identity(context),
         **({"revision": revision} if (revision := defense.revision()) else {}),
     }
     return TrainJob(task, defense, seed, identity, source, base, texts)
@@ -168,6 +170,13 @@ def _threads_identity(context: Context) -> dict[str, int]:
     """The threads of a training on a CPU, between which its sums are split; `USUAL_THREADS` are left out."""
     threads = context.machine["threads"]
     return {} if context.device == "cuda" or threads == USUAL_THREADS else {"threads": threads}
+
+
+def _embedding_identity(context: Context) -> dict[str, int]:
+    """The width of word embeddings narrower than the layers, to which the radii of perturbations are scaled."""
+    config = context.backbone.config
+    width = embedding_width(config)
+    return {} if width == config.hidden_size else {"embedding_width": width}
 
 
 def _texts_job(context: Context, base: TrainJob, wanted: AdversarialTexts) -> AttackJob:

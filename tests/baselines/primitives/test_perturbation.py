@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from encoders import KINDS, make
@@ -130,6 +133,20 @@ def test_a_text_s_perturbation_does_not_depend_on_its_batch(bert, batch) -> None
     together = climb(whole, start.clone())
     alone = Batch(whole.input_ids[1:, :5], whole.attention_mask[1:, :5], whole.labels[1:], whole.token_type_ids[1:, :5])
     torch.testing.assert_close(climb(alone, start[1:, :5].clone())[0], together[1, :5], rtol=0, atol=1e-5)
+
+
+def test_lengths_follow_the_width_of_the_embeddings_and_largest_entries_do_not() -> None:
+    """Entries then move as far as in embeddings as wide as the layers."""
+    bound = Ascent(3, step_size=0.2, init_magnitude=0.1, max_norm=0.4)
+    box = replace(bound, norm="linf")
+    for kind in KINDS:
+        model = make(kind)
+        half = kind in ("electra", "albert")
+        factor = math.sqrt(model.get_input_embeddings().embedding_dim / 32)
+        assert factor == (math.sqrt(0.5) if half else 1)
+        assert bound.scaled_to(model) == Ascent(3, 0.2 * factor, 0.1 * factor, 0.4 * factor)
+        assert box.scaled_to(model) == box
+    assert replace(bound, max_norm=None).scaled_to(make("albert")).max_norm is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from demo_jobs import context_of, job_of, study_of
+from encoders import make
 
 from baselines.validation import UserError
 from benchmarks.attacks.recipes import TEXTBUGGER
@@ -18,6 +19,8 @@ from benchmarks.experiments.defenses import TABLE_ORDER
 from benchmarks.experiments.experiment import AttackProtocol
 from benchmarks.jobs.resolve import attack_job, resolve, train_job
 from benchmarks.results.store import canonical
+from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.saved import save_classifier
 
 
 def test_blocks_are_complete_and_shuffled_the_same_way_every_time(options) -> None:
@@ -74,6 +77,17 @@ def test_training_texts_and_other_draws_are_held_to_the_longest_text_too(options
         tight = replace(context, spec=replace(context.spec, options=replace(options, max_words=1)))
         with pytest.raises(UserError, match="at most 1 are attacked"):
             attack_job(tight, job_of(context), TEXTBUGGER, protocol)
+
+
+def test_a_training_holds_the_width_of_narrow_embeddings(options, tmp_path) -> None:
+    """Radii follow it; other trainings keep the keys they have always had."""
+    tokenizer = find_backbone("minilm").load_tokenizer()
+    for kind in ("albert", "bert"):
+        save_classifier(make(kind, vocab_size=len(tokenizer), max_position_embeddings=512), tmp_path / kind, tokenizer)
+    narrow, wide = (
+        job_of(context_of(replace(options, backbone=str(tmp_path / kind)))).identity for kind in ("albert", "bert")
+    )
+    assert narrow["embedding_width"] == 16 and "embedding_width" not in wide
 
 
 def test_identities_tell_apart_what_decides_the_weights(options) -> None:
