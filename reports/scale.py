@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baselines.defense import Defense
 from baselines.validation import UserError, require
-from benchmarks.clock.cost import BERT_BASE, FINE_TUNING_UPDATE, MINILM, EncoderShape, epoch_units, layer_flops
+from benchmarks.clock.cost import BERT_BASE, FINE_TUNING_UPDATE, MINILM, encoder_flops, epoch_units
 from benchmarks.data.files import text_of
 from benchmarks.data.tasks import find_task
 from benchmarks.executors.time_estimate import FORWARDS_PER_WORD, OTHER_FORWARDS_PER_WORD
@@ -51,11 +51,6 @@ class Work:
     attacks: tuple[float, ...]
 
 
-def forward_flops(shape: EncoderShape, tokens: int) -> float:
-    """FLOPs of one text through the dense encoder; embeddings and the head are left out."""
-    return shape.layers * layer_flops(shape, tokens, shape.heads, shape.neurons)
-
-
 def training_flops(preset: Preset, name: str, defense: Defense) -> float:
     """FLOPs of a training with its clean evaluation, every text as long as the task allows.
 
@@ -63,7 +58,7 @@ def training_flops(preset: Preset, name: str, defense: Defense) -> float:
     """
     task, shape = find_task(name), SHAPES[preset.backbone]
     tokens = preset.max_length or task.max_length
-    forward = forward_flops(shape, tokens)
+    forward = encoder_flops(shape, tokens)
     epochs = epoch_units(defense, shape=shape, tokens=tokens)
     trained = _texts(preset.train_texts, TRAINING_TEXTS, name)
     tested = _texts(preset.test_texts, TEST_TEXTS, name)
@@ -75,7 +70,7 @@ def attack_flops(preset: Preset, task: str, recipe: str) -> float:
     found = find_task(task)
     tokens = preset.max_length or found.max_length
     passes = FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * tokens
-    return (preset.attacked or found.attacked) * passes * forward_flops(SHAPES[preset.backbone], tokens)
+    return (preset.attacked or found.attacked) * passes * encoder_flops(SHAPES[preset.backbone], tokens)
 
 
 def _texts(limit: int | None, present: dict[str, int], task: str) -> int:

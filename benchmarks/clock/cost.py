@@ -7,8 +7,10 @@ epochs of plain fine-tuning (forward and full backward, 3 units) over the same t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from baselines.defense import Defense, Passes, StageCost
+from baselines.primitives.encoders import architecture_for, embedding_width
 
 FORWARD, BACKWARD_INPUT, BACKWARD_FULL = 1.0, 1.0, 2.0
 FINE_TUNING_UPDATE = FORWARD + BACKWARD_FULL
@@ -16,22 +18,65 @@ FINE_TUNING_UPDATE = FORWARD + BACKWARD_FULL
 
 @dataclass(frozen=True)
 class EncoderShape:
-    """The size of an encoder: layers L, hidden D, heads H, neurons F per layer."""
+    """The size of an encoder.
+
+    Attributes:
+        layers, hidden, heads, neurons: passed layers L, width D, heads H and neurons F per layer.
+        gates: rows of the first linear layer that a neuron has; 2 if one is its gate.
+        position_rows: P, the relative positions that every layer projects with its queries and keys.
+        embedding: width of the embeddings, if it is not D, to which a linear layer then brings them.
+    """
 
     layers: int = 12
     hidden: int = 768
     heads: int = 12
     neurons: int = 3072
+    gates: int = 1
+    position_rows: int = 0
+    embedding: int | None = None
+
+    @classmethod
+    def of(cls, config: Any) -> EncoderShape:
+        """The size of the unpruned encoder with this configuration of transformers."""
+        architecture = architecture_for(config)
+        embedding = embedding_width(config)
+        return cls(
+            layers=config.num_hidden_layers,
+            hidden=config.hidden_size,
+            heads=config.num_attention_heads,
+            neurons=getattr(config, architecture.neuron_count),
+            gates=architecture.gates,
+            position_rows=architecture.position_rows(config),
+            embedding=None if embedding == config.hidden_size else embedding,
+        )
 
 
 BERT_BASE = EncoderShape()
 MINILM = EncoderShape(layers=6, hidden=384, heads=12, neurons=1536)
 
 
-def layer_flops(shape: EncoderShape, tokens: int, heads: float, neurons: float) -> float:
-    """Forward FLOPs of one layer with this many heads and neurons, on one text of `tokens` tokens."""
+def layer_flops(shape: EncoderShape, tokens: int, heads: float, neurons: float, texts: int = 1) -> float:
+    """Forward FLOPs of one layer with this many heads and neurons, on one of `texts` texts of `tokens` tokens.
+
+    Relative positions are projected once for a batch.
+    """
     width = heads * shape.hidden / shape.heads
-    return 8 * tokens * shape.hidden * width + 4 * tokens**2 * width + 4 * tokens * shape.hidden * neurons
+    attention = 8 * tokens * shape.hidden * width + 4 * tokens**2 * width
+    positions = 4 * shape.position_rows * width * (tokens + shape.hidden / texts)
+    return attention + positions + (2 * shape.gates + 2) * tokens * shape.hidden * neurons
+
+
+def encoder_flops(
+    shape: EncoderShape, tokens: int, *, heads: float | None = None, neurons: float | None = None, texts: int = 1
+) -> float:
+    """Forward FLOPs of the encoder on one of `texts` texts of `tokens` tokens; looking embeddings up costs none.
+
+    Args:
+        heads, neurons: means over the layers of a pruned encoder; None for all.
+    """
+    embeddings = 0 if shape.embedding is None else 2 * tokens * shape.embedding * shape.hidden
+    heads, neurons = shape.heads if heads is None else heads, shape.neurons if neurons is None else neurons
+    return embeddings + shape.layers * layer_flops(shape, tokens, heads, neurons, texts)
 
 
 def share_left(shape: EncoderShape, tokens: int, head_sparsity: float, neuron_sparsity: float) -> float:

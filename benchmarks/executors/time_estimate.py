@@ -14,7 +14,7 @@ from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.memory import ran_out_of_memory
 from baselines.training import Batches, fit
-from benchmarks.clock.cost import epoch_units
+from benchmarks.clock.cost import BERT_BASE, EncoderShape, epoch_units
 from benchmarks.clock.nvml import cuda_device, watching
 from benchmarks.clock.timing import timer_for
 from benchmarks.executors.fresh_process import call_in_fresh_process
@@ -46,6 +46,7 @@ class TaskSpeed:
         test_texts: number of texts of the clean evaluation.
         model_bytes: size of one stored model.
         watts: the GPU's power during training, or None.
+        encoder: the backbone's size, for the cost model.
     """
 
     updates_per_epoch: int
@@ -55,10 +56,11 @@ class TaskSpeed:
     test_texts: int
     model_bytes: int
     watts: float | None
+    encoder: EncoderShape = BERT_BASE
 
     def clock_seconds(self, defense: Defense) -> float:
         """Seconds of a training on its clock, by the cost model; a search is assumed to run to its maximum."""
-        return epoch_units(defense) * self.updates_per_epoch * self.update_seconds
+        return epoch_units(defense, shape=self.encoder) * self.updates_per_epoch * self.update_seconds
 
     def train_seconds(self, defense: Defense) -> float:
         """Seconds until a training is done: start, updates, evaluation."""
@@ -153,6 +155,7 @@ def _task_speed(spec: RunSpec, name: str, tell: Callable[[], None]) -> tuple[Tas
         test_texts=len(task.dataset.test),
         model_bytes=sum(parameter.numel() * parameter.element_size() for parameter in model.parameters()),
         watts=watcher.result.watts,
+        encoder=EncoderShape.of(context.backbone.config),
     )
     return speed, time.perf_counter() - began
 
