@@ -173,12 +173,13 @@ class WordVectors:
         """The input vectors of the backbone's tokens that are words of two or more lower-case letters."""
         vectors = backbone.new_classifier(2, 0).get_input_embeddings().weight.detach().numpy()
         tokenizer = backbone.load_tokenizer()
-        # Byte-level vocabularies mark the start of a word; in word-piece ones an unmarked piece is a whole word.
+        # Byte-level and SentencePiece vocabularies mark the start of a word; in WordPiece an unmarked piece is a word.
         tokens = tokenizer.get_vocab()
-        marked = any(token.startswith("\u0120") for token in tokens)
+        marks = ("\u0120", "\u2581")
+        marked = any(token.startswith(marks) for token in tokens)
         found = {}
         for token, index in sorted(tokens.items(), key=lambda item: item[1]):
-            word = token.removeprefix("\u0120")
+            word = token[1:] if token.startswith(marks) else token
             if marked == (word != token) and len(word) > 1 and word.isascii() and word.isalpha() and word.islower():
                 found[word] = index
         return cls(list(found), vectors[list(found.values())], f"the input word vectors of {backbone.name}")

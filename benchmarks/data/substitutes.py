@@ -15,7 +15,8 @@ from benchmarks.data.examples import Example
 SLOTS = 10  # the token itself and nine neighbours, as in RIFT's release
 
 _WORD = re.compile(r"\w+(?:['\-]\w+)*")
-_MARKS = ("##", "\u0120")  # a word's later pieces in WordPiece; a word's start in byte-level vocabularies
+# A word's later pieces in WordPiece; a word's start in byte-level vocabularies, and in SentencePiece's.
+_MARKS = ("##", "\u0120", "\u2581")
 
 
 class Neighbours(Protocol):
@@ -67,7 +68,7 @@ def find_substitutes(
     for encoding, text in zip(output.encodings, columns[last], strict=True):
         words = {match.span() for match in _WORD.finditer(text)}
         rows += [
-            table.row(token) if column == last and place in words else -1
+            table.row(token) if column == last and _without_space(text, place) in words else -1
             for token, place, column in zip(encoding.ids, encoding.offsets, encoding.sequence_ids, strict=True)
         ]
     return Substitutes(np.array(rows, np.int32), np.array(table.rows, np.int32).reshape(-1, SLOTS))
@@ -107,6 +108,12 @@ class _Table:
         others = self._source.neighbours(word.lower(), SLOTS - 1)
         ids = [self._vocabulary.get(mark + like(other)) for other in others]
         return [one for one in dict.fromkeys(ids) if one is not None and one != token]
+
+
+def _without_space(text: str, place: tuple[int, int]) -> tuple[int, int]:
+    """The span of a token, without the space before a word that some tokenizers count as part of it."""
+    start, end = place
+    return end - len(text[start:end].lstrip()), end
 
 
 def _unmarked(token: str) -> str:

@@ -31,8 +31,8 @@ class Pieces:
     """A fast tokenizer that reads each whitespace-separated part of a text only once.
 
     WordPiece tokenizers like BERT's and byte-level ones never look across whitespace, so a text's ids are those of its
-    parts, one after another. In other cases (other tokenizers, rare control characters, pairs that must be truncated)
-    the tokenizer itself reads the whole text; the ids are always the tokenizer's own.
+    parts, one after another. In other cases (other tokenizers, such as SentencePiece's, rare control characters, pairs
+    that must be truncated) the tokenizer itself reads the whole text; the ids are always the tokenizer's own.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
@@ -43,7 +43,9 @@ class Pieces:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self._kind = _kind(tokenizer)
-        self._special = tuple(tokenizer.all_special_tokens)
+        parts = _parts(tokenizer) if self._kind == "byte_level" else {}
+        self._whole = tuple(token["content"] for token in parts.get("added_tokens", ()))  # found across spaces
+        self._normalises = parts.get("normalizer") is not None
         self._known: dict[str, list[int]] = {}
         self._frames = {1: _frame(tokenizer, 1), 2: _frame(tokenizer, 2)} if self._kind else {}
 
@@ -107,7 +109,9 @@ class Pieces:
         if self._kind == "word_piece":
             return [text] if _DROPPED.search(text) else text.split(maxsplit=most or -1)[:most]
         parts = text.split()
-        if self._kind is None or " ".join(parts) != text or any(token in text for token in self._special):
+        if self._kind is None or " ".join(parts) != text or any(token in text for token in self._whole):
+            return [text]
+        if self._normalises and not text.isascii():
             return [text]
         return parts[:1] + [" " + part for part in parts[1:most]]
 
@@ -178,16 +182,23 @@ def _kind(tokenizer: PreTrainedTokenizerBase) -> str | None:
         return None
     if tokenizer.truncation_side != "right":  # this class truncates on the right
         return None
-    parts: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+    parts = _parts(tokenizer)
     ordinary = [token for token in parts["added_tokens"] if token["content"] not in tokenizer.all_special_tokens]
     splitter, normalizer = parts["pre_tokenizer"] or {}, parts["normalizer"]
-    if ordinary or len(tokenizer("a", add_special_tokens=False)["input_ids"]) != 1:
+    if len(tokenizer("a", add_special_tokens=False)["input_ids"]) != 1:
+        return None
+    if splitter.get("type") == "ByteLevel" and splitter.get("use_regex", True):
+        return "byte_level" if normalizer is None or normalizer["type"] == "NFC" else None
+    if ordinary:
         return None
     if splitter.get("type") == "BertPreTokenizer" and normalizer and normalizer["type"] == "BertNormalizer":
         return "word_piece" if normalizer["clean_text"] else None
-    if splitter.get("type") == "ByteLevel" and splitter.get("use_regex", True) and normalizer is None:
-        return "byte_level"
     return None
+
+
+def _parts(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """A fast tokenizer's normalizer, added tokens and so on, as plain values."""
+    return json.loads(tokenizer.backend_tokenizer.to_str())
 
 
 def batches_of(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:

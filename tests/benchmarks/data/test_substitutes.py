@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_tokenizers import tokenizer_for
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
@@ -101,3 +102,16 @@ def test_replaceable_tokens_are_letters(tokenizer) -> None:
     assert len(allowed) == len(tokenizer)
     assert all(allowed[names[token]] for token in ("good", "##ing"))
     assert not any(allowed[names[token]] for token in ("[CLS]", "[PAD]", "[unused3]", ",", "##3", "1990"))
+
+
+@pytest.mark.parametrize(("kind", "mark"), [("modernbert", "\u0120"), ("xlm-roberta", "\u2581"), ("albert", "\u2581")])
+def test_a_space_before_a_word_is_no_part_of_it(kind: str, mark: str) -> None:
+    """Some tokenizers count it to the token, others do not; ALBERT's lower-cases."""
+    texts = ["the good movie", "the great film", "a Great film", "a Good movie", "good great movie film"] * 10
+    tokenizer = tokenizer_for(kind, texts)
+    (found,) = words_at(tokenizer, [Example("a", ("the Good movie",), 0)])
+    big = str if kind == "albert" else str.capitalize
+    assert found == {mark + big("good"): [mark + big("great")], f"{mark}movie": [f"{mark}film"]}
+    replaceable = replaceable_tokens(tokenizer)
+    assert replaceable[tokenizer.convert_tokens_to_ids(f"{mark}movie")]
+    assert not replaceable[[tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.mask_token_id]].any()

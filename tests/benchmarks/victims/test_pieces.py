@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
+import small_tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
@@ -48,14 +49,22 @@ def whole_words(_: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]", unk_token="[UNK]")
 
 
-KINDS = {"word_piece": word_piece, "byte_level": byte_level, None: whole_words}
+TRAINING = ["the good film was goodly un-good, it's na\u00efve", "a good film the un"] * 20
+KINDS = {
+    "word_piece": word_piece,
+    "byte_level": byte_level,
+    "modernbert": lambda _: small_tokenizers.byte_level(TRAINING),
+    "sentence_piece": lambda _: small_tokenizers.sentence_piece(TRAINING, lower=True),
+    None: whole_words,
+}
+READ_AS = {"modernbert": "byte_level", "sentence_piece": None}
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
 def tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
     """One tokenizer of each kind."""
     made = KINDS[request.param](tmp_path_factory)
-    assert pieces._kind(made) == request.param
+    assert pieces._kind(made) == READ_AS.get(request.param, request.param)
     return made
 
 
@@ -86,7 +95,7 @@ def own(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], max_length: 
 ODD = (
     *("good", "goodly", "it's", "[MASK]", "[UNK]", "<mask>", "the\u0301", "\u0301a", "un-good", "\u4e2d\u6587"),
     *("\u0130x", "\t", "\n", "\x0b", "\x1c", "\x85", "\xa0", "\u200b", "\u2003", "  ", " ", ".", "'", "\x00"),
-    *("\U0001f600", "\u05d0"),
+    *("\U0001f600", "\u05d0", "|||EMAIL_ADDRESS|||", "|||", "a\u030a", "\u212b", "   "),
 )
 odd = st.sampled_from(ODD)
 texts = st.lists(odd | st.text(max_size=6), max_size=12).map("".join) | st.lists(odd, max_size=12).map(" ".join)
