@@ -26,12 +26,14 @@ COLUMNS = (
     Column("Difference", "difference_percent"),
     Column("Low", "difference_percent_low"),
     Column("High", "difference_percent_high"),
+    Column("Both right %", "consistent_percent"),
     Column("Texts", "texts"),
 )
 NOTES = (
     "No text was made by attacking the victim. Accuracy is the share of the set's texts that are read rightly.",
     "Difference is the accuracy on the set minus that on the unchanged texts, where these are known; low and high are "
-    "the ends of its 95 % interval, by resampling texts with both answers.",
+    "the ends of its 95 % interval, by resampling texts with both answers. Both right is the share of texts that "
+    "are read rightly changed and unchanged.",
 )
 
 
@@ -80,12 +82,13 @@ def rebuild(store: Store, content: Mapping[str, Any]) -> Table:
 def _row(store: Store, record: EvaluationRecord) -> tuple[Number | str, ...]:
     right = _entries(record)
     accuracy = two_level(right)
-    cells = [Number(math.nan)] * 4
+    cells = [Number(math.nan)] * 5
     key = record.identity.get("original")
     if key is not None:
         before = _entries(there(store.evaluation(key), key))
         change = two_level(right - before)
-        cells = [Number(float(before.mean())), Number(change.value), Number(change.low), Number(change.high)]
+        both = float(np.minimum(right, before).mean())
+        cells = [Number(each) for each in (float(before.mean()), change.value, change.low, change.high, both)]
     return (
         title_of(record.task),
         record.title,

@@ -31,6 +31,7 @@ def test_a_row_has_accuracy_and_the_paired_difference(tmp_path) -> None:
     first, second = table.records()
     assert (first["method"], second["method"]) == ("model", "other")
     assert (first["accuracy_percent"], first["original_accuracy_percent"], first["texts"]) == (50, 75, 4)
+    assert first["consistent_percent"] == 25 and second["consistent_percent"] is None
     assert first["difference_percent"] == -25 and first["difference_percent_low"] == pytest.approx(-100)
     assert first["difference_percent_high"] == pytest.approx(50)
     assert second["difference_percent"] is None and second["accuracy_percent"] == 50
