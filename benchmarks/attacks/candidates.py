@@ -1,11 +1,14 @@
 """The replacements of a word: the recipes' transformations.
 
 Source: TextAttack 0.3.11, `WordSwapEmbedding`, `WordSwapRandomCharacterInsertion`, `WordSwapRandomCharacterDeletion`,
-`WordSwapNeighboringCharacterSwap`, `WordSwapHomoglyphSwap` and `WordSwapMaskedLM`.
+`WordSwapRandomCharacterSubstitution`, `WordSwapNeighboringCharacterSwap`, `WordSwapHomoglyphSwap`, `WordSwapWordNet`
+and `WordSwapMaskedLM`.
 """
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Sequence
 from itertools import islice, product
 
@@ -16,6 +19,7 @@ from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.seeding import Draws
 from benchmarks.attacks.synonyms import Synonyms
+from benchmarks.attacks.wordnet_synonyms import packaged_wordnet
 from benchmarks.attacks.words import words_in
 
 
@@ -63,6 +67,12 @@ class Candidates:
                     for place, letter in enumerate(word)
                     if letter in HOMOGLYPHS
                 ]
+            case recipes.WordNetSynonym():
+                return list(packaged_wordnet().of(word))
+            case recipes.EveryEdit():
+                return edits(word)
+            case recipes.SwapLetters() | recipes.SubstituteLetter() | recipes.DeleteLetter() | recipes.InsertLetter():
+                return [] if len(word) < 2 else [_random_edit(part, word, draws)]
         raise TypeError(f"{type(part).__name__} proposes no replacements by itself")
 
     def _cased_neighbours(self, word: str, count: int) -> list[str]:
@@ -70,6 +80,33 @@ class Candidates:
             near = self._synonyms.neighbours(word.lower(), count)
             self._neighbours[word, count] = [in_the_case_of(word, new) for new in near]
         return self._neighbours[word, count]
+
+
+def _random_edit(part: recipes.Transformation, word: str, draws: Draws) -> str:
+    """The word, of two letters or more, with one random edit: first the place is drawn, then the letter."""
+    place = draws.between(0, len(word) - isinstance(part, recipes.SwapLetters))
+    before, after = word[:place], word[place:]
+    match part:
+        case recipes.SwapLetters():
+            return before + after[1] + after[0] + after[2:]
+        case recipes.SubstituteLetter():
+            return before + draws.letter() + after[1:]
+        case recipes.InsertLetter():
+            return before + draws.letter() + after
+    return before + after[1:]
+
+
+def edits(word: str) -> list[str]:
+    """Every word at one edit of a word of two letters or more, each once."""
+    if len(word) < 2:
+        return []
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    swapped = [before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1]
+    deleted = [before + after[1:] for before, after in cuts if after]
+    letters = string.ascii_lowercase
+    substituted = [before + letter + after[1:] for before, after in cuts if after for letter in letters]
+    inserted = [before + letter + after for before, after in cuts for letter in letters]
+    return list(dict.fromkeys(swapped + deleted + substituted + inserted))
 
 
 def _inner_place(word: str, end: int, draws: Draws) -> int | None:
@@ -86,6 +123,31 @@ def in_the_case_of(word: str, new: str) -> str:
     if word[0].isupper() and word[1:].islower():
         return new.capitalize()
     return new
+
+
+def words_for_a_mask(model: MaskedModel, is_first: bool, proposals: np.ndarray, count: int) -> list[str]:
+    """BAE's proposals for a masked word: the first `count` tokens that are words; pieces count without their marks.
+
+    Args:
+        is_first: whether the mask is the first token after the model's own mark.
+        proposals: (K,) token ids, best first.
+    """
+    words = (_less_marks(model, model.token(token), is_first) for token in proposals)
+    return list(islice((word for word in words if len(words_in(word)) == 1 and not _is_punctuation(word)), count))
+
+
+def _less_marks(model: MaskedModel, token: str, is_first: bool) -> str:
+    return token.replace("##", "").replace("\u0120", "") if model.continues_word(token, is_first) else token
+
+
+def _is_punctuation(word: str) -> bool:
+    return all(letter in string.punctuation for letter in word)
+
+
+def bae_candidates(words: Sequence[str], word: str) -> list[str]:
+    """BAE's replacements of a word among the model's words: those with an ASCII letter, without the word itself."""
+    found = [each.strip("\u0120") for each in words]
+    return [new for new in found if new != word and re.search("[a-zA-Z]", new) and len(words_in(new)) == 1]
 
 
 def masked_candidates(model: MaskedModel, word: str, is_first: bool, proposals: np.ndarray, count: int) -> list[str]:

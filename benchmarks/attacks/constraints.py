@@ -1,14 +1,16 @@
 """The constraints of an attack: which words it may change, and which replacements are allowed.
 
 Source: TextAttack 0.3.11, `RepeatModification`, `StopwordModification`, `InputColumnModification`,
-`MaxWordsPerturbed`, `WordEmbeddingDistance` and `PartOfSpeech`. The bound on sentence similarity needs an encoder and
-is part of the search.
+`MaxModificationRate`, `MaxWordsPerturbed`, `LevenshteinEditDistance`, `WordEmbeddingDistance` and `PartOfSpeech`. The
+bound on sentence similarity needs an encoder and is part of the search.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+
+from rapidfuzz.distance import Levenshtein
 
 from benchmarks.attacks.packed_synonyms import packaged_synonyms
 from benchmarks.attacks.part_of_speech import may_replace
@@ -47,7 +49,7 @@ class Constraints:
             open_places: set[int] = set()
             open_places |= {place for place in range(len(text.words)) if self._column_is_open(text, place)}
             places &= open_places
-        return list(places)
+        return [] if self._is_exhausted(text) else list(places)
 
     def may_modify(self, text: Text, index: int) -> bool:
         """Whether the word at `index` may be changed; False if there is no such word any more."""
@@ -56,7 +58,13 @@ class Constraints:
             and index not in text.modified
             and text.words[index] not in self._stop_words
             and self._column_is_open(text, index)
+            and not self._is_exhausted(text)
         )
+
+    def _is_exhausted(self, text: Text) -> bool:
+        """Whether as many words are changed as may be."""
+        rate = self._recipe.modification_rate
+        return rate is not None and len(text.modified) >= max(math.ceil(len(text.words) * rate.share), rate.at_least)
 
     def _column_is_open(self, text: Text, index: int) -> bool:
         return not self._kept_columns or text.places[index][0] not in self._kept_columns
@@ -71,6 +79,8 @@ class Constraints:
         most = self._recipe.most_words_changed
         if most is not None and len(text.modified) >= most:
             return []
+        if self._recipe.max_edits is not None:
+            passed = self._close_enough(text, original, index, passed)
         if self._recipe.max_words_changed is not None:
             passed = self._few_enough(text, original, index, passed)
         if self._recipe.min_word_similarity is not None:
@@ -89,6 +99,12 @@ class Constraints:
             if changed_words(words, original.words) <= most:
                 passed.append(new)
         return passed
+
+    def _close_enough(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
+        most, before = self._recipe.max_edits, original.joined
+        after = ["\n".join(text.replaced(index, new)) for new in replacements]
+        near = [Levenshtein.distance(before, each, score_cutoff=most) <= most for each in after]
+        return [new for new, is_near in zip(replacements, near, strict=True) if is_near]
 
     def _near_enough(self, text: Text, original: Text, index: int, replacements: list[str]) -> list[str]:
         if _stands_alone(text, replacements):
@@ -132,7 +148,11 @@ class Constraints:
         word = original.words[index]
         before, after = original.words[max(index - 4, 0) : index], original.words[index + 1 : index + 4]
         own, *others = self._resources.part_of_speech.tags_of(before, [word, *words], after)
-        return [new for new, tags in zip(replacements, others, strict=True) if may_replace(own, tags)]
+        return [
+            new
+            for new, tags in zip(replacements, others, strict=True)
+            if may_replace(own, tags, self._recipe.noun_for_verb)
+        ]
 
 
 def is_antonym(word: str, new: str) -> bool:

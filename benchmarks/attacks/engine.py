@@ -20,6 +20,7 @@ from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
     WORDS_AT_ONCE,
     AskEncoder,
+    AskGradient,
     AskMaskedModel,
     AskMixture,
     AskRows,
@@ -32,6 +33,7 @@ from benchmarks.attacks.sentence_encoder import similarities
 from benchmarks.attacks.time_limit import STEP_SECONDS, processor_limit
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
+from benchmarks.victims.external import CallableVictim
 from benchmarks.victims.mixtures import Margins, WhiteBox
 from benchmarks.victims.pieces import Row
 from benchmarks.victims.victim import Victim
@@ -42,7 +44,7 @@ WORDS_IN_FLIGHT = 8 * WORDS_AT_ONCE
 
 
 def attack_all(
-    victim: Victim,
+    victim: Victim | CallableVictim,
     examples: Sequence[Example],
     recipe: Recipe,
     resources: Resources,
@@ -75,12 +77,10 @@ def attack_all(
     resources.check(recipe)
     if recipe.library is not None:
         raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
-    needs_model = recipe.same_tokens or recipe.gradients is not None
-    if needs_model and not isinstance(victim, WhiteBox):
-        raise UserError(f"the recipe {recipe.key!r} needs a model, for its tokens and gradients; a function has none")
+    require_model(victim, recipe)
     how: dict[str, Any] = {"columns": columns, "classes": victim.classes, "seed": seed}
     search = search or _kind_of_search(recipe)(recipe, resources, **how)
-    oracles = _Oracles(victim, recipe, resources)
+    oracles = _Oracles(victim, resources)
     waiting = deque(examples)
     running: list[_Running] = []
     while waiting or running:
@@ -106,6 +106,16 @@ def _kind_of_search(recipe: Recipe) -> type[GreedySearch]:
     if recipe.proposals:
         return ProposalSearch
     return GreedySearch if recipe.character_edits is None else CharmerSearch
+
+
+def require_model(victim: Victim | CallableVictim, recipe: Recipe) -> None:
+    """Raise an error for a function as victim, if the recipe reads tokens or gradients.
+
+    Raises:
+        UserError: naming the recipe.
+    """
+    if recipe.needs_model and not isinstance(victim, WhiteBox):
+        raise UserError(f"the recipe {recipe.key!r} needs a model, for its tokens and gradients; a function has none")
 
 
 def require_words(examples: Sequence[Example], most: int) -> None:
@@ -173,8 +183,7 @@ class _Running:
 class _Oracles:
     """The models that answer questions."""
 
-    victim: Victim
-    recipe: Recipe
+    victim: Victim | CallableVictim
     resources: Resources
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Any]:
@@ -184,24 +193,25 @@ class _Oracles:
         themselves get the exception, and a batch too large for the memory is asked in smaller ones.
         """
         found: list[Any] = [None] * len(requests)
-        kinds: dict[type, list[int]] = {}
+        kinds: dict[tuple[type, str], list[int]] = {}
         for place, request in enumerate(requests):
-            kinds.setdefault(type(request), []).append(place)
-        for kind, places in kinds.items():
-            answer = {
-                AskVictim: self._ask_victim,
-                AskEncoder: self._ask_encoder,
-                AskMaskedModel: self._ask_masked,
-                AskRows: self._ask_rows,
-                AskMixture: self._ask_mixtures,
-            }
+            kinds.setdefault(_kind(request), []).append(place)
+        answer = {
+            AskVictim: self._ask_victim,
+            AskEncoder: self._ask_encoder,
+            AskMaskedModel: self._ask_masked,
+            AskGradient: self._ask_gradient,
+            AskRows: self._ask_rows,
+            AskMixture: self._ask_mixtures,
+        }
+        for (kind, _), places in kinds.items():
             chosen = [requests[place] for place in places]
             for place, given in zip(places, in_halves(answer[kind], chosen, lambda error: error), strict=True):
                 found[place] = given
         return iter(found)
 
     def _ask_victim(self, requests: Sequence[AskVictim]) -> list[np.ndarray]:
-        ask = self.victim.logits if self.recipe.score == "margin" else self.victim
+        ask = self.victim.logits if requests[0].score == "margin" else self.victim
         rows = ask([text for request in requests for text in request.texts])
         return _split(rows, [len(request.texts) for request in requests])
 
@@ -212,16 +222,27 @@ class _Oracles:
         return [self.victim.margins(request.mixture) for request in requests]
 
     def _ask_encoder(self, requests: Sequence[AskEncoder]) -> list[np.ndarray]:
-        bound = self.recipe.sentence
-        assert bound is not None
         texts = [text for request in requests for text in request.texts]
         others = [text for request in requests for text in request.others]
-        scores = similarities(self.resources.encoder, texts, others, bound.metric)
+        scores = similarities(self.resources.encoder, texts, others, requests[0].metric)
         return _split(scores, [len(request.texts) for request in requests])
 
     def _ask_masked(self, requests: Sequence[AskMaskedModel]) -> list[np.ndarray]:
         assert self.resources.masked_model is not None
-        return self.resources.masked_model.top([request.masked for request in requests], requests[0].count)
+        most = max(request.count for request in requests)
+        found = self.resources.masked_model.top([request.masked for request in requests], most)
+        return [top[:, : request.count] for top, request in zip(found, requests, strict=True)]
+
+    def _ask_gradient(self, requests: Sequence[AskGradient]) -> list[tuple[list[str], np.ndarray]]:
+        return [self.victim.gradient(request.text, request.score == "margin") for request in requests]
+
+
+def _kind(request: Request) -> tuple[type, str]:
+    """What is asked and how it is measured: questions of one kind are answered in one batch."""
+    match request:
+        case AskVictim(score=how) | AskGradient(score=how) | AskEncoder(metric=how):
+            return type(request), how
+    return type(request), ""
 
 
 def _split(rows: np.ndarray, counts: Sequence[int]) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""The masked language model that proposes substitutes for BERT-Attack."""
+"""The masked language model that proposes substitutes for BERT-Attack and BAE."""
 
 from __future__ import annotations
 
@@ -77,6 +77,11 @@ class MaskedModel:
     def ids(self, text: str) -> tuple[int, ...]:
         """Token ids of a text with special tokens, at most 512."""
         return self._pieces.rows([(text,)])[0].ids
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens."""
+        return len(self._tokens)
 
     def piece_count(self, word: str) -> int:
         """Number of tokens of a word by itself."""

@@ -41,9 +41,9 @@ class Tagger(Protocol):
         ...
 
 
-def may_replace(tags: frozenset[str], others: frozenset[str]) -> bool:
-    """Whether two words share a part of speech; nouns and verbs count as one."""
-    return bool(tags & others) or bool(tags & _NOUN_OR_VERB and others & _NOUN_OR_VERB)
+def may_replace(tags: frozenset[str], others: frozenset[str], noun_for_verb: bool = True) -> bool:
+    """Whether two words share a part of speech; nouns and verbs count as one, if `noun_for_verb` says so."""
+    return bool(tags & others) or (noun_for_verb and bool(tags & _NOUN_OR_VERB and others & _NOUN_OR_VERB))
 
 
 class DictionaryTagger:

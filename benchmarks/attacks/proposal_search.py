@@ -49,7 +49,7 @@ class _ProposalAttempt(Attempt):
                 continue
             text, similarity = Text(columns), None
             if bound is not None:
-                (similarity,) = yield AskEncoder([original.joined], [text.joined])
+                (similarity,) = yield AskEncoder([original.joined], [text.joined], bound.metric)
                 if similarity < bound.threshold:
                     continue
             found = State(text, scores[0], True, None if similarity is None else float(similarity))

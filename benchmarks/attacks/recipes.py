@@ -35,6 +35,17 @@ class MaskedSubstitute:
 
 
 @dataclass(frozen=True)
+class MaskedWord:
+    """Replace a word by proposals of a masked language model that reads a mask in its place, as BAE does.
+
+    Attributes:
+        candidates: K, the likeliest words of the model.
+    """
+
+    candidates: int
+
+
+@dataclass(frozen=True)
 class InsertSpace:
     """Insert a space at a random place inside the word."""
 
@@ -54,7 +65,44 @@ class Homoglyph:
     """Replace one letter by a look-alike; each position is a candidate."""
 
 
+@dataclass(frozen=True)
+class WordNetSynonym:
+    """Replace a word by WordNet's synonyms of the word and of its base forms, spelt as WordNet does."""
+
+
+@dataclass(frozen=True)
+class SwapLetters:
+    """Swap two neighbouring letters at a random place."""
+
+
+@dataclass(frozen=True)
+class SubstituteLetter:
+    """Replace the letter at a random place by a random one of the 52 ASCII letters."""
+
+
+@dataclass(frozen=True)
+class DeleteLetter:
+    """Delete the letter at a random place."""
+
+
+@dataclass(frozen=True)
+class InsertLetter:
+    """Insert a random one of the 52 ASCII letters before the letter at a random place."""
+
+
+@dataclass(frozen=True)
+class EveryEdit:
+    """Every word at one edit: two neighbouring letters swapped, or a letter deleted, substituted or inserted.
+
+    New letters are the 26 lower-case ones.
+    """
+
+
 Transformation = Substitute | MaskedSubstitute | InsertSpace | DeleteInner | SwapInner | Homoglyph
+Transformation |= MaskedWord | WordNetSynonym | SwapLetters | SubstituteLetter | DeleteLetter | InsertLetter | EveryEdit
+
+
+Metric = Literal["angular", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -69,11 +117,24 @@ class SentenceBound:
         skip_short: whether texts with fewer words than the window are accepted without measuring.
     """
 
-    metric: Literal["angular", "cosine"]
+    metric: Metric
     threshold: float
     window: int | None = None
     against: Literal["current", "original"] = "original"
     skip_short: bool = False
+
+
+@dataclass(frozen=True)
+class ModificationRate:
+    """A bound on the number of words that may be changed.
+
+    Attributes:
+        share: share of the text's words, in [0, 1]; rounded up.
+        at_least: number of words that may be changed in any text.
+    """
+
+    share: float
+    at_least: int
 
 
 @dataclass(frozen=True)
@@ -140,6 +201,10 @@ _ADDED_LATER = (
     "same_tokens",
     "gradients",
     "queries_per_word",
+    "fixed_substitutes",
+    "max_edits",
+    "noun_for_verb",
+    "modification_rate",
 )
 
 # How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
@@ -156,7 +221,10 @@ class Recipe:
         key, title: its name in commands and in tables.
         source: the paper and the code it follows.
         note: differences between paper and code.
-        ranking: how a word's importance is measured: with the word deleted, or replaced by "[UNK]".
+        ranking: how a word's importance is measured: by the score with the word deleted, or replaced by "[UNK]"; or by
+            PWWS's weighted saliency, the softmax over words of the latter, times the best candidate's score
+            ("weighted_saliency") or the best candidate's gain ("weighted_gain"); or by the victim's gradient, which no
+            query asks for: the L1 norm of the mean gradient of the loss by the word's pieces ("gradient").
         transformations: the ways a word is changed, in order.
         min_word_similarity: minimum cosine between a word and its substitute.
         part_of_speech: whether the substitute must share the word's part of speech (nouns and verbs count as one).
@@ -169,6 +237,11 @@ class Recipe:
         queries_per_word: maximum number of queries for each word of a text; None for no bound. TextDefender's bound.
         exclude_antonyms: whether WordNet's antonyms of the original word are refused, whatever proposes them.
             TextAttack's recipes refuse none.
+        fixed_substitutes: whether the substitute that is best in the original text is taken for each word, without
+            asking again; only with a weighted ranking, which knows it.
+        max_edits: maximum Levenshtein distance to the original text.
+        noun_for_verb: whether nouns and verbs count as one part of speech.
+        modification_rate: the bound on the number of changed words, checked before a word is tried.
         score: what the search raises. A confident victim's probabilities are 1 after rounding, and then no candidate
             raises the score; the margin does not saturate.
         width: number of texts that are kept after each word; 1 is the greedy search of the papers.
@@ -185,7 +258,7 @@ class Recipe:
     title: str
     source: str
     note: str
-    ranking: Literal["delete", "unk"]
+    ranking: Literal["delete", "unk", "weighted_saliency", "weighted_gain", "gradient"]
     transformations: tuple[Transformation, ...]
     min_word_similarity: float | None = None
     part_of_speech: bool = False
@@ -195,6 +268,10 @@ class Recipe:
     column_rules: tuple[ColumnRule, ...] = ()
     query_budget: int | None = None
     exclude_antonyms: bool = False
+    fixed_substitutes: bool = False
+    max_edits: int | None = None
+    noun_for_verb: bool = True
+    modification_rate: ModificationRate | None = None
     score: Score = "probability"
     width: int = 1
     restarts: int = 0
@@ -214,6 +291,7 @@ class Recipe:
             raise unknown("score", self.score, get_args(Score))
         require(self.width >= 1, "width", "1 or more", self.width)
         require(self.restarts >= 0, "restarts", "0 or more", self.restarts)
+        require(not self.fixed_substitutes or self.width == 1, "width", "1 with fixed substitutes", self.width)
 
     def budget_for(self, words: int) -> int | None:
         """Most queries for a text of so many words; the text itself is always asked about."""
@@ -287,9 +365,19 @@ class Recipe:
         return self.character_edits is not None and not self.character_edits.within_words
 
     @property
+    def needs_wordnet(self) -> bool:
+        """Whether WordNet gives the substitutes."""
+        return WordNetSynonym() in self.transformations
+
+    @property
     def needs_masked_model(self) -> bool:
         """Whether a masked language model proposes the substitutes."""
-        return any(isinstance(part, MaskedSubstitute) for part in self.transformations)
+        return any(isinstance(part, MaskedSubstitute | MaskedWord) for part in self.transformations)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the attack reads tokens or gradients of the victim, which a function does not have."""
+        return self.same_tokens or self.gradients is not None or self.ranking == "gradient"
 
 
 TEXTFOOLER = Recipe(
@@ -421,6 +509,76 @@ GBDA_WORDS = replace(
     gradients=Gradients(),
 )
 
+PWWS = Recipe(
+    key="pwws",
+    title="PWWS",
+    source="Ren et al. 2019; TextAttack 0.3.11, PWWSRen2019",
+    note="candidates are in alphabetical order; TextAttack's come from a Python set, in another order in each process; "
+    "by margin, a word's weight is its gain, since a margin has no zero",
+    ranking="weighted_saliency",
+    transformations=(WordNetSynonym(),),
+)
+
+PWWS_PAPER = Recipe(
+    key="pwws@paper",
+    title="PWWS (paper)",
+    source="Ren et al. 2019, equations 4 to 8",
+    note="the substitute of a word is chosen once, on the original text; named entities are not swapped, since that "
+    "needs the entities of all classes' texts",
+    ranking="weighted_gain",
+    transformations=(WordNetSynonym(),),
+    part_of_speech=True,
+    fixed_substitutes=True,
+)
+
+DEEP_WORD_BUG = Recipe(
+    key="deepwordbug",
+    title="DeepWordBug",
+    source="Gao et al. 2018; TextAttack 0.3.11, DeepWordBugGao2018",
+    note="the paper ranks words by the scores of the texts before and after them; TextAttack, and this recipe, by the "
+    'text with "[UNK]" in the word\'s place',
+    ranking="unk",
+    transformations=(SwapLetters(), SubstituteLetter(), DeleteLetter(), InsertLetter()),
+    max_edits=30,
+)
+
+CHAR_BUG = Recipe(
+    key="charbug",
+    title="CharBug",
+    source="this suite; DeepWordBug (Gao et al. 2018) with every edit in place of four random ones",
+    note="no paper; it draws nothing at random",
+    ranking="unk",
+    transformations=(EveryEdit(),),
+    max_edits=30,
+)
+
+BAE = Recipe(
+    key="bae",
+    title="BAE",
+    source="Garg and Ramakrishnan 2020 (BAE-R); TextAttack 0.3.11, BAEGarg2019",
+    note="the paper's bound on similarity, 0.8, is 1 - 0.2 / pi here, since the code forgets to divide the angle by pi",
+    ranking="delete",
+    transformations=(MaskedWord(50),),
+    part_of_speech=True,
+    sentence=SentenceBound("cosine", 0.936338023, window=15, skip_short=True),
+)
+
+A2T = Recipe(
+    key="a2t",
+    title="A2T",
+    source="Yoo and Qi 2021; TextAttack 0.3.11, A2TYoo2021",
+    note="the gradient is that of the model as it answers; TextAttack takes it with dropout. Sentences are encoded by "
+    "the profile's encoder, in TextAttack by a distilBERT",
+    ranking="gradient",
+    transformations=(Substitute(20),),
+    min_word_similarity=0.8,
+    part_of_speech=True,
+    noun_for_verb=False,
+    sentence=SentenceBound("cosine", 0.9),
+    column_rules=(ColumnRule(("premise", "hypothesis"), ("premise",)),),
+    modification_rate=ModificationRate(0.1, at_least=4),
+)
+
 RECIPES = {
     recipe.key: recipe
     for recipe in (
@@ -437,6 +595,12 @@ RECIPES = {
         GBDA_WORDS,
         BAD_CHARACTERS,
         PROPOSALS,
+        PWWS,
+        PWWS_PAPER,
+        DEEP_WORD_BUG,
+        CHAR_BUG,
+        BAE,
+        A2T,
     )
 }
 

@@ -61,9 +61,14 @@ def require_known_search(recipe: Recipe) -> None:
         UserError: naming the recipe.
     """
     parts = (recipe.character_edits, recipe.gradients, recipe.queries_per_word, recipe.most_words_changed)
-    flags = (recipe.same_tokens, recipe.proposals)
+    flags = (recipe.same_tokens, recipe.proposals, recipe.fixed_substitutes)
     search = (recipe.score, recipe.width, recipe.restarts)
-    if search != ("probability", 1, 0) or parts != (None,) * len(parts) or any(flags):
+    if (
+        search != ("probability", 1, 0)
+        or parts != (None,) * len(parts)
+        or any(flags)
+        or recipe.ranking == "weighted_gain"
+    ):
         raise UserError(
             f"TextAttack's own loop searches greedily by probability, without restarts and with one query budget for "
             f"all texts, and has not all parts of {recipe.key!r}; leave out the engine, or take another search"

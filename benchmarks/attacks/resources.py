@@ -30,6 +30,7 @@ from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncod
 from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
 from benchmarks.attacks.synonyms import NeighbourList, Synonyms
 from benchmarks.attacks.universal_sentence_encoder import UniversalSentenceEncoder
+from benchmarks.attacks.wordnet_synonyms import packaged_wordnet
 from benchmarks.data.files import read_file
 from benchmarks.victims.backbones import find_backbone
 
@@ -80,8 +81,12 @@ class Resources:
                 f"or use 'bertattack_official'"
             )
 
-    def describe(self) -> str:
-        """The profile in one sentence, for captions."""
+    def describe(self, recipe: Recipe | None = None) -> str:
+        """The profile in one sentence, for captions.
+
+        Args:
+            recipe: names the resources that few recipes use, if this one does.
+        """
         parts = [self.synonyms.describe(), self.encoder.describe(), self.part_of_speech.describe()]
         origins = dict.fromkeys((self.textfooler_stop_words.origin, self.nltk_stop_words.origin))
         parts.append("stop words from " + " and ".join(origins))
@@ -89,6 +94,8 @@ class Resources:
             parts.append(self.masked_model.describe())
         if self.proposals is not None:
             parts.append(self.proposals.describe())
+        if recipe is not None and recipe.needs_wordnet:
+            parts.append(packaged_wordnet().describe())
         return f"{self.profile} profile: {'; '.join(parts)}"
 
     def identity(self, recipe: Recipe | None = None) -> dict[str, Any]:
@@ -107,6 +114,8 @@ class Resources:
             identity = identity | {"alphabet": hashlib.sha256(self.alphabet.encode()).hexdigest()}
         if recipe is not None and recipe.proposals and self.proposals is not None:
             identity = identity | {"proposals": self.proposals.sha256}
+        if recipe is not None and recipe.needs_wordnet:
+            identity = identity | {"wordnet": packaged_wordnet().identity()}
         return identity
 
     def with_alphabet(self, texts: Iterable[Sequence[str]]) -> Resources:

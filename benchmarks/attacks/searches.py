@@ -11,12 +11,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
 
 from baselines.validation import UserError
-from benchmarks.attacks.candidates import Candidates, masked_candidates
+from benchmarks.attacks.candidates import Candidates, bae_candidates, masked_candidates, words_for_a_mask
 from benchmarks.attacks.constraints import Constraints
 from benchmarks.attacks.masked_model import MAX_TOKENS, Masked
-from benchmarks.attacks.recipes import MaskedSubstitute, Recipe
+from benchmarks.attacks.recipes import MaskedSubstitute, MaskedWord, Metric, Recipe, Score
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.seeding import Draws, example_seed
 from benchmarks.attacks.words import Text, changed_words, words_in
@@ -26,13 +27,16 @@ from benchmarks.victims.mixtures import Mixture
 
 UNKNOWN = "[UNK]"
 WORDS_AT_ONCE = 1 << 20
+MASK_PROPOSALS = 4  # tokens that a masked model is first asked for, as a multiple of the words that are wanted
+MOST_BY_GRADIENT = 510  # words that are ranked by gradient, the first ones: BERT's positions less two, as in TextAttack
 
 
 @dataclass(frozen=True)
 class AskVictim:
-    """Ask for the probabilities (N, C) float32 of N texts; for a recipe that scores by margin, for their logits."""
+    """Ask for the probabilities (N, C) float32 of N texts, or for their logits in float64 if the score is a margin."""
 
     texts: Sequence[tuple[str, ...]]
+    score: Score = "probability"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class AskEncoder:
 
     texts: Sequence[str]
     others: Sequence[str]
+    metric: Metric
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,18 @@ class AskMixture:
     mixture: Mixture
 
 
-Request = AskVictim | AskEncoder | AskMaskedModel | AskRows | AskMixture
+@dataclass(frozen=True)
+class AskGradient:
+    """Ask for a text's tokens (L) and the gradient (L, H) of the victim's loss by their word vectors.
+
+    The loss is the cross-entropy of the class that the text is read as; or minus its margin over the others.
+    """
+
+    text: tuple[str, ...]
+    score: Score
+
+
+Request = AskVictim | AskEncoder | AskMaskedModel | AskGradient | AskRows | AskMixture
 Search = Generator[Request, Any, Outcome]
 
 
@@ -164,7 +180,8 @@ class GreedySearch:
         if not self._constraints.may_modify(text, index):
             return []
         if self._recipe.needs_masked_model:
-            found = yield from self._masked(text, index, proposals)
+            is_bae = isinstance(self._recipe.transformations[0], MaskedWord)
+            found = yield from self._in_mask(text, index) if is_bae else self._masked(text, index, proposals)
         else:
             found = self._candidates.of(text.words[index], draws)
         if self._recipe.same_tokens:
@@ -219,6 +236,22 @@ class GreedySearch:
             proposals[text] = yield AskMaskedModel(Masked(model.ids(text.joined), last), part.candidates)
         return masked_candidates(model, text.words[index], index == 0, proposals[text][first:last], part.candidates)
 
+    def _in_mask(self, text: Text, index: int) -> Generator[Request, Any, list[str]]:
+        """BAE's proposals for the word at `index`, in whose place the masked model reads a mask."""
+        model = self._resources.masked_model
+        assert model is not None
+        (part,) = (part for part in self._recipe.transformations if isinstance(part, MaskedWord))
+        ids = model.ids("\n".join(text.replaced(index, model.tokenizer.mask_token)))
+        if model.tokenizer.mask_token_id not in ids:  # cut off
+            return []
+        place = ids.index(model.tokenizer.mask_token_id)
+        for count in (min(MASK_PROPOSALS * part.candidates, model.vocabulary), model.vocabulary):
+            proposals = yield AskMaskedModel(Masked(ids, len(ids)), count)
+            words = words_for_a_mask(model, place == 1, proposals[place], part.candidates)
+            if len(words) == part.candidates or count == model.vocabulary:
+                break
+        return bae_candidates(words, text.words[index])
+
     def _similar_enough(
         self, text: Text, original: Text, index: int, replacements: list[str]
     ) -> Generator[Request, Any, list[tuple[str, float | None]]]:
@@ -230,7 +263,7 @@ class GreedySearch:
             return [(new, 1.0) for new in replacements]
         before = [reference.window(_first(text.newly_modified(index, new)), bound.window) for new in replacements]
         after = text.windows_with(index, replacements, bound.window)
-        similarities = yield AskEncoder(before, after)
+        similarities = yield AskEncoder(before, after, bound.metric)
         if bound.skip_short:
             similarities = np.where(np.array(lengths) < bound.window, np.float32(1), similarities)
         kept = similarities >= np.float32(bound.threshold)
@@ -244,6 +277,27 @@ class GreedySearch:
 def _first(places: set[int]) -> int:
     """The place around which TextAttack takes a window."""
     return next(iter(places))
+
+
+def tokens_of_words(words: Sequence[str], tokens: Sequence[str]) -> list[list[int]]:
+    """The places of each word's tokens; none for a word that the tokenizer spells otherwise, or has cut off.
+
+    Source: TextAttack 0.3.11, `AttackedText.align_with_model_tokens`.
+    """
+    plain = [token.replace("##", "").replace("\u0120", "").replace("__", "").lower() for token in tokens]
+    found, place, last = [], 0, 0
+    for word in words:
+        left, mine = word.lower(), []
+        while place < len(plain) and left:
+            if left.startswith(plain[place]):
+                left = left[len(plain[place]) :]
+                mine.append(place)
+                last = place
+            place += 1
+        if not mine:
+            place = last
+        found.append(mine)
+    return found
 
 
 def _is_among(text: Text, states: Sequence[State]) -> bool:
@@ -263,7 +317,9 @@ class Attempt:
             self._budget = self._recipe.budget_for(len(Text(example.texts).words))
         self._draws = Draws(example_seed(search._seed, self._recipe.base_key, example.id))
         self._proposals: dict[Text, np.ndarray] = {}
+        self._gradient_passes: int | None = None
         self._equal_ranking_share: float | None = None
+        self._substitutes: dict[int, str] = {}
         self._last_read: int | None = None
         self._steps = self._idle_steps = 0
         words = sum(len(text.split()) for text in example.texts)
@@ -289,11 +345,12 @@ class Attempt:
 
     def _along(self, order: np.ndarray, first: State) -> Generator[Request, Any, State]:
         """Replace words in an order; the first misread text, or the one with the highest score."""
-        states = [first]
+        states: Sequence[State] = [first]
+        step = self._fixed_step if self._recipe.fixed_substitutes else self._step
         for index in order:
             if self._is_over():
                 break
-            states = yield from self._step(states, first.text, int(index))
+            states = yield from step(states, first.text, int(index))
             if states[0].misread:
                 break
             self._proposals = {text: top for text, top in self._proposals.items() if _is_among(text, states)}
@@ -309,7 +366,7 @@ class Attempt:
         waiting, judged = islice(texts, left), []
         while asked := list(islice(waiting, self._texts_at_once)):
             self._queries += len(asked)
-            judged.append(self._judge((yield AskVictim(asked))))
+            judged.append(self._judge((yield AskVictim(asked, self._recipe.score))))
         if not judged:
             return np.zeros(0, np.float32), np.zeros(0, bool)
         return np.concatenate([scores for scores, _ in judged]), np.concatenate([misread for _, misread in judged])
@@ -328,12 +385,57 @@ class Attempt:
         return self._queries == self._budget
 
     def _ranking(self, first: State) -> Generator[Request, Any, np.ndarray]:
-        """Places of words, the most important first, by the score of the text without the word."""
+        """Places of words, the most important first: mostly by the score of the text without the word."""
+        if self._recipe.ranking == "gradient":
+            return (yield from self._by_gradient(first.text))
         places = self._search.words_to_rank(first.text)
         without = "" if self._recipe.ranking == "delete" else UNKNOWN
         scores, _ = yield from self._ask(first.text.replaced(place, without) for place in places)
         self._measure_plateau(np.array(places[: len(scores)]), scores != first.score)
+        if self._recipe.ranking in ("weighted_saliency", "weighted_gain"):
+            scores = yield from self._weighted(first, places, scores)
         return np.array(places, dtype=np.int64)[(-scores).argsort()]  # NumPy's default sort decides ties
+
+    def _by_gradient(self, text: Text) -> Generator[Request, Any, np.ndarray]:
+        """Places of words, the one with the largest gradient first; a single text is read up to its last such word."""
+        places = sorted(self._search.words_to_rank(text))[:MOST_BY_GRADIENT]
+        if not places:
+            return np.zeros(0, np.int64)
+        read = text if len(text.columns) > 1 else Text((text.up_to(places[-1]),))
+        self._gradient_passes = 1
+        tokens, gradient = yield AskGradient(read.columns, self._recipe.score)
+        matched = tokens_of_words(read.words, tokens)
+        norms = [
+            np.linalg.norm(gradient[matched[place]].mean(axis=0), ord=1) if matched[place] else 0.0 for place in places
+        ]
+        return np.array(places)[(-np.array(norms, dtype=np.float64)).argsort()]
+
+    def _weighted(
+        self, first: State, places: Sequence[int], saliency: np.ndarray
+    ) -> Generator[Request, Any, np.ndarray]:
+        """PWWS's weights (N,) of N words; also keeps the best substitute of each.
+
+        Without a zero of the score, as by margin, the weight is the gain over the text itself.
+        """
+        substitutes: list[list[str]] = []
+        for place in places:
+            found = yield from self._search.replacements(first.text, first.text, place, self._draws, self._proposals)
+            substitutes.append(sorted((new for new, _ in found), key=lambda new: first.text.replaced(place, new)))
+        scores, _ = yield from self._ask(
+            first.text.replaced(place, new) for place, mine in zip(places, substitutes, strict=True) for new in mine
+        )
+        if self._is_over():
+            return np.zeros(len(places))
+        is_gain = self._recipe.ranking == "weighted_gain" or self._recipe.score == "margin"
+        best, start = np.zeros(len(places)), 0
+        for number, (place, mine) in enumerate(zip(places, substitutes, strict=True)):
+            if mine:
+                own = scores[start : start + len(mine)]
+                best[number] = own.max() - (first.score if is_gain else 0)
+                self._substitutes[place] = mine[own.argmax()]
+                start += len(mine)
+        # In single precision, as in TextAttack: the weight of equal words is equal.
+        return torch.from_numpy(saliency.astype(np.float32)).softmax(dim=0).numpy() * best
 
     def _measure_plateau(self, places: np.ndarray, changed: np.ndarray) -> None:
         """Record the share of words that make no difference to the score.
@@ -363,9 +465,7 @@ class Attempt:
         candidates.sort(key=lambda candidate: "\n".join(candidate.columns))
         scores, misread = yield from self._ask(candidate.columns for candidate in candidates)
         order = sorted(range(len(scores)), key=lambda place: -scores[place])
-        if self._last_read is None or index <= self._last_read:
-            self._steps += 1
-            self._idle_steps += not scores[order[0]] > states[0].score
+        self._count_step(index, scores[order[0]] > states[0].score)
         width = self._recipe.width
         is_full = len(states) == width
         better = [place for place in order[:width] if not is_full or scores[place] > states[-1].score]
@@ -377,6 +477,24 @@ class Attempt:
                 place = self._most_similar(candidates, order[rank:], misread)
                 return [candidates[place].judged(scores[place], misread[place])]
         return kept
+
+    def _fixed_step(
+        self, states: Sequence[State], original: Text, index: int
+    ) -> Generator[Request, Any, Sequence[State]]:
+        """The text with the word's fixed substitute, whether or not it raises the score."""
+        (state,) = states
+        if index not in self._substitutes:
+            return states
+        new = self._substitutes[index]
+        candidate = _Candidate(state.text.replaced(index, new), state.text, index, new, None)
+        scores, misread = yield from self._ask([candidate.columns])
+        self._count_step(index, scores[0] > state.score)
+        return [candidate.judged(scores[0], misread[0])]
+
+    def _count_step(self, index: int, is_raised: bool) -> None:
+        if self._last_read is None or index <= self._last_read:
+            self._steps += 1
+            self._idle_steps += not is_raised
 
     @staticmethod
     def _most_similar(candidates: Sequence[_Candidate], order: list[int], misread: np.ndarray) -> int:
@@ -392,7 +510,7 @@ class Attempt:
 
     def _confirm(self, state: State) -> Generator[Request, Any, None]:
         """Ask the victim again about a success; this does not count as a query."""
-        _, misread = self._judge((yield AskVictim([state.text.columns])))
+        _, misread = self._judge((yield AskVictim([state.text.columns], self._recipe.score)))
         if not misread[0]:
             raise RuntimeError(f"the success on {self._example.id} is not confirmed by asking again")
 
@@ -407,6 +525,7 @@ class Attempt:
             words=len(original.words),
             words_changed=changed_words(original.words, state.text.words),
             similarity=state.similarity,
+            gradient_passes=self._gradient_passes,
             equal_ranking_share=self._equal_ranking_share,
             idle_step_share=self._idle_steps / self._steps if self._steps else None,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import string
 from functools import cached_property
 
 import numpy as np
@@ -14,9 +16,9 @@ def example_seed(seed: int, recipe: str, example_id: str) -> int:
 
 
 class Draws:
-    """One example's generator; it gives the same numbers as TextAttack's global generator with this seed.
+    """One example's generators, NumPy's and Python's; they give what TextAttack's global ones give with this seed.
 
-    It is created at the first draw; most recipes never draw.
+    Each is created at the first draw; most recipes never draw.
     """
 
     def __init__(self, seed: int) -> None:
@@ -33,6 +35,14 @@ class Draws:
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """Numbers in (0, 1)."""
         return np.maximum(self._generator.random_sample(shape), np.finfo(float).tiny)
+
+    @cached_property
+    def _letters(self) -> random.Random:
+        return random.Random(self._seed)
+
+    def letter(self) -> str:
+        """One of the 52 ASCII letters, as Python's global generator with this seed gives it to TextAttack."""
+        return self._letters.choice(string.ascii_letters)
 
     def order(self, count: int) -> np.ndarray:
         """The numbers 0 to `count` - 1 in a random order."""

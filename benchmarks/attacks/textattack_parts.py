@@ -14,9 +14,10 @@ import torch
 from textattack import Attack, attack_recipes
 from textattack.constraints import Constraint
 from textattack.constraints.grammaticality import PartOfSpeech
-from textattack.constraints.overlap import MaxWordsPerturbed
+from textattack.constraints.overlap import LevenshteinEditDistance, MaxWordsPerturbed
 from textattack.constraints.pre_transformation import (
     InputColumnModification,
+    MaxModificationRate,
     RepeatModification,
     StopwordModification,
 )
@@ -35,17 +36,22 @@ from textattack.transformations import (
     WordSwapNeighboringCharacterSwap,
     WordSwapRandomCharacterDeletion,
     WordSwapRandomCharacterInsertion,
+    WordSwapRandomCharacterSubstitution,
 )
+from textattack.transformations.word_swaps.word_swap import WordSwap
 from textattack.transformations.word_swaps.word_swap_differential_evolution import WordSwapDifferentialEvolution
 
 from baselines.validation import MachineError
 from benchmarks.attacks import recipes
+from benchmarks.attacks.candidates import edits
 from benchmarks.attacks.constraints import is_antonym
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.part_of_speech import Tagger, may_replace
 from benchmarks.attacks.resources import Resources
+from benchmarks.attacks.searches import MOST_BY_GRADIENT
 from benchmarks.attacks.sentence_encoder import SentenceEncoder as Encoder
 from benchmarks.attacks.synonyms import Synonyms
+from benchmarks.attacks.wordnet_synonyms import packaged_wordnet
 from benchmarks.victims.victim import Victim
 
 # One call of the victim answers all queries of a step; the victim makes its own batches.
@@ -61,7 +67,18 @@ class VictimWrapper(ModelWrapper):
 
     def __call__(self, text_input_list: Sequence[str | tuple[str, ...]], **kwargs: object) -> np.ndarray:
         """Class probabilities (N, C)."""
-        return self._victim([(text,) if isinstance(text, str) else tuple(text) for text in text_input_list])
+        return self._victim([_columns(text) for text in text_input_list])
+
+    def get_grad(self, text_input: str | tuple[str, ...]) -> dict[str, np.ndarray]:
+        """The gradient (L, H) by the word vectors of a text; without dropout, which TextAttack leaves on."""
+        return {"gradient": self._victim.gradient(_columns(text_input))[1]}
+
+    def _tokenize(self, inputs: Sequence[str | tuple[str, ...]]) -> list[list[str]]:
+        return [self._victim.gradient(_columns(text))[0] for text in inputs]
+
+
+def _columns(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
 
 
 class PaddingWrapper(ModelWrapper):
@@ -177,12 +194,12 @@ class EncoderBound(SentenceEncoder):
 class TaggerBound(PartOfSpeech):
     """TextAttack's constraint on parts of speech, with our tagger."""
 
-    def __init__(self, tagger: Tagger) -> None:
-        super().__init__(allow_verb_noun_swap=True)
+    def __init__(self, tagger: Tagger, noun_for_verb: bool) -> None:
+        super().__init__(allow_verb_noun_swap=noun_for_verb)
         self._tagger = tagger
 
     def _can_replace_pos(self, pos_a: frozenset[str], pos_b: frozenset[str]) -> bool:
-        return may_replace(pos_a, pos_b)
+        return may_replace(pos_a, pos_b, self.allow_verb_noun_swap)
 
     def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> frozenset[str]:
         context = (*before_ctx, word, *after_ctx)
@@ -213,6 +230,20 @@ class HomoglyphSwap(WordSwapHomoglyphSwap):
         self.random_one = False
 
 
+class SortedWordNet(WordSwap):
+    """TextAttack's WordNet swap with our file and a fixed order; its own order changes from process to process."""
+
+    def _get_replacement_words(self, word: str) -> list[str]:
+        return list(packaged_wordnet().of(word))
+
+
+class EveryWordAtOneEdit(WordSwap):
+    """Our transformation, which TextAttack does not have."""
+
+    def _get_replacement_words(self, word: str) -> list[str]:
+        return edits(word)
+
+
 def build_attack(
     recipe: recipes.Recipe,
     resources: Resources,
@@ -241,7 +272,10 @@ def build_attack(
         ),
         _constraints(recipe, resources),
         transformations[0] if len(transformations) == 1 else CompositeTransformation(transformations),
-        GreedyWordSwapWIR(wir_method=recipe.ranking),
+        GreedyWordSwapWIR(
+            wir_method=recipe.ranking.replace("_", "-"),
+            truncate_words_to=MOST_BY_GRADIENT if recipe.ranking == "gradient" else None,
+        ),
     )
 
 
@@ -272,6 +306,14 @@ def _transformation(part: recipes.Transformation, resources: Resources) -> Trans
                 tokenizer=resources.masked_model.tokenizer,
                 max_candidates=candidates,
             )
+        case recipes.MaskedWord(candidates=candidates):
+            return WordSwapMaskedLM(
+                method="bae",
+                masked_language_model=resources.masked_model.model,
+                tokenizer=resources.masked_model.tokenizer,
+                max_candidates=candidates,
+                min_confidence=0.0,
+            )
         case recipes.InsertSpace():
             return WordSwapRandomCharacterInsertion(letters_to_insert=" ", **inner)
         case recipes.DeleteInner():
@@ -280,20 +322,37 @@ def _transformation(part: recipes.Transformation, resources: Resources) -> Trans
             return WordSwapNeighboringCharacterSwap(**inner)
         case recipes.Homoglyph():
             return HomoglyphSwap()
+        case recipes.WordNetSynonym():
+            return SortedWordNet()
+        case recipes.SwapLetters():
+            return WordSwapNeighboringCharacterSwap()
+        case recipes.SubstituteLetter():
+            return WordSwapRandomCharacterSubstitution()
+        case recipes.DeleteLetter():
+            return WordSwapRandomCharacterDeletion()
+        case recipes.InsertLetter():
+            return WordSwapRandomCharacterInsertion()
+        case recipes.EveryEdit():
+            return EveryWordAtOneEdit()
 
 
 def _constraints(recipe: recipes.Recipe, resources: Resources) -> list[Constraint]:
     constraints = [RepeatModification(), StopwordModification(stopwords=resources.stop_words_for(recipe))]
     constraints += [InputColumnModification(list(rule.columns), set(rule.kept)) for rule in recipe.column_rules]
+    if recipe.modification_rate is not None:
+        rate = recipe.modification_rate
+        constraints.append(MaxModificationRate(rate.share, rate.at_least))
     if recipe.max_words_changed is not None:
         constraints.append(MaxWordsPerturbed(max_percent=recipe.max_words_changed))
+    if recipe.max_edits is not None:
+        constraints.append(LevenshteinEditDistance(recipe.max_edits))
     if recipe.min_word_similarity is not None:
         embedding = SynonymEmbedding(resources.synonyms)
         constraints.append(WordEmbeddingDistance(embedding=embedding, min_cos_sim=recipe.min_word_similarity))
     if recipe.exclude_antonyms:
         constraints.append(AntonymExclusion())
     if recipe.part_of_speech:
-        constraints.append(TaggerBound(resources.part_of_speech))
+        constraints.append(TaggerBound(resources.part_of_speech, recipe.noun_for_verb))
     if recipe.sentence is not None:
         constraints.append(EncoderBound(resources.encoder, recipe.sentence))
     return constraints

@@ -108,6 +108,17 @@ class WordNet:
             for number, offset in enumerate(self._offsets.get((word, part), ()), start=1)
         ]
 
+    def synsets(self, part: str) -> Iterator[Synset]:
+        """The meanings of a part of speech, in the order of its data file."""
+        return iter(self._synsets[part].values())
+
+    def irregular(self, part: str) -> dict[str, list[str]]:
+        """Base forms of the irregular forms of a part of speech; empty where the folder has no such list."""
+        (name,) = (name for name, each in PARTS.items() if each == part)
+        path = self.folder / f"{name}.exc"
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        return {form: bases for form, *bases in map(str.split, filter(str.strip, lines))}
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the files that were read."""

@@ -130,6 +130,10 @@ class Text:
             modified = frozenset(place + more * (place > index) for place in modified if place != index)
         return Text(self.replaced(index, new), self.words_with(index, new), modified | self.newly_modified(index, new))
 
+    def up_to(self, index: int) -> str:
+        """The joined text up to the end of a word."""
+        return self.joined[: self._start(index) + len(self.words[index])]
+
     def window(self, index: int, size: int | None) -> str:
         """The `size` words around a word; None for all, from the first word to the last."""
         first, last = window_bounds(len(self.words), index, size)

@@ -78,7 +78,7 @@ def attack_victim(
         seed=job.seed,
         recipe=job.recipe.key,
         recipe_title=job.recipe.title,
-        profile=task.resources.describe(),
+        profile=task.resources.describe(job.recipe),
         example_ids=list(job.example_ids),
         seconds=time.perf_counter() - clock,
         engine=ENGINE,

@@ -15,7 +15,7 @@ import numpy as np
 from baselines.threads import cpu_threads
 from baselines.validation import UserError, require, unknown
 from benchmarks.attacks import engine, reference
-from benchmarks.attacks.engine import require_words
+from benchmarks.attacks.engine import require_model, require_words
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.clock.machine import git_state, machine_description, versions
@@ -222,7 +222,7 @@ class TextAttack:
             seed=self.seed,
             recipe=self.recipe.key,
             recipe_title=self.recipe.title,
-            profile=self.resources.describe() if self.recipe.library is None else self.recipe.note,
+            profile=self.resources.describe(self.recipe) if self.recipe.library is None else self.recipe.note,
             example_ids=[example.id for example in self.examples],
             seconds=seconds,
             engine=self.engine,
@@ -286,6 +286,7 @@ def prepare_attack(
     check_threads(threads)
     resources = resources.with_alphabet(texts.texts)
     resources.check(recipe)
+    require_model(given.victim, recipe)
     if out is not None and given.identity is None:
         raise UserError(
             f"outcomes of the function {given.name} cannot be stored, since what it answers may change unseen; leave "

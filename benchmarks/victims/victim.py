@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
 from baselines.memory import ran_out_of_memory
@@ -143,6 +145,32 @@ class Victim:
     def margins(self, mixture: Mixture) -> Margins:
         """Margins of the logits on a mixture of words, with their gradients; this is no query."""
         return margins_of(self.model, mixture, self.order, self.device)
+
+    def gradient(self, text: tuple[str, ...], of_margin: bool = False) -> tuple[list[str], np.ndarray]:
+        """The tokens (L) of a text, and a gradient (L, H) float32 by their word vectors; it counts as no query.
+
+        The loss is the cross-entropy of the class that the text is read as.
+
+        Args:
+            of_margin: take the margin of the other classes over that class instead, which does not saturate.
+        """
+        rows, vectors = self._pieces.rows([text]), []
+
+        def watched(layer: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            vectors.append(output.detach().requires_grad_())
+            return vectors[-1]
+
+        handle = self.model.get_input_embeddings().register_forward_hook(watched)
+        try:
+            with torch.enable_grad():
+                (logits,) = self.model(**self._padded(rows), return_dict=True).logits
+                read = logits.argmax()
+                others = logits[torch.arange(len(logits), device=logits.device) != read].max()
+                loss = others - logits[read] if of_margin else cross_entropy(logits, read)
+                (found,) = torch.autograd.grad(loss, vectors)
+        finally:
+            handle.remove()
+        return self.tokenizer.convert_ids_to_tokens(rows[0].ids), found[0].float().cpu().numpy()
 
     def _forward(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (N, C) of N inputs."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import numpy as np
 import pytest
 
 from benchmarks.attacks import recipes
-from benchmarks.attacks.candidates import Candidates, in_the_case_of, masked_candidates
+from benchmarks.attacks.candidates import Candidates, edits, in_the_case_of, masked_candidates
 from benchmarks.attacks.seeding import Draws
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.textattack_import import import_textattack
 
 WORDS = ["a", "ab", "abc", "Film", "GOOD", "don't", "well-made", "gOod", "x1", "banana", "\u05d8\u05d5\u05d1", "I"]
 BUGS = [recipes.InsertSpace(), recipes.DeleteInner(), recipes.SwapInner(), recipes.Homoglyph()]
+BUGS += [recipes.SwapLetters(), recipes.SubstituteLetter(), recipes.DeleteLetter(), recipes.InsertLetter()]
 
 
 def theirs(part: recipes.Transformation):
@@ -30,6 +32,10 @@ def theirs(part: recipes.Transformation):
         recipes.DeleteInner: lambda: transformations.WordSwapRandomCharacterDeletion(**inner),
         recipes.SwapInner: lambda: transformations.WordSwapNeighboringCharacterSwap(**inner),
         recipes.Homoglyph: HomoglyphSwap,
+        recipes.SwapLetters: transformations.WordSwapNeighboringCharacterSwap,
+        recipes.SubstituteLetter: transformations.WordSwapRandomCharacterSubstitution,
+        recipes.DeleteLetter: transformations.WordSwapRandomCharacterDeletion,
+        recipes.InsertLetter: transformations.WordSwapRandomCharacterInsertion,
     }[type(part)]()
 
 
@@ -38,6 +44,7 @@ def test_bugs_are_textattacks_draw_by_draw(part) -> None:
     ours, draws = Candidates([part], NeighbourList({}, "nothing")), Draws(11)
     swap = theirs(part)
     np.random.seed(11)
+    random.seed(11)
     for word in WORDS * 3:
         expected = [new for new in swap._get_replacement_words(word) if new != word]
         assert ours.of(word, draws) == expected
@@ -85,3 +92,18 @@ def test_a_word_of_two_pieces_takes_the_first_combinations_in_product_order() ->
     proposals = np.array([[6, 0], [1, 3]])
     found = masked_candidates(Vocabulary(), "unly", False, proposals, 3)
     assert found == ["un-", "goodly"]  # "unly" is the word itself, and was counted among the three
+
+
+def test_every_edit_is_there_once() -> None:
+    found = edits("abc")
+    swaps, deletions, substitutions, insertions = 2, 3, 25 * 3, 26 * 4 - 3  # "aabc" is made in two ways, and two others
+    assert len(found) == len(set(found)) == swaps + deletions + substitutions + insertions + 1  # and the word itself
+    assert {"bac", "acb", "bc", "ab", "abz", "zabc", "abcz"} <= set(found)
+    assert edits("a") == []
+    every = Candidates([recipes.EveryEdit()], NeighbourList({}, "nothing"))
+    assert "abc" not in every.of("abc", Draws(0)) and len(every.of("abc", Draws(0))) == len(found) - 1
+
+
+def test_wordnets_synonyms_are_spelt_as_there() -> None:
+    synonyms = Candidates([recipes.WordNetSynonym()], NeighbourList({}, "nothing"))
+    assert synonyms.of("MOVIE", Draws(0)) == ["film", "flick", "movie", "pic", "picture"]

@@ -12,15 +12,17 @@ import torch
 
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.packed_synonyms import packaged_synonyms
-from benchmarks.attacks.recipes import TEXTFOOLER, ColumnRule, find_recipe
+from benchmarks.attacks.recipes import TEXTFOOLER, ColumnRule, ModificationRate, find_recipe
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.words import words_of
 from benchmarks.data.examples import Example
 from benchmarks.results.metrics import aua_percent, starved_percent
+from benchmarks.victims.external import CallableVictim
 from benchmarks.victims.victim import Victim
 
 OFFLINE = ["textfooler", "textbugger", "bertattack_official"]
-RECIPES = [*OFFLINE, "bertattack", "bertattack@0.3.11"]
+PUBLISHED = [*OFFLINE, "bertattack", "bertattack@0.3.11"]
+RECIPES = [*PUBLISHED, "pwws", "deepwordbug", "bae", "a2t"]
 
 ODD_TEXTS = {
     "empty": "",
@@ -123,7 +125,7 @@ def test_both_columns_of_a_question_are_attacked(victim, resources) -> None:
     assert outcome.queries == 1 + 6
 
 
-@pytest.mark.parametrize("key", OFFLINE)
+@pytest.mark.parametrize("key", [*OFFLINE, "pwws", "deepwordbug"])
 @pytest.mark.parametrize("budget", [1, 2, 5, 9, 14])
 def test_budgets_stop_where_textattack_stops(victim, right, resources, key: str, budget: int) -> None:
     recipe = dataclasses.replace(find_recipe(key), query_budget=budget)
@@ -153,7 +155,7 @@ def test_what_lies_behind_the_cut_costs_queries_and_no_forward(victim, resources
     assert len(asked) < outcome.queries / 2
 
 
-@pytest.mark.parametrize("key", RECIPES)
+@pytest.mark.parametrize("key", PUBLISHED)
 def test_odd_texts_give_textattacks_outcomes_and_none_is_dropped(victim, resources, key: str) -> None:
     odd = ODD_TEXTS | {"very long": ODD_TEXTS["very long"][:600]}
     if key.startswith("bertattack") and key != "bertattack_official":
@@ -355,3 +357,50 @@ def test_bad_characters_change_one_letter_in_at_most_five_words(victim, right, r
     for outcome in found:
         before, after = outcome.original[0], outcome.perturbed[0]
         assert len(before) == len(after) and sum(a != b for a, b in zip(before, after, strict=True)) <= 5
+
+
+@pytest.mark.parametrize("key", ["pwws", "deepwordbug", "charbug", "bae", "a2t"])
+def test_odd_texts_are_no_trouble_to_the_other_recipes(victim, resources, key: str) -> None:
+    texts = [(text,) for name, text in ODD_TEXTS.items() if name != "very long"]
+    read = victim(texts).argmax(axis=1)
+    examples = [Example(f"test-{n}", text, int(label)) for n, (text, label) in enumerate(zip(texts, read, strict=True))]
+    theirs = run(reference, victim, examples, key, resources)
+    mine = run(engine, victim, examples, key, resources)
+    assert mine == theirs, agreement(mine, theirs)
+
+
+def test_charbug_tries_every_edit(victim, right, resources) -> None:
+    charbug = run(engine, victim, right, "charbug", resources)
+    random_edits = run(engine, victim, right, "deepwordbug", resources)
+    assert aua_percent(list(charbug.values())) <= aua_percent(list(random_edits.values()))
+    assert all(outcome.error is None for outcome in charbug.values())
+
+
+def test_the_papers_pwws_asks_once_for_each_candidate(victim, right, resources) -> None:
+    """One query for the text, one for each word and each candidate, and one for each word that is then changed."""
+    usual = run(engine, victim, right, "pwws", resources)
+    for name, outcome in run(engine, victim, right, "pwws@paper", resources).items():
+        assert outcome.error is None
+        assert outcome.queries <= usual[name].queries or outcome.status == "failed"
+        assert all(count <= 1 for count in (outcome.equal_ranking_share or 0, outcome.idle_step_share or 0))
+    with pytest.raises(ValueError, match="has not all parts of 'pwws@paper'"):
+        run(reference, victim, right, "pwws@paper", resources)
+
+
+def test_a_function_has_no_gradient_to_rank_words_by(right, resources) -> None:
+    function = CallableVictim(lambda texts: [[0.4, 0.6]] * len(texts), "mine", 2)
+    with pytest.raises(ValueError, match="'a2t' needs a model"):
+        run(engine, function, right, "a2t", resources)
+
+
+def test_a_function_is_searched_by_the_margin_of_its_log_probabilities(victim, right, resources) -> None:
+    function = CallableVictim(lambda texts: victim([(text,) for text in texts]), "mine", 2)
+    expected = run(engine, victim, right, "textfooler", resources)
+    assert run(engine, function, right, "textfooler+margin", resources) == expected
+
+
+def test_as_many_words_change_as_the_rate_allows(victim, right, resources) -> None:
+    recipe = dataclasses.replace(find_recipe("a2t"), modification_rate=ModificationRate(0.0, at_least=1), sentence=None)
+    theirs = run(reference, victim, right, recipe, resources)
+    assert run(engine, victim, right, recipe, resources) == theirs
+    assert max(outcome.words_changed for outcome in theirs.values()) == 1

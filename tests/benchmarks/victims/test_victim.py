@@ -157,3 +157,36 @@ def test_a_length_without_room_for_a_word_is_refused(bert, tokenizer, length: in
 def test_a_budget_below_one_text_is_refused(bert, tokenizer) -> None:
     with pytest.raises(ValueError, match="batch_tokens must be at least max_length"):
         Victim(bert(), tokenizer, max_length=16, batch_tokens=8)
+
+
+def test_logits_are_the_models_and_do_not_know_the_temperature(bert, tokenizer) -> None:
+    victim = Victim(bert(labels=3), tokenizer, max_length=16, order=(2, 0, 1)).at(5.0)
+    texts = [("a b c",), ("d",), ("a b c",)]
+    logits = victim.logits(texts)
+    assert logits.dtype == np.float64 and logits.shape == (3, 3) and victim.queries == 3
+    exp = np.exp(logits / 5.0)
+    assert np.allclose(victim(texts), exp / exp.sum(axis=1, keepdims=True), rtol=0, atol=1e-6)  # single precision
+    assert victim.logits([]).shape == (0, 3)
+
+
+def test_a_gradient_is_that_of_the_loss_by_the_word_vectors(bert, tokenizer) -> None:
+    """Moving one word vector a little against the gradient changes the loss as the gradient says."""
+    model = bert(labels=3).double()
+    victim = Victim(model, tokenizer, max_length=16)
+    for of_margin in (False, True):
+        tokens, gradient = victim.gradient(("a b c",), of_margin)
+        assert tokens == ["[CLS]", "a", "b", "c", "[SEP]"] and gradient.shape[0] == 5 and victim.queries == 0
+
+        def loss(shift: torch.Tensor | None, of_margin: bool = of_margin) -> float:
+            ids = torch.tensor([[2, 4, 5, 6, 3]])
+            vectors = model.get_input_embeddings()(ids).detach()
+            if shift is not None:
+                vectors[0, 2] += shift
+            (logits,) = model(inputs_embeds=vectors).logits
+            read = int(victim([("a b c",)]).argmax())
+            rest = logits[[place for place in range(3) if place != read]].max()
+            return float(rest - logits[read] if of_margin else torch.logsumexp(logits, 0) - logits[read])
+
+        step = 1e-5 * torch.from_numpy(gradient[2]).double()
+        rise = (loss(step) - loss(-step)) / 2e-5
+        assert rise == pytest.approx(float((gradient[2] ** 2).sum()), rel=1e-3)  # a difference quotient
