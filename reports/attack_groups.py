@@ -16,6 +16,7 @@ from benchmarks.results.records import Outcome, TrainingRecord
 from benchmarks.results.store import Store, canonical
 from reports.frame import AttackResult
 from reports.listings import flat
+from reports.stages import stages_of
 
 MODEL_FIELDS = ("model", "max_length", "temperature")
 VICTIM_KEYS = ("training", "evaluation")
@@ -38,6 +39,7 @@ class AttackGroup:
         recipe: the recipe's key.
         query_budget: budgets up to which the attack says what it would have done; infinite if no search ran out of
             queries.
+        stages: of a cascade, threat model and key of its attacks, in order.
     """
 
     task: str
@@ -49,6 +51,7 @@ class AttackGroup:
     runs: Mapping[int, Sequence[Outcome]]
     recipe: str = ""
     query_budget: float = math.inf
+    stages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def _group(
         runs=runs,
         recipe=first.recipe,
         query_budget=_query_budget(first.identity.get("recipe"), [each for run in runs.values() for each in run]),
+        stages=stages_of(first.identity),
     )
 
 

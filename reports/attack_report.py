@@ -36,6 +36,7 @@ from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_groups import AttackGroup, attack_groups
 from reports.frame import AttackResult, broken_note, keys_of, starved_notes
+from reports.stages import Staged, stage_table
 from reports.statistics import summarise
 from reports.strictness import strictness_table
 from reports.tables import Column, FileColumn, Number, Table
@@ -75,6 +76,7 @@ class AttackReport:
         groups: the attacks of the report.
         by_budget: Aua% at some query budgets, and the area under its curve.
         strictness: Aua% if only strict successes count.
+        stages: Aua% after each stage of cascades; without rows if there is none.
     """
 
     table: Table
@@ -83,6 +85,7 @@ class AttackReport:
     groups: tuple[AttackGroup, ...]
     by_budget: Table
     strictness: Table
+    stages: Table
 
     @property
     def bounds(self) -> tuple[Table, ...]:
@@ -92,7 +95,7 @@ class AttackReport:
     @property
     def tables(self) -> tuple[Table, ...]:
         """All its tables, in the order of its files."""
-        return (self.table, *self.bounds, *self.agreement)
+        return (self.table, *self.bounds, *([self.stages] if self.stages.rows else []), *self.agreement)
 
 
 def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[AttackResult]) -> AttackReport:
@@ -108,13 +111,15 @@ def attack_report(trainings: Mapping[str, TrainingRecord], results: Sequence[Att
     groups = attack_groups(trainings, results)
     sources = {"kind": "attacks"} | {kind: sorted(keys) for kind, keys in keys_of(trainings.values(), results).items()}
     table = replace(attack_table(groups, results), sources=sources)
+    single = [each for each in groups if not each.stages]  # a cascade goes on after a success, with other attacks
     return AttackReport(
         table,
-        tuple(curves(groups)),
+        tuple(curves(single)),
         tuple(agreement(groups)),
         tuple(groups),
-        budget_table(groups),
-        strictness_table(groups),
+        budget_table(single),
+        strictness_table(single),
+        stage_table(Staged(each.task, each.method, each.stages, list(each.runs.values())) for each in groups),
     )
 
 
@@ -330,7 +335,8 @@ def to_json(report: AttackReport) -> str:
         | {"queries": each.queries, "aua_percent": each.aua_percent}
         for each in report.curves
     ]
-    for name, table in (("by_budget", report.by_budget), ("strictness", report.strictness)):
+    beside = {"by_budget": report.by_budget, "strictness": report.strictness, "stages": report.stages}
+    for name, table in beside.items():
         content[name] = json.loads(table.to_json())
     content["agreement"] = [json.loads(table.to_json()) for table in report.agreement]
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -345,8 +351,10 @@ def _columns(outcome: Outcome, group: AttackGroup) -> list[tuple[str, str, str]]
 def print_report(report: AttackReport, console: Console, examples: int) -> None:
     """Show the rates, Aua% by query budget and, if requested, one text per task and attack with its changed words."""
     report.table.print(console)
-    console.print()
-    report.by_budget.print(console)
+    for table in (report.by_budget, report.stages):
+        if table.rows:
+            console.print()
+            table.print(console)
     if not examples:
         return
     firsts: dict[tuple[str, str], AttackGroup] = {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.jobs.attack_texts import Attacked
 from benchmarks.results.metrics import asr_percent, aua_percent, clean_percent, mean_queries, reason, starved_among
+from reports.stages import Staged, stage_table, stages_of
 from reports.tables import Column, Number, Table
 
 COLUMNS = (
@@ -59,3 +60,9 @@ def attack_table(attacks: Sequence[Attacked]) -> Table:
     if is_tempered:
         caption.append("Temperature: what the victim's logits were divided by; its classes stay the same.")
     return Table("Accuracy under attack", COLUMNS, tuple(rows), tuple(caption), incomplete=incomplete)
+
+
+def attacked_stages(attacks: Sequence[Attacked]) -> Table:
+    """Aua % after each stage of cascades; without rows if there is none."""
+    records = [(each.record, each.outcomes) for each in attacks]
+    return stage_table(Staged(one.task, one.defense, stages_of(one.identity), [found]) for one, found in records)

@@ -76,7 +76,7 @@ MAKERS: dict[str, Callable[[Store, Mapping[str, Any]], Table]] = {
 def numbers_of(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The rows of a table's JSON and of its additional tables, by the name of one row."""
     beside = {f"agreement {number}, row": table["rows"] for number, table in enumerate(content.get("agreement", ()), 1)}
-    for name in ("by_budget", "strictness"):
+    for name in ("by_budget", "strictness", "stages"):
         beside[f"{name} row"] = content.get(name, {"rows": []})["rows"]
     return {"row": content["rows"], "budget curve": content.get("budget_curves", []), **beside}
 

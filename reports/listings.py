@@ -10,7 +10,7 @@ from typing import Any
 from baselines.defense import Defense
 from baselines.validation import require, unknown
 from benchmarks.attacks.packed_synonyms import MOST_NEIGHBOURS, PackedSynonyms
-from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
+from benchmarks.attacks.recipes import LIBRARY, MARK, RECIPES, Recipe, find_recipe
 from benchmarks.attacks.synonyms import Synonyms
 from benchmarks.attacks.wordnet import WordNet
 from benchmarks.data.assets import LOCK, Asset, state_of
@@ -39,7 +39,7 @@ def listing(what: str) -> Table:
         rows = [(task.key, task.title, ", ".join(task.columns), ", ".join(task.label_names)) for task in TASKS.values()]
         return _text_table("Tasks", ("Key", "Title", "Columns", "Labels"), rows)
     if what == "recipes":
-        rows = [(recipe.key, recipe.title, recipe.source) for recipe in RECIPES.values()]
+        rows = [(key, recipe.title, recipe.source) for key, recipe in RECIPES.items()]
         return _text_table("Recipes", ("Key", "Title", "Source"), rows)
     if what == "presets":
         rows = [
@@ -77,10 +77,10 @@ def details(name: str, task: str | None = None) -> Table:
     Raises:
         UserError: for a name that is neither.
     """
-    if name in RECIPES or name.startswith(LIBRARY):
+    if name.partition(MARK)[0] in RECIPES or name.startswith(LIBRARY):
         require(task is None, "--task", f"left out for the recipe {name!r}, which is the same for all tasks", task)
         recipe = find_recipe(name)
-        rows = [("source", recipe.source), ("note", recipe.note), *flat(recipe.identity())]
+        rows = [("source", recipe.source), ("note", recipe.note), *_parts(recipe)]
         return _text_table(recipe.title, ("Part", "Value"), rows)
     if name not in known_defenses() and not name.endswith(".py"):
         raise unknown("defense or recipe", name, [*known_defenses(), *RECIPES])
@@ -148,10 +148,22 @@ def recipe_differences(first: str, second: str) -> Table:
     Raises:
         UserError: for an unknown recipe.
     """
-    one, other = (dict(flat(find_recipe(name).identity())) for name in (first, second))
+    one, other = (dict(_parts(find_recipe(name))) for name in (first, second))
     parts = dict.fromkeys((*one, *other))
     rows = [(part, one.get(part, ""), other.get(part, "")) for part in parts if one.get(part) != other.get(part)]
     return _text_table(f"{first} and {second}", ("Part", first, second), rows)
+
+
+def _parts(recipe: Recipe) -> list[tuple[str, str]]:
+    """A recipe's parts; of a cascade the keys of its stages, each under its threat model and number."""
+    if not recipe.stages:
+        return flat(recipe.identity())
+    found = [("key", recipe.key), ("query_budget", str(recipe.query_budget)), ("missing", ", ".join(recipe.missing))]
+    numbers: dict[str, int] = {}
+    for stage in recipe.stages:
+        numbers[stage.threat] = numbers.get(stage.threat, 0) + 1
+        found.append((f"{stage.threat}, stage {numbers[stage.threat]}", stage.recipe.key))
+    return found
 
 
 def flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:

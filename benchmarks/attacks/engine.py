@@ -12,9 +12,7 @@ import numpy as np
 
 from baselines.memory import in_halves
 from baselines.validation import UserError, require
-from benchmarks.attacks.charmer import CharmerSearch
-from benchmarks.attacks.gbda import GradientSearch
-from benchmarks.attacks.proposal_search import ProposalSearch
+from benchmarks.attacks.cascade import TextSearch, search_of
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
@@ -25,7 +23,6 @@ from benchmarks.attacks.searches import (
     AskMixture,
     AskRows,
     AskVictim,
-    GreedySearch,
     Request,
     Search,
 )
@@ -53,7 +50,7 @@ def attack_all(
     columns: Sequence[str],
     in_flight: int = IN_FLIGHT,
     on_queries: Callable[[int], None] = lambda queries: None,
-    search: GreedySearch | None = None,
+    search: TextSearch | None = None,
 ) -> Iterator[Outcome]:
     """Attack each example and yield its outcome as soon as it is known; a failed attack is an outcome too.
 
@@ -79,7 +76,7 @@ def attack_all(
         raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
     require_model(victim, recipe)
     how: dict[str, Any] = {"columns": columns, "classes": victim.classes, "seed": seed}
-    search = search or _kind_of_search(recipe)(recipe, resources, **how)
+    search = search or search_of(recipe, resources, **how)
     oracles = _Oracles(victim, resources)
     waiting = deque(examples)
     running: list[_Running] = []
@@ -98,14 +95,6 @@ def attack_all(
                 each.resume(answer)
         yield from [each.outcome for each in running if each.outcome is not None]
         running = [each for each in running if each.outcome is None]
-
-
-def _kind_of_search(recipe: Recipe) -> type[GreedySearch]:
-    if recipe.gradients is not None:
-        return GradientSearch
-    if recipe.proposals:
-        return ProposalSearch
-    return GreedySearch if recipe.character_edits is None else CharmerSearch
 
 
 def require_model(victim: Victim | CallableVictim, recipe: Recipe) -> None:
@@ -137,12 +126,12 @@ def _length(example: Example) -> int:
     return sum(len(text.split()) for text in example.texts)
 
 
-def _has_room(running: Sequence[_Running], example: Example, search: GreedySearch) -> bool:
+def _has_room(running: Sequence[_Running], example: Example, search: TextSearch) -> bool:
     """Whether one more search keeps the words asked about at once within their bound; the first always may start."""
     return not running or sum(each.words for each in running) + _words(example, search) <= WORDS_IN_FLIGHT
 
 
-def _words(example: Example, search: GreedySearch) -> int:
+def _words(example: Example, search: TextSearch) -> int:
     """About how many words a search asks about at once."""
     return min(_length(example) * search.texts_at_once(example), WORDS_AT_ONCE)
 
@@ -150,7 +139,7 @@ def _words(example: Example, search: GreedySearch) -> int:
 class _Running:
     """A search in progress: its open question, or its outcome."""
 
-    def __init__(self, example: Example, search: GreedySearch) -> None:
+    def __init__(self, example: Example, search: TextSearch) -> None:
         self.example, self.words = example, _words(example, search)
         self.request: Request | None = None
         self.outcome: Outcome | None = None

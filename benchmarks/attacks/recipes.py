@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -189,6 +190,19 @@ class Gradients:
     straight_through: bool = False
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One attack of a cascade.
+
+    Attributes:
+        threat: the threat model that it belongs to.
+        recipe: the attack.
+    """
+
+    threat: str
+    recipe: Recipe
+
+
 MARK = "+"
 _ADDED_LATER = (
     "exclude_antonyms",
@@ -205,6 +219,8 @@ _ADDED_LATER = (
     "max_edits",
     "noun_for_verb",
     "modification_rate",
+    "stages",
+    "missing",
 )
 
 # How a search scores a text: 1 minus the probability of the gold label, or the margin of another label's logit over
@@ -252,6 +268,8 @@ class Recipe:
         gradients: the settings of a white-box search over the substitutes; None for a search that only asks.
         library: the name of TextAttack's own recipe, for those that only its own attacker runs; our parts are then
             not used.
+        stages: for a cascade, its attacks in order; our parts are then not used.
+        missing: keys of the attacks that the cascade should have and that cannot be made here.
     """
 
     key: str
@@ -282,6 +300,8 @@ class Recipe:
     gradients: Gradients | None = None
     queries_per_word: int | None = None
     library: str | None = None
+    stages: tuple[Stage, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.query_budget is None or self.query_budget >= 1, "query budget", "1 or more", self.query_budget)
@@ -314,6 +334,10 @@ class Recipe:
 
     def identity(self) -> dict[str, Any]:
         """All parts that decide outcomes, as plain values, without texts for people."""
+        if self.stages:
+            stages = [{"threat": stage.threat, "recipe": stage.recipe.identity()} for stage in self.stages]
+            budgets = {"query_budget": self.query_budget, "queries_per_word": self.queries_per_word}
+            return {"key": self.key, "stages": stages, "missing": list(self.missing), **budgets}
         values = asdict(self)
         values["transformations"] = [{"kind": type(part).__name__, **asdict(part)} for part in self.transformations]
         unspoken = {"title", "source", "note"}
@@ -351,6 +375,8 @@ class Recipe:
             raise UserError(f"the recipe {self.key!r} has a search of its own; leave out score, width and restarts")
         if named and self.library is not None:
             raise UserError(f"the recipe {self.key!r} runs in TextAttack's own loop, which has no {named[0]}")
+        if named and self.stages:
+            raise UserError(f"the stages of {self.key!r} have searches of their own; leave out {named[0]}")
         key = MARK.join([self.base_key, *(part.replace(" ", "") for part in named)])
         return replace(found, key=key, title=", ".join([self._base_title, *named]))
 
@@ -362,22 +388,36 @@ class Recipe:
     @property
     def needs_alphabet(self) -> bool:
         """Whether it tries all characters of the task's texts."""
-        return self.character_edits is not None and not self.character_edits.within_words
+        edits = self.character_edits
+        is_free = edits is not None and not edits.within_words
+        return is_free or any(stage.recipe.needs_alphabet for stage in self.stages)
 
     @property
     def needs_wordnet(self) -> bool:
         """Whether WordNet gives the substitutes."""
-        return WordNetSynonym() in self.transformations
+        return WordNetSynonym() in self.transformations or any(stage.recipe.needs_wordnet for stage in self.stages)
 
     @property
     def needs_masked_model(self) -> bool:
         """Whether a masked language model proposes the substitutes."""
-        return any(isinstance(part, MaskedSubstitute | MaskedWord) for part in self.transformations)
+        is_masked = any(isinstance(part, MaskedSubstitute | MaskedWord) for part in self.transformations)
+        return is_masked or any(stage.recipe.needs_masked_model for stage in self.stages)
 
     @property
     def needs_model(self) -> bool:
         """Whether the attack reads tokens or gradients of the victim, which a function does not have."""
-        return self.same_tokens or self.gradients is not None or self.ranking == "gradient"
+        reads = self.same_tokens or self.gradients is not None or self.ranking == "gradient"
+        return reads or any(stage.recipe.needs_model for stage in self.stages)
+
+    def within(self, *, has_masked_model: bool, is_model: bool = True) -> Recipe:
+        """A cascade less the stages whose needs are absent, which its title then names; other recipes as they are."""
+        lacking = [
+            stage.recipe.key
+            for stage in self.stages
+            if (stage.recipe.needs_masked_model and not has_masked_model) or (stage.recipe.needs_model and not is_model)
+        ]
+        left = [stage for stage in self.stages if stage.recipe.key not in lacking]
+        return partial_cascade(self, left, [*self.missing, *lacking]) if lacking else self
 
 
 TEXTFOOLER = Recipe(
@@ -604,6 +644,41 @@ RECIPES = {
     )
 }
 
+# The attacks of `worst_v1`, in order, by threat model. The table is the version: another one is another version.
+WORST_V1 = {
+    "words": ("textfooler", "textfooler+margin+width4", "pwws", "bertattack@0.3.11", "gbda_words"),
+    "letters": ("deepwordbug", "textbugger", "charbug", "charmer@pjc"),
+    "free letters": ("charmer_fast", "charmer"),
+}
+PARTIAL = "_partial"
+
+
+def partial_cascade(whole: Recipe, stages: Sequence[Stage], missing: Sequence[str]) -> Recipe:
+    """`whole` with these stages alone, under another key; its title and its note name the missing ones."""
+    key, title = whole.key.removesuffix(PARTIAL), whole.title.partition(" without ")[0]
+    return replace(
+        whole,
+        key=key + PARTIAL,
+        title=f"{title} without {', '.join(missing)}",
+        note=f"{key} less {', '.join(missing)}",
+        stages=tuple(stages),
+        missing=tuple(missing),
+    )
+
+
+def _worst_v1() -> Recipe:
+    whole = Recipe(
+        key="worst_v1",
+        title="Worst case v1",
+        source="this suite; stages from the papers of its attacks, the cascade after Croce and Hein, ICML 2020",
+        note="an attack is made on a text only where the earlier ones of its threat model have failed",
+        ranking="delete",
+        transformations=(),
+    )
+    return replace(
+        whole, stages=tuple(Stage(threat, find_recipe(key)) for threat in WORST_V1 for key in WORST_V1[threat])
+    )
+
 
 LIBRARY = "textattack:"
 
@@ -644,6 +719,9 @@ def _library_recipe(key: str) -> Recipe:
         transformations=(),
         library=name,
     )
+
+
+RECIPES["worst_v1"] = _worst_v1()
 
 
 def library_recipes() -> list[str]:

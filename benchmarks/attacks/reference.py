@@ -60,6 +60,8 @@ def require_known_search(recipe: Recipe) -> None:
     Raises:
         UserError: naming the recipe.
     """
+    if recipe.stages:
+        raise UserError(f"TextAttack's own loop makes one attack, and {recipe.key!r} is several; leave out the engine")
     parts = (recipe.character_edits, recipe.gradients, recipe.queries_per_word, recipe.most_words_changed)
     flags = (recipe.same_tokens, recipe.proposals, recipe.fixed_substitutes)
     search = (recipe.score, recipe.width, recipe.restarts)

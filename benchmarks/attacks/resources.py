@@ -81,6 +81,14 @@ class Resources:
                 f"or use 'bertattack_official'"
             )
 
+    def fitted(self, recipe: Recipe, is_model: bool = True) -> Recipe:
+        """A cascade less the stages that cannot be made with these resources, which its title then names.
+
+        Args:
+            is_model: whether the victim is a model; a function gives no tokens and no gradients.
+        """
+        return recipe.within(has_masked_model=self.masked_model is not None, is_model=is_model)
+
     def describe(self, recipe: Recipe | None = None) -> str:
         """The profile in one sentence, for captions.
 

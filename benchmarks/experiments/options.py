@@ -115,7 +115,8 @@ class AttackOptions:
     Attributes:
         model: folder of a saved classifier (pruned ones too), or a hub id.
         data: file of labelled texts: CSV or TSV with a header, JSON lines, or Parquet.
-        recipe: a name from 'earlyrobust ls recipes', or textattack:<Recipe> for any other of TextAttack's.
+        recipe: a name from 'earlyrobust ls recipes', or textattack:<Recipe> for any other of TextAttack's. Marks choose
+            the search: textfooler+margin+width4.
         columns: its text column, or two separated by a comma.
         label: its label column: numbers, or the model's class names.
         engine: lockstep (the suite's own), or textattack (TextAttack's own loop).

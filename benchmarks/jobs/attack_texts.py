@@ -285,6 +285,7 @@ def prepare_attack(
     require(threads >= 1, "threads", "1 or more", threads)
     check_threads(threads)
     resources = resources.with_alphabet(texts.texts)
+    recipe = resources.fitted(recipe, is_model=not isinstance(given.victim, CallableVictim))
     resources.check(recipe)
     require_model(given.victim, recipe)
     if out is not None and given.identity is None:

@@ -205,6 +205,7 @@ class RunSpec:
         tokenizer = backbone.load_tokenizer()
         most_tokens = positions_of(backbone.config)
         tasks = {task.key: _load_task(task, options, preset, full, most_tokens) for task in definitions}
+        recipes = tuple(next(iter(tasks.values())).resources.fitted(recipe) for recipe in recipes)
         for task in tasks.values():
             if recipes:
                 require_words(task.attacked, options.max_words)

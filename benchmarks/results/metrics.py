@@ -174,6 +174,20 @@ def agreement_percent(first: Sequence[Outcome], second: Sequence[Outcome]) -> fl
     return _mean([100 * ((a == "failed") == (b == "failed")) for a, b in pairs if "error" not in (a, b)])
 
 
+def aua_after_stages(outcomes: Sequence[Outcome], stages: Sequence[str]) -> list[float]:
+    """Aua after each stage of a cascade: 100 x texts that were attacked and that no stage so far has broken / N.
+
+    Args:
+        stages: keys of the attacks of one threat model, in order.
+    """
+    left = [outcome for outcome in outcomes if outcome.status in ("failed", "successful")]
+    found = []
+    for stage in stages:
+        left = [outcome for outcome in left if (outcome.stages or {}).get(stage) != "successful"]
+        found.append(100 * len(left) / len(outcomes) if outcomes else float("nan"))
+    return found
+
+
 def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
     """Aua under the worst of several attacks: the share of texts that withstood all of them.
 

@@ -151,6 +151,7 @@ class Outcome:
         characters_changed: least number of characters to insert, delete or replace; None for attacks on words.
         gradient_passes: texts passed forward and backward for gradients, which are no queries; None for attacks that
             only ask.
+        stages: of a cascade, the status after each attack that was made on the text, by the attack's key.
         equal_ranking_share: share of the ranking's queries with the same score as the text itself; None if there were
             none, or for an engine that does not measure it.
         idle_step_share: share of the words with candidates in which no candidate raised the score; None if no word had
@@ -169,7 +170,8 @@ class Outcome:
     similarity: float | None = None
     error: str | None = None
     characters_changed: int | None = None
-    gradient_passes: int | None = None
+    gradient_passes: int | None = field(default=None, compare=False)
+    stages: dict[str, str] | None = None
     equal_ranking_share: float | None = field(default=None, compare=False)
     idle_step_share: float | None = field(default=None, compare=False)
 

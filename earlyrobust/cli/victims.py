@@ -20,7 +20,7 @@ def attack(options: AttackOptions) -> int:
         options: what to attack and how.
     """
     from benchmarks.results.store import Store
-    from reports.attacked import attack_table
+    from reports.attacked import attack_table, attacked_stages
 
     unlike = ("model", "data", "label", "columns", "calibrate", "json")
     how = {name: value for name, value in vars(options).items() if name not in unlike}
@@ -32,6 +32,10 @@ def attack(options: AttackOptions) -> int:
     found.insert(0, er.attack(options.model, options.data, options.label, **how))
     table = attack_table([each.attacked for each in found])
     print_table(table, options.json)
+    stages = attacked_stages([each.attacked for each in found])
+    if stages.rows:
+        say("")
+        print_table(stages, None)
     say(*(str(Store(options.out, writable=False).outcomes_path(each.record.key)) for each in found))
     return INCOMPLETE if table.incomplete else 0
 

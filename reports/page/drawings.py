@@ -163,7 +163,7 @@ def _budgets(found: Overview) -> Drawing:
 
 def _strictness(found: Overview) -> Drawing:
     """Aua% by the strictness of what counts as a success, two panels per task and attack."""
-    panels = strictness_panels(found.attacks.groups) if found.attacks else []
+    panels = strictness_panels([each for each in found.attacks.groups if not each.stages]) if found.attacks else []
     return Drawing("strictness", "Accuracy under attack if only strict successes count", STRICTNESS_NOTE, panels)
 
 

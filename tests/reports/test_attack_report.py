@@ -164,7 +164,7 @@ def test_two_columns_go_by_their_names() -> None:
 
 def test_json_holds_rows_curves_and_agreement_and_csv_the_rows(report: AttackReport) -> None:
     content = json.loads(to_json(report))
-    names = {"title", "caption", "rows", "sources", "budget_curves", "by_budget", "strictness", "agreement"}
+    names = {"title", "caption", "rows", "sources", "budget_curves", "by_budget", "strictness", "stages", "agreement"}
     assert set(content) == names
     assert len(content["by_budget"]["rows"]) == len(content["strictness"]["rows"]) == 4
     assert len(content["budget_curves"]) == len(content["rows"]) == 4

@@ -39,7 +39,7 @@ def test_recipes_are_shown_and_compared() -> None:
     [
         (lambda: listing("defences"), "unknown listing 'defences'; did you mean 'defenses'"),
         (lambda: details("textfoler"), "unknown defense or recipe 'textfoler'; did you mean 'textfooler'"),
-        (lambda: recipe_differences("textfooler", "pwws"), "unknown recipe 'pwws'"),
+        (lambda: recipe_differences("textfooler", "hotflip"), "unknown recipe 'hotflip'"),
     ],
 )
 def test_unknown_names_are_refused(call, sentence: str) -> None:

@@ -33,6 +33,7 @@ SIZES = [
     ("sst2", "bertattack_official", 200),
     ("sst2", "textbugger", 100),
     ("sst2", "bertattack", 50),
+    *(("sst2", recipe, 50) for recipe in ("pwws", "deepwordbug", "bae", "a2t")),
     *(
         (task, recipe, 30)
         for task in ("ag_news", "qnli", "imdb")

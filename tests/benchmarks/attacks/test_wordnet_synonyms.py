@@ -56,6 +56,7 @@ def test_a_changed_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         packaged_wordnet.__wrapped__()
 
 
+@pytest.mark.slow
 def test_the_packaged_file_is_what_debians_files_give() -> None:
     if not DEBIANS.is_dir():
         pytest.skip(f"{DEBIANS} is absent: it holds WordNet 3.0 where Debian's package wordnet-base is installed")
