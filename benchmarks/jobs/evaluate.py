@@ -132,10 +132,11 @@ def evaluate(context: Context, external: External, task: str, *, calibrate: bool
     """Evaluate a victim on the test texts of a task and store it; on request also with calibrated confidence.
 
     The temperature is fitted to the test texts that are not attacked; it does not change their classes. Stored
-    evaluations are not repeated.
+    evaluations are not repeated, and one that another process is making is waited for.
 
     Raises:
-        UserError: if the victim does not answer with probabilities, or no test text is left to fit the temperature.
+        UserError: if the victim does not answer with probabilities, or no test text is left to fit the temperature; if
+            another process is making the evaluation and the store does not wait.
     """
     chosen = context.tasks[task]
     attacked = {example.id for example in chosen.attacked}
@@ -147,10 +148,30 @@ def evaluate(context: Context, external: External, task: str, *, calibrate: bool
         )
     plain = evaluation_identity(context, external, task)
     fitted_to = {"calibrated_on": content_key({"ids": [chosen.dataset.test[place].id for place in held_out]})}
+    with context.store.locked("evaluations", content_key(plain)):
+        return _evaluated(context, external, chosen, plain, fitted_to if calibrate else None, held_out)
+
+
+def _evaluated(
+    context: Context,
+    external: External,
+    chosen: LoadedTask,
+    plain: dict[str, Any],
+    fitted_to: dict[str, Any] | None,
+    held_out: Sequence[int],
+) -> list[EvaluationRecord]:
+    """Evaluate a victim unless that is stored; no other process is at it.
+
+    Args:
+        plain: the identity of the uncalibrated evaluation.
+        fitted_to: what the calibrated evaluation's identity has besides, except the temperature; None for no such
+            evaluation.
+        held_out: places of the test texts that the temperature is fitted to.
+    """
     stored = [context.store.evaluation(content_key(plain))]
-    if calibrate:
+    if fitted_to is not None:
         stored += [each for each in context.store.evaluations() if each.identity == plain | fitted_to | _warmth(each)]
-    if all(stored) and len(stored) == 1 + calibrate:
+    if all(stored) and len(stored) == (1 if fitted_to is None else 2):
         return [record for record in stored if record is not None]
 
     texts = [example.texts for example in chosen.dataset.test]
@@ -163,7 +184,7 @@ def evaluate(context: Context, external: External, task: str, *, calibrate: bool
     clean = right_answers(probabilities, labels)
     about_victim = described(external, notes)
     records = [stored[0] or stored_evaluation(context, external, about_victim, plain, clean, None)]
-    if calibrate:
+    if fitted_to is not None:
         logits = np.log(np.maximum(probabilities[held_out], np.finfo(np.float32).tiny))
         temperature = fit_temperature(logits, labels[held_out])
         before, after = (negative_log_likelihood(logits, labels[held_out], each) for each in (1.0, temperature))
@@ -211,7 +232,10 @@ def stored_evaluation(
     clean: str,
     calibration: dict[str, Any] | None,
 ) -> EvaluationRecord:
-    """Store which texts a victim reads correctly, unless that is stored already, and return the record."""
+    """Store which texts a victim reads correctly, unless that is stored already, and return the record.
+
+    The caller holds the lock of this evaluation, or of the one that it is derived from.
+    """
     record = EvaluationRecord(
         key=content_key(identity),
         identity=identity,
@@ -225,9 +249,8 @@ def stored_evaluation(
         versions=context.versions,
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
-    with context.store.locked("evaluations", record.key):
-        if context.store.evaluation(record.key) is None:
-            context.store.put_evaluation(record)
+    if context.store.evaluation(record.key) is None:
+        context.store.put_evaluation(record)
     return record
 
 

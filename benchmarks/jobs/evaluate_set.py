@@ -41,14 +41,16 @@ def _evaluated(
     context: Context, external: External, task: str, examples: Sequence[Example], which: dict
 ) -> EvaluationRecord:
     identity = evaluation_identity(context, external, task) | {"data": fingerprint(examples)} | which
-    stored = context.store.evaluation(content_key(identity))
-    if stored is not None:
-        return stored
-    victim, notes = opened(external, context.tasks[task], 1.0)
-    texts = [example.texts for example in examples]
-    if isinstance(victim, CallableVictim):
-        victim.require_repeatable(texts[:PROBED])
-    with cpu_threads(1):
-        probabilities = victim(texts)
-    right = right_answers(probabilities, np.array([example.label for example in examples]))
-    return stored_evaluation(context, external, described(external, notes), identity, right, None)
+    key = content_key(identity)
+    with context.store.locked("evaluations", key):
+        stored = context.store.evaluation(key)
+        if stored is not None:
+            return stored
+        victim, notes = opened(external, context.tasks[task], 1.0)
+        texts = [example.texts for example in examples]
+        if isinstance(victim, CallableVictim):
+            victim.require_repeatable(texts[:PROBED])
+        with cpu_threads(1):
+            probabilities = victim(texts)
+        right = right_answers(probabilities, np.array([example.label for example in examples]))
+        return stored_evaluation(context, external, described(external, notes), identity, right, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from transformers import BertConfig, BertForSequenceClassification
 from baselines.validation import UserError
 from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.jobs.context import Context
-from benchmarks.jobs.evaluate import attack_external, evaluate, find_external
+from benchmarks.jobs.evaluate import External, attack_external, evaluate, evaluation_identity, find_external
 from benchmarks.jobs.provenance import provenance_of
-from benchmarks.results.store import Store
+from benchmarks.results.records import EvaluationRecord
+from benchmarks.results.store import Store, content_key
 from benchmarks.results.verify import verify
 from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.external import CallableVictim
 from benchmarks.victims.saved import save_classifier
 from earlyrobust.cli.main import main
 from reports.external import ExternalResult, external_results
@@ -119,6 +122,18 @@ def test_a_model_s_classes_are_those_of_the_task_by_name(context, tiny_backbone,
     assert verify(context.store) == []
 
 
+def test_another_tokenizer_of_the_same_weights_is_another_evaluation(context, tiny_backbone, tmp_path) -> None:
+    folder = Path(shutil.copytree(tiny_backbone, tmp_path / "model"))
+    found = []
+    for side in ("right", "left", "right"):
+        settings = json.loads((folder / "tokenizer_config.json").read_text()) | {"truncation_side": side}
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        external = find_external(str(folder), None, "mine", device="cpu")
+        (record,) = evaluate(context, external, "demo", calibrate=False)
+        found.append(attack_external(context, external, record, TEXTBUGGER).key)
+    assert found[0] == found[2] != found[1] and len(list(context.store.evaluations())) == 2
+
+
 def test_a_model_of_other_classes_is_refused(context, tiny_backbone, tmp_path) -> None:
     for names in (("good", "bad"), ("negative", "neutral")):
         external = find_external(renamed(tiny_backbone, tmp_path / names[1], names), None, None, device="cpu")
@@ -203,3 +218,38 @@ def test_a_number_of_retries_is_checked(place: str, tiny_backbone) -> None:
         find_external(None, place, None, device="cpu", retries=-1)
     with pytest.raises(UserError, match="--retries must be left out beside --model"):
         find_external(str(tiny_backbone), None, None, device="cpu", retries=1)
+
+
+def test_of_two_evaluations_at_once_one_asks_and_the_other_takes_its_answers(
+    context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins while the first is asking, and draws a little otherwise, as a busy server may."""
+    monkeypatch.setattr("benchmarks.results.locks.LOOK_AGAIN_SECONDS", 0.05)
+    asked: list[int] = []
+    taken: list[EvaluationRecord] = []
+
+    def predict(texts: list[str]) -> list[list[float]]:
+        asked.append(len(texts))
+        if len(asked) == 1:
+            second.start()
+            second.join(0.3)
+        right = 0.6 + 1e-5 * len(asked)
+        return [[right, 1 - right] if len(text) % 2 else [1 - right, right] for text in texts]
+
+    about = {"path": "mine.py", "function": "predict", "sha256": "0" * 64}
+    external = External("mine", {"callable": about}, "0" * 64, lambda *how: CallableVictim(predict, "mine", 2))
+    second = threading.Thread(target=lambda: taken.extend(evaluate(context, external, "demo", calibrate=True)))
+    alone = evaluate(context, external, "demo", calibrate=True)
+    calls = len(asked)
+    second.join(10)
+    assert taken == alone and len(asked) == calls
+    assert len(list(context.store.evaluations())) == 2
+
+
+def test_an_evaluation_that_may_not_wait_is_refused_while_another_is_at_it(options, place: str) -> None:
+    context = context_of(replace(options, recipes="textbugger", wait=False))
+    external = find_external(None, place, None, device="cpu")
+    key = content_key(evaluation_identity(context, external, "demo"))
+    with context.store.locked("evaluations", key), pytest.raises(UserError, match="is under way already: by process"):
+        evaluate(context, external, "demo", calibrate=False)
+    assert len(evaluate(context, external, "demo", calibrate=False)) == 1
