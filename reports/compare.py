@@ -80,6 +80,8 @@ class _Row:
 def compare(first: Path, second: Path) -> Comparison:
     """The difference B minus A of every cell in both folders: task, defense, settings and recipe.
 
+    Two models that were attacked on the same texts without a training are one cell, also under different names.
+
     Args:
         first, second: folders of results, or boards.
     Raises:
@@ -89,7 +91,8 @@ def compare(first: Path, second: Path) -> Comparison:
     pairs, alone = _pairs(*sides)
     if not pairs:
         raise UserError(
-            f"the folders {first} and {second} share no task, defense and settings; compare two runs of one command"
+            f"the folders {first} and {second} share no task, defense and settings, nor one model each attacked on the "
+            f"same texts; compare two runs of one command, or two models attacked on one file"
         )
     rows, notes, differing = [], [], 0
     for a, b in pairs:
@@ -121,10 +124,11 @@ NOTES = (
 
 def _pairs(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row, Row]], tuple[list[Row], list[Row]]]:
     """Pairs of cells of the same defense with the same settings: first those under the same conditions, then the
-    remaining ones if each side has one; also the unpaired cells of each side."""
+    remaining ones if each side has one, then models attacked on the same texts; also the unpaired cells of each side.
+    """
     pairs: list[tuple[Row, Row]] = []
     left, right = list(first), list(second)
-    for key in (_in_conditions, _of_settings):
+    for key in (_in_conditions, _of_settings, _of_texts):
         for a in list(left):
             mine = [cell for cell in left if key(cell) == key(a)]
             theirs = [cell for cell in right if key(cell) == key(a)]
@@ -144,13 +148,24 @@ def _in_conditions(cell: Row) -> str:
     return canonical([_of_settings(cell), cell.surroundings])
 
 
+def _of_texts(cell: Row) -> str:
+    """For a model without a training, its texts, whatever the model is called; calibrated models are apart."""
+    if cell.trainings:
+        return _in_conditions(cell)
+    texts = sorted({attack.texts for attack in cell.attacks})
+    return canonical([cell.task, cell.surroundings.get("temperature", 1) == 1, texts])
+
+
 def _rows(first: Row, second: Row) -> tuple[list[_Row], list[str]]:
     """The quantities of a pair of cells; also the reason if times are not comparable."""
     rows, notes = [], []
     name = f"{_task(first)}, {first.title}"
     unlike = [field for field in first.surroundings if first.surroundings[field] != second.surroundings.get(field)]
-    if unlike:
-        notes.append(f"{name}: trained in other surroundings, {', '.join(unlike)} differ.")
+    differing = f", {', '.join(unlike)} differ" if unlike else ""
+    if first.title != second.title:
+        notes.append(f"{name}: this is A's model, and B's is {second.title}{differing}.")
+    elif unlike:
+        notes.append(f"{name}: trained in other surroundings{differing}.")
     if first.trainings and second.trainings:
         same_texts = first.surroundings.get("data") == second.surroundings.get("data")
         rows.append(

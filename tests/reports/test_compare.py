@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_up import attack, outcome, training
 from made_up_victims import Made
 
+from benchmarks.results.store import Store, content_key
 from reports.board_files import write_row
 from reports.compare import Comparison, compare
 from reports.measured import measure
@@ -126,3 +129,53 @@ def test_a_board_is_compared_as_the_results_it_was_made_of(tmp_path: Path) -> No
     found = compare(tmp_path / "board", tmp_path / "b")
     assert found.table.rows == expected.table.rows and found.differing == 1
     assert compare(tmp_path / "board", tmp_path / "board").differing == 0
+
+
+def model_attacked(
+    folder: Path, model: str, aua: int, *, file: str = "reviews", words: str = "a good film", temperature: float = 1.0
+) -> Path:
+    """Attacks on ten texts of a file, on a model that was not trained here."""
+    store = Store(folder)
+    identity = {"model": model, "max_length": 64, "temperature": temperature, "recipe": "textfooler", "data": words}
+    record = attack(training(), texts=10, task=file, defense=model, key=content_key(identity), identity=identity)
+    record = replace(record, training_key=model)
+    for number in range(10):
+        told = "failed" if number < aua else "successful"
+        store.append_outcome(record.key, outcome(number, told, original=(f"{words} {number}",)))
+    store.put_attack(record)
+    return folder
+
+
+@pytest.mark.parametrize("second", ["checkpoint-9", "another/model", "checkpoint-5"])
+def test_two_models_attacked_on_one_file_are_compared_by_its_texts_whatever_they_are_called(
+    tmp_path: Path, second: str
+) -> None:
+    found = compare(model_attacked(tmp_path / "a", "checkpoint-5", 4), model_attacked(tmp_path / "b", second, 9))
+    aua = row(found, "Textfooler Aua %", "checkpoint-5")
+    assert (aua["task"], aua["first"], aua["second"], aua["difference"]) == ("reviews", 40, 90, 50)
+    assert (aua["only_second_texts"], aua["mcnemar_p"], found.differing) == (5, 2 / 2**5, 1)
+    told = f"reviews, checkpoint-5: this is A's model, and B's is {second}, model differ."
+    assert (told in found.table.caption) == (second != "checkpoint-5")
+
+
+def test_calibrated_models_are_compared_with_calibrated_ones(tmp_path: Path) -> None:
+    for folder, model, plain, warm in (("a", "first", 4, 3), ("b", "second", 9, 2)):
+        model_attacked(tmp_path / folder, model, plain)
+        model_attacked(tmp_path / folder, model, warm, temperature=2.5 if model == "first" else 1.5)
+    found = compare(tmp_path / "a", tmp_path / "b")
+    pairs = [(each["first"], each["second"]) for each in found.table.records() if each["quantity"].endswith("Aua %")]
+    assert sorted(pairs) == [(30, 20), (40, 90)]
+
+
+@pytest.mark.parametrize("other", [{"file": "tweets"}, {"words": "a bad film"}])
+def test_models_attacked_on_other_texts_are_not_compared(tmp_path: Path, other: dict) -> None:
+    first = model_attacked(tmp_path / "a", "checkpoint-5", 4)
+    with pytest.raises(ValueError, match="nor one model each attacked on the same texts; compare two runs of one"):
+        compare(first, model_attacked(tmp_path / "b", "checkpoint-9", 9, **other))
+
+
+def test_of_several_models_on_one_file_none_is_taken_for_another(tmp_path: Path) -> None:
+    first = model_attacked(tmp_path / "a", "checkpoint-5", 4)
+    model_attacked(tmp_path / "b", "checkpoint-8", 9)
+    with pytest.raises(ValueError, match="share no task"):
+        compare(first, model_attacked(tmp_path / "b", "checkpoint-9", 9))
