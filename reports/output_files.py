@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from baselines.validation import MachineError, UserError
+from benchmarks.data.files import is_unicode
 from benchmarks.data.plain_files import write_atomically
 
 
@@ -42,6 +43,8 @@ def require_output_folder(path: Path, option: str) -> None:
         target.joinpath("a").exists()  # an error for a name that is too long
         if target.exists() and not target.is_dir():
             raise UserError(f"{option} {str(path)!r} is not a folder; give one")
+        if not is_unicode(str(path)):
+            raise UserError(f"{option} must have a name in UTF-8, got {str(path)!r}; give another folder")
         _require_writable((target, *target.parents))
 
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 
 from baselines.validation import MachineError, UserError
 from benchmarks.data.digests import sha256_of
+from benchmarks.data.files import is_unicode
 from benchmarks.data.plain_files import (
     NotPlain,
     complete_lines,
@@ -125,6 +126,8 @@ class Store:
                 raise UserError(f"{place} is a link or a file; a folder is allowed there: put one in its place")
         if not writable:
             return
+        if not is_unicode(str(root)):  # weights could not be written into it
+            raise UserError(f"the output folder must have a name in UTF-8, got {str(root)!r}; give another with --out")
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):

@@ -77,10 +77,12 @@ def prepare(*, assets: Path, only: str | None = None, offline: bool = False, jso
     from benchmarks.attacks.downloads import DOWNLOADS, assets_of, require_assets
     from benchmarks.data.assets import fetch
     from reports.listings import asset_listing
+    from reports.output_files import require_output_folder
 
     names = split_names(only, tuple(DOWNLOADS))
     wanted = assets_of(names)
     if not offline:
+        require_output_folder(assets, "--assets")
         for asset in wanted:
             say(f"{asset.key}: {asset.url}")
             fetch(asset, assets)

@@ -168,6 +168,12 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path) -> None:
         Store(tmp_path / "out")
 
 
+def test_a_folder_that_weights_cannot_be_written_into_is_refused_before_the_work(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"must have a name in UTF-8, got '.*caf\\udce9'; give another with --out"):
+        Store(tmp_path / "caf\udce9")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of a read-only file system, raised where the store tries: the superuser passes permission bits."""
 

@@ -156,6 +156,10 @@ UNREAD = {
     ("synonym-quality", ".", "--wordnet", "w", "--listed", "l"): "TO '.' is a folder; give a file",
     ("new-defense", "mine", "--out", "/dev/null"): "--out '/dev/null' is not a folder; give one",
     ("evidence", "--out", "/dev/null"): "--out '/dev/null' is not a folder; give one",
+    ("evidence", "--out", "caf\udce9"): "--out must have a name in UTF-8, got 'caf\\udce9'; give another folder",
+    ("prepare", "--assets", "n" * 300): "cannot be written: File name too long",
+    ("prepare", "--assets", "/proc/there"): "--assets '/proc/there' cannot be written",
+    ("prepare", "--assets", "/dev/null"): "--assets '/dev/null' is not a folder; give one",
     ("ls", "defenses", "--json", "/proc/there.json"): "--json '/proc/there.json' cannot be written",
     ("verify", ".", "--json", "."): "--json '.' is a folder; give a file",
 }
