@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from baselines.known_mask import known_mask
+from baselines.synonym_sets import SynonymSets
+
+OF_ALL_TEXTS = ("replaceable", "mask_token")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Batch:
             slots hold tokens that may replace it; an empty slot repeats the token.
         replaceable: (V,) bool, for defenses that need `ReplaceableTokens`: the tokens made of letters only, which may
             replace each other.
+        words: (B, L) int64, for defenses that need `Words`: the number of the word of each token, words being separated
+            by blanks; -1 for special tokens, padding, and the first text of a pair.
+        mask_token: () int64, for defenses that need `Words`: the token that masks a word.
+        synonym_sets: for defenses that need `SynonymSets`; on the CPU, also for a batch on a GPU.
         is_full: whether no text is padded. Determined on the CPU when the batch is made; None means unknown, since
             reading it from a GPU's memory would wait for the GPU.
         places: (B, L) int64, for defenses that need `Identity`: the place of each token among all tokens of the
@@ -39,6 +46,9 @@ class Batch:
     token_type_ids: Tensor | None = None
     substitutes: Tensor | None = None
     replaceable: Tensor | None = None
+    words: Tensor | None = None
+    mask_token: Tensor | None = None
+    synonym_sets: SynonymSets | None = None
     is_full: bool | None = None
     places: Tensor | None = None
     training_tokens: int | None = None
@@ -69,7 +79,7 @@ class Batch:
         This keeps classes mixed. The texts keep the padding of the whole batch.
         """
         of_texts = {
-            name: value for name, value in vars(self).items() if isinstance(value, Tensor) and name != "replaceable"
+            name: value for name, value in vars(self).items() if isinstance(value, Tensor) and name not in OF_ALL_TEXTS
         }
         full = self.is_full or None  # a part of a padded batch may be full
         held_out = [None] if self.held_out is None else self.held_out.parts(count)

@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from baselines.batch import Batch
+from baselines.guard import Guard
 from baselines.needs import Need
 from baselines.settings import changed, plain
 from baselines.validation import UserError, require
@@ -256,6 +257,23 @@ class Defense(ABC):
     def update_passes(self) -> Passes | None:
         """Passes of one batch in the last stage, as declared by this defense; None if not declared."""
         return None
+
+    def guard(self, model: nn.Module) -> Guard | None:
+        """How the trained model answers a text; None if it answers by one pass, as almost all do."""
+        return None
+
+    def answer_passes(self) -> float:
+        """The cost of an answer of the trained model, in forward passes."""
+        return 1.0
+
+    def certificate_passes(self) -> float:
+        """The cost of the certificate of a text, in forward passes; 0 without one."""
+        return 0.0
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether its models answer through a guard."""
+        return type(self).guard is not Defense.guard
 
     def cost(self) -> tuple[StageCost, ...]:
         """The cost of each stage; the default is one of `epochs` with `update_passes`, or with fine-tuning's passes."""

@@ -40,6 +40,24 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class SynonymSets:
+    """Batches carry, for the whole vocabulary, the sets of tokens that stand for each other.
+
+    Attributes:
+        least_cosine: words are synonyms above this cosine, in [0, 1).
+        largest: the most words of a set.
+    """
+
+    least_cosine: float = 0.8
+    largest: int = 100
+
+
+@dataclass(frozen=True)
+class Words:
+    """Batches carry the word that each token belongs to, and the token that masks a word."""
+
+
+@dataclass(frozen=True)
 class AdversarialTexts:
     """The training texts include attacked versions of some of them, made against a fine-tuned model.
 
@@ -57,4 +75,4 @@ class AdversarialTexts:
     added: Added = "successful"
 
 
-Need = Substitutes | ReplaceableTokens | BalancedBatches | Identity | HeldOut | AdversarialTexts
+Need = Substitutes | ReplaceableTokens | BalancedBatches | Identity | HeldOut | SynonymSets | Words | AdversarialTexts

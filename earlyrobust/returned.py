@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ class Outcomes:
         """
         import pandas as pd
 
-        frame = pd.DataFrame([asdict(outcome) for outcome in self.attacked.outcomes])
+        frame = pd.DataFrame([outcome.as_json() for outcome in self.attacked.outcomes])
         for name in ("original", "perturbed"):
             frame[name] = [text[0] if len(text) == 1 else text for text in frame[name]]
         return frame

@@ -32,6 +32,7 @@ from reports.frame import (
     starved_notes,
     training_frame,
 )
+from reports.guards import ANSWER_COST, cost_cells, cost_columns, guard_caption, guard_cells, guard_columns
 from reports.statistics import require_comparable, summarise, time_ratio
 from reports.suspicions import suspicion_notes
 from reports.tables import Column, FileColumn, Number, Table
@@ -94,13 +95,16 @@ def table1(
         FileColumn("Predicted cost", "predicted_fine_tuning_costs"),
         Column("Measured cost", "measured_fine_tuning_costs"),
     ]
-    columns += [FileColumn("Kept %", "parameters_kept_percent"), FileColumn("Runs", "runs")]
+    of_answers, of_guards = cost_columns(trained), guard_columns(recipes, attacks)
+    columns += of_answers
+    columns += [FileColumn("Kept %", "parameters_kept_percent"), FileColumn("Runs", "runs"), *of_guards]
     rows, worst = [], []
     for task in dict.fromkeys([*(record.task for record in trained), *(each.record.task for each in externals)]):
         for defense in sorted(set(runs.defense[runs.task == task]), key=_order):
             mine = [record for record in trained if (record.task, record.defense) == (task, defense)]
-            rows.append(_row(task, mine, trained, runs, attacked, list(recipes), shown))
             own = [each for each in attacks if (each.record.task, each.record.defense) == (task, defense)]
+            row = _row(task, mine, trained, runs, attacked, list(recipes), shown, of_answers)
+            rows.append((*row, *guard_cells(of_guards, own)))
             worst.append(_worst([[each for each in own if each.record.seed == seed] for seed in _seeds(own)], recipes))
         for each in externals:
             if each.record.task == task:
@@ -151,7 +155,11 @@ def _for_a_terminal(
     """
     keys = ["method", "clean_percent", *(f"{recipe}_aua_percent" for recipe in recipes)]
     places = [[column.key for column in columns].index(key) for key in keys]
-    ends = [[column.key for column in columns].index(key) for key in ("training_seconds", "measured_fine_tuning_costs")]
+    ends = [
+        place
+        for place, column in enumerate(columns)
+        if column.key in ("training_seconds", "measured_fine_tuning_costs", ANSWER_COST.key)
+    ]
     several = len(recipes) > 1
     chosen = [*(columns[place] for place in places), *[WORST] * several, *(columns[place] for place in ends)]
     tasks = list(dict.fromkeys(row[0] for row in rows))
@@ -177,6 +185,7 @@ def _row(
     attacked: pd.DataFrame,
     recipes: Sequence[str],
     shown: Sequence[str],
+    of_answers: Sequence[Column],
 ) -> tuple[Number | str, ...]:
     first = mine[0]
     own_runs = runs[(runs.task == task) & (runs.defense == first.defense)]
@@ -189,6 +198,7 @@ def _row(
     for key in shown:
         cells.append(_speedup(trained, task, key, mine))
     cells += [Number(predicted_cost(first), digits=2), measured_cost(trained, task, mine)]
+    cells += cost_cells(of_answers, first)
     return (*cells, _number(own_runs.kept_percent), Number(len(own_runs[own_runs.status == "finished"]), digits=0))
 
 
@@ -247,7 +257,7 @@ def caption(origin: Provenance, trained: Sequence[TrainingRecord], attacks: Sequ
         lines.append("RobusT's pruned weights are zeros in dense matrices: they count as kept and save no time.")
     if any(record.defense == "dsrm" for record in trained):
         lines.append("DSRM holds a part of the training texts out, a tenth by default, and trains on the others.")
-    return [*lines, *troubles(trained, attacks), *_tickets(trained)]
+    return [*lines, *guard_caption(trained, attacks), *troubles(trained, attacks), *_tickets(trained)]
 
 
 def provenance(origin: Provenance, trained: Sequence[TrainingRecord]) -> list[str]:

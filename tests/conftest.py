@@ -16,7 +16,9 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from baselines.batch import Batch
+from baselines.needs import SynonymSets, Words
 from benchmarks.contract.small import small_bert
+from benchmarks.data.generated_needs import with_needs
 
 torch.set_num_threads(1)
 
@@ -83,11 +85,12 @@ def batch():
 def rich_batch(batch):
     """`make_batch` as a factory, with all that a defense may need.
 
-    Odd tokens have substitutes, tokens from 20 on may replace each other, and the texts are the whole training set.
+    Odd tokens have substitutes, tokens from 20 on may replace each other and have synonyms, each token is a word, and
+    the texts are the whole training set.
     """
 
     def make(**options) -> Batch:
-        plain = batch(**options)
+        plain = with_needs(batch(**options), {Words(), SynonymSets()}, vocabulary=100, first_word=20, substitutes=4)
         ids = plain.input_ids.unsqueeze(-1)
         more = torch.where(ids % 2 == 1, torch.tensor([0, 1, 3, 0]), 0)
         tokens = plain.input_ids.numel()

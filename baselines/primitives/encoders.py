@@ -163,6 +163,7 @@ ARCHITECTURES = {
         ),
         pooler="pooler.dense",
         position_rows=_deberta_positions,
+        classify=lambda model, first: model.classifier(model.pooler(first.unsqueeze(1))),
     ),
     # Two layers of three attend to near tokens only.
     "modernbert": Architecture(
@@ -181,6 +182,7 @@ ARCHITECTURES = {
         segments=False,
         # Compiled parts would be compiled again for every shape of batch; flash attention computes in half precision.
         settings={"reference_compile": False, "attn_implementation": "sdpa"},
+        classify=lambda model, first: model.classifier(model.head(first)),
     ),
 }
 

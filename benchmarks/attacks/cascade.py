@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from benchmarks.attacks.charmer import CharmerSearch
 from benchmarks.attacks.gbda import GradientSearch
@@ -31,15 +31,25 @@ class TextSearch(Protocol):
         ...
 
 
-def search_of(recipe: Recipe, resources: Resources, *, columns: Sequence[str], classes: int, seed: int) -> TextSearch:
+def search_of(
+    recipe: Recipe,
+    resources: Resources,
+    *,
+    columns: Sequence[str],
+    classes: int,
+    seed: int,
+    confirmations: int = 0,
+) -> TextSearch:
     """The search of a recipe.
 
     Args:
         columns: names of the text columns, for the recipe's column rules.
         classes: C, the victim's classes.
         seed: together with the recipe and the example's id it decides all random draws.
+        confirmations: as for `GreedySearch`.
     """
-    return _kind_of(recipe)(recipe, resources, columns=columns, classes=classes, seed=seed)
+    how: dict[str, Any] = {"columns": columns, "classes": classes, "seed": seed, "confirmations": confirmations}
+    return _kind_of(recipe)(recipe, resources, **how)
 
 
 def _kind_of(recipe: Recipe) -> type[CascadeSearch] | type[GreedySearch]:
@@ -63,7 +73,14 @@ class CascadeSearch:
     """
 
     def __init__(
-        self, recipe: Recipe, resources: Resources, *, columns: Sequence[str], classes: int, seed: int
+        self,
+        recipe: Recipe,
+        resources: Resources,
+        *,
+        columns: Sequence[str],
+        classes: int,
+        seed: int,
+        confirmations: int = 0,
     ) -> None:
         self._stages = [
             (
@@ -74,6 +91,7 @@ class CascadeSearch:
                     columns=columns,
                     classes=classes,
                     seed=seed,
+                    confirmations=confirmations,
                 ),
             )
             for stage in recipe.stages
@@ -87,7 +105,7 @@ class CascadeSearch:
         """The search for one example: successful if a threat model broke it, with the first text that did."""
         verdicts: dict[str, str] = {}
         broken: dict[str, Outcome] = {}
-        queries, passes = 0, None
+        queries, passes, first_flip = 0, None, None
         for stage, search in self._stages:
             if stage.threat in broken:
                 continue
@@ -97,9 +115,11 @@ class CascadeSearch:
             queries += outcome.queries
             if outcome.gradient_passes is not None:
                 passes = outcome.gradient_passes + (passes or 0)
+            if outcome.first_flip is not None:
+                first_flip = outcome.first_flip or bool(first_flip)
             verdicts[stage.recipe.key] = outcome.status
             if outcome.status == "successful":
                 broken[stage.threat] = outcome
         first = next(iter(broken.values()), outcome)
-        costs = {"queries": queries, "gradient_passes": passes}
+        costs = {"queries": queries, "gradient_passes": passes, "first_flip": first_flip}
         return replace(first, **costs, stages=verdicts, equal_ranking_share=None, idle_step_share=None)

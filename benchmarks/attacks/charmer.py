@@ -59,8 +59,7 @@ class _CharmerAttempt(Attempt):
     def run(self) -> Search:
         """Ask about the text, then edit a character in each step until the text is misread."""
         original = Text(self._example.texts)
-        scores, misread = yield from self._ask([original.columns])
-        state = State(original, scores[0], bool(misread[0]))
+        state = yield from self._first_state(original)
         if state.misread:
             return self._outcome("skipped", state, original)
         for _ in range(self._edits.steps):
@@ -68,8 +67,7 @@ class _CharmerAttempt(Attempt):
             if found is None:
                 break
             state = found
-            if state.misread:
-                yield from self._confirm(state)
+            if state.misread and (yield from self._confirm(state)):
                 return self._outcome("successful", state, original)
         return self._outcome("failed", state, original)
 

@@ -13,6 +13,7 @@ import numpy as np
 from baselines.memory import in_halves
 from baselines.validation import UserError, require
 from benchmarks.attacks.cascade import TextSearch, search_of
+from benchmarks.attacks.certificates import with_certificate
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
@@ -30,7 +31,9 @@ from benchmarks.attacks.sentence_encoder import similarities
 from benchmarks.attacks.time_limit import STEP_SECONDS, processor_limit
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
+from benchmarks.victims.answers import Answers
 from benchmarks.victims.external import CallableVictim
+from benchmarks.victims.guarded import GuardedVictim, judge
 from benchmarks.victims.mixtures import Margins, WhiteBox
 from benchmarks.victims.pieces import Row
 from benchmarks.victims.victim import Victim
@@ -75,7 +78,8 @@ def attack_all(
     if recipe.library is not None:
         raise UserError(f"the recipe {recipe.key!r} runs in TextAttack's own loop; attack with the engine 'textattack'")
     require_model(victim, recipe)
-    how: dict[str, Any] = {"columns": columns, "classes": victim.classes, "seed": seed}
+    confirmations = victim.confirmations if isinstance(victim, GuardedVictim) else 0
+    how: dict[str, Any] = {"columns": columns, "classes": victim.classes, "seed": seed, "confirmations": confirmations}
     search = search or search_of(recipe, resources, **how)
     oracles = _Oracles(victim, resources)
     waiting = deque(examples)
@@ -93,7 +97,7 @@ def attack_all(
             for each, answer in zip(asking, answers, strict=True):
                 restart()
                 each.resume(answer)
-        yield from [each.outcome for each in running if each.outcome is not None]
+        yield from [with_certificate(victim, each.outcome) for each in running if each.outcome is not None]
         running = [each for each in running if each.outcome is None]
 
 
@@ -199,10 +203,12 @@ class _Oracles:
                 found[place] = given
         return iter(found)
 
-    def _ask_victim(self, requests: Sequence[AskVictim]) -> list[np.ndarray]:
-        ask = self.victim.logits if requests[0].score == "margin" else self.victim
-        rows = ask([text for request in requests for text in request.texts])
-        return _split(rows, [len(request.texts) for request in requests])
+    def _ask_victim(self, requests: Sequence[AskVictim]) -> list[Answers]:
+        texts = [text for request in requests for text in request.texts]
+        askers = [(request.asker, request.first + n) for request in requests for n in range(len(request.texts))]
+        found = judge(self.victim, texts, askers, as_logits=requests[0].score == "margin")
+        counts = [len(request.texts) for request in requests]
+        return [Answers(*parts) for parts in zip(*(_split(each, counts) for each in found), strict=True)]
 
     def _ask_rows(self, requests: Sequence[AskRows]) -> list[list[Row]]:
         return [self.victim.rows(request.texts) for request in requests]

@@ -79,8 +79,7 @@ class _GradientAttempt(Attempt):
     def run(self) -> Search:
         """Ask about the text, climb the gradient of the margin, then decode: the fewest changes that succeed."""
         original = Text(self._example.texts)
-        scores, misread = yield from self._ask([original.columns])
-        first = State(original, scores[0], bool(misread[0]))
+        first = yield from self._first_state(original)
         if first.misread:
             return self._outcome("skipped", first, original)
         row, words = yield from self._choices(original)
@@ -91,8 +90,8 @@ class _GradientAttempt(Attempt):
         if not found.misread:
             return self._outcome("failed", found, original)
         found = yield from self._restored(original, found)
-        yield from self._confirm(found)
-        return self._outcome("successful", found, original)
+        confirmed = yield from self._confirm(found)
+        return self._outcome("successful" if confirmed else "failed", found, original)
 
     def _choices(self, original: Text) -> Generator[Request, Any, tuple[Row, list[_Word]]]:
         """The text's tokens, and the words with a replacement of as many tokens that the recipe allows."""

@@ -36,8 +36,7 @@ class _ProposalAttempt(Attempt):
     def run(self) -> Search:
         """Ask about each rewrite until one is misread and similar enough."""
         original = Text(self._example.texts)
-        scores, misread = yield from self._ask([original.columns])
-        first = State(original, scores[0], bool(misread[0]))
+        first = yield from self._first_state(original)
         if first.misread:
             return self._outcome("skipped", first, original)
         bound = self._recipe.sentence
@@ -53,8 +52,8 @@ class _ProposalAttempt(Attempt):
                 if similarity < bound.threshold:
                     continue
             found = State(text, scores[0], True, None if similarity is None else float(similarity))
-            yield from self._confirm(found)
-            return self._outcome("successful", found, original)
+            if (yield from self._confirm(found)):
+                return self._outcome("successful", found, original)
         return self._outcome("failed", first, original)
 
     def _outcome(self, status: Any, state: State, original: Text) -> Outcome:

@@ -36,8 +36,7 @@ class _RandomAttempt(Attempt):
     def run(self) -> Search:
         """Ask about random texts until one is misread and within the recipe's bounds, or the budget is spent."""
         original = Text(self._example.texts)
-        scores, misread = yield from self._ask([original.columns])
-        first = State(original, scores[0], bool(misread[0]))
+        first = yield from self._first_state(original)
         if first.misread:
             return self._outcome("skipped", first, original)
         words = []
@@ -52,8 +51,8 @@ class _RandomAttempt(Attempt):
             for text, score, is_misread in zip(texts, scores, misread, strict=False):
                 if is_misread and (yield from self._is_allowed(original, text)):
                     found = State(text, score, True)
-                    yield from self._confirm(found)
-                    return self._outcome("successful", found, original)
+                    if (yield from self._confirm(found)):
+                        return self._outcome("successful", found, original)
             if not texts:
                 break
         return self._outcome("failed", first, original)

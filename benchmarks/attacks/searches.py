@@ -6,7 +6,7 @@ Source: TextAttack 0.3.11, `GreedyWordSwapWIR`, `UntargetedClassification` and `
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -23,6 +23,7 @@ from benchmarks.attacks.seeding import Draws, example_seed
 from benchmarks.attacks.words import Text, changed_words, words_in
 from benchmarks.data.examples import Example
 from benchmarks.results.records import Outcome
+from benchmarks.victims.answers import Answers
 from benchmarks.victims.mixtures import Mixture
 
 UNKNOWN = "[UNK]"
@@ -33,9 +34,18 @@ MOST_BY_GRADIENT = 510  # words that are ranked by gradient, the first ones: BER
 
 @dataclass(frozen=True)
 class AskVictim:
-    """Ask for the probabilities (N, C) float32 of N texts, or for their logits in float64 if the score is a margin."""
+    """Ask for the answers to N texts.
+
+    Attributes:
+        texts: the texts.
+        asker: the attacked example.
+        first: the number of the first text among all that its search asks about.
+        score: whether probabilities are read, or logits for a margin.
+    """
 
     texts: Sequence[tuple[str, ...]]
+    asker: str
+    first: int
     score: Score = "probability"
 
 
@@ -132,15 +142,25 @@ class GreedySearch:
         columns: names of the text columns, for the recipe's column rules.
         classes: C, the victim's classes.
         seed: together with the recipe and the example's id it decides all random draws.
+        confirmations: further answers, the majority of which must be wrong for a success, for a victim that answers by
+            chance; 0 for one that answers a text always alike.
     """
 
     def __init__(
-        self, recipe: Recipe, resources: Resources, *, columns: Sequence[str], classes: int, seed: int
+        self,
+        recipe: Recipe,
+        resources: Resources,
+        *,
+        columns: Sequence[str],
+        classes: int,
+        seed: int,
+        confirmations: int = 0,
     ) -> None:
         self._recipe = recipe
         self._resources = resources
         self._classes = classes
         self._seed = seed
+        self._confirmations = confirmations
         self._constraints = Constraints(recipe, resources, columns)
         self._candidates = Candidates(recipe.transformations, resources.synonyms)
 
@@ -149,7 +169,7 @@ class GreedySearch:
 
         Raises:
             UserError: for a label outside the victim's classes, or if the victim answers with NaN.
-            RuntimeError: if a claimed success is not confirmed.
+            RuntimeError: if a claimed success is not confirmed by a victim that answers a text always alike.
         """
         if not 0 <= example.label < self._classes:
             raise UserError(
@@ -315,6 +335,8 @@ class Attempt:
         self._budget = self._recipe.query_budget
         if self._recipe.queries_per_word is not None:
             self._budget = self._recipe.budget_for(len(Text(example.texts).words))
+        self._questions = 0
+        self._first_flip: bool | None = False if search._confirmations else None
         self._draws = Draws(example_seed(search._seed, self._recipe.base_key, example.id))
         self._proposals: dict[Text, np.ndarray] = {}
         self._gradient_passes: int | None = None
@@ -328,8 +350,7 @@ class Attempt:
     def run(self) -> Search:
         """Ask about the text, rank the words, then replace them in that order; after a failure in random orders."""
         original = Text(self._example.texts)
-        scores, misread = yield from self._ask([original.columns])
-        first = State(original, scores[0], bool(misread[0]))
+        first = yield from self._first_state(original)
         if first.misread:
             return self._outcome("skipped", first, original)
         ranked = yield from self._ranking(first)
@@ -338,7 +359,6 @@ class Attempt:
             order = ranked if attempt == 0 else ranked[self._draws.order(len(ranked))]
             found = yield from self._along(order, first)
             if found.misread:
-                yield from self._confirm(found)
                 return self._outcome("successful", found, original)
             best = found if found.score > best.score else best
         return self._outcome("failed", best, original)
@@ -352,7 +372,9 @@ class Attempt:
                 break
             states = yield from step(states, first.text, int(index))
             if states[0].misread:
-                break
+                if (yield from self._confirm(states[0])):
+                    break
+                states = [replace(states[0], misread=False)]
             self._proposals = {text: top for text, top in self._proposals.items() if _is_among(text, states)}
         return states[0]
 
@@ -366,20 +388,24 @@ class Attempt:
         waiting, judged = islice(texts, left), []
         while asked := list(islice(waiting, self._texts_at_once)):
             self._queries += len(asked)
-            judged.append(self._judge((yield AskVictim(asked, self._recipe.score))))
+            judged.append(self._judge((yield self._question(asked))))
         if not judged:
             return np.zeros(0, np.float32), np.zeros(0, bool)
         return np.concatenate([scores for scores, _ in judged]), np.concatenate([misread for _, misread in judged])
 
-    def _judge(self, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and whether misread, from probabilities or logits (N, C)."""
-        if not np.isfinite(answers).all():
+    def _question(self, texts: Sequence[tuple[str, ...]]) -> AskVictim:
+        first, self._questions = self._questions, self._questions + len(texts)
+        return AskVictim(texts, self._example.id, first, self._recipe.score)
+
+    def _judge(self, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and whether misread."""
+        shown, label = answers.shown, self._example.label
+        if not np.isfinite(shown).all():
             raise UserError("the victim answered with NaN or infinity; its weights or its head are damaged")
-        label = self._example.label
-        misread = answers.argmax(axis=1) != label
+        misread = answers.decided != label
         if self._recipe.score == "margin":
-            return np.delete(answers, label, axis=1).max(axis=1) - answers[:, label], misread
-        return np.float32(1) - answers[:, label], misread
+            return np.delete(shown, label, axis=1).max(axis=1) - shown[:, label], misread
+        return np.float32(1) - shown[:, label], misread
 
     def _is_over(self) -> bool:
         return self._queries == self._budget
@@ -508,11 +534,27 @@ class Attempt:
                 chosen, most = place, similarity
         return chosen
 
-    def _confirm(self, state: State) -> Generator[Request, Any, None]:
-        """Ask the victim again about a success; this does not count as a query."""
-        _, misread = self._judge((yield AskVictim([state.text.columns], self._recipe.score)))
-        if not misread[0]:
+    def _first_state(self, original: Text) -> Generator[Request, Any, State]:
+        """The text with the victim's answer; the majority of further answers, of a victim that answers by chance."""
+        scores, misread = yield from self._ask([original.columns])
+        state = State(original, scores[0], bool(misread[0]))
+        if self._search._confirmations:
+            confirmed = yield from self._confirm(state)
+            self._first_flip, state = state.misread, replace(state, misread=confirmed)
+        return state
+
+    def _confirm(self, state: State) -> Generator[Request, Any, bool]:
+        """Whether further answers confirm that a text is misread; they do not count as queries.
+
+        A victim that answers by chance is asked several times, and the majority decides.
+        """
+        count = self._search._confirmations
+        _, misread = self._judge((yield self._question([state.text.columns] * (count or 1))))
+        if count:
+            self._first_flip = True
+        elif not misread[0]:
             raise RuntimeError(f"the success on {self._example.id} is not confirmed by asking again")
+        return 2 * int(misread.sum()) > (count or 1)
 
     def _outcome(self, status: Any, state: State, original: Text) -> Outcome:
         return Outcome(
@@ -528,4 +570,5 @@ class Attempt:
             gradient_passes=self._gradient_passes,
             equal_ranking_share=self._equal_ranking_share,
             idle_step_share=self._idle_steps / self._steps if self._steps else None,
+            first_flip=self._first_flip,
         )

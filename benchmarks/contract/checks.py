@@ -8,30 +8,34 @@ def test_it_keeps_the_contract(check):
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import itertools
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Progress, Stage
+from baselines.guard import PREFIX, Question, Row, guard_of, put_guard
 from baselines.threads import cpu_threads
 from baselines.training import StageLog, fit
 from baselines.validation import UserError
 from benchmarks.contract.outside_data import forbidden_imports, outside_reads
-from benchmarks.contract.small import SmallSet, short, small_bert, without_noise
+from benchmarks.contract.small import SmallSet, short, small_bert, small_texts, small_tokenizer, without_noise
 from benchmarks.experiments.settings import with_settings
 from benchmarks.results.checkpoints import Checkpoints
+from benchmarks.victims.guarded import GuardedVictim, victim_of
 from benchmarks.victims.saved import load_classifier, save_classifier
 
 LEAST_FALL = 0.05  # of the mean loss, in nats, over about 64 updates; fine-tuning's falls by about 0.6
@@ -261,10 +265,12 @@ def leaves_a_plain_model(kind: type[Defense]) -> None:
         hold(not hasattr(module, "parametrizations"), f"a parametrisation is left on {where}; remove it")
         hold("forward" not in vars(module), f"the forward of {where} is left patched; put the original one back")
     changed = set(stock.state_dict()) ^ set(model.state_dict())
+    if kind().is_guarded:  # what a guard needs at inference lies there, and is saved apart
+        changed = {name for name in changed if not name.startswith(f"{PREFIX}.")}
     hold(not changed, f"the model's weights were {'added or removed'}: {', '.join(sorted(changed)[:3])}")
     for name, parameter in model.named_parameters():
         hold(parameter.grad is None, f"a gradient is left on {name!r}")
-        hold(trainable[name] == parameter.requires_grad, f"requires_grad of {name!r} is left changed")
+        hold(trainable.get(name, True) == parameter.requires_grad, f"requires_grad of {name!r} is left changed")
 
 
 def answers_a_text_the_same_twice(kind: type[Defense]) -> None:
@@ -294,6 +300,69 @@ def keeps_nothing_of_a_run(kind: type[Defense]) -> None:
     before = (repr(defense), dict(vars(defense)))
     train(defense, small_bert())
     hold((repr(defense), dict(vars(defense))) == before, "a training changes the defense; keep state in stages() only")
+
+
+def the_guard_is_saved_with_the_model(kind: type[Defense]) -> None:
+    """A guard is written into the model's configuration, and the loaded model answers as the saved one does."""
+    victim = guarded(kind)
+    if victim is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        save_classifier(victim.model, Path(folder) / "model")
+        loaded = load_classifier(Path(folder) / "model")
+    hold(guard_of(loaded) == victim.guard, f"its guard changes when saved: {victim.guard} became {guard_of(loaded)}")
+    again = victim_of(loaded, victim.tokenizer, max_length=victim.max_length)
+    same = np.allclose(again(small_texts()), victim(small_texts()), rtol=0, atol=1e-6)
+    hold(same, "the guarded model answers differently after saving and loading; put tensors into the model's `guard`")
+
+
+def company_changes_no_guarded_answer(kind: type[Defense]) -> None:
+    """With pinned draws, a guard answers a text alike in any order and number of texts, also after other texts."""
+    victim = guarded(kind)
+    if victim is None:
+        return
+    texts = small_texts()
+    together, backwards = asked(victim, texts), asked(victim.behind(victim.guard), texts[::-1])[::-1]
+    apart = np.concatenate([asked(victim.behind(victim.guard), [text]) for text in texts])
+    for found, how in ((backwards, "in another order"), (apart, "by themselves")):
+        hold(
+            np.allclose(together, found, rtol=0, atol=1e-5),
+            f"a guard answers texts otherwise when they are asked {how}; an answer must depend on its text alone",
+        )
+
+
+def a_guard_without_noise_is_the_bare_model(kind: type[Defense]) -> None:
+    """`Guard.without_noise()` gives one pass for each text, with the logits of the bare model."""
+    victim = guarded(kind)
+    if victim is None:
+        return
+    quiet, texts = victim.behind(victim.guard.without_noise()), small_texts()
+    questions = [Question(text, np.random.default_rng(0)) for text in texts]
+    with torch.no_grad():
+        bare = [logits_of_row(victim.model, row) for row in victim.reader.rows(texts)]
+    for found, expected in zip(quiet.pass_logits(questions), bare, strict=True):
+        hold(len(found) == 1, f"its guard without noise makes {len(found)} passes for a text, and must make one")
+        apart = float(np.abs(found[0] - expected).max())
+        hold(apart <= 1e-4, f"its guard without noise gives logits that differ from the bare model's by {apart:.3g}")
+
+
+def a_guard_leaves_nothing_behind(kind: type[Defense]) -> None:
+    """An answer changes neither the model, nor the guard, nor torch's generator."""
+    victim = guarded(kind)
+    if victim is None:
+        return
+    model, before = victim.model, (repr(victim.guard), weights_hash(victim.model), torch.get_rng_state())
+    victim(small_texts())
+    hold(repr(victim.guard) == before[0], "an answer changes its guard")
+    hold(weights_hash(model) == before[1], "an answer of its guard changes the model's weights")
+    hold(torch.equal(torch.get_rng_state(), before[2]), "its guard draws from torch's generator; use the question's")
+    hold(
+        not any(module.training for module in model.modules()), "an answer of its guard leaves the model in train mode"
+    )
+    for name, parameter in model.named_parameters():
+        hold(parameter.grad is None, f"an answer of its guard leaves a gradient on {name!r}")
+    hooked = [name for name, module in model.named_modules() if module._forward_hooks or module._forward_pre_hooks]
+    hold(not hooked, f"an answer of its guard leaves a hook on the module {(hooked or [''])[0] or 'model'!r}")
 
 
 class _Killed(Exception):
@@ -360,6 +429,10 @@ CHECKS: tuple[Check, ...] = tuple(
             answers_a_text_the_same_twice,
             is_saved_and_loaded,
             keeps_nothing_of_a_run,
+            the_guard_is_saved_with_the_model,
+            company_changes_no_guarded_answer,
+            a_guard_without_noise_is_the_bare_model,
+            a_guard_leaves_nothing_behind,
             goes_on_after_being_killed,
         ),
     )
@@ -379,6 +452,30 @@ def trained(kind: type[Defense]) -> tuple[nn.Module, list[StageLog]]:
     """A model trained with the defense, and the logs of its stages; made once and shared by read-only checks."""
     model = small_bert()
     return model, train(short(kind, FEW_EPOCHS), model)
+
+
+def guarded(kind: type[Defense]) -> GuardedVictim | None:
+    """A copy of the trained model behind the defense's guard, as a victim; None if it has none."""
+    defense = short(kind, FEW_EPOCHS)
+    if not defense.is_guarded:
+        return None
+    model = copy.deepcopy(trained(kind)[0])
+    put_guard(model, defense.guard(model))
+    victim = victim_of(model, small_tokenizer(), max_length=32)
+    hold(isinstance(victim, GuardedVictim), "guard() gives no guard, although the class defines it; leave it out")
+    assert isinstance(victim, GuardedVictim)
+    return victim
+
+
+def asked(victim: GuardedVictim, texts: Sequence[tuple[str, ...]]) -> np.ndarray:
+    """What an attack reads that asks about some texts in one step, (N, C)."""
+    return victim.judged(texts, [("an attack", number) for number in range(len(texts))]).shown
+
+
+def logits_of_row(model: nn.Module, row: Row) -> np.ndarray:
+    """The bare model's logits (C,) of one input."""
+    types = {"token_type_ids": torch.tensor([row.type_ids])} if row.type_ids else {}
+    return model(input_ids=torch.tensor([row.ids]), **types).logits[0].numpy()
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -6,17 +6,22 @@ import dataclasses
 from collections.abc import Iterator, Set
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
 from torch.nn.functional import pad
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from baselines.batch import Batch
 from baselines.defense import Defense
 from baselines.needs import Need
-from benchmarks.data.generated_needs import with_needs
+from benchmarks.data.generated_needs import MASK, with_needs
 from benchmarks.experiments.settings import with_settings
 
 VOCABULARY, FIRST_WORD, SUBSTITUTES = 100, 20, 4
 LENGTHS = (8, 6, 8, 5, 7, 4)
+NOISE = ("init_magnitude", "rate", "noise_std")  # settings that are the size of what a defense draws
 LEARNING_RATE = 2e-3  # large enough to change random weights
 
 
@@ -89,15 +94,38 @@ def short(kind: type[Defense], epochs: float = 8) -> Defense:
         has_epochs = field.name != "fine_tuning"  # it uses the schedule of the defense around it
         if has_epochs and isinstance(getattr(usual, field.name), Defense):
             changes[f"{field.name}.epochs"] = 2
+        if isinstance(nested := getattr(usual, field.name), Defense) and "steps" in nested.settings():
+            changes[f"{field.name}.steps"] = 2
     return with_settings(usual, changes)
 
 
 def without_noise(defense: Defense) -> Defense:
-    """The defense with perturbations that start at zero: a random start depends on the padded width."""
+    """The defense with perturbations that start at zero, and no word masked: draws depend on the padded width."""
     changes = {}
     for name, value in defense.settings().items():
-        if name == "init_magnitude":
+        if name in NOISE:
             changes[name] = 0.0
-        if isinstance(value, dict) and "init_magnitude" in value:
-            changes[f"{name}.init_magnitude"] = 0.0
+        if isinstance(value, dict):
+            changes |= {f"{name}.{inner}": 0.0 for inner in NOISE if inner in value}
     return with_settings(defense, changes)
+
+
+def small_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of the small model's words: "w20" is token 20."""
+    special = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[MASK]": MASK, "[SEP]": 4}
+    words = special | {f"w{number}": number for number in range(len(special), VOCABULARY)}
+    plain = Tokenizer(WordLevel(words, unk_token="[UNK]"))
+    plain.pre_tokenizer = Whitespace()
+    plain.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 4)]
+    )
+    names = {f"{token[1:-1].lower()}_token": token for token in special}
+    return PreTrainedTokenizerFast(tokenizer_object=plain, **names)
+
+
+def small_texts() -> list[tuple[str, ...]]:
+    """Texts for that tokenizer, of different lengths, the first of them short."""
+    draw = torch.Generator().manual_seed(5)
+    lengths = (3, 9, 14, 9, 5)
+    drawn = (torch.randint(FIRST_WORD, VOCABULARY, (length,), generator=draw) for length in lengths)
+    return [(" ".join(f"w{number}" for number in each.tolist()),) for each in drawn]

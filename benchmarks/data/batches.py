@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from baselines.batch import Batch
+from baselines.synonym_sets import SynonymSets
 from benchmarks.data.encoding import Encoded
 from benchmarks.data.substitutes import Substitutes
 
@@ -28,6 +29,9 @@ class BucketedBatches:
         identified: give every token its place in the training set.
         held_out: share of the texts that is not trained on, chosen by the seed. Each batch carries twice its size of
             them, in an order of their own.
+        words: (sum of lengths,) int32, the word of each token, for defenses that need them.
+        mask_token: the token that masks a word, for defenses that need it.
+        synonym_sets: sets of tokens that stand for each other, for defenses that need them.
         balanced: give every shuffled batch equal shares of the classes, one class after another. An epoch then
             repeats texts of a small class and leaves out texts of a large class; a batch is smaller if its size is not
             a multiple of the number of classes.
@@ -44,6 +48,9 @@ class BucketedBatches:
         replaceable: np.ndarray | None = None,
         identified: bool = False,
         held_out: float | None = None,
+        words: np.ndarray | None = None,
+        mask_token: int | None = None,
+        synonym_sets: SynonymSets | None = None,
         balanced: bool = False,
         pinned: bool = False,
     ):
@@ -57,6 +64,8 @@ class BucketedBatches:
             order = np.random.default_rng((seed, 0, CHOOSING)).permutation(len(encoded))
             count = min(max(1, round(held_out * len(encoded))), len(encoded) - 1)  # a text is left to train on
             self.held_out, self.members = np.sort(order[:count]), np.sort(order[count:])
+        self.words, self.synonym_sets = words, synonym_sets
+        self.mask_token = None if mask_token is None else self._tensor(np.array(mask_token))
         self.classes: list[np.ndarray] = []
         if balanced:
             labels = encoded.labels[self.members]
@@ -133,8 +142,18 @@ class BucketedBatches:
         if self.substitutes is not None:
             others = np.repeat(ids[..., None], self.substitutes.table.shape[1], axis=-1)
             others[mask] = np.concatenate([self.substitutes.of(span, self.encoded.ids[span]) for span in spans])
+        words = None
+        if self.words is not None:
+            words = np.full(mask.shape, -1, np.int64)
+            words[mask] = np.concatenate([self.words[span] for span in spans])
         tensors = [ids, mask.astype(np.int64), self.encoded.labels[members], types, others]
-        batch = Batch(*(None if tensor is None else self._tensor(tensor) for tensor in tensors), self.replaceable)
+        batch = Batch(
+            *(None if tensor is None else self._tensor(tensor) for tensor in tensors),
+            replaceable=self.replaceable,
+            words=None if words is None else self._tensor(words),
+            mask_token=self.mask_token,
+            synonym_sets=self.synonym_sets,
+        )
         if held_out is not None:
             batch = replace(batch, held_out=self._batch(held_out))
         if not self.identified:

@@ -78,7 +78,7 @@ def replaceable_tokens(tokenizer: PreTrainedTokenizerBase) -> np.ndarray:
     """(V,) bool: the tokens made of letters only, apart from the mark of a word's start or middle."""
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = set(tokenizer.all_special_tokens)
-    return np.array([token not in special and _unmarked(token).isalpha() for token in tokens])
+    return np.array([token not in special and word_of_token(token).isalpha() for token in tokens])
 
 
 class _Table:
@@ -102,11 +102,8 @@ class _Table:
 
     def _look_up(self, token: int) -> list[int]:
         piece = self._tokens[token]
-        word = _unmarked(piece)
-        mark = piece.removesuffix(word)
-        like = str.capitalize if word[:1].isupper() else str
-        others = self._source.neighbours(word.lower(), SLOTS - 1)
-        ids = [self._vocabulary.get(mark + like(other)) for other in others]
+        others = self._source.neighbours(word_of_token(piece).lower(), SLOTS - 1)
+        ids = [self._vocabulary.get(token_of_word(piece, other)) for other in others]
         return [one for one in dict.fromkeys(ids) if one is not None and one != token]
 
 
@@ -116,7 +113,14 @@ def _without_space(text: str, place: tuple[int, int]) -> tuple[int, int]:
     return end - len(text[start:end].lstrip()), end
 
 
-def _unmarked(token: str) -> str:
+def token_of_word(like: str, word: str) -> str:
+    """A lower-cased word as a token that may stand in the place of another: with its mark, and capital if it is."""
+    own = word_of_token(like)
+    return like.removesuffix(own) + (word.capitalize() if own[:1].isupper() else word)
+
+
+def word_of_token(token: str) -> str:
+    """A token without the mark of a word's start or middle."""
     for mark in _MARKS:
         token = token.removeprefix(mark)
     return token

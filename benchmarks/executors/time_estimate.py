@@ -64,11 +64,16 @@ class TaskSpeed:
 
     def train_seconds(self, defense: Defense) -> float:
         """Seconds until a training is done: start, updates, evaluation."""
-        return self.start_seconds + self.clock_seconds(defense) + self.test_texts * self.text_seconds
+        evaluation = self.test_texts * defense.answer_passes() * self.text_seconds
+        return self.start_seconds + self.clock_seconds(defense) + evaluation
 
-    def attack_seconds(self, recipe: str, words: int) -> float:
-        """Seconds of an attack on texts with this total number of words, with all cores in use."""
-        return FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * words * self.text_seconds
+    def attack_seconds(self, recipe: str, words: int, passes: float = 1.0) -> float:
+        """Seconds of an attack on texts with this total number of words, with all cores in use.
+
+        Args:
+            passes: the cost of an answer, in forward passes.
+        """
+        return FORWARDS_PER_WORD.get(recipe, OTHER_FORWARDS_PER_WORD) * words * passes * self.text_seconds
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def estimate(study: Study, plan: Plan) -> Estimate:
     """Estimate the rest of a plan; each of its tasks is timed for some seconds."""
     context, left = study.context, plan.left
     speeds = {task: task_speed(context.spec, task) for task in dict.fromkeys(job.task for job in left)}
+    defenses = {job.key: job.defense for job in study.trainings}
     train_seconds = attack_seconds = joules = 0.0
     disk_bytes = 0
     for job in left:
@@ -116,7 +122,9 @@ def estimate(study: Study, plan: Plan) -> Estimate:
             joules += (speed.watts or 0.0) * speed.clock_seconds(job.defense)
             disk_bytes += speed.model_bytes
         else:
-            attack_seconds += speed.attack_seconds(job.recipe.key, _words(context, job))
+            defense = defenses[job.training]
+            attack_seconds += speed.attack_seconds(job.recipe.key, _words(context, job), defense.answer_passes())
+            attack_seconds += len(job.example_ids) * defense.certificate_passes() * speed.text_seconds
     if not any(speed.watts for speed in speeds.values()):
         why = "there is no GPU in use" if context.device == "cpu" else "the GPU reports no power"
         return Estimate(train_seconds, attack_seconds, disk_bytes, why)

@@ -130,6 +130,17 @@ _OBJECTIVES = (
     ),
 )
 
+# What an attack sees of a guard: the stronger channel first
+_GUARDED = tuple(
+    Variant(f"{key}{ending}", f"{title}, {label}", key, protocol=protocol)
+    for key, title in (("ran_mask", "RanMASK"), ("safer", "SAFER"))
+    for ending, label, protocol in (
+        ("", "pinned, mean logits read", AttackProtocol()),
+        ("_votes", "pinned, votes read", AttackProtocol(read="votes")),
+        ("_fresh", "fresh, mean logits read", AttackProtocol(randomness="fresh")),
+    )
+)
+
 _MAIN_TASKS = ("imdb", "sst2", "ag_news")
 
 
@@ -246,6 +257,17 @@ EXPERIMENTS: dict[str, Experiment] = {
             _REACHES,
             ("sst2",),
             note="Attacked are test texts that no other table attacks.",
+            study=True,
+        ),
+        Experiment(
+            "guards",
+            "Guards: what an attack reads, and draws that are pinned or fresh",
+            "methods that answer by several passes, attacked by mean logits and by votes, with pinned and fresh draws",
+            "variants",
+            _GUARDED,
+            ("sst2",),
+            note="An attack that reads votes finds no direction between two steps of a vote: where its Aua is above "
+            "that of an attack on mean logits, the votes hid the text's weakness and did not remove it.",
             study=True,
         ),
         Experiment(

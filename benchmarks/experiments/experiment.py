@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from baselines.defense import Defense
+from baselines.guard import Channel
 from baselines.validation import UserError, require, unknown
 from benchmarks.experiments.defenses import TABLE_ORDER, find_defense
 from benchmarks.experiments.options import Options, split_names
 from benchmarks.experiments.presets import Preset
 from benchmarks.experiments.settings import build
+from benchmarks.victims.guarded import Randomness
 
 FIRST_SEED = 42
 
@@ -20,16 +22,25 @@ Kind = Literal["methods", "variants", "curves", "distances", "layers", "settings
 
 @dataclass(frozen=True)
 class AttackProtocol:
-    """Which texts are attacked and how long they may be; the paper and the release differ in both.
+    """Which texts are attacked, how long they may be, and what an attack sees of a guard.
 
     Attributes:
         subset: "random": test texts drawn with a fixed seed. "first": the first as stored, as in the release.
             "development": as many of the texts not drawn by "random", for choices that are made by looking at outcomes.
         max_length: longest text in tokens under attack; None keeps the length of training. The release uses 512.
+        randomness: of a guarded model. "pinned": the draws of an answer come from the text. "fresh": each answer has
+            its own draws, and a success counts if the majority of twenty further answers confirms it.
+        read: what an attack reads of a guarded model: the "mean" logits of its passes, or the share of their "votes".
     """
 
     subset: Literal["random", "first", "development"] = "random"
     max_length: int | None = None
+    randomness: Randomness = "pinned"
+    read: Channel = "mean"
+
+    def of_guard(self) -> dict[str, str]:
+        """What decides an attack on a guarded model, beside the model itself."""
+        return {"randomness": self.randomness, "read": self.read}
 
 
 USUAL = AttackProtocol()

@@ -113,6 +113,8 @@ DEMO = Preset(
         "ascc": {"attack_steps": 3},
         "adv_hotflip": {"rounds": 1, "share": 0.1},
         "augmentation": {"share": 0.25},
+        "ran_mask": {"ensemble": 10, "certifying": 500},
+        "safer": {"ensemble": 10, "certifying": 500},
     },
     ablations={"runs": 1, "recipes": ("textfooler",), "attacked": 30},
 )

@@ -47,7 +47,7 @@ def attack(context: Context, job: AttackJob, on_progress: OnProgress = silent) -
         if (stored := home.attack(job.key)) is not None:
             return stored
         model = load_trained(context.store, training)
-        return attack_victim(context, context.victim(job.task, model, job.protocol.max_length), job, on_progress)
+        return attack_victim(context, context.victim(job.task, model, job.protocol), job, on_progress)
 
 
 def attack_victim(

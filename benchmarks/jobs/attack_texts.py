@@ -30,6 +30,7 @@ from benchmarks.results.store import Store, content_key
 from benchmarks.victims.calibration import fit_temperature
 from benchmarks.victims.external import FLOOR, CallableVictim
 from benchmarks.victims.given import Given
+from benchmarks.victims.guarded import GuardedVictim
 from benchmarks.victims.victim import products_of
 
 ENGINES = {engine.ENGINE: engine.attack_all, reference.ENGINE: reference.attack_all}
@@ -297,6 +298,8 @@ def prepare_attack(
     require_words(examples, max_words)
     if recipe.proposals and resources.proposals is not None:
         resources.proposals.require_all(examples)
+    if isinstance(given.victim, GuardedVictim) and engine == reference.ENGINE:
+        raise UserError(f"TextAttack's loop knows no guards, and {given.name} has one; leave out --engine")
     identity = {
         "schema": SCHEMA,
         "model": given.name if given.identity is None else content_key(given.identity),

@@ -7,13 +7,24 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from baselines.needs import BalancedBatches, HeldOut, Identity, Need, ReplaceableTokens, Substitutes
+from baselines.needs import (
+    BalancedBatches,
+    HeldOut,
+    Identity,
+    Need,
+    ReplaceableTokens,
+    Substitutes,
+    SynonymSets,
+    Words,
+)
 from benchmarks.attacks.resources import Resources
 from benchmarks.data import substitutes
 from benchmarks.data.array_cache import Arrays, cached_arrays, texts_key
 from benchmarks.data.batches import BucketedBatches
 from benchmarks.data.encoding import Encoded, encode
 from benchmarks.data.examples import Example
+from benchmarks.data.synonym_sets import find_synonym_sets
+from benchmarks.data.word_numbers import mask_token_of, word_numbers
 from benchmarks.jobs.context import Context
 
 NO_NEEDS: Set[Need] = frozenset()
@@ -62,11 +73,16 @@ def text_batches(
     """
     replaced = Substitutes() in needs
     about = substitutes.identity(resources.identity()["synonyms"]) if replaced else {}
+    numbered = Words() in needs
+    sets = next((need for need in needs if isinstance(need, SynonymSets)), None)
+    about |= {"words": True} if numbered else {}
 
     def make() -> Arrays:
         found = encode(tokenizer, examples, max_length).as_arrays()
         if replaced:
             found |= vars(substitutes.find_substitutes(tokenizer, examples, max_length, resources.synonyms))
+        if numbered:
+            found["words"] = word_numbers(tokenizer, examples, max_length)
         return found
 
     if cache is None:
@@ -82,6 +98,9 @@ def text_batches(
         replaceable=substitutes.replaceable_tokens(tokenizer) if ReplaceableTokens() in needs else None,
         identified=Identity() in needs,
         held_out=held_out,
+        words=arrays["words"] if numbered else None,
+        mask_token=mask_token_of(tokenizer) if numbered else None,
+        synonym_sets=None if sets is None else find_synonym_sets(tokenizer, resources.synonyms, sets),
         balanced=BalancedBatches() in needs,
         pinned=pinned,
     )

@@ -29,6 +29,7 @@ from benchmarks.experiments.presets import Preset, find_preset
 from benchmarks.jobs.precision import AUTO, check_precision, choose_precision
 from benchmarks.results.store import Store, content_key
 from benchmarks.victims.backbones import Backbone, find_backbone
+from benchmarks.victims.guarded import victim_of
 from benchmarks.victims.inspection import check_inputs, positions_of
 from benchmarks.victims.victim import Victim
 
@@ -134,14 +135,16 @@ class Context:
         """The specification for other processes; it fixes the number of threads, on which weights on a CPU depend."""
         return replace(self.spec, options=replace(self.options, threads=self.machine["threads"]))
 
-    def victim(self, task: str, model: nn.Module, max_length: int | None = None) -> Victim:
-        """The model as a victim: texts in, probabilities out.
-
-        Args:
-            max_length: longest text in tokens; None for the length of training.
-        """
-        longest = max_length or self.tasks[task].max_length
-        return Victim(model.to(self.device), self.tokenizer, max_length=longest, device=self.device)
+    def victim(self, task: str, model: nn.Module, protocol: AttackProtocol = USUAL) -> Victim:
+        """The model as a victim, behind its guard if it has one: texts in, probabilities out."""
+        return victim_of(
+            model.to(self.device),
+            self.tokenizer,
+            randomness=protocol.randomness,
+            read=protocol.read,
+            max_length=protocol.max_length or self.tasks[task].max_length,
+            device=self.device,
+        )
 
     def graphs(self) -> Graphs | None:
         """What records the steps of one training as CUDA graphs; None without --capture."""

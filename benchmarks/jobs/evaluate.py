@@ -24,6 +24,7 @@ from benchmarks.results.records import AttackRecord, EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.calibration import fit_temperature, negative_log_likelihood
 from benchmarks.victims.external import PROBED, CallableVictim, chosen_retries, load_callable
+from benchmarks.victims.guarded import judge, victim_of
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.saved import load_any_classifier
 from benchmarks.victims.victim import Victim
@@ -105,7 +106,7 @@ def find_external(
     def open_model(order: Sequence[int], longest: int, temperature: float) -> Victim:
         longest = longest_input(network.config, tokenizer, longest)
         check_inputs(model, network.config, tokenizer, longest, 1)
-        return Victim(network, tokenizer, max_length=longest, device=device, temperature=temperature, order=order)
+        return victim_of(network, tokenizer, max_length=longest, device=device, temperature=temperature, order=order)
 
     identity = classifier.identity
     return External(
@@ -180,8 +181,8 @@ def _evaluated(
     if isinstance(victim, CallableVictim):
         victim.require_repeatable(texts[:PROBED])
     with cpu_threads(1):  # on more, the last bits of the answers, and so of the temperature, depend on their number
-        probabilities = victim(texts)
-    clean = right_answers(probabilities, labels)
+        probabilities, classes = judge(victim, texts)
+    clean = right_answers(classes, labels)
     about_victim = described(external, notes)
     records = [stored[0] or stored_evaluation(context, external, about_victim, plain, clean, None)]
     if fitted_to is not None:

@@ -16,6 +16,7 @@ from benchmarks.results.metrics import right_answers
 from benchmarks.results.records import EvaluationRecord
 from benchmarks.results.store import content_key
 from benchmarks.victims.external import PROBED, CallableVictim
+from benchmarks.victims.guarded import judge
 
 
 def evaluate_set(context: Context, external: External, task: str, chosen: AttackFreeSet) -> EvaluationRecord:
@@ -51,6 +52,6 @@ def _evaluated(
         if isinstance(victim, CallableVictim):
             victim.require_repeatable(texts[:PROBED])
         with cpu_threads(1):
-            probabilities = victim(texts)
-        right = right_answers(probabilities, np.array([example.label for example in examples]))
+            classes = judge(victim, texts).decided
+        right = right_answers(classes, np.array([example.label for example in examples]))
         return stored_evaluation(context, external, described(external, notes), identity, right, None)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from baselines.defense import Defense
-from baselines.needs import AdversarialTexts, BalancedBatches, Substitutes
+from baselines.needs import AdversarialTexts, BalancedBatches, Substitutes, SynonymSets
 from baselines.primitives.encoders import embedding_width
 from baselines.validation import MachineError, require
 from benchmarks.attacks.engine import require_words
 from benchmarks.attacks.recipes import Recipe
 from benchmarks.data.substitutes import identity as substitutes_identity
+from benchmarks.data.synonym_sets import identity as sets_identity
 from benchmarks.experiments.defenses import source_of
 from benchmarks.experiments.experiment import USUAL, AttackProtocol, Experiment, Variant, seeds
 from benchmarks.experiments.options import Options
@@ -141,6 +142,8 @@ def train_job(context: Context, task: str, defense: Defense, seed: int) -> Train
         require(loaded.batch_size >= classes, "--batch-size", allowed, loaded.batch_size)
     if defense.need(Substitutes):
         found["substitutes"] = substitutes_identity(loaded.resources.identity()["synonyms"])
+    if defense.need(SynonymSets):
+        found["synonym_sets"] = sets_identity(loaded.resources.identity()["synonyms"])
     if wanted := defense.need(AdversarialTexts):
         base = train_job(context, task, base_defense(defense), seed)
         texts = _texts_job(context, base, wanted)
@@ -213,15 +216,20 @@ def attack_job(context: Context, training: TrainJob, recipe: Recipe, protocol: A
         require_words(attacked, context.options.max_words)
     ids = tuple(example.id for example in attacked)
     return _attack_on(
-        training, recipe, protocol, ids, _attack_identity(context, training.key, training.task, recipe, protocol)
+        training,
+        recipe,
+        protocol,
+        ids,
+        _attack_identity(context, training.key, training.task, recipe, protocol, training.defense.is_guarded),
     )
 
 
 def _attack_identity(
-    context: Context, training: str, task: str, recipe: Recipe, protocol: AttackProtocol
+    context: Context, training: str, task: str, recipe: Recipe, protocol: AttackProtocol, is_guarded: bool
 ) -> dict[str, Any]:
-    """All that decides the outcomes of an attack on the model of a training."""
-    return {"training": training} | context.tasks[task].attack_identity(recipe, protocol)
+    """All that decides the outcomes of an attack on the model of a training; its key covers the guard's settings."""
+    of_guard = {"guard": protocol.of_guard()} if is_guarded else {}
+    return {"training": training} | of_guard | context.tasks[task].attack_identity(recipe, protocol)
 
 
 def _attack_on(
@@ -245,7 +253,7 @@ def require_unchanged(context: Context, job: Job) -> None:
         resources = context.tasks[job.task].resources.identity(job.recipe)
         now = job.identity | {"recipe": job.recipe.identity(), "resources": resources}
     else:
-        now = _attack_identity(context, job.training, job.task, job.recipe, job.protocol)
+        now = _attack_identity(context, job.training, job.task, job.recipe, job.protocol, "guard" in job.identity)
     changed = next(differences(job.identity, now), None)
     if changed is not None:
         raise MachineError(f"{job.label}: the configuration changed after planning: {changed}")

@@ -7,7 +7,9 @@ from pathlib import Path
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from baselines.guard import is_known
 from baselines.validation import MachineError, UserError, unknown
+from benchmarks.experiments.defenses import find_defense, source_of
 from benchmarks.results.records import TrainingRecord
 from benchmarks.results.store import Store
 from benchmarks.victims.backbones import Backbone
@@ -116,4 +118,15 @@ def load_trained(store: Store, training: TrainingRecord) -> nn.Module:
     if complaint is not None:
         with store.locked("trainings", training.key):
             raise MachineError(store.set_aside("trainings", training.key, complaint) + " by the same command")
+    _know_guard(training)
     return load_classifier(store.model_folder(training.key))
+
+
+def _know_guard(training: TrainingRecord) -> None:
+    """Load the file of a defense that was given by path, if it defines the guard of the model and is unchanged."""
+    path = (training.source or {}).get("path")
+    if training.guard is None or path is None or is_known(training.guard["key"]):
+        return
+    defense = find_defense(path)
+    if source_of(defense) != training.source:
+        raise UserError(f"the defense file {path} was changed since the training {training.key}; put the old one back")

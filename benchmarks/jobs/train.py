@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from baselines.guard import put_guard
 from baselines.memory import ran_out_of_memory
 from baselines.training import Diverged, Indivisible, fit, largest_batch, warm_up
 from benchmarks.clock.contention import cpu_contention
@@ -25,6 +26,7 @@ from benchmarks.jobs.job import TrainJob
 from benchmarks.results.checkpoints import Checkpoints
 from benchmarks.results.metrics import right_answers
 from benchmarks.results.records import TrainingRecord
+from benchmarks.victims.guarded import judge
 from benchmarks.victims.model_folder import WEIGHTS
 from benchmarks.victims.saved import save_classifier
 
@@ -165,11 +167,14 @@ def _train(
     watch, peak_memory = watcher.result, peak_memory_bytes(context.device)
     saved: dict[str, Any] = {"clean_correct": "", "weights_sha256": None}
     if error is None:
+        put_guard(model, guard := job.defense.guard(model))
         test = context.tasks[job.task].dataset.test
-        probabilities = context.victim(job.task, model)([example.texts for example in test])
-        clean = right_answers(probabilities, [example.label for example in test])
+        answers = judge(context.victim(job.task, model), [example.texts for example in test])
+        clean = right_answers(answers.decided, [example.label for example in test])
         files = save_classifier(model, context.store.model_folder(job.key), context.tokenizer)
         saved = {"clean_correct": clean, "weights_sha256": files.pop(WEIGHTS), "model_files": files}
+        if guard is not None:
+            saved["guard"] = guard.written() | {"passes": guard.passes()}
     untimed = [UNTIMED] if context.options.untimed else []
     cut = [f"batches were cut into {parts} parts to save memory"] if parts > 1 else []
     return saved | {

@@ -23,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerBase
 
 from baselines.defense import Defense
+from baselines.guard import put_guard
 from baselines.needs import AdversarialTexts, Need
 from baselines.primitives.pruning import kept_of
 from baselines.training import StageLog, fit
@@ -45,6 +46,7 @@ from benchmarks.jobs.batches import text_batches
 from benchmarks.jobs.context import ATTACK_SEED
 from benchmarks.results.metrics import joining
 from benchmarks.victims.backbones import find_backbone
+from benchmarks.victims.guarded import judge, victim_of
 from benchmarks.victims.saved import save_classifier
 from benchmarks.victims.victim import Victim
 
@@ -123,7 +125,8 @@ def observe(
         torch.manual_seed(FIRST_SEED)
         with FlopCounterMode(display=False) as flops:
             logs = fit(defense, model, batches, timer=timer)
-        victim = Victim(model, tokenizer, max_length=MAX_LENGTH)
+        put_guard(model, defense.guard(model))
+        victim = victim_of(model, tokenizer, max_length=MAX_LENGTH)
         examples = _read(victim, data) | _attacked(victim, data, recipes, resources)
     return Observation(
         settings=_plain(
@@ -207,7 +210,7 @@ def _nudge_(model: nn.Module, seed: int) -> None:
 
 
 def _read(victim: Victim, data: Dataset) -> dict[str, dict[str, Any]]:
-    classes = victim([example.texts for example in data.test]).argmax(axis=1)
+    classes = judge(victim, [example.texts for example in data.test]).decided
     return {example.id: {"read_as": int(found)} for example, found in zip(data.test, classes, strict=True)}
 
 

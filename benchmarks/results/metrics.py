@@ -75,6 +75,54 @@ def aua_percent(outcomes: Sequence[Outcome]) -> float:
     return _share(outcomes, ("failed",), len(outcomes))
 
 
+def first_flip_aua_percent(outcomes: Sequence[Outcome]) -> float:
+    """Aua% if an attack on a victim that answers by chance may stop at its first wrong answer; never above Aua%.
+
+    It is Aua% itself for a victim that answers a text always alike.
+    """
+    withstood = sum(each.status == "failed" and not each.first_flip for each in outcomes)
+    return 100 * withstood / len(outcomes) if outcomes else float("nan")
+
+
+def certified_percent(outcomes: Sequence[Outcome], words: int, *, released: bool = False) -> float:
+    """CertAcc: percentage of all texts read rightly and proven to stay so under any change of that many words.
+
+    NaN if no text has a certificate.
+
+    Args:
+        released: at the level of the method's own release, not at the suite's.
+    """
+    found = [each.certificate for each in outcomes if each.certificate is not None]
+    if not found:
+        return float("nan")
+    radii = [each["radius_released" if released else "radius"] for each in found if each["right"]]
+    return 100 * sum(radius is not None and radius >= words for radius in radii) / len(outcomes)
+
+
+def median_radius(outcomes: Sequence[Outcome]) -> float:
+    """Median certified radius in words of the texts that have one; NaN if none has."""
+    found = [each.certificate["radius"] for each in outcomes if each.certificate is not None]
+    radii = [radius for radius in found if radius is not None]
+    return float(np.median(radii)) if radii else float("nan")
+
+
+def abstention_percent(outcomes: Sequence[Outcome]) -> float:
+    """Percentage of the certified texts in which the two leading votes do not differ beyond chance."""
+    found = [each.certificate for each in outcomes if each.certificate is not None]
+    return 100 * _mean([float(each["abstains"]) for each in found])
+
+
+def uncovered_percent(outcomes: Sequence[Outcome]) -> float:
+    """Percentage of the successful attacks that make a change which the certificates do not cover."""
+    found = [each.certificate for each in outcomes if each.certificate is not None and each.status == "successful"]
+    return 100 * _mean([float(each["distance"] is None) for each in found])
+
+
+def contradicted(outcomes: Sequence[Outcome]) -> list[str]:
+    """The texts with a certificate that an attack has refuted; there are none if certificates are sound."""
+    return [each.example_id for each in outcomes if each.certificate is not None and each.certificate["contradicted"]]
+
+
 def asr_percent(outcomes: Sequence[Outcome]) -> float:
     """Attack success rate: 100 successful / (successful + failed)."""
     attacked = sum(outcome.status in ("failed", "successful") for outcome in outcomes)
@@ -203,13 +251,13 @@ def worst_aua_percent(attacks: Iterable[Sequence[Outcome]]) -> float:
     return 100 * survived / len(withstood[0])
 
 
-def right_answers(probabilities: np.ndarray, labels: Sequence[int]) -> str:
+def right_answers(classes: np.ndarray, labels: Sequence[int]) -> str:
     """Which texts are read correctly, as stored: 1 for right and 0 for wrong, in order.
 
     Args:
-        probabilities: (N, C). labels: N class numbers.
+        classes: (N,) the answers. labels: N class numbers.
     """
-    return "".join("1" if guess == label else "0" for guess, label in zip(probabilities.argmax(1), labels, strict=True))
+    return "".join("1" if guess == label else "0" for guess, label in zip(classes, labels, strict=True))
 
 
 def joining(outcomes: Sequence[Outcome], added: Added) -> list[Outcome]:

@@ -52,12 +52,15 @@ def _require_finite(name: str, value: Any) -> None:
             _require_finite(name, each)
 
 
-def _require_columns(outcome: Outcome) -> None:
-    """Check that both texts have the same number of columns, one or two.
+def _require_outcome(outcome: Outcome) -> None:
+    """Check that both texts have the same number of columns, one or two, and the parts of a certificate.
 
     Raises:
-        ValueError: for another number.
+        TypeError: naming a part of the certificate that is missing or of another type.
+        ValueError: for another number of columns.
     """
+    if outcome.certificate is not None:
+        _require_fields("certificate", outcome.certificate, CERTIFICATE)
     if not 1 <= len(outcome.original) <= 2 or len(outcome.perturbed) != len(outcome.original):
         raise ValueError(f"original and perturbed have {len(outcome.original)} and {len(outcome.perturbed)} columns")
 
@@ -73,6 +76,7 @@ def _require_type(name: str, value: Any, hint: Any) -> None:
 SECONDS = {"gpu": float, "wall": float}
 MACHINE = {"processor": str, "gpus": Any}
 WATCH = {"invalid": list[str]}
+GUARD = {"key": str, "passes": float}
 STAGE = {
     "name": str,
     "updates": int,
@@ -110,6 +114,8 @@ def _require_training(record: TrainingRecord) -> None:
     _require_fields("identity", record.identity, {"settings": dict[str, Any]})
     if record.watch is not None:
         _require_fields("watch", record.watch, WATCH)
+    if record.guard is not None:
+        _require_fields("guard", record.guard, GUARD)
     for number, stage in enumerate(record.stages):
         place = f"stages[{number}]"
         _require_fields(place, stage, STAGE)
@@ -131,6 +137,18 @@ def _require_fields(place: str, values: Mapping[str, Any], hints: Mapping[str, A
         if name not in values:
             raise TypeError(f"{place} lacks {name}")
         _require_type(f"{place}.{name}", values[name], hint)
+
+
+OF_GUARDS = ("first_flip", "certificate")
+CERTIFICATE = {
+    "right": bool,
+    "radius": int | None,
+    "radius_released": int | None,
+    "abstains": bool,
+    "copies": int,
+    "distance": int | None,
+    "contradicted": bool,
+}
 
 
 @dataclass(frozen=True)
@@ -157,6 +175,9 @@ class Outcome:
         idle_step_share: share of the words with candidates in which no candidate raised the score; None if no word had
             one, or for such an engine. Both shares leave out the words after the last one that makes a difference,
             which the victim may have cut off. They describe the search, and do not count in comparisons of outcomes.
+        first_flip: of a victim that answers by chance, whether an attack that stops at the first wrong answer would
+            have ended with a success; None for other victims.
+        certificate: what a guard proves about the text, see `benchmarks.attacks.certificates`; None without one.
     """
 
     example_id: str
@@ -174,6 +195,8 @@ class Outcome:
     stages: dict[str, str] | None = None
     equal_ranking_share: float | None = field(default=None, compare=False)
     idle_step_share: float | None = field(default=None, compare=False)
+    first_flip: bool | None = None
+    certificate: dict[str, Any] | None = None
 
     @property
     def is_starved(self) -> bool:
@@ -185,8 +208,9 @@ class Outcome:
         return all(share is not None and share > PLATEAU for share in shares)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, one JSON line."""
-        return asdict(self)
+        """Plain values, one JSON line; what only some guards have is left out where it is absent."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if value is not None or name not in OF_GUARDS}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Outcome:
@@ -226,6 +250,8 @@ class TrainingRecord:
         source: for a defense from outside the tree, its file's path or its module, and the file's SHA-256.
         model_files: SHA-256 of the other files of the trained model, by name: its configuration and tokenizer. None in
             older records.
+        guard: how the model answers a text: the guard's settings with its key, and under "passes" the cost of an
+            answer; None if it answers by one pass.
     """
 
     key: str
@@ -252,6 +278,7 @@ class TrainingRecord:
     step_flops: dict[str, dict[str, int]] | None = None
     source: dict[str, str] | None = None
     model_files: dict[str, str] | None = None
+    guard: dict[str, Any] | None = None
 
     @property
     def invalid(self) -> list[str]:
@@ -326,7 +353,7 @@ class AttackRecord:
 
 # What must hold of a type's plain values beyond their declared types; other dataclasses have no such parts.
 PARTS: dict[type, Callable[[Any], None]] = {
-    Outcome: _require_columns,
+    Outcome: _require_outcome,
     TrainingRecord: _require_training,
     AttackRecord: _require_machine,
     EvaluationRecord: _require_machine,

@@ -164,6 +164,8 @@ def _impossible(outcome: Outcome) -> Iterator[str]:
         yield f"{name} was attacked without a query"
     if outcome.status == "skipped" and (outcome.queries or outcome.original != outcome.perturbed):
         yield f"{name} was skipped, and yet queried or changed"
+    if outcome.certificate is not None and outcome.certificate["contradicted"]:
+        yield f"{name} has a certificate of {outcome.certificate['radius']} words that its attack refuted"
     if (outcome.status == "error") != (outcome.error is not None):
         yield f"{name} has a traceback without being an error, or the other way round"
 

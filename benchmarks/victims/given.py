@@ -18,6 +18,7 @@ from baselines.primitives.encoders import KNOWN_ARCHITECTURES, architecture_of, 
 from baselines.validation import UserError, require
 from benchmarks.data.classes import Classes
 from benchmarks.victims.external import PROBED, CallableVictim, chosen_retries, count_classes
+from benchmarks.victims.guarded import victim_of
 from benchmarks.victims.inspection import check_inputs, longest_input, probes
 from benchmarks.victims.model_folder import VOLATILE
 from benchmarks.victims.saved import OTHER_PROBLEMS, load_any_classifier
@@ -174,7 +175,7 @@ def _victim(
 ) -> Victim:
     longest = longest or longest_input(model.config, tokenizer)
     check_inputs(name, model.config, tokenizer, longest, len(texts[0]))
-    return Victim(model, tokenizer, max_length=longest, device=device, temperature=temperature)
+    return victim_of(model, tokenizer, max_length=longest, device=device, temperature=temperature)
 
 
 def _tokenizer_at(place: str, offline: bool) -> PreTrainedTokenizerBase:

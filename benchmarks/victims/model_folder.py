@@ -21,6 +21,7 @@ from benchmarks.data.digests import sha256_of
 CONFIG = "config.json"
 ADAPTER = "adapter_config.json"  # transformers adds the adapter to the weights beside it, or not: by what is installed
 WEIGHTS = "model.safetensors"
+GUARD_WEIGHTS = "guard.safetensors"  # what a guard needs at inference beside the model's own weights
 TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -206,7 +207,7 @@ def folder_identity(folder: Path) -> dict[str, Any]:
     JSON files are hashed by their content, without the entries in `VOLATILE`, so that saving a model again changes
     nothing.
     """
-    names = [name for name in (CONFIG, *TOKENIZER) if (folder / name).is_file()]
+    names = [name for name in (CONFIG, *TOKENIZER, GUARD_WEIGHTS) if (folder / name).is_file()]
     return {
         "weights_sha256": sha256_of(folder / WEIGHTS),
         "files": {name: _content_hash(folder / name) for name in names},

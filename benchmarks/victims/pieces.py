@@ -5,26 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+
+from baselines.guard import Row
+
+__all__ = ["Pieces", "Row", "batches_of", "equal_length_batches"]
 
 REMEMBERED = 1 << 18
 
 # Python splits texts at these characters; BERT's tokenizers drop them and join the words on both sides.
 _DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
-
-
-class Row(NamedTuple):
-    """One tokenised input.
-
-    Attributes:
-        ids: token ids, including special tokens.
-        type_ids: the segment of each token, or () if the tokenizer makes none.
-    """
-
-    ids: tuple[int, ...]
-    type_ids: tuple[int, ...]
 
 
 class Pieces:

@@ -13,13 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
+from baselines.guard import PREFIX, guard_of, guard_tensors
 from baselines.primitives.encoders import find_architecture
 from baselines.primitives.pruning import Kept, reshape_
 from baselines.validation import MachineError, UserError
 from benchmarks.data.classes import Classes
 from benchmarks.data.digests import sha256_of
 from benchmarks.victims.backbones import Backbone, find_backbone
-from benchmarks.victims.model_folder import WEIGHTS
+from benchmarks.victims.model_folder import GUARD_WEIGHTS, WEIGHTS
 
 MOST_PRUNED = 16  # times that a model had more parameters before its heads and neurons were cut
 
@@ -50,16 +51,19 @@ def save_classifier(model: nn.Module, folder: Path, tokenizer: PreTrainedTokeniz
     Raises:
         MachineError: naming the folder, where the disk is full or it cannot be written.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    unfinished = folder / f".{WEIGHTS}.part"
+    guards = guard_tensors(model)
+    own = {name: value for name, value in model.state_dict().items() if not (guards and name.startswith(f"{PREFIX}."))}
+    files = {WEIGHTS: own} | ({GUARD_WEIGHTS: guards} if guards else {})
     model.config.architectures = [type(model).__name__]  # type: ignore[union-attr]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         model.config.save_pretrained(folder)  # type: ignore[union-attr]
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
-        save_file(tensors, unfinished, metadata={"format": "pt"})
-        os.replace(unfinished, folder / WEIGHTS)
+        for name, values in files.items():
+            tensors = {each: value.detach().cpu().contiguous() for each, value in values.items()}
+            save_file(tensors, folder / f".{name}.part", metadata={"format": "pt"})
+            os.replace(folder / f".{name}.part", folder / name)
     except Exception as error:  # the tokenizers' own writer raises no narrower one
         raise MachineError(f"the model in {folder} cannot be written: {error}") from error
     return {path.name: sha256_of(path) for path in sorted(folder.glob("[!.]*")) if path.is_file()}
@@ -75,6 +79,16 @@ def load_classifier(folder: Path) -> nn.Module:
 
 
 def _load(found: Backbone) -> nn.Module:
+    """The classifier, with the tensors of its guard if it has one."""
+    model = _load_bare(found)
+    guard, weights = guard_of(model), Path(found.source) / GUARD_WEIGHTS
+    if guard is not None and weights.is_file():
+        tensors = found.read("guard", lambda **options: load_file(weights))
+        guard.attach(model, tensors)
+    return model.eval()
+
+
+def _load_bare(found: Backbone) -> nn.Module:
     written = found.written
     if written.get("kept_heads") or written.get("kept_neurons"):
         found.refuse_too_large(AutoModelForSequenceClassification, found.config, times=MOST_PRUNED)

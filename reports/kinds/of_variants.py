@@ -14,6 +14,7 @@ from benchmarks.jobs.provenance import Provenance, TaskProvenance
 from benchmarks.jobs.resolve import Study
 from benchmarks.results.store import Store
 from reports.frame import keys_of
+from reports.guards import guard_caption
 from reports.kinds.kind import Kind
 from reports.sources import results_of, trainings_of
 from reports.table1 import provenance, troubles
@@ -117,7 +118,8 @@ def variant_caption(
     for each in runs:
         for record in each.trained:
             names.setdefault(record.key, each.variant.label)
-    return [*lines, *troubles(trained, [result for each in runs for result in each.attacks], names)]
+    results = [result for each in runs for result in each.attacks]
+    return [*lines, *guard_caption(trained, results), *troubles(trained, results, names)]
 
 
 def replaced_tasks(origin: Provenance, experiment: Experiment) -> list[str]:

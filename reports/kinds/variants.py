@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.data.tasks import title_of
 from benchmarks.experiments.experiment import Experiment
+from reports.guards import cost_cells, cost_columns, guard_cells, guard_columns
 from reports.kinds.of_variants import OfVariants, VariantData, only_renames
 from reports.statistics import summarise, time_ratio, two_level
 from reports.table1 import differing_conditions
@@ -42,6 +43,8 @@ def variant_table(
         recipes: titles by key, in the order of the columns.
     """
     shown = [each for each in runs if not only_renames(each.variant, recipes)]
+    of_answers = cost_columns([record for each in shown for record in each.trained])
+    of_guards = guard_columns(recipes, [result for each in shown for result in each.attacks])
     columns = [Column("Task", "task", False), Column("Variant", "variant", False), Column("Clean %", "clean_percent")]
     for key, title in recipes.items():
         columns += [
@@ -52,14 +55,22 @@ def variant_table(
         Column("Draw epoch", "draw_epoch"),
         FileColumn("Stop epoch", "stop_epoch"),
         Column("Training s", "training_seconds"),
+        *of_answers,
         FileColumn("Kept %", "parameters_kept_percent"),
         FileColumn("Runs", "runs"),
         Column("Change of Clean", "clean_percent_change"),
         *(column for key, title in recipes.items() for column in _change_columns(key, title)),
         FileColumn("Change of draw epoch", "draw_epoch_change"),
         Column("Time ratio", "training_time_ratio"),
+        *of_guards,
     ]
-    rows = tuple(_row(each, reference_of(experiment, runs, each.task), list(recipes)) for each in shown)
+    rows = tuple(
+        (
+            *_row(each, reference_of(experiment, runs, each.task), list(recipes), of_answers),
+            *guard_cells(of_guards, each.attacks),
+        )
+        for each in shown
+    )
     broken = any(outcome.status == "error" for each in shown for result in each.attacks for outcome in result.outcomes)
     complete = all(each.missing == 0 and all(result.complete for result in each.attacks) for each in shown)
     return Table(experiment.title, tuple(columns), rows, tuple(caption), incomplete=broken or not complete)
@@ -71,12 +82,16 @@ def reference_of(experiment: Experiment, runs: Sequence[VariantRuns], task: str)
     return next((each for each in mine if each.variant.key == experiment.reference), mine[0])
 
 
-def _row(own: VariantRuns, first: VariantRuns, recipes: Sequence[str]) -> tuple[Number | str, ...]:
+def _row(
+    own: VariantRuns, first: VariantRuns, recipes: Sequence[str], of_answers: Sequence[Column]
+) -> tuple[Number | str, ...]:
     cells: list[Number | str] = [title_of(own.task), own.variant.label, _mean(own.clean_percents())]
     for key in recipes:
         cells += [_mean(own.attack_values(key, "aua_percent")), _mean(own.attack_values(key, "queries"))]
     cells += [_mean(own.search_values("draw_epoch"), 2), _mean(own.search_values("stop_epoch"), 2)]
-    cells += [_mean(own.seconds()), _mean(own.kept_percents()), Number(len(own.clean_percents()), digits=0)]
+    cells.append(_mean(own.seconds()))
+    cells += cost_cells(of_answers, own.trained[0]) if own.trained else [Number(math.nan)] * len(of_answers)
+    cells += [_mean(own.kept_percents()), Number(len(own.clean_percents()), digits=0)]
     cells.append(_change(own, first, VariantRuns.clean_percents))
     for key in recipes:
         cells += _aua_change(own, first, key)

@@ -41,6 +41,7 @@ FIRST_COLUMNS = (
     "queries",
     "training_seconds",
     "measured_fine_tuning_costs",
+    "answer_passes",
     "parameters_kept_percent",
     "runs",
     "state",

@@ -13,6 +13,7 @@ from benchmarks.results.records import AttackRecord, TrainingRecord
 from benchmarks.results.store import content_key
 from reports.attack_groups import NamedAttack, named_attacks, told_apart
 from reports.frame import AttackResult, training_frame
+from reports.guards import cost_cells, cost_columns
 from reports.overview import Overview
 from reports.statistics import summarise
 from reports.table1 import measured_cost, predicted_cost
@@ -129,12 +130,14 @@ def results_table(rows: Sequence[Row], found: Overview) -> Table:
     measured = attacks.columns[len(HEAD) :]
     known = {row[: len(HEAD)]: row[len(HEAD) :] for row in attacks.rows}
     blank = tuple(Number(math.nan) for _ in measured)
+    of_answers = cost_columns(list(found.trainings.values()))
     cells = []
     for row in rows:
         own = known.get((row.title, row.method, row.attack), blank)
-        training = _training_cells(row, list(plain.get(row.task, ())))
+        training = _training_cells(row, list(plain.get(row.task, ())), of_answers)
         cells.append((row.title, row.method, row.attack or NOT_ATTACKED, *own, *training, row.state))
-    table = Table("Results", (*HEAD, *measured, *OF_TRAINING, STATE), tuple(cells), attacks.caption)
+    columns = (*HEAD, *measured, *OF_TRAINING, *of_answers, STATE)
+    table = Table("Results", columns, tuple(cells), attacks.caption)
     return _moved_behind(table, OF_RUNS)
 
 
@@ -145,11 +148,12 @@ def _moved_behind(table: Table, keys: Sequence[str]) -> Table:
     return replace(table, columns=tuple(table.columns[index] for index in order), rows=rows)
 
 
-def _training_cells(row: Row, plain: Sequence[TrainingRecord]) -> tuple[Number, ...]:
-    """Clean% on all test texts, seconds, cost against fine-tuning and parameters kept, over the runs of a row."""
+def _training_cells(row: Row, plain: Sequence[TrainingRecord], of_answers: Sequence[Column]) -> tuple[Number, ...]:
+    """Clean% on all test texts, seconds, cost against fine-tuning, parameters kept, and cost of an answer, over the
+    runs of a row."""
     own = row.trainings
     if not own:
-        return tuple(Number(math.nan) for _ in OF_TRAINING)
+        return tuple(Number(math.nan) for _ in (*OF_TRAINING, *of_answers))
     frame = training_frame(own)
     return (
         _number(frame.clean_percent),
@@ -157,6 +161,7 @@ def _training_cells(row: Row, plain: Sequence[TrainingRecord]) -> tuple[Number, 
         measured_cost(plain, row.task, own),
         Number(predicted_cost(own[0]), digits=2),
         _number(frame.kept_percent),
+        *cost_cells(of_answers, own[0]),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.attacks.recipes import BERT_ATTACK_OFFICIAL, TEXTFOOLER
 from benchmarks.attacks.searches import AskEncoder, AskVictim, GreedySearch
 from benchmarks.data.examples import Example
+from benchmarks.victims.answers import Answers
 
 EXAMPLE = Example("test-0", ("good film",), 0)
 
@@ -17,14 +18,14 @@ def search(resources, recipe=TEXTFOOLER):
     return GreedySearch(recipe, resources, columns=("text",), classes=2, seed=1).attack(EXAMPLE)
 
 
-def answer(*right: float) -> np.ndarray:
-    """Probabilities of the gold label, row by row."""
-    return np.array([[each, 1 - each] for each in right], dtype=np.float32)
+def answer(*right: float) -> Answers:
+    """Answers with these probabilities of the gold label, row by row."""
+    return Answers.of(np.array([[each, 1 - each] for each in right], dtype=np.float32))
 
 
 def test_a_misread_text_is_skipped_after_one_question(resources) -> None:
     steps = search(resources)
-    assert next(steps) == AskVictim([("good film",)])
+    assert next(steps) == AskVictim([("good film",)], "test-0", 0)
     with pytest.raises(StopIteration) as end:
         steps.send(answer(0.4))
     assert end.value.value.status == "skipped" and end.value.value.queries == 0
@@ -77,21 +78,21 @@ def test_an_answer_of_nan_is_refused(resources) -> None:
         steps.send(answer(float("nan")))
 
 
-def logits(*margins: float) -> np.ndarray:
-    """Logits of two classes with these margins of the other label over the gold label 0."""
-    return np.array([[0.0, each] for each in margins])
+def logits(*margins: float, scale: float) -> Answers:
+    """Logits of two classes with these margins of the other label over the gold label 0, times the scale."""
+    return Answers.of(scale * np.array([[0.0, each] for each in margins]))
 
 
 def test_a_search_by_margin_asks_the_same_and_is_blind_to_no_scale(resources) -> None:
     for scale in (1.0, 1000.0):
         steps = search(resources, TEXTFOOLER.searching("margin"))
         next(steps)
-        assert steps.send(scale * logits(-3.0)).texts == [("film",), ("good ",)]
-        assert steps.send(scale * logits(-2.0, -2.5)).texts == [("fine film",), ("great film",)]
-        assert steps.send(scale * logits(-1.0, -0.5)).texts == [("great movie",)]
-        steps.send(scale * logits(0.5))
+        assert steps.send(logits(-3.0, scale=scale)).texts == [("film",), ("good ",)]
+        assert steps.send(logits(-2.0, -2.5, scale=scale)).texts == [("fine film",), ("great film",)]
+        assert steps.send(logits(-1.0, -0.5, scale=scale)).texts == [("great movie",)]
+        steps.send(logits(0.5, scale=scale))
         with pytest.raises(StopIteration) as end:
-            steps.send(scale * logits(0.5))
+            steps.send(logits(0.5, scale=scale))
         assert end.value.value.perturbed == ("great movie",) and end.value.value.queries == 6
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
+from made_up_guards import Dropping, Mixing
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Stage
 from baselines.fine_tune import FineTune
+from baselines.guard import Guard
 from benchmarks.contract import CHECKS, Broken, checks, verdicts
 
 
@@ -239,6 +241,44 @@ def test_a_memory_that_is_not_named_is_caught() -> None:
 
     with pytest.raises(Broken, match=r"name what a stage changes in Stage\.state"):
         checks.goes_on_after_being_killed(with_stages(growing))
+
+
+def behind(guard: Guard) -> type[Defense]:
+    """The planted defense with a guard."""
+    return type("Planted", (Planted,), {"guard": lambda self, model: guard, "__doc__": Planted.__doc__}, key="planted")
+
+
+class Forgetful(Dropping, key="forgetful"):
+    """A guard that answers by other words, which it draws from torch's generator."""
+
+    def without_noise(self):
+        """Itself with one copy."""
+        return Forgetful(number=1)
+
+    def copies(self, question, count, model, reader):
+        """A copy of other words, by chance."""
+        place = int(torch.randint(20, 90, ()))
+        return reader.rows([(f"w{place}",)]) * (count or self.number)
+
+
+@pytest.mark.parametrize(
+    ("guard", "check", "sentence"),
+    [
+        (Mixing(), checks.company_changes_no_guarded_answer, "a guard answers texts otherwise when they are asked"),
+        (Forgetful(), checks.a_guard_without_noise_is_the_bare_model, "gives logits that differ from the bare model's"),
+        (Forgetful(), checks.a_guard_leaves_nothing_behind, "its guard draws from torch's generator"),
+        (Dropping(claimed=None), checks.the_guard_is_saved_with_the_model, None),
+        (Dropping(), checks.company_changes_no_guarded_answer, None),
+        (Dropping(), checks.a_guard_without_noise_is_the_bare_model, None),
+        (Dropping(), checks.a_guard_leaves_nothing_behind, None),
+    ],
+)
+def test_a_guard_that_breaks_its_contract_is_named(guard: Guard, check: checks.Check, sentence: str | None) -> None:
+    if sentence is None:
+        check(behind(guard))
+        return
+    with pytest.raises(Broken, match=sentence):
+        check(behind(guard))
 
 
 def test_an_exception_out_of_a_defense_is_a_fault_and_the_other_checks_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
