@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from baselines.diffuse_def import RELEASED as DIFFUSION_RELEASED
 from baselines.validation import UserError, unknown
 from benchmarks.experiments.experiment import AttackProtocol, Experiment, Variant
 from benchmarks.experiments.options import READ_BY_ATTACKS, Options, refuse_unread, unread_but
@@ -133,12 +134,22 @@ _OBJECTIVES = (
 # What an attack sees of a guard: the stronger channel first
 _GUARDED = tuple(
     Variant(f"{key}{ending}", f"{title}, {label}", key, protocol=protocol)
-    for key, title in (("ran_mask", "RanMASK"), ("safer", "SAFER"))
+    for key, title in (("ran_mask", "RanMASK"), ("safer", "SAFER"), ("rsmi", "RSMI"))
     for ending, label, protocol in (
         ("", "pinned, mean logits read", AttackProtocol()),
         ("_votes", "pinned, votes read", AttackProtocol(read="votes")),
         ("_fresh", "fresh, mean logits read", AttackProtocol(randomness="fresh")),
     )
+)
+
+_DIFFUSION = (
+    Variant("diffuse_def", "DiffuseDef", "diffuse_def"),
+    Variant("order", "Steps upwards, from 0", "diffuse_def", {"order": "up"}),
+    Variant("clamp", "Hidden states cut at 1", "diffuse_def", {"clamp": 1.0}),
+    Variant("padding", "Padding read", "diffuse_def", {"masked": False}),
+    Variant("mixed", "Copies of different texts mixed", "diffuse_def", {"mixed": True}),
+    Variant("released", "All as released", "diffuse_def", dict(DIFFUSION_RELEASED)),
+    Variant("classifier", "Its classifier alone", "freelb_plus_plus"),
 )
 
 _MAIN_TASKS = ("imdb", "sst2", "ag_news")
@@ -268,6 +279,17 @@ EXPERIMENTS: dict[str, Experiment] = {
             ("sst2",),
             note="An attack that reads votes finds no direction between two steps of a vote: where its Aua is above "
             "that of an attack on mean logits, the votes hid the text's weakness and did not remove it.",
+            study=True,
+        ),
+        Experiment(
+            "diffuse-def",
+            "DiffuseDef: what each departure of the release changes",
+            "DiffuseDef with each departure of its release, one at a time and all together, and its classifier alone",
+            "variants",
+            _DIFFUSION,
+            ("sst2",),
+            note="Where copies are mixed or padding is read, candidates of an attack's step are answered together, and "
+            "a success counts if the text is misread by itself; the first-flip column counts it without that.",
             study=True,
         ),
         Experiment(

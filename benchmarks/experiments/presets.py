@@ -115,6 +115,8 @@ DEMO = Preset(
         "augmentation": {"share": 0.25},
         "ran_mask": {"ensemble": 10, "certifying": 500},
         "safer": {"ensemble": 10, "certifying": 500},
+        "diffuse_def": {"fine_tuning.steps": 3, "fine_tuning.step_size": 0.01, "denoise_epochs": 3},
+        "rsmi": {"ensemble": 10},
     },
     ablations={"runs": 1, "recipes": ("textfooler",), "attacked": 30},
 )

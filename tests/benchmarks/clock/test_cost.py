@@ -8,6 +8,7 @@ from baselines.adv_hotflip import AdvHotflip
 from baselines.ascc import Ascc
 from baselines.augmentation import Augmentation
 from baselines.creat import CreAT
+from baselines.diffuse_def import DiffuseDef
 from baselines.dsrm import DSRM
 from baselines.early_bert import EarlyBert
 from baselines.fine_tune import FineTune
@@ -21,9 +22,12 @@ from baselines.lora_freelb import LoraFreeLB
 from baselines.pgd import PGD
 from baselines.primitives.pruning import Pruning
 from baselines.r3f import R3F
+from baselines.ran_mask import RanMASK
 from baselines.random_noise import RandomNoise
 from baselines.rift import Rift
 from baselines.robust_ticket import RobustTicket
+from baselines.rsmi import RSMI
+from baselines.safer import SAFER
 from baselines.sam import SAM
 from baselines.smart import SMART
 from baselines.tavat import TAVAT
@@ -90,12 +94,21 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (LabelSmoothing(), 1.0),
         (RandomNoise().changed(steps=5), 5.0),
         (LoraFreeLB().changed(steps=5), 10 / 3),
+        (RanMASK(), 1.0),
+        (SAFER(), 1.0),
+        (RSMI(), 5 / 3),
     ],
     ids=repr,
 )
 def test_slowdowns_of_the_cost_table(defense, slowdown: float) -> None:
     assert update_units(update_passes(defense)) == pytest.approx(slowdown)
     assert batch_units(defense) == pytest.approx(slowdown)
+
+
+def test_diffuse_def_pays_for_its_denoiser_in_first_layers() -> None:
+    defense = DiffuseDef.for_task("ag_news").changed(fine_tuning=FreeLBPlusPlus(steps=30))
+    assert batch_units(defense) == pytest.approx(1.25 / 3)
+    assert epoch_units(defense) == pytest.approx(300 + 125 / 3), "100 epochs of the denoiser on top of FreeLB++-30"
 
 
 def test_yopo_pays_for_its_inner_steps_in_first_layers() -> None:
