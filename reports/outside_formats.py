@@ -186,7 +186,7 @@ def _result(row: Row, identifier: str, name: str, found: Estimate, args: Mapping
     source["additional_details"] = {"sha256": str(row.surroundings.get("data"))}
     interval = {"lower": found.low, "upper": found.high, "confidence_level": 0.95, "method": "bootstrap over texts"}
     return {
-        "evaluation_result_id": identifier,
+        "evaluation_result_id": _result_id(identifier, args.get("attack")),
         "evaluation_name": identifier,
         "source_data": source,
         "metric_config": {
@@ -208,6 +208,11 @@ def _result(row: Row, identifier: str, name: str, found: Estimate, args: Mapping
     }
 
 
+def _result_id(identifier: str, attack: str | None) -> str:
+    """A name that distinguishes two attacks by one recipe."""
+    return identifier if attack is None else f"{identifier}_{attack[:NAME_LETTERS]}"
+
+
 def _samples(
     row: Row, attack: RowAttack, outcomes: Sequence[Outcome], about: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
@@ -221,7 +226,7 @@ def _samples(
             "schema_version": SCHEMA,
             **about,
             "evaluation_name": f"{row.task}_{attack.recipe}",
-            "evaluation_result_id": f"{row.task}_{attack.recipe}",
+            "evaluation_result_id": _result_id(f"{row.task}_{attack.recipe}", attack.key),
             "sample_id": outcome.example_id,
             "sample_hash": hashlib.sha256(f"{raw}{label}".encode()).hexdigest(),
             "interaction_type": "single_turn",

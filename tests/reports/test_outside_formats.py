@@ -96,6 +96,8 @@ def test_a_record_of_every_eval_ever_has_a_sample_for_each_attacked_text(made: M
         own = [sample["evaluation"]["score"] for sample in samples if sample["evaluation_name"] == name]
         assert 100 * sum(own) / len(own) == scores[name]
     assert {sample["evaluation_id"] for sample in samples} == {record["evaluation_id"]}
+    results = [each["evaluation_result_id"] for each in record["evaluation_results"]]
+    assert len(set(results)) == 3 and {sample["evaluation_result_id"] for sample in samples} == set(results[1:])
     assert samples[0]["input"]["raw"] == "a good film" and samples[0]["input"]["formatted"] == "a fine film"
     assert {tuple(sample["output"]["raw"]) for sample in samples} == {("positive",), ("not positive",)}
 
