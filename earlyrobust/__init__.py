@@ -314,6 +314,7 @@ def evaluate(
     given = None if model is None else str(model)
     how: dict[str, Any] = {"device": context.device, "offline": context.options.offline, "retries": retries}
     external = find_external(given, function, name, **how)
+    context = context if function is None else context.for_function()
     if set is not None:
         from reports.attack_free import table_of_sets
 

@@ -107,7 +107,16 @@ def require_model(victim: Victim | CallableVictim, recipe: Recipe) -> None:
     Raises:
         UserError: naming the recipe.
     """
-    if recipe.needs_model and not isinstance(victim, WhiteBox):
+    require_model_for(recipe, is_model=isinstance(victim, WhiteBox))
+
+
+def require_model_for(recipe: Recipe, *, is_model: bool) -> None:
+    """Raise an error for a recipe that reads tokens or gradients, unless the victim is a model.
+
+    Raises:
+        UserError: naming the recipe.
+    """
+    if recipe.needs_model and not is_model:
         raise UserError(f"the recipe {recipe.key!r} needs a model, for its tokens and gradients; a function has none")
 
 

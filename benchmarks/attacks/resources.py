@@ -89,11 +89,11 @@ class Resources:
         """
         return recipe.within(has_masked_model=self.masked_model is not None, is_model=is_model)
 
-    def describe(self, recipe: Recipe | None = None) -> str:
+    def describe(self, *recipes: Recipe) -> str:
         """The profile in one sentence, for captions.
 
         Args:
-            recipe: names the resources that few recipes use, if this one does.
+            recipes: WordNet's synonyms are named if one of these uses them.
         """
         parts = [self.synonyms.describe(), self.encoder.describe(), self.part_of_speech.describe()]
         origins = dict.fromkeys((self.textfooler_stop_words.origin, self.nltk_stop_words.origin))
@@ -102,7 +102,7 @@ class Resources:
             parts.append(self.masked_model.describe())
         if self.proposals is not None:
             parts.append(self.proposals.describe())
-        if recipe is not None and recipe.needs_wordnet:
+        if any(recipe.needs_wordnet for recipe in recipes):
             parts.append(packaged_wordnet().describe())
         return f"{self.profile} profile: {'; '.join(parts)}"
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from baselines.capture import CudaGraphs, Graphs
 from baselines.validation import MachineError, UserError, require, unknown
 from benchmarks.attacks.downloads import needed_for
-from benchmarks.attacks.engine import ENGINE, require_words
+from benchmarks.attacks.engine import ENGINE, require_model_for, require_words
 from benchmarks.attacks.recipes import Recipe, find_recipe
 from benchmarks.attacks.resources import Resources, full_resources, offline_resources
 from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
@@ -145,6 +145,17 @@ class Context:
             max_length=protocol.max_length or self.tasks[task].max_length,
             device=self.device,
         )
+
+    def for_function(self) -> Context:
+        """The same for a victim that is a function: cascades lose the attacks that read tokens or gradients.
+
+        Raises:
+            UserError: for another recipe that reads them.
+        """
+        recipes = tuple(recipe.within(has_masked_model=True, is_model=False) for recipe in self.recipes)
+        for recipe in recipes:
+            require_model_for(recipe, is_model=False)
+        return replace(self, recipes=recipes)
 
     def graphs(self) -> Graphs | None:
         """What records the steps of one training as CUDA graphs; None without --capture."""

@@ -98,6 +98,6 @@ def _of_task(context: Context, task: LoadedTask) -> TaskProvenance:
         max_length=task.max_length,
         classes=len(task.dataset.label_names),
         repeated_labels=sum(one == other for one, other in pairwise(labels)) / max(1, len(labels) - 1),
-        resources=task.resources.describe(),
+        resources=task.resources.describe(*context.recipes),
         attacks={recipe.key: task.attack_identity(recipe) for recipe in context.recipes},
     )

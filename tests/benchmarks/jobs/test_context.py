@@ -14,6 +14,7 @@ from benchmarks.data.examples import Example
 from benchmarks.experiments.catalogue import EXPERIMENTS
 from benchmarks.experiments.experiment import AttackProtocol
 from benchmarks.jobs.context import RunSpec, random_subset
+from benchmarks.jobs.provenance import provenance_of
 from benchmarks.victims.backbones import find_backbone
 from benchmarks.victims.saved import save_classifier
 
@@ -211,3 +212,20 @@ def test_trainings_side_by_side_share_the_cores(options, monkeypatch: pytest.Mon
     asked = replace(options, threads=None, untimed=True)
     assert context_of(replace(asked, workers=2)).machine["threads"] == 4
     assert context_of(asked).machine["threads"] == 1, "as many workers as cores"
+
+
+def test_a_cascade_lacks_the_attacks_that_cannot_be_made_and_captions_name_its_words(options, tiny_assets) -> None:
+    context = context_of(replace(options, recipes="textfooler,worst_v1"))
+    assert [recipe.key for recipe in context.recipes] == ["textfooler", "worst_v1_partial"]
+    assert context.recipes[1].title == "Worst case v1 without bertattack@0.3.11"
+    assert "WordNet 3.0" in provenance_of(context).tasks["demo"].resources
+    assert "WordNet 3.0" not in provenance_of(context_of(options)).tasks["demo"].resources
+    of_function = context.for_function().recipes[1]
+    assert of_function.title == "Worst case v1 without bertattack@0.3.11, gbda_words"
+    with_masked = context_of(replace(options, recipes="worst_v1", assets=tiny_assets.folder))
+    assert [recipe.key for recipe in with_masked.recipes] == ["worst_v1"]
+
+
+def test_a_function_is_not_attacked_by_gradient(options) -> None:
+    with pytest.raises(UserError, match="'a2t' needs a model"):
+        context_of(replace(options, recipes="a2t")).for_function()
