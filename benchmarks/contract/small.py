@@ -23,6 +23,7 @@ VOCABULARY, FIRST_WORD, SUBSTITUTES = 100, 20, 4
 LENGTHS = (8, 6, 8, 5, 7, 4)
 NOISE = ("init_magnitude", "rate", "noise_std")  # settings that are the size of what a defense draws
 LEARNING_RATE = 2e-3  # large enough to change random weights
+MOST = {"steps": 2, "attack_steps": 2, "rounds": 2, "step_size": 0.03}  # of an ascent
 
 
 def small_bert(seed: int = 0, layers: int = 2, dropout: float = 0.1, labels: int = 2) -> BertForSequenceClassification:
@@ -84,10 +85,14 @@ def _batch(draw: torch.Generator, padded: int) -> Batch:
 
 
 def short(kind: type[Defense], epochs: float = 8) -> Defense:
-    """The defense with few epochs in every stage, two ascent steps and a rate that changes a random model."""
+    """The defense with few epochs in every stage, and a rate that changes a random model.
+
+    An ascent has two steps at most, and they are short: so are the model's word vectors.
+    """
     usual = kind()
+    settings = usual.settings()
     changes: dict[str, object] = {"epochs": epochs, "learning_rate": LEARNING_RATE}
-    changes |= dict.fromkeys({"steps", "attack_steps", "rounds"} & usual.settings().keys(), 2)
+    changes |= {name: min(most, settings[name]) for name, most in MOST.items() if name in settings}
     for field in dataclasses.fields(kind):
         if field.name.endswith("_epochs") and not field.name.startswith("max_"):
             changes[field.name] = 2

@@ -106,6 +106,7 @@ DEMO = Preset(
         "r3f": {"radius": NEIGHBOURHOOD["radius"]},
         "creat": {"step_size": 0.03, "max_norm": 0.03},
         "tavat": {"step_size": 0.02, "max_norm": 0.2},
+        "fat": {"step_size": 0.03},
         "early_bert": {"search_learning_rate": 5e-4, "draw_epoch": 0.5},
         "robust_ticket": {"first_epochs": 1, "search.epochs": 0.5, "search.steps": 3, "sparsity": 0.1},
         "early_robust": {"search.learning_rate": 5e-4, "search.steps": 3, "gamma": 0.3},

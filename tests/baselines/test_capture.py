@@ -19,6 +19,7 @@ from baselines.creat import CreAT
 from baselines.defense import Defense
 from baselines.dsrm import DSRM
 from baselines.early_bert import EarlyBert
+from baselines.fat import FAT
 from baselines.fine_tune import FineTune
 from baselines.flooding_x import FloodingX
 from baselines.free_at import FreeAT
@@ -94,6 +95,7 @@ def test_capture_changes_no_bit(bert, texts, defense: Defense) -> None:
         (RobustTicket(epochs=1, first_epochs=1), "RobusT, stage 'search' cannot be captured: its penalty's weight"),
         (FloodingX(epochs=1), "Flooding-X, stage 'search' cannot be captured: its search keeps the first batches"),
         (TAVAT(epochs=1), "TAVAT, stage 'train' cannot be captured: its step changes a table"),
+        (FAT(epochs=1), "FAT, stage 'train' cannot be captured: it keeps the perturbation of each text"),
         (DSRM(epochs=1), "DSRM, stage 'train' cannot be captured: its loss decides whether"),
         (Rift(epochs=1), "RIFT, stage 'train' cannot be captured: its adversary's optimiser"),
         (Ascc(epochs=1), "ASCC, stage 'train' cannot be captured: its adversary's optimiser"),

@@ -11,6 +11,7 @@ from baselines.creat import CreAT
 from baselines.diffuse_def import DiffuseDef
 from baselines.dsrm import DSRM
 from baselines.early_bert import EarlyBert
+from baselines.fat import FAT
 from baselines.fine_tune import FineTune
 from baselines.flooding_x import FloodingX
 from baselines.free_at import FreeAT
@@ -88,6 +89,8 @@ def test_share_left(tokens: int, sparsity: float, share: float) -> None:
         (CreAT(), 8 / 3),
         (CreAT().changed(steps=1), 2.0),
         (TAVAT(), 2.0),
+        (FAT(), 5 / 3),
+        (FAT(ascent_backward="full"), 2.0),
         (DSRM(), 13 / 3),
         (DSRM.released(), 5.0),
         (SAM(), 2.0),

@@ -30,6 +30,7 @@ def test_a_defense_gets_the_batches_it_needs_and_others_those_of_ever(options) -
     for batch in batches_of(context, "rift").epoch(0):
         assert batch.labels.tolist() == [0] * 4 + [1] * 4
     assert [len(batch.held_out) for batch in batches_of(context, "dsrm").epoch(0)] == [4] * 5, "a tenth of 40 texts"
+    assert all(batch.places.max() <= batch.training_tokens for batch in batches_of(context, "fat").epoch(0))
 
 
 def test_tokens_and_substitutes_are_computed_once(options, monkeypatch: pytest.MonkeyPatch) -> None:

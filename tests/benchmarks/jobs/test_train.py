@@ -104,7 +104,7 @@ def test_warming_up_takes_every_stage_and_leaves_no_trace(options, defense: str)
     assert all(stages.count(log.name) == min(WARM_UP_UPDATES, log.updates) for log in logs)
 
 
-@pytest.mark.parametrize("defense", ["rift", "ascc", "adv_hotflip"])
+@pytest.mark.parametrize("defense", ["rift", "ascc", "adv_hotflip", "fat"])
 def test_a_defense_with_needs_is_trained_and_counted(options, defense: str) -> None:
     context = context_of(options)
     job = job_of(context, defense, epochs="1")
