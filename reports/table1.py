@@ -255,9 +255,8 @@ def caption(origin: Provenance, trained: Sequence[TrainingRecord], attacks: Sequ
     )
     if any(record.defense == "robust_ticket" for record in trained):
         lines.append("RobusT's pruned weights are zeros in dense matrices: they count as kept and save no time.")
-    if any(record.defense == "dsrm" for record in trained):
-        lines.append("DSRM holds a part of the training texts out, a tenth by default, and trains on the others.")
-    return [*lines, *guard_caption(trained, attacks), *troubles(trained, attacks), *_tickets(trained)]
+    found = [*_tickets(trained), *_levels(trained), *_reweighted(trained)]
+    return [*lines, *guard_caption(trained, attacks), *troubles(trained, attacks), *found]
 
 
 def provenance(origin: Provenance, trained: Sequence[TrainingRecord]) -> list[str]:
@@ -395,6 +394,29 @@ def _listed(names: Sequence[str]) -> str:
 def _without_details(reason: str) -> str:
     """The beginning of a flag, up to its first colon or number: it is the same for runs with other numbers."""
     return re.split(r"\s+(?:into|in)?\s*(?=\d)", reason.partition(":")[0], maxsplit=1)[0]
+
+
+def _levels(trained: Sequence[TrainingRecord]) -> list[str]:
+    """The flood levels that Flooding-X found, in a sentence."""
+    parts = [
+        f"{record.task} seed {record.seed} {stage['trace']['level']:.3f}"
+        for record in trained
+        for stage in record.stages
+        if record.defense == "flooding_x" and "level" in stage["trace"]
+    ]
+    return [f"Flood levels found: {', '.join(parts)}."] if parts else []
+
+
+def _reweighted(trained: Sequence[TrainingRecord]) -> list[str]:
+    """How many of its batches DSRM reweighted, in a sentence."""
+    stages = [stage for record in trained if record.defense == "dsrm" for stage in record.stages]
+    if not stages:
+        return []
+    share = sum(stage["trace"]["reweighted"] for stage in stages) / sum(stage["updates"] for stage in stages)
+    return [
+        "DSRM holds a part of the training texts out, a tenth by default. "
+        f"It reweighted {share:.0%} of its batches; the predicted cost is that of reweighting all."
+    ]
 
 
 def _tickets(trained: Sequence[TrainingRecord]) -> list[str]:

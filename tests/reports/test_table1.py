@@ -17,7 +17,7 @@ from baselines.pgd import PGD
 from baselines.smart import SMART
 from method.early_robust import EarlyRobust
 from reports.frame import AttackResult
-from reports.table1 import TITLE, _tickets, schedules, table1, troubles
+from reports.table1 import TITLE, _levels, _reweighted, _tickets, schedules, table1, troubles
 from reports.tables import Number
 
 RECIPES = {"textfooler": "TextFooler"}
@@ -182,6 +182,17 @@ def test_how_tickets_were_drawn_is_told() -> None:
     record = training("early_robust", stages=[{"name": "search", "epochs": 1.0, "trace": trace}])
     (line,) = _tickets([record])
     assert line == "Tickets, in epochs of search: sst2 seed 42 drawn at 0.50, stopped at 1.00 (not settled)."
+
+
+def test_levels_that_were_found_and_batches_that_were_reweighted_are_told() -> None:
+    """A fixed level is a setting, and is not told."""
+    search, fixed = {"name": "search", "trace": {"epochs": []}}, {"name": "train", "trace": {}}
+    found = training("flooding_x", stages=[search, {"name": "train", "trace": {"level": 0.1234}}])
+    assert _levels([found, training("flooding_x", 43, stages=[fixed])]) == ["Flood levels found: sst2 seed 42 0.123."]
+    stages = [{"name": "train", "updates": 10, "trace": {"reweighted": count}} for count in (1, 2)]
+    (line,) = _reweighted([training("dsrm", stages=[stage]) for stage in stages])
+    assert "It reweighted 15% of its batches" in line
+    assert _levels([training()]) == _reweighted([training()]) == []
 
 
 def shown_by(table, width: int = 100) -> str:
