@@ -151,7 +151,10 @@ def test_without_a_folder_nothing_is_written(prepared, tmp_path) -> None:
     assert len(attack.run().outcomes) == 5 and attack.stored() == [] and not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+TWO_CORES = pytest.mark.skipif(usable_cores() < 2, reason="two threads need two cores")
+
+
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=TWO_CORES)])
 def test_it_computes_on_the_threads_that_are_asked_for(prepared, threads) -> None:
     seen = set()
     prepared(threads=threads).run(lambda: seen.add(torch.get_num_threads()))
@@ -246,6 +249,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
         read_texts(tmp_path / "texts.xlsx")
 
 
+@TWO_CORES
 def test_threads_and_every_file_of_a_folder_are_part_of_the_identity(prepared, tiny_backbone, tmp_path) -> None:
     found = {prepared(threads=threads).key for threads in (1, 2)}
     other = Path(shutil.copytree(tiny_backbone, tmp_path / "other"))
