@@ -21,6 +21,7 @@ from benchmarks.results.seals import seal
 from benchmarks.results.store import write_atomically
 from reports.attack_report import AGREEMENT_NOTE
 from reports.card import caption, card_table, parts_table, summary
+from reports.guards import ANSWER_COST
 from reports.overview import Overview
 from reports.page.drawings import drawings
 from reports.page.results import records_of, results_table, rows_of
@@ -41,7 +42,6 @@ FIRST_COLUMNS = (
     "queries",
     "training_seconds",
     "measured_fine_tuning_costs",
-    "answer_passes",
     "parameters_kept_percent",
     "runs",
     "state",
@@ -100,7 +100,7 @@ def to_html(found: Overview, examples: int = EXAMPLES) -> str:
         "examples": browsed_texts(rows, examples),
     }
     content = {
-        "table": _table(table, FIRST_COLUMNS),
+        "table": _table(table, (*FIRST_COLUMNS, ANSWER_COST.key)),
         "claims": _claims(found),
         "caption": caption(found.card),
         "not_judged": () if found.card.judges else summary(found.card),
