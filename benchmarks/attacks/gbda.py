@@ -22,7 +22,6 @@ from benchmarks.results.records import Outcome
 from benchmarks.victims.mixtures import Margins, Mixture
 from benchmarks.victims.pieces import Row
 
-KEPT = 0.99  # probability of the word itself at the start
 ASKED_EVERY = 10
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
@@ -113,7 +112,8 @@ class _GradientAttempt(Attempt):
     def _climbed(self, original: Text, row: Row, words: Sequence[_Word]) -> Generator[Request, Any, list[np.ndarray]]:
         """The logits (U,) of each word's choices after all iterations, or once half of the hard draws are misread."""
         settings, share = self._settings, self._settings.change_cost / len(original.words)
-        logits = [np.log([len(word.new) * KEPT / (1 - KEPT)] + [1.0] * len(word.new)) for word in words]
+        odds = settings.start / (1 - settings.start)
+        logits = [np.log([len(word.new) * odds] + [1.0] * len(word.new)) for word in words]
         adam = [_Adam(settings.learning_rate, len(each)) for each in logits]
         for iteration in range(1, settings.iterations + 1):
             if self._is_over():

@@ -172,6 +172,7 @@ class Gradients:
     """Choose among the recipe's substitutes by the gradient of the victim's margin, in a search of its own: GBDA.
 
     Attributes:
+        start: probability of a word itself at the start. GBDA starts at 0.99, where candidates hardly count.
         iterations: most updates of the words' distributions.
         samples: G, Gumbel-softmax draws in each, at temperature 1.
         learning_rate: Adam's.
@@ -181,6 +182,7 @@ class Gradients:
         straight_through: whether samples are hard and only their gradients soft.
     """
 
+    start: float = 0.5
     iterations: int = 100
     samples: int = 10
     learning_rate: float = 0.3
