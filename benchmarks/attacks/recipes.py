@@ -182,7 +182,7 @@ class Gradients:
         straight_through: whether samples are hard and only their gradients soft.
     """
 
-    start: float = 0.5
+    start: float = 0.1
     iterations: int = 100
     samples: int = 10
     learning_rate: float = 0.3
