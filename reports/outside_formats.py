@@ -22,6 +22,7 @@ from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 from huggingface_hub.utils import yaml_dump
 
+from benchmarks.attacks.recipes import RECIPES
 from benchmarks.data.plain_files import write_atomically
 from benchmarks.data.tasks import TASKS, Task, title_of
 from benchmarks.results.records import Outcome
@@ -68,8 +69,8 @@ def model_index(row: Row) -> str:
     common: dict[str, Any] = {
         "task_type": "text-classification",
         "task_name": "Text Classification",
-        "dataset_type": hub.get("id", row.task),
-        "dataset_name": title_of(row.task),
+        "dataset_type": hub.get("id", _plain(row.task)),
+        "dataset_name": _plain(title_of(row.task)),
         "dataset_config": hub.get("config"),
         "dataset_split": hub.get("split"),
         "dataset_revision": hub.get("revision"),
@@ -118,8 +119,14 @@ def _numbers(row: Row) -> Iterator[tuple[str, str, Estimate, dict[str, Any]]]:
     clean = row.clean_percent
     yield row.task, "Accuracy, %", clean, {"texts": clean.texts, "resources": "none"}
     for attack in row.attacks:
-        args = {"texts": attack.count, "recipe": attack.recipe, "attack": attack.key, "resources": attack.profile}
-        yield f"{row.task}_{attack.recipe}", f"Accuracy under attack by {attack.title}, %", attack.aua_percent, args
+        recipe = attack.recipe if attack.recipe in RECIPES else _plain(attack.recipe)
+        args = {"texts": attack.count, "recipe": recipe, "attack": attack.key, "resources": _plain(attack.profile)}
+        yield f"{row.task}_{recipe}", f"Accuracy under attack by {_plain(attack.title)}, %", attack.aua_percent, args
+
+
+def _plain(name: str) -> str:
+    """A name without characters that YAML, Markdown or a terminal may read as more than text, and without addresses."""
+    return re.sub(r"[^\w ,;:%()+'.-]|(?<=[^\W\d])\.(?=[^\W\d])", "_", name)
 
 
 def every_eval_ever(row: Row, outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, str]:

@@ -167,7 +167,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     trained = [record for record in found.trainings.values() if record.task == "sst2"]
     table = table1(trained, found.results, {"textfooler": HOSTILE}, troubles(trained, found.results), HOSTILE)
     card = folder / "README.md"
-    card.write_text(model_card(trained[0], attacks_on(Store(folder, writable=False), trained[0])), "utf-8")
+    finished = next(record for record in trained if record.status == "finished")
+    card.write_text(model_card(finished, attacks_on(Store(folder, writable=False), finished)), "utf-8")
     return [
         *write_report(found.attacks, folder),
         *write_card(found.card, folder, found.sources),

@@ -120,8 +120,8 @@ def test_what_a_defense_needs_is_in_its_identity_and_in_no_other(options) -> Non
     assert identities["ascc"]["substitutes"] == identities["rift"]["substitutes"]
     added = identities["augmentation"]["adversarial_texts"]
     assert added["base"] == job_of(context).key and added["recipe"]["key"] == "textfooler"
-    unknown = replace(job_of(context, "augmentation").defense, recipe="pwws")
-    with pytest.raises(ValueError, match="unknown recipe 'pwws'"):
+    unknown = replace(job_of(context, "augmentation").defense, recipe="nonesuch")
+    with pytest.raises(ValueError, match="unknown recipe 'nonesuch'"):
         train_job(context, "demo", unknown, 42)
 
 
