@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import runpy
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,10 @@ def _listen(event: str, arguments: tuple[Any, ...]) -> None:
     if _heard is None:
         return
     if event == "open" and isinstance(arguments[0], str | bytes | Path):
-        path = Path(arguments[0].decode() if isinstance(arguments[0], bytes) else arguments[0]).absolute()
+        name = os.fsdecode(arguments[0])
+        if name in sys.path:
+            return  # a look for packages; of an editable install an entry is no folder, and is tried as an archive
+        path = Path(name).absolute()
         if path.suffix not in CODE_SUFFIXES and not str(path).startswith(SYSTEM):
             _heard.append(f"opens {path}")
     elif event == "socket.connect":

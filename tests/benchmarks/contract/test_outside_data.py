@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def written(folder: Path, **changes: str) -> type:
 
 def test_batches_alone_are_enough(tmp_path: Path) -> None:
     checks.sees_training_texts_alone(written(tmp_path))
+
+
+def test_a_look_for_a_package_is_no_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editable install has an entry in the import path that is no folder."""
+    monkeypatch.setattr("sys.path", [*sys.path, "__editable__.finder.__path_hook__"])
+    look = "import importlib.metadata; list(importlib.metadata.distributions(name='none-such'))"
+    checks.sees_training_texts_alone(written(tmp_path, here=look))
 
 
 @pytest.mark.parametrize(
