@@ -187,7 +187,8 @@ class Denoising(InnerGuard, key="diffuse_def"):
 
     def _answered(self, model: nn.Module, rows: Sequence[Row], draws: Sequence[np.random.Generator]) -> Tensor:
         """Logits (B, C) of B texts."""
-        inputs = _padded(rows, next(model.parameters()).device)
+        device, segments = next(model.parameters()).device, architecture_of(model).segments
+        inputs = _padded(rows, device, segments=segments)
         hidden = model.base_model(**inputs).last_hidden_state  # type: ignore[operator,union-attr]
         texts, length, width = hidden.shape
         mask = inputs["attention_mask"]
@@ -215,15 +216,15 @@ class Denoising(InnerGuard, key="diffuse_def"):
         return each.repeat_interleave(self.ensemble, dim=0)
 
 
-def _padded(rows: Sequence[Row], device: torch.device) -> dict[str, Tensor]:
-    """The inputs of a model, each (B, L) int64."""
+def _padded(rows: Sequence[Row], device: torch.device, *, segments: bool) -> dict[str, Tensor]:
+    """The inputs of an encoder, each (B, L) int64; with segment ids if it reads them."""
     length = max(len(row.ids) for row in rows)
     short = [length - len(row.ids) for row in rows]
     inputs = {
         "input_ids": [row.ids + (0,) * more for row, more in zip(rows, short, strict=True)],
         "attention_mask": [(1,) * len(row.ids) + (0,) * more for row, more in zip(rows, short, strict=True)],
     }
-    if rows[0].type_ids:
+    if segments and rows[0].type_ids:
         inputs["token_type_ids"] = [row.type_ids + (0,) * more for row, more in zip(rows, short, strict=True)]
     return {name: torch.tensor(values, device=device) for name, values in inputs.items()}
 
