@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
-    from benchmarks.attacks.recipes import Recipe
+    from benchmarks.attacks.recipe import Recipe
     from benchmarks.attacks.resources import Resources
     from earlyrobust.returned import Outcomes, Report, Results, Training
 

@@ -10,7 +10,8 @@ from typing import Any
 from baselines.defense import Defense
 from baselines.validation import require, unknown
 from benchmarks.attacks.packed_synonyms import MOST_NEIGHBOURS, PackedSynonyms
-from benchmarks.attacks.recipes import LIBRARY, MARK, RECIPES, Recipe, find_recipe
+from benchmarks.attacks.recipe import MARK, Recipe
+from benchmarks.attacks.recipes import LIBRARY, RECIPES, find_recipe
 from benchmarks.attacks.synonyms import Synonyms
 from benchmarks.attacks.wordnet import WordNet
 from benchmarks.data.assets import LOCK, Asset, state_of

@@ -14,7 +14,7 @@ from itertools import islice, product
 
 import numpy as np
 
-from benchmarks.attacks import recipes
+from benchmarks.attacks import recipe as kinds
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
 from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.seeding import Draws
@@ -31,7 +31,7 @@ class Candidates:
         synonyms: the source of neighbours.
     """
 
-    def __init__(self, parts: Sequence[recipes.Transformation], synonyms: Synonyms) -> None:
+    def __init__(self, parts: Sequence[kinds.Transformation], synonyms: Synonyms) -> None:
         self._parts = parts
         self._synonyms = synonyms
         self._neighbours: dict[tuple[str, int], list[str]] = {}
@@ -48,30 +48,30 @@ class Candidates:
         found = [new for part in self._parts for new in self._of_part(part, word, draws) if new != word]
         return found if len(self._parts) == 1 else list(dict.fromkeys(found))
 
-    def _of_part(self, part: recipes.Transformation, word: str, draws: Draws) -> list[str]:
+    def _of_part(self, part: kinds.Transformation, word: str, draws: Draws) -> list[str]:
         match part:
-            case recipes.Substitute(neighbours=count):
+            case kinds.Substitute(neighbours=count):
                 return self._cased_neighbours(word, count)
-            case recipes.InsertSpace():
+            case kinds.InsertSpace():
                 place = _inner_place(word, len(word) - 1, draws)
                 return [] if place is None else [f"{word[:place]} {word[place:]}"]
-            case recipes.DeleteInner():
+            case kinds.DeleteInner():
                 place = _inner_place(word, len(word) - 1, draws)
                 return [] if place is None else [word[:place] + word[place + 1 :]]
-            case recipes.SwapInner():
+            case kinds.SwapInner():
                 place = _inner_place(word, len(word) - 2, draws)
                 return [] if place is None else [word[:place] + word[place + 1] + word[place] + word[place + 2 :]]
-            case recipes.Homoglyph():
+            case kinds.Homoglyph():
                 return [
                     word[:place] + HOMOGLYPHS[letter] + word[place + 1 :]
                     for place, letter in enumerate(word)
                     if letter in HOMOGLYPHS
                 ]
-            case recipes.WordNetSynonym():
+            case kinds.WordNetSynonym():
                 return list(packaged_wordnet().of(word))
-            case recipes.EveryEdit():
+            case kinds.EveryEdit():
                 return edits(word)
-            case recipes.SwapLetters() | recipes.SubstituteLetter() | recipes.DeleteLetter() | recipes.InsertLetter():
+            case kinds.SwapLetters() | kinds.SubstituteLetter() | kinds.DeleteLetter() | kinds.InsertLetter():
                 return [] if len(word) < 2 else [_random_edit(part, word, draws)]
         raise TypeError(f"{type(part).__name__} proposes no replacements by itself")
 
@@ -82,16 +82,16 @@ class Candidates:
         return self._neighbours[word, count]
 
 
-def _random_edit(part: recipes.Transformation, word: str, draws: Draws) -> str:
+def _random_edit(part: kinds.Transformation, word: str, draws: Draws) -> str:
     """The word, of two letters or more, with one random edit: first the place is drawn, then the letter."""
-    place = draws.between(0, len(word) - isinstance(part, recipes.SwapLetters))
+    place = draws.between(0, len(word) - isinstance(part, kinds.SwapLetters))
     before, after = word[:place], word[place:]
     match part:
-        case recipes.SwapLetters():
+        case kinds.SwapLetters():
             return before + after[1] + after[0] + after[2:]
-        case recipes.SubstituteLetter():
+        case kinds.SubstituteLetter():
             return before + draws.letter() + after[1:]
-        case recipes.InsertLetter():
+        case kinds.InsertLetter():
             return before + draws.letter() + after
     return before + after[1:]
 

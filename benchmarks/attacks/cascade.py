@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from benchmarks.attacks.charmer import CharmerSearch
 from benchmarks.attacks.gbda import GradientSearch
 from benchmarks.attacks.proposal_search import ProposalSearch
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import GreedySearch, Search
 from benchmarks.data.examples import Example

@@ -15,7 +15,7 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from benchmarks.attacks.character_edits import LETTERS, NOTHING, all_places, edits, inner_places, probe, word_at
-from benchmarks.attacks.recipes import CharacterEdits
+from benchmarks.attacks.recipe import CharacterEdits
 from benchmarks.attacks.searches import Attempt, GreedySearch, Request, Search, State
 from benchmarks.attacks.words import Text, aligned_changes
 from benchmarks.data.examples import Example

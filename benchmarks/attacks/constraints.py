@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 from benchmarks.attacks.packed_synonyms import packaged_synonyms
 from benchmarks.attacks.part_of_speech import may_replace
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.words import Text, changed_words, words_in
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from baselines.validation import UserError, unknown
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.wordnet import PARTS
 from benchmarks.data.assets import Archive, Asset, state_of
 from benchmarks.data.digests import sha256_of

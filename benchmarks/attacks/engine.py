@@ -14,7 +14,7 @@ from baselines.memory import in_halves
 from baselines.validation import UserError, require
 from benchmarks.attacks.cascade import TextSearch, search_of
 from benchmarks.attacks.certificates import with_certificate
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import (
     WORDS_AT_ONCE,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.attacks.recipes import Gradients
+from benchmarks.attacks.recipe import Gradients
 from benchmarks.attacks.searches import AskMixture, AskRows, Attempt, GreedySearch, Request, Search, State
 from benchmarks.attacks.words import Text
 from benchmarks.data.examples import Example

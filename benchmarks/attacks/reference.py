@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from baselines.validation import UserError
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.seeding import example_seed
 from benchmarks.attacks.textattack_import import import_textattack

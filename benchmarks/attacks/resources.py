@@ -25,7 +25,7 @@ from benchmarks.attacks.masked_model import MaskedModel
 from benchmarks.attacks.packed_synonyms import MAGIC, packaged_synonyms, read_packed
 from benchmarks.attacks.part_of_speech import DictionaryTagger, PerceptronTagger, Tagger
 from benchmarks.attacks.proposals import Proposals, read_proposals
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder, SentenceEncoder
 from benchmarks.attacks.stop_words import StopWords, nltk_stop_words, textfooler_stop_words
 from benchmarks.attacks.synonyms import NeighbourList, Synonyms

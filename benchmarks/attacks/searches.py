@@ -17,7 +17,7 @@ from baselines.validation import UserError
 from benchmarks.attacks.candidates import Candidates, bae_candidates, masked_candidates, words_for_a_mask
 from benchmarks.attacks.constraints import Constraints
 from benchmarks.attacks.masked_model import MAX_TOKENS, Masked
-from benchmarks.attacks.recipes import MaskedSubstitute, MaskedWord, Metric, Recipe, Score
+from benchmarks.attacks.recipe import MaskedSubstitute, MaskedWord, Metric, Recipe, Score
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.seeding import Draws, example_seed
 from benchmarks.attacks.words import Text, changed_words, words_in

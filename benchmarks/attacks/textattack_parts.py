@@ -42,7 +42,7 @@ from textattack.transformations.word_swaps.word_swap import WordSwap
 from textattack.transformations.word_swaps.word_swap_differential_evolution import WordSwapDifferentialEvolution
 
 from baselines.validation import MachineError
-from benchmarks.attacks import recipes
+from benchmarks.attacks import recipe as kinds
 from benchmarks.attacks.candidates import edits
 from benchmarks.attacks.constraints import is_antonym
 from benchmarks.attacks.homoglyphs import HOMOGLYPHS
@@ -176,7 +176,7 @@ class SynonymEmbedding(AbstractWordEmbedding):
 class EncoderBound(SentenceEncoder):
     """TextAttack's bound on sentence similarity, with our encoder."""
 
-    def __init__(self, encoder: Encoder, bound: recipes.SentenceBound) -> None:
+    def __init__(self, encoder: Encoder, bound: kinds.SentenceBound) -> None:
         super().__init__(
             threshold=bound.threshold,
             metric=bound.metric,
@@ -245,7 +245,7 @@ class EveryWordAtOneEdit(WordSwap):
 
 
 def build_attack(
-    recipe: recipes.Recipe,
+    recipe: kinds.Recipe,
     resources: Resources,
     victim: Victim,
     *,
@@ -294,19 +294,19 @@ def _library_attack(name: str, wrapper: ModelWrapper, budget: int | None) -> Att
     return attack
 
 
-def _transformation(part: recipes.Transformation, resources: Resources) -> Transformation:
+def _transformation(part: kinds.Transformation, resources: Resources) -> Transformation:
     inner = {"random_one": True, "skip_first_char": True, "skip_last_char": True}
     match part:
-        case recipes.Substitute(neighbours=neighbours):
+        case kinds.Substitute(neighbours=neighbours):
             return WordSwapEmbedding(max_candidates=neighbours, embedding=SynonymEmbedding(resources.synonyms))
-        case recipes.MaskedSubstitute(candidates=candidates):
+        case kinds.MaskedSubstitute(candidates=candidates):
             return WordSwapMaskedLM(
                 method="bert-attack",
                 masked_language_model=resources.masked_model.model,
                 tokenizer=resources.masked_model.tokenizer,
                 max_candidates=candidates,
             )
-        case recipes.MaskedWord(candidates=candidates):
+        case kinds.MaskedWord(candidates=candidates):
             return WordSwapMaskedLM(
                 method="bae",
                 masked_language_model=resources.masked_model.model,
@@ -314,29 +314,29 @@ def _transformation(part: recipes.Transformation, resources: Resources) -> Trans
                 max_candidates=candidates,
                 min_confidence=0.0,
             )
-        case recipes.InsertSpace():
+        case kinds.InsertSpace():
             return WordSwapRandomCharacterInsertion(letters_to_insert=" ", **inner)
-        case recipes.DeleteInner():
+        case kinds.DeleteInner():
             return WordSwapRandomCharacterDeletion(**inner)
-        case recipes.SwapInner():
+        case kinds.SwapInner():
             return WordSwapNeighboringCharacterSwap(**inner)
-        case recipes.Homoglyph():
+        case kinds.Homoglyph():
             return HomoglyphSwap()
-        case recipes.WordNetSynonym():
+        case kinds.WordNetSynonym():
             return SortedWordNet()
-        case recipes.SwapLetters():
+        case kinds.SwapLetters():
             return WordSwapNeighboringCharacterSwap()
-        case recipes.SubstituteLetter():
+        case kinds.SubstituteLetter():
             return WordSwapRandomCharacterSubstitution()
-        case recipes.DeleteLetter():
+        case kinds.DeleteLetter():
             return WordSwapRandomCharacterDeletion()
-        case recipes.InsertLetter():
+        case kinds.InsertLetter():
             return WordSwapRandomCharacterInsertion()
-        case recipes.EveryEdit():
+        case kinds.EveryEdit():
             return EveryWordAtOneEdit()
 
 
-def _constraints(recipe: recipes.Recipe, resources: Resources) -> list[Constraint]:
+def _constraints(recipe: kinds.Recipe, resources: Resources) -> list[Constraint]:
     constraints = [RepeatModification(), StopwordModification(stopwords=resources.stop_words_for(recipe))]
     constraints += [InputColumnModification(list(rule.columns), set(rule.kept)) for rule in recipe.column_rules]
     if recipe.modification_rate is not None:

@@ -12,7 +12,8 @@ from baselines.defense import Defense
 from baselines.fine_tune import FineTune
 from baselines.needs import AdversarialTexts
 from baselines.validation import UserError
-from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.jobs.job import TrainJob
 from benchmarks.results.metrics import broken_among, joining, tally, too_many_broke

@@ -16,7 +16,8 @@ from baselines.threads import cpu_threads
 from baselines.validation import UserError, require, unknown
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.engine import require_model, require_words
-from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.clock.machine import git_state, machine_description, versions
 from benchmarks.data.classes import Classes

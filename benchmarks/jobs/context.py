@@ -16,7 +16,8 @@ from baselines.capture import CudaGraphs, Graphs
 from baselines.validation import MachineError, UserError, require, unknown
 from benchmarks.attacks.downloads import needed_for
 from benchmarks.attacks.engine import ENGINE, require_model_for, require_words
-from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.resources import Resources, full_resources, offline_resources
 from benchmarks.clock.machine import git_state, machine_description, usable_cores, versions
 from benchmarks.data.examples import Dataset, Example

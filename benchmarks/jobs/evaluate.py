@@ -12,7 +12,7 @@ import numpy as np
 
 from baselines.threads import cpu_threads
 from baselines.validation import UserError, require
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.data.classes import Classes
 from benchmarks.data.examples import Dataset
 from benchmarks.experiments.experiment import USUAL

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from baselines.defense import Defense
 from baselines.needs import Added
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.experiments.experiment import AttackProtocol
 from benchmarks.experiments.settings import build
 from benchmarks.results.records import AttackRecord, TrainingRecord

@@ -12,7 +12,7 @@ from baselines.needs import AdversarialTexts, BalancedBatches, Substitutes, Syno
 from baselines.primitives.encoders import embedding_width
 from baselines.validation import MachineError, require
 from benchmarks.attacks.engine import require_words
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.data.substitutes import identity as substitutes_identity
 from benchmarks.data.synonym_sets import identity as sets_identity
 from benchmarks.experiments.defenses import source_of

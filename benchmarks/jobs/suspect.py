@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.random_search import RandomSearch
-from benchmarks.attacks.recipes import GBDA_WORDS, Recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import GBDA_WORDS
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.words import Text
 from benchmarks.data.examples import Example

@@ -29,7 +29,8 @@ from baselines.primitives.pruning import kept_of
 from baselines.training import StageLog, fit
 from baselines.validation import MachineError
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import Recipe, find_recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import find_recipe
 from benchmarks.attacks.resources import Resources, offline_resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.synonyms import NeighbourList

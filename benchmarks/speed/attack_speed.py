@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.attacks import engine
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.sentence_encoder import MeanPooledEncoder
 from benchmarks.attacks.textattack_import import import_textattack

@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.training import fit
-from benchmarks.attacks.recipes import Recipe
+from benchmarks.attacks.recipe import Recipe
 from benchmarks.attacks.resources import Resources
 from benchmarks.clock.cost import BERT_BASE, MINILM, EncoderShape
 from benchmarks.clock.flops import CountedSteps

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.attacks.recipes import TEXTBUGGER, Recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import TEXTBUGGER
 from benchmarks.experiments.experiment import FIRST_SEED, USUAL, AttackProtocol, Experiment, Variant, methods
 from benchmarks.experiments.options import Options
 from benchmarks.jobs.attack import OnProgress, attack, silent

@@ -8,18 +8,18 @@ import random
 import numpy as np
 import pytest
 
-from benchmarks.attacks import recipes
+from benchmarks.attacks import recipe as kinds
 from benchmarks.attacks.candidates import Candidates, edits, in_the_case_of, masked_candidates
 from benchmarks.attacks.seeding import Draws
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.textattack_import import import_textattack
 
 WORDS = ["a", "ab", "abc", "Film", "GOOD", "don't", "well-made", "gOod", "x1", "banana", "\u05d8\u05d5\u05d1", "I"]
-BUGS = [recipes.InsertSpace(), recipes.DeleteInner(), recipes.SwapInner(), recipes.Homoglyph()]
-BUGS += [recipes.SwapLetters(), recipes.SubstituteLetter(), recipes.DeleteLetter(), recipes.InsertLetter()]
+BUGS = [kinds.InsertSpace(), kinds.DeleteInner(), kinds.SwapInner(), kinds.Homoglyph()]
+BUGS += [kinds.SwapLetters(), kinds.SubstituteLetter(), kinds.DeleteLetter(), kinds.InsertLetter()]
 
 
-def theirs(part: recipes.Transformation):
+def theirs(part: kinds.Transformation):
     """TextAttack's transformation for one of ours."""
     import_textattack()
     from textattack import transformations
@@ -28,14 +28,14 @@ def theirs(part: recipes.Transformation):
 
     inner = {"random_one": True, "skip_first_char": True, "skip_last_char": True}
     return {
-        recipes.InsertSpace: lambda: transformations.WordSwapRandomCharacterInsertion(letters_to_insert=" ", **inner),
-        recipes.DeleteInner: lambda: transformations.WordSwapRandomCharacterDeletion(**inner),
-        recipes.SwapInner: lambda: transformations.WordSwapNeighboringCharacterSwap(**inner),
-        recipes.Homoglyph: HomoglyphSwap,
-        recipes.SwapLetters: transformations.WordSwapNeighboringCharacterSwap,
-        recipes.SubstituteLetter: transformations.WordSwapRandomCharacterSubstitution,
-        recipes.DeleteLetter: transformations.WordSwapRandomCharacterDeletion,
-        recipes.InsertLetter: transformations.WordSwapRandomCharacterInsertion,
+        kinds.InsertSpace: lambda: transformations.WordSwapRandomCharacterInsertion(letters_to_insert=" ", **inner),
+        kinds.DeleteInner: lambda: transformations.WordSwapRandomCharacterDeletion(**inner),
+        kinds.SwapInner: lambda: transformations.WordSwapNeighboringCharacterSwap(**inner),
+        kinds.Homoglyph: HomoglyphSwap,
+        kinds.SwapLetters: transformations.WordSwapNeighboringCharacterSwap,
+        kinds.SubstituteLetter: transformations.WordSwapRandomCharacterSubstitution,
+        kinds.DeleteLetter: transformations.WordSwapRandomCharacterDeletion,
+        kinds.InsertLetter: transformations.WordSwapRandomCharacterInsertion,
     }[type(part)]()
 
 
@@ -52,15 +52,15 @@ def test_bugs_are_textattacks_draw_by_draw(part) -> None:
 
 def test_several_transformations_give_no_replacement_twice() -> None:
     neighbours = NeighbourList({"abc": ["acb", "xyz"]}, "a test")
-    parts = [recipes.SwapInner(), recipes.Substitute(5), recipes.Substitute(1)]
+    parts = [kinds.SwapInner(), kinds.Substitute(5), kinds.Substitute(1)]
     assert Candidates(parts, neighbours).of("abcd", Draws(0)) == ["acbd"]
     assert Candidates(parts, neighbours).of("abc", Draws(0)) == ["acb", "xyz"]
 
 
 def test_a_single_transformation_keeps_what_letter_case_makes_equal() -> None:
     neighbours = NeighbourList({"film": ["Movie", "movie", "film"]}, "a test")
-    assert Candidates([recipes.Substitute(3)], neighbours).of("FILM", Draws(0)) == ["MOVIE", "MOVIE"]
-    assert Candidates([recipes.Substitute(1)], neighbours).of("film", Draws(0)) == ["movie"]
+    assert Candidates([kinds.Substitute(3)], neighbours).of("FILM", Draws(0)) == ["MOVIE", "MOVIE"]
+    assert Candidates([kinds.Substitute(1)], neighbours).of("film", Draws(0)) == ["movie"]
 
 
 @pytest.mark.parametrize(("word", "new"), itertools.product(WORDS, ["movie", "Movie", "NASA", "e-mail"]))
@@ -100,10 +100,10 @@ def test_every_edit_is_there_once() -> None:
     assert len(found) == len(set(found)) == swaps + deletions + substitutions + insertions + 1  # and the word itself
     assert {"bac", "acb", "bc", "ab", "abz", "zabc", "abcz"} <= set(found)
     assert edits("a") == []
-    every = Candidates([recipes.EveryEdit()], NeighbourList({}, "nothing"))
+    every = Candidates([kinds.EveryEdit()], NeighbourList({}, "nothing"))
     assert "abc" not in every.of("abc", Draws(0)) and len(every.of("abc", Draws(0))) == len(found) - 1
 
 
 def test_wordnets_synonyms_are_spelt_as_there() -> None:
-    synonyms = Candidates([recipes.WordNetSynonym()], NeighbourList({}, "nothing"))
+    synonyms = Candidates([kinds.WordNetSynonym()], NeighbourList({}, "nothing"))
     assert synonyms.of("MOVIE", Draws(0)) == ["film", "flick", "movie", "pic", "picture"]

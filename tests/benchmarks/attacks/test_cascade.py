@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.attacks import reference
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import RECIPES, WORST_V1, Recipe, Stage, find_recipe, partial_cascade
+from benchmarks.attacks.recipe import Recipe, Stage, partial_cascade
+from benchmarks.attacks.recipes import RECIPES, WORST_V1, find_recipe
 from benchmarks.data.examples import Example
 from benchmarks.results.metrics import aua_after_stages, aua_percent, worst_aua_percent
 from benchmarks.results.records import Outcome

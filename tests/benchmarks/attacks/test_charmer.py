@@ -14,7 +14,8 @@ from baselines.validation import UserError
 from benchmarks.attacks import reference
 from benchmarks.attacks.character_edits import NOTHING, all_places, alphabet_of, edits
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import CHARMER, CHARMER_FAST, CHARMER_PJC, CharacterEdits, Recipe
+from benchmarks.attacks.recipe import CharacterEdits, Recipe
+from benchmarks.attacks.recipes import CHARMER, CHARMER_FAST, CHARMER_PJC
 from benchmarks.data.examples import Example
 
 TEXT = "banana a nab, within a long band"

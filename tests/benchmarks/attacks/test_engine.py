@@ -12,7 +12,8 @@ import torch
 
 from benchmarks.attacks import engine, reference
 from benchmarks.attacks.packed_synonyms import packaged_synonyms
-from benchmarks.attacks.recipes import TEXTFOOLER, ColumnRule, ModificationRate, find_recipe
+from benchmarks.attacks.recipe import ColumnRule, ModificationRate
+from benchmarks.attacks.recipes import TEXTFOOLER, find_recipe
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.words import words_of
 from benchmarks.data.examples import Example

@@ -10,7 +10,8 @@ import pytest
 
 from baselines.validation import UserError
 from benchmarks.attacks.engine import attack_all
-from benchmarks.attacks.recipes import GBDA_WORDS, TEXTFOOLER_TOKENS, SentenceBound
+from benchmarks.attacks.recipe import SentenceBound
+from benchmarks.attacks.recipes import GBDA_WORDS, TEXTFOOLER_TOKENS
 from benchmarks.attacks.synonyms import NeighbourList
 from benchmarks.attacks.words import words_of
 from benchmarks.data.examples import Example

@@ -10,7 +10,8 @@ from bag_of_words import Bag
 from baselines.validation import UserError
 from benchmarks.attacks.engine import attack_all
 from benchmarks.attacks.proposals import Proposals
-from benchmarks.attacks.recipes import PROPOSALS, SentenceBound, find_recipe
+from benchmarks.attacks.recipe import SentenceBound
+from benchmarks.attacks.recipes import PROPOSALS, find_recipe
 from benchmarks.data.examples import Example
 
 TEXT = "word1 word3 word2"  # read as 1

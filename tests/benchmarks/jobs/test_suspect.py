@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 from bag_of_words import SYNONYMS, Bag, texts_of_bags
 
-from benchmarks.attacks.recipes import TEXTFOOLER, Recipe
+from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipes import TEXTFOOLER
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.stop_words import StopWords
 from benchmarks.jobs.suspect import measure
