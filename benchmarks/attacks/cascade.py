@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from benchmarks.attacks.charmer import CharmerSearch
 from benchmarks.attacks.gbda import GradientSearch
 from benchmarks.attacks.proposal_search import ProposalSearch
-from benchmarks.attacks.recipe import Recipe
+from benchmarks.attacks.recipe import Recipe, Stage
 from benchmarks.attacks.resources import Resources
 from benchmarks.attacks.searches import GreedySearch, Search
 from benchmarks.data.examples import Example
@@ -49,12 +49,15 @@ def search_of(
         confirmations: as for `GreedySearch`.
     """
     how: dict[str, Any] = {"columns": columns, "classes": classes, "seed": seed, "confirmations": confirmations}
-    return _kind_of(recipe)(recipe, resources, **how)
+    if not recipe.stages:
+        return _kind_of(recipe)(recipe, resources, **how)
+    budget = {"query_budget": recipe.query_budget, "queries_per_word": recipe.queries_per_word}
+    return CascadeSearch(
+        [(stage, search_of(replace(stage.recipe, **budget), resources, **how)) for stage in recipe.stages]
+    )
 
 
-def _kind_of(recipe: Recipe) -> type[CascadeSearch] | type[GreedySearch]:
-    if recipe.stages:
-        return CascadeSearch
+def _kind_of(recipe: Recipe) -> type[GreedySearch]:
     if recipe.gradients is not None:
         return GradientSearch
     if recipe.proposals:
@@ -69,33 +72,11 @@ class CascadeSearch:
     one of the stages of a threat model breaks it by itself.
 
     Args:
-        as for `search_of`.
+        stages: the stages in order, each with its search.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        resources: Resources,
-        *,
-        columns: Sequence[str],
-        classes: int,
-        seed: int,
-        confirmations: int = 0,
-    ) -> None:
-        self._stages = [
-            (
-                stage,
-                search_of(
-                    replace(stage.recipe, query_budget=recipe.query_budget, queries_per_word=recipe.queries_per_word),
-                    resources,
-                    columns=columns,
-                    classes=classes,
-                    seed=seed,
-                    confirmations=confirmations,
-                ),
-            )
-            for stage in recipe.stages
-        ]
+    def __init__(self, stages: Sequence[tuple[Stage, TextSearch]]) -> None:
+        self._stages = stages
 
     def texts_at_once(self, example: Example) -> int:
         """That of the stage which asks about most."""

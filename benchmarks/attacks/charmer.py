@@ -56,20 +56,17 @@ class _CharmerAttempt(Attempt):
         self._before = example.texts[:-1]
         self._changed_words: frozenset[int] = frozenset()
 
-    def run(self) -> Search:
-        """Ask about the text, then edit a character in each step until the text is misread."""
-        original = Text(self._example.texts)
-        state = yield from self._first_state(original)
-        if state.misread:
-            return self._outcome("skipped", state, original)
+    def _search_from(self, first: State) -> Search:
+        """Edit a character in each step until the text is misread."""
+        state = first
         for _ in range(self._edits.steps):
             found = yield from self._edited(state)
             if found is None:
                 break
             state = found
             if state.misread and (yield from self._confirm(state)):
-                return self._outcome("successful", state, original)
-        return self._outcome("failed", state, original)
+                return self._outcome("successful", state, first.text)
+        return self._outcome("failed", state, first.text)
 
     def _edited(self, state: State) -> Generator[Request, Any, State | None]:
         """The text after one more edit, whether it raises the score or not; None if no edit is left."""

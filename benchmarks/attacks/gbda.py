@@ -75,12 +75,9 @@ class _GradientAttempt(Attempt):
         self._settings = search.gradients
         self._gradient_passes = 0
 
-    def run(self) -> Search:
-        """Ask about the text, climb the gradient of the margin, then decode: the fewest changes that succeed."""
-        original = Text(self._example.texts)
-        first = yield from self._first_state(original)
-        if first.misread:
-            return self._outcome("skipped", first, original)
+    def _search_from(self, first: State) -> Search:
+        """Climb the gradient of the margin, then decode: the fewest changes that succeed."""
+        original = first.text
         row, words = yield from self._choices(original)
         if not words:
             return self._outcome("failed", first, original)

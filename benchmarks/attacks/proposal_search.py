@@ -33,12 +33,9 @@ class _ProposalAttempt(Attempt):
 
     _search: ProposalSearch
 
-    def run(self) -> Search:
+    def _search_from(self, first: State) -> Search:
         """Ask about each rewrite until one is misread and similar enough."""
-        original = Text(self._example.texts)
-        first = yield from self._first_state(original)
-        if first.misread:
-            return self._outcome("skipped", first, original)
+        original = first.text
         bound = self._recipe.sentence
         for columns in self._search.rewrites(self._example):
             if self._is_over():

@@ -33,12 +33,9 @@ class _RandomAttempt(Attempt):
         super().__init__(search, example)
         self._budget = max(1, search.budgets[example.id])
 
-    def run(self) -> Search:
+    def _search_from(self, first: State) -> Search:
         """Ask about random texts until one is misread and within the recipe's bounds, or the budget is spent."""
-        original = Text(self._example.texts)
-        first = yield from self._first_state(original)
-        if first.misread:
-            return self._outcome("skipped", first, original)
+        original = first.text
         words = []
         for index in self._search.words_to_rank(original):
             new = self._search.neighbours(original, index, self._draws)

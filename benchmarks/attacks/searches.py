@@ -348,20 +348,24 @@ class Attempt:
         self._texts_at_once = max(1, WORDS_AT_ONCE // max(1, words))
 
     def run(self) -> Search:
-        """Ask about the text, rank the words, then replace them in that order; after a failure in random orders."""
+        """Ask about the text, and attack it unless it is misread as it is."""
         original = Text(self._example.texts)
         first = yield from self._first_state(original)
         if first.misread:
             return self._outcome("skipped", first, original)
+        return (yield from self._search_from(first))
+
+    def _search_from(self, first: State) -> Search:
+        """Rank the words, then replace them in that order; after a failure in random orders."""
         ranked = yield from self._ranking(first)
         best = first
         for attempt in range(1 + self._recipe.restarts):
             order = ranked if attempt == 0 else ranked[self._draws.order(len(ranked))]
             found = yield from self._along(order, first)
             if found.misread:
-                return self._outcome("successful", found, original)
+                return self._outcome("successful", found, first.text)
             best = found if found.score > best.score else best
-        return self._outcome("failed", best, original)
+        return self._outcome("failed", best, first.text)
 
     def _along(self, order: np.ndarray, first: State) -> Generator[Request, Any, State]:
         """Replace words in an order; the first misread text, or the one with the highest score."""
