@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from baselines.validation import MachineError, UserError
+from baselines.validation import UserError
+from benchmarks.attacks.packaged_files import packaged
 from benchmarks.data.files import read_file
 
 LEAST_COSINE = 0.5
@@ -238,14 +238,7 @@ def packaged_synonyms() -> PackedSynonyms:
     Raises:
         MachineError: if the file was changed.
     """
-    content = files("benchmarks").joinpath("attacks", "packaged", PACKAGED).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != PACKAGED_SHA256:
-        raise MachineError(
-            f"the packaged list {PACKAGED} has the SHA-256 {found}, expected {PACKAGED_SHA256}; install the package "
-            f"again"
-        )
-    return PackedSynonyms(content, "WordNet and MiniLM, counter-fitted, antonyms left out")
+    return PackedSynonyms(packaged(PACKAGED, PACKAGED_SHA256), "WordNet and MiniLM, counter-fitted, antonyms left out")
 
 
 def read_packed(path: Path) -> PackedSynonyms:

@@ -10,11 +10,10 @@ import json
 import lzma
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from baselines.validation import MachineError
+from benchmarks.attacks.packaged_files import packaged
 from benchmarks.attacks.wordnet import PARTS, WordNet
 from benchmarks.attacks.words import words_in
 
@@ -136,11 +135,4 @@ def packaged_wordnet() -> WordNetSynonyms:
     Raises:
         MachineError: if the file was changed.
     """
-    content = files("benchmarks").joinpath("attacks", "packaged", PACKAGED).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != PACKAGED_SHA256:
-        raise MachineError(
-            f"the packaged file {PACKAGED} has the SHA-256 {found}, expected {PACKAGED_SHA256}; install the package "
-            f"again"
-        )
-    return WordNetSynonyms(content, "WordNet 3.0")
+    return WordNetSynonyms(packaged(PACKAGED, PACKAGED_SHA256), "WordNet 3.0")
