@@ -39,7 +39,7 @@ class DSRM(Defense, key="dsrm"):
         level: c, the loss below which a batch is reweighted.
         signed: whether the shift may also lower the held-out loss. It does where the slopes, weighted by the losses,
             are negative in sum; False leaves such a batch unweighted.
-        held_out: share of the training texts that is not trained on and serves to compute the slopes, in (0, 1).
+        held_out: share of the training texts that are kept back: the slopes are computed on them, in (0, 1).
         lean: True computes the slopes by one forward-mode pass; False differentiates through the virtual update, as
             the release does: the same slopes at a higher cost. The release draws other dropout masks for that update.
 

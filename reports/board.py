@@ -181,7 +181,7 @@ def _wanted(cell: Measured, trainings: Mapping[str, TrainingRecord], runs: int |
 def _open_attacks(
     store: Store, trainings: Mapping[str, TrainingRecord], results: Sequence[AttackResult]
 ) -> dict[str, str]:
-    """By training, the attack on it that was begun and is not finished, or of which too many texts broke."""
+    """For each training, the attack on it that is unfinished, or in which too many texts broke."""
     by_weights = {record.weights_sha256: record.key for record in trainings.values() if record.weights_sha256}
     found = {each.record.training_key: each.record.recipe_title for each in results if not each.sound}
     for key in set(store.keys("attacks")) - {each.record.key for each in results}:

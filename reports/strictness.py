@@ -16,9 +16,9 @@ MOST_CHANGED = (0.4, 0.3, 0.2, 0.1, 0.05)
 STEPS = 50
 NOTE = (
     "Aua % if a success counts only with at least this similarity to the original, or with at most this share of its "
-    "words changed. Mean over runs. The search did not know of the bound, and would have gone on: the numbers are "
-    "upper ends of Aua % under a strict attack, and a strict recipe gives the lower end. Blank where a recipe measures "
-    "no similarity."
+    "words changed. Mean over runs. The search did not know the bound. A search that knows it goes on after such a "
+    "success, so these numbers are the upper ends of Aua %; an attack by a strict recipe gives the lower ones. Blank "
+    "where a recipe measures no similarity."
 )
 
 
