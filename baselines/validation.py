@@ -14,6 +14,7 @@ STEERING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 LONGEST_NAME = 100
+MOST_NAMES, NEAREST_NAMES = 40, 10  # of a longer list of known names, only the nearest are shown
 LONGEST_SHOWN = 300
 
 
@@ -75,4 +76,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     names = sorted(known)
     close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
     hint = f" did you mean {close[0]!r}?" if close else ""
-    return UserError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} known: {', '.join(names) or 'none'}")
+    label = "known"
+    if len(names) > MOST_NAMES:
+        label = f"the nearest of {len(names)} known"
+        names = difflib.get_close_matches(name[:LONGEST_NAME], names, n=NEAREST_NAMES, cutoff=0)
+    return UserError(f"unknown {what} {name[:LONGEST_NAME]!r};{hint} {label}: {', '.join(names) or 'none'}")

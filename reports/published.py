@@ -95,7 +95,7 @@ def _number(row: dict[str, str]) -> Published:
         raise unknown("defense", row["defense"], known_defenses())
     columns = ["clean_percent", *(f"{recipe}_{metric}" for recipe in RECIPES for metric in METRICS)]
     if row["column"] not in columns:
-        raise unknown("column", row["column"], ["clean_percent", *(f"<recipe>_{metric}" for metric in METRICS)])
+        raise unknown("column", row["column"], columns)
     value = None
     if row["value"].strip():
         try:

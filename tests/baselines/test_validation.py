@@ -15,6 +15,12 @@ def test_unknown_offers_no_far_name() -> None:
     assert str(unknown("task", "xyz", ["sst2"])) == "unknown task 'xyz'; known: sst2"
 
 
+def test_of_a_long_list_the_nearest_names_are_shown() -> None:
+    said = str(unknown("column", "row_7x", [f"row_{number}" for number in range(90)]))
+    assert said.startswith("unknown column 'row_7x'; did you mean 'row_7") and "the nearest of 90 known: " in said
+    assert said.count("row_") == 12, "the given name, the hint and ten names"
+
+
 def test_require_says_what_is_allowed_and_received() -> None:
     require(True, "steps", "1 or more", 1)
     with pytest.raises(ValueError, match="steps must be 1 or more, got 0"):
