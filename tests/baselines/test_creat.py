@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gradients import assert_equal, gradients, passes
+from gradients import assert_equal, climbs, gradients, passes
 
 from baselines.creat import CreAT, first_state
 from baselines.fine_tune import FineTune
@@ -25,22 +25,10 @@ def test_its_passes_are_those_of_the_cost_table(bert, batch, steps: int) -> None
     assert passes(CreAT().changed(steps=steps).step, bert(), batch()) == Passes(steps + 1, 2, steps - 1)
 
 
-def climbed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Where each step of the ascent starts, and the gradient that it takes."""
-    seen, climb = [], Ascent.climb
-
-    def spy(self, delta, grad, mask):
-        seen.append((delta.detach().clone(), grad.clone()))
-        return climb(self, delta, grad, mask)
-
-    monkeypatch.setattr(Ascent, "climb", spy)
-    return seen
-
-
 @pytest.mark.parametrize(("weight", "times"), [(0.0, 0.0), (3.0, 3.0), ("released", 4.0)])
 def test_the_ascent_raises_the_loss_and_leaves_the_context(bert, batch, monkeypatch, weight, times: float) -> None:
     """The release's sum over four texts weighs four times the mean."""
-    model, one, seen = bert(dropout=0.0), batch(), climbed(monkeypatch)
+    model, one, seen = bert(dropout=0.0), batch(), climbs(monkeypatch)
     CreAT(context_weight=weight).step(model, one)
     ((delta, own),) = seen
     context = first_state(model(**one.inputs(), output_hidden_states=True)).detach()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from encoders import KINDS, make
-from gradients import assert_equal, gradients, passes
+from gradients import assert_equal, climbs, gradients, passes
 
 from baselines.batch import Batch
 from baselines.fine_tune import FineTune
@@ -21,18 +21,6 @@ def test_without_movement_it_is_fine_tuning(bert, batch) -> None:
     model, one = bert(dropout=0.1), batch()
     still = YOPO().changed(steps=1, inner_steps=0, init_magnitude=0)
     assert_equal(gradients(still.step, model, one), gradients(FineTune().step, model, one))
-
-
-def climbs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Every perturbation and gradient that a step climbs with."""
-    seen, climb = [], Ascent.climb
-
-    def spy(self, delta, grad, mask):
-        seen.append((delta.detach().clone(), grad.clone()))
-        return climb(self, delta, grad, mask)
-
-    monkeypatch.setattr(Ascent, "climb", spy)
-    return seen
 
 
 @pytest.mark.parametrize("kind", KINDS)

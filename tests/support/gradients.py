@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from baselines.batch import Batch
+from baselines.primitives.perturbation import Ascent
 from baselines.training import CountPasses, Passes
 
 
@@ -36,3 +38,15 @@ def passes(step: Callable[[nn.Module, Batch], Tensor], model: nn.Module, batch: 
     with CountPasses(model, list(model.parameters())) as counted:
         step(model, batch)
     return counted
+
+
+def climbs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
+    """From now on, where each step of an ascent starts, and the gradient that it takes."""
+    seen, climb = [], Ascent.climb
+
+    def spy(self, delta, grad, mask):
+        seen.append((delta.detach().clone(), grad.clone()))
+        return climb(self, delta, grad, mask)
+
+    monkeypatch.setattr(Ascent, "climb", spy)
+    return seen
