@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 from baselines.batch import Batch
 from baselines.defense import Defense, Passes, Stage, StageCost
 from baselines.freelb_plus_plus import FreeLBPlusPlus
-from baselines.guard import PREFIX, Channel, Guard, InnerGuard, Question, Reader, Row, fresh_noise
+from baselines.guard import PREFIX, Channel, Guard, InnerGuard, Question, Reader, Row, fresh_noise, padded
 from baselines.primitives.encoders import architecture_of, layers_of
 from baselines.primitives.substitution import dropout_off
 from baselines.settings import inlined
@@ -187,8 +187,9 @@ class Denoising(InnerGuard, key="diffuse_def"):
 
     def _answered(self, model: nn.Module, rows: Sequence[Row], draws: Sequence[np.random.Generator]) -> Tensor:
         """Logits (B, C) of B texts."""
-        device, segments = next(model.parameters()).device, architecture_of(model).segments
-        inputs = _padded(rows, device, segments=segments)
+        if not architecture_of(model).segments:
+            rows = [row._replace(type_ids=()) for row in rows]
+        inputs = padded(rows, next(model.parameters()).device)
         hidden = model.base_model(**inputs).last_hidden_state  # type: ignore[operator,union-attr]
         texts, length, width = hidden.shape
         mask = inputs["attention_mask"]
@@ -214,19 +215,6 @@ class Denoising(InnerGuard, key="diffuse_def"):
 
     def _beside(self, each: Tensor) -> Tensor:
         return each.repeat_interleave(self.ensemble, dim=0)
-
-
-def _padded(rows: Sequence[Row], device: torch.device, *, segments: bool) -> dict[str, Tensor]:
-    """The inputs of an encoder, each (B, L) int64; with segment ids if it reads them."""
-    length = max(len(row.ids) for row in rows)
-    short = [length - len(row.ids) for row in rows]
-    inputs = {
-        "input_ids": [row.ids + (0,) * more for row, more in zip(rows, short, strict=True)],
-        "attention_mask": [(1,) * len(row.ids) + (0,) * more for row, more in zip(rows, short, strict=True)],
-    }
-    if segments and rows[0].type_ids:
-        inputs["token_type_ids"] = [row.type_ids + (0,) * more for row, more in zip(rows, short, strict=True)]
-    return {name: torch.tensor(values, device=device) for name, values in inputs.items()}
 
 
 # What the release computes in place of the method: each is a setting

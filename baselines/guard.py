@@ -45,6 +45,23 @@ class Row(NamedTuple):
     type_ids: tuple[int, ...]
 
 
+def padded(rows: Sequence[Row], device: torch.device | str, *, fill: int = 0) -> dict[str, Tensor]:
+    """The inputs of a model, each (B, L) int64, from B rows; segments too if the rows have them.
+
+    Args:
+        fill: the token id of padding.
+    """
+    length = max(len(row.ids) for row in rows)
+    short = [length - len(row.ids) for row in rows]
+    inputs = {
+        "input_ids": [row.ids + (fill,) * more for row, more in zip(rows, short, strict=True)],
+        "attention_mask": [(1,) * (length - more) + (0,) * more for more in short],
+    }
+    if rows[0].type_ids:
+        inputs["token_type_ids"] = [row.type_ids + (0,) * more for row, more in zip(rows, short, strict=True)]
+    return {name: torch.tensor(values, device=device) for name, values in inputs.items()}
+
+
 class Reader(Protocol):
     """The tokenizer, as a guard sees it."""
 

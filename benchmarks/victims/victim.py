@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
+from baselines.guard import padded
 from baselines.memory import ran_out_of_memory
 from baselines.validation import UserError, require
 from benchmarks.victims.batch_invariant import answers_of
@@ -206,16 +207,7 @@ class Victim:
 
     def _padded(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
         """The model's inputs, each (B, L) int64."""
-        length = max(len(row.ids) for row in rows)
-        fill = self.tokenizer.pad_token_id
-        short = [length - len(row.ids) for row in rows]
-        inputs = {
-            "input_ids": [row.ids + (fill,) * more for row, more in zip(rows, short, strict=True)],
-            "attention_mask": [(1,) * (length - more) + (0,) * more for more in short],
-        }
-        if rows[0].type_ids:
-            inputs["token_type_ids"] = [row.type_ids + (0,) * more for row, more in zip(rows, short, strict=True)]
-        return {name: torch.tensor(values, device=self.device) for name, values in inputs.items()}
+        return padded(rows, self.device, fill=self.tokenizer.pad_token_id)
 
 
 def products_of(victim: object) -> dict[str, str]:
